@@ -1,0 +1,108 @@
+"""What does a configuration stand for? Its options declared once, and the objects made from them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import yaml
+from jsonargparse import Namespace
+
+from gan_sntg.commands.parsing import Parser
+from gan_sntg.core.data.sources import Source
+from gan_sntg.core.data.splits import Split, load_split, make_split
+from gan_sntg.core.data.streams import Pool, Streams
+from gan_sntg.core.data.whiten import Normalization
+from gan_sntg.core.engine import Method
+from gan_sntg.core.errors import InputError
+
+NETS = ("discriminator", "generator", "net")
+PLACE = ("config", "out", "device", "split")  # where and on what a run happens; all else is what it is
+
+
+@dataclass
+class Parts:
+    """The objects of one run."""
+
+    source: Source
+    split: Split
+    streams: Streams
+    normalization: Normalization
+    method: Method
+    device: torch.device
+
+
+def config_parser() -> Parser:
+    """The options of a run."""
+    parser = Parser(prog="gan-sntg train", description="Train one method on one data set; a run folder that exists is resumed.")
+    parser.add_argument("--config", action="config", help="YAML file of the options below; those given after it win")
+    parser.add_argument("--data", type=Source, help="data set: class_path and init_args")
+    parser.add_argument("--labels", type=int, help="how many images have a known label, equally many a class")
+    parser.add_argument("--normalization", type=Normalization, help="how uint8 images become what networks see")
+    parser.add_argument("--batch_size", type=int, default=100, help="images of each kind a step")
+    parser.add_argument("--method", type=Method, help="method: class_path and init_args")
+    parser.add_argument("--epochs", type=int, help="length of the run")
+    parser.add_argument("--steps_per_epoch", type=int | None, default=None, help="default: one pass over the pool")
+    parser.add_argument("--interval_epochs", type=int, default=1, help="epochs between evaluations, grids and checkpoints")
+    parser.add_argument("--seed", type=int, default=0, help="of initialisation, order, noise and z")
+    parser.add_argument("--data_seed", type=int, default=0, help="of the choice of labels")
+    parser.add_argument("--validation", type=bool, default=False, help="take the validation images out of the pool and report their error")
+    parser.add_argument("--threads", type=int | None, default=None, help="CPU threads; part of the run, for sums depend on it")
+    parser.add_argument("--split", type=str | None, default=None, help="manifest (split.json) to use instead of choosing labels")
+    parser.add_argument("--out", type=str | None, default=None, help="run folder; default runs/<config>-seed<seed>-<hash>")
+    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
+    for net in NETS:
+        for name in ("image_shape", "num_classes"):
+            parser.link_arguments("data", f"method.init_args.{net}.init_args.{name}", lambda d, n=name: getattr(d, n), "instantiate")
+    for name in ("num_examples", "num_classes"):
+        parser.link_arguments("data", f"method.init_args.{name}", lambda d, n=name: getattr(d, n), "instantiate")
+    return parser
+
+
+def identity(config: str) -> dict:
+    """What makes two configurations the same run: all of it but PLACE and the data's root."""
+    tree = {k: v for k, v in yaml.safe_load(config).items() if k not in PLACE}
+    (tree.get("data") or {}).get("init_args", {}).pop("root", None)
+    (tree.get("data") or {}).get("init_args", {}).pop("download", None)
+    return tree
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one. Raises InputError for a device that is not there."""
+    if name not in ("cpu", "cuda", "auto"):
+        raise InputError(f"--device is {name!r}; give cpu, cuda or auto")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: PyTorch finds no CUDA device here; use --device cpu or auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def build(parser: Parser, options: Namespace) -> Parts:
+    """Everything that a run needs, on its device, as before the first step. Raises InputError; writes nothing."""
+    for name in ("data", "labels", "normalization", "method", "epochs"):
+        if options[name] is None:
+            raise InputError(f"the option {name} is not set; give it in the file of --config or as --{name}")
+    for name in ("epochs", "interval_epochs", "batch_size"):
+        if options[name] < 1:
+            raise InputError(f"{name} is {options[name]}; give at least 1")
+    device = pick_device(options.device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    objects = parser.instantiate(options)
+    source, method = objects.data, objects.method.to(device)
+    split = load_split(Path(options.split), source) if options.split else make_split(source, options.labels, options.data_seed, options.validation)
+    if options.split and len(split.labeled) != options.labels:
+        raise InputError(f"{options.split} has {len(split.labeled)} labels, but the configuration says {options.labels}; add --labels {len(split.labeled)}")
+    pool = Pool(source.train_x, source.train_y, torch.tensor(split.labeled), split.pool(source), objects.normalization, device)
+    streams = Streams(pool, options.batch_size, options.seed, options.steps_per_epoch)
+    method.seed(options.seed, device)
+    method.check(options.batch_size)
+    return Parts(source, split, streams, objects.normalization, method, device)
+
+
+def read_run(folder: Path) -> tuple[Parser, Namespace]:
+    """The options that a run folder was trained with. Raises InputError where it is no run folder."""
+    config = folder / "config.yaml"
+    if not config.is_file():
+        raise InputError(f"{folder} is not a run folder (no config.yaml in it); give the folder that `gan-sntg train` printed")
+    parser = config_parser()
+    return parser, parser.parse_args(["--config", str(config)])

@@ -1,0 +1,42 @@
+"""Which subcommand was asked for? Each is a module with `parser()` and `run(options)`; errors of input end here, in one message."""
+
+import sys
+
+from gan_sntg import __version__
+from gan_sntg.commands import evaluate, sample, train
+from gan_sntg.core.errors import InputError, NonFiniteError
+
+COMMANDS = {"train": train, "evaluate": evaluate, "sample": sample}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand. Exit status 0: done; 1: training failed; 2: input that cannot be used; 130: interrupted."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] not in COMMANDS:
+        return _usage(argv)
+    try:
+        parser = COMMANDS[argv[0]].parser()
+        COMMANDS[argv[0]].run(parser.parse_args(argv[1:]))
+    except InputError as error:
+        print(f"gan-sntg {argv[0]}: error: {error}", file=sys.stderr)
+        return 2
+    except NonFiniteError as error:
+        print(f"gan-sntg {argv[0]}: stopped: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\ngan-sntg {argv[0]}: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _usage(argv: list[str]) -> int:
+    if argv[:1] == ["--version"]:
+        print(__version__)
+        return 0
+    lines = [f"  {name:9} {command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items()]
+    text = "\n".join(["usage: gan-sntg COMMAND ...  (gan-sntg COMMAND --help says more)", "", *lines])
+    if argv[:1] in (["-h"], ["--help"]):
+        print(text)
+        return 0
+    print(text if not argv else f"gan-sntg: error: there is no command {argv[0]!r}\n{text}", file=sys.stderr)
+    return 2

@@ -1,0 +1,78 @@
+"""How does a run survive? One file with all its state, written whole or not at all, read back without executing anything."""
+
+import io
+import os
+from pathlib import Path
+
+import torch
+
+from gan_sntg.core.data.streams import Streams
+from gan_sntg.core.engine import Method, Progress
+from gan_sntg.core.errors import InputError
+
+FORMAT = 1
+
+
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
+    """Write a temporary file beside `path`, sync it, rename it over `path`, sync the folder: `path` is never half written."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def state_of(method: Method, streams: Streams, progress: Progress) -> dict:
+    """Everything that the rest of the run depends on: tensors, numbers and strings only."""
+    return {
+        "format": FORMAT,
+        "progress": vars(progress).copy(),
+        "method": method.state_dict(),
+        "optimizers": {name: optimizer.state_dict() for name, optimizer in method.optimizers.items()},
+        "generators": {name: generator.get_state() for name, generator in method.generators.items()},
+        "streams": streams.state_dict(),
+    }
+
+
+def save(path: Path, method: Method, streams: Streams, progress: Progress) -> None:
+    """Write the checkpoint atomically."""
+    buffer = io.BytesIO()
+    torch.save(state_of(method, streams, progress), buffer)
+    write_atomically(path, buffer.getbuffer())
+
+
+def restore(path: Path, method: Method, streams: Streams, progress: Progress) -> None:
+    """Put a checkpoint back into freshly built objects. Raises InputError where it cannot be read or does not fit."""
+    state = read(path, next(method.parameters()).device)
+    try:
+        method.load_state_dict(state["method"])
+        for name, optimizer in method.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        for name, generator in method.generators.items():
+            generator.set_state(state["generators"][name].cpu())
+        streams.load_state_dict(state["streams"])
+        vars(progress).update(state["progress"])
+    except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} does not fit this configuration ({_first_line(error)}); nothing was changed. Use the config that wrote it") from error
+
+
+def read(path: Path, device: torch.device | str) -> dict:
+    """The checkpoint's state on `device`, loaded with `weights_only=True`."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        found = state["format"]
+    except Exception as error:  # torch.load raises nearly anything on a damaged file
+        raise InputError(f"{path} is not a readable checkpoint ({_first_line(error)}); nothing was changed. Restore it from a copy, or start again in another folder with --out") from error
+    if found != FORMAT:
+        raise InputError(f"{path} has checkpoint format {found}, this version reads {FORMAT}; use the version that wrote it")
+    return state
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"

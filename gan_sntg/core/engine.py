@@ -1,0 +1,122 @@
+"""How is any method trained? The contract of a method, the descent of its terms, and the loop."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gan_sntg.core.data.streams import Batch, Streams
+from gan_sntg.core.errors import NonFiniteError
+from gan_sntg.core.generators import purpose_generator
+
+Terms = dict[str, Tensor]
+
+
+class Method(nn.Module):
+    """All that the engine asks of a method. Its `state_dict`, the optimizers' and the generators' are its whole state."""
+
+    optimizers: dict[str, Optimizer]
+    purposes: tuple[str, ...] = ("noise",)
+    start_size: int = 500  # images in the batch that `start` is given
+
+    def seed(self, seed: int, device: torch.device | str) -> None:
+        """Make one generator a purpose on the device."""
+        self.generators = {p: purpose_generator(seed, p, device) for p in self.purposes}
+
+    @property
+    def classifiers(self) -> dict[str, nn.Module]:
+        """The networks to evaluate: {"last": ..., "averaged": ...}."""
+        raise NotImplementedError
+
+    def check(self, batch_size: int) -> None:
+        """Raise InputError where the method cannot work on batches of this size."""
+
+    def start(self, batch: Batch) -> None:
+        """Once, before the first step: data-dependent initialisation."""
+
+    def step(self, batch: Batch, t: int) -> Terms:
+        """One update of everything in epoch t; the weighted terms "prefix/name" whose sum per prefix was descended, detached."""
+        raise NotImplementedError
+
+    def end_epoch(self) -> None:
+        """After the last step of an epoch."""
+
+    def before_evaluation(self) -> None:
+        """Before the classifiers are evaluated."""
+
+    def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
+        """What is watched but not minimised, on a batch whose labels are all revealed. Must leave the run as it was."""
+        return {}
+
+
+def descend(optimizer: Optimizer, terms: Terms) -> Terms:
+    """One step down the sum of the terms; gradients reach only the optimizer's own parameters. Returns the terms detached."""
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    optimizer.zero_grad()
+    torch.stack(list(terms.values())).sum().backward(inputs=params)
+    optimizer.step()
+    return {name: value.detach() for name, value in terms.items()}
+
+
+class Meter:
+    """Means of terms over an interval, kept on the device; the first non-finite step of each is remembered and raised on reading."""
+
+    def __init__(self):
+        """Empty."""
+        self.sums: dict[tuple[str, ...], tuple[Tensor, Tensor, int]] = {}
+
+    def add(self, terms: Terms, step: int) -> None:
+        """Count the terms of one step, without a synchronisation."""
+        names = tuple(terms)
+        values = torch.stack([terms[name].float() for name in names])
+        sums, first, count = self.sums.get(names) or (torch.zeros_like(values), torch.full_like(values, -1, dtype=torch.int64), 0)
+        self.sums[names] = sums + values, torch.where((first < 0) & ~values.isfinite(), step, first), count + 1
+
+    def read(self, steps_per_epoch: int) -> dict[str, float]:
+        """The means, and start anew. Raises NonFiniteError with the first bad term, its epoch and step (both from 0)."""
+        sums, self.sums = self.sums, {}
+        bad = [(step, name) for names, (_, first, _) in sums.items() for name, step in zip(names, first.tolist(), strict=True) if step >= 0]
+        if bad:
+            step, name = min(bad)
+            raise NonFiniteError(f"the term {name} is not finite since epoch {step // steps_per_epoch}, step {step}; the last checkpoint is from before. Lower the learning rate or this term's weight")
+        means = {}
+        for names, (total, _, count) in sums.items():
+            means |= dict(zip(names, (total / count).tolist(), strict=True))
+        return means
+
+
+class Progress:
+    """How far a run is: epochs and steps done, and seconds of training so far."""
+
+    def __init__(self):
+        """At the start."""
+        self.epoch, self.step, self.seconds = 0, 0, 0.0
+
+
+def fit(
+    method: Method,
+    streams: Streams,
+    epochs: int,
+    interval_epochs: int,
+    progress: Progress,
+    on_step: Callable[[], None],
+    on_interval: Callable[[dict[str, float]], None],
+) -> None:
+    """Train from where `progress` stands to `epochs`.
+
+    `on_interval` is called with the mean terms each `interval_epochs` and at the end: it evaluates, records and saves.
+    Raises NonFiniteError before such a call where a term is not finite.
+    """
+    meter = Meter()
+    while progress.epoch < epochs:
+        for batch in streams.epoch():
+            meter.add(method.step(batch, progress.epoch), progress.step)
+            progress.step += 1
+            on_step()
+        method.end_epoch()
+        progress.epoch += 1
+        if progress.epoch % interval_epochs == 0 or progress.epoch == epochs:
+            terms = meter.read(streams.steps_per_epoch)
+            method.before_evaluation()
+            on_interval(terms)

@@ -1,0 +1,9 @@
+"""Which errors are the user's to mend? The commands print these without a traceback."""
+
+
+class InputError(ValueError):
+    """A file, option or value from outside that cannot be used. The message says what, why and what to do."""
+
+
+class NonFiniteError(ArithmeticError):
+    """A loss term became NaN or infinite. The message names the term, the epoch and the step."""

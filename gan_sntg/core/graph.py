@@ -1,0 +1,179 @@
+"""What is the SNTG regulariser? The teacher's graph W, the contrastive loss on it, and the pairs it is taken over.
+
+This is the one graph-loss module of both families. `distance` is `rms` by default, as in the authors' code; Eq. 8 writes
+`euclidean`, and its margin m then corresponds to m * sqrt(D). Labels that are not known are UNLABELED (-1).
+"""
+
+from collections.abc import Callable
+from enum import Enum, member
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+from gan_sntg.core.data.streams import UNLABELED
+from gan_sntg.core.errors import InputError
+
+Pairs = tuple[Tensor, Tensor]
+
+
+# --- the graph (Eq. 6) ------------------------------------------------------------------------------------------------
+
+
+def teacher_classes(targets: Tensor, y: Tensor) -> Tensor:
+    """y~_i = argmax_k f~(x_i)_k (Eq. 6); a known label overrides the teacher, as the authors' `merge` does.
+
+    targets [B, K]: the teacher's probabilities; y [B]: labels, UNLABELED where hidden -> [B] int64, no gradient.
+    """
+    return torch.where(y == UNLABELED, targets.argmax(1), y)
+
+
+def hard_weights(targets: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """W_ij = 1 if y~_i = y~_j else 0 (Eq. 6). targets [B, K], y [B], i and j [S] -> [S], no gradient."""
+    classes = teacher_classes(targets, y)
+    return (classes[i] == classes[j]).to(targets.dtype)
+
+
+def soft_weights(targets: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """W_ij = exp(-KL(f~_i || f~_j)) (Sec. 4.1 names the KL choice; the exp is ours), known labels as one-hot rows.
+
+    targets [B, K], y [B], i and j [S] -> [S] in [0, 1], no gradient into the targets.
+    """
+    known = (y != UNLABELED).unsqueeze(1)
+    one_hot = torch.nn.functional.one_hot(y.clamp(min=0), targets.shape[1]).to(targets.dtype)
+    p = torch.where(known, one_hot, targets.detach())
+    divergence = (torch.xlogy(p[i], p[i]) - torch.xlogy(p[i], p[j])).sum(1)
+    return torch.exp(-divergence.clamp(min=0))
+
+
+class Graph(Enum):
+    """Which W: `hard`, the 0-1 graph of Eq. 6, or `soft`, exp(-KL)."""
+
+    hard = member(hard_weights)
+    soft = member(soft_weights)
+
+    def __call__(self, targets: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """Weights of the pairs (i, j), as the function of the same name."""
+        return self.value(targets, y, i, j)
+
+
+# --- distances --------------------------------------------------------------------------------------------------------
+
+
+def euclidean(a: Tensor, b: Tensor) -> Tensor:
+    """|a - b|, the norm of Eq. 8. a, b [S, D] -> [S]; its gradient is 0 where a = b."""
+    return torch.linalg.vector_norm(a - b, dim=1)
+
+
+def rms(a: Tensor, b: Tensor) -> Tensor:
+    """|a - b| / sqrt(D), the root mean square over features of the authors' code. a, b [S, D] -> [S]; gradient 0 where a = b."""
+    return euclidean(a, b) / sqrt(a.shape[1])
+
+
+class Distance(Enum):
+    """Which distance between features: `rms` (the authors' code) or `euclidean` (Eq. 8)."""
+
+    rms = member(rms)
+    euclidean = member(euclidean)
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        """Distances of the rows, as the function of the same name."""
+        return self.value(a, b)
+
+
+# --- the contrastive loss (Eq. 7, 8) ----------------------------------------------------------------------------------
+
+
+def contrastive(distance: Tensor, w: Tensor, margin: float) -> Tensor:
+    """l_G = w d^2 + (1 - w) max(0, m - d)^2 (Eq. 8), w in [0, 1] mixing both branches. distance, w [S] -> [S]."""
+    return w * distance.square() + (1 - w) * torch.relu(margin - distance).square()
+
+
+def pair_loss(h: Tensor, i: Tensor, j: Tensor, w: Tensor, margin: float, distance: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """The mean of l_G (Eq. 8) over the pairs (i, j). h [B, D]; i, j, w [S] -> scalar; gradient into both ends, none into w."""
+    return contrastive(distance(h[i], h[j]), w.detach(), margin).mean()
+
+
+# --- pairs (Sec. 4.3) -------------------------------------------------------------------------------------------------
+
+
+def halves(n: int, device: torch.device | str | None = None) -> Pairs:
+    """Example i of the first half with example i of the second: n/2 disjoint pairs, as in the authors' code.
+
+    Only right on a shuffled batch. Raises InputError if n is odd or 0.
+    """
+    if n % 2 or n < 2:
+        raise InputError(f"halves pairs the two halves of a batch, but got {n} examples; use an even batch size or another pairing")
+    i = torch.arange(n // 2, device=device)
+    return i, i + n // 2
+
+
+def sampled(n: int, s: int, generator: torch.Generator) -> Pairs:
+    """s pairs, uniform over i != j with replacement: their mean is an unbiased estimate of the mean over all pairs (Sec. 4.3).
+
+    Raises InputError if n < 2 or s < 1.
+    """
+    if n < 2 or s < 1:
+        raise InputError(f"sampled draws pairs of different examples, but got {s} pairs of {n} examples; use at least 1 pair of 2")
+    i = torch.randint(n, (s,), generator=generator, device=generator.device)
+    j = torch.randint(n - 1, (s,), generator=generator, device=generator.device)
+    return i, j + (j >= i)
+
+
+def all_pairs(n: int, device: torch.device | str | None = None) -> Pairs:
+    """Every pair i < j once: n (n - 1) / 2 pairs. Raises InputError if n < 2."""
+    if n < 2:
+        raise InputError(f"all_pairs needs at least 2 examples, but got {n}; use a larger batch")
+    i, j = torch.triu_indices(n, n, offset=1, device=device)
+    return i, j
+
+
+class Pairing:
+    """How pairs are chosen in a batch of n: `pairing(n, generator) -> (i, j)` on the generator's device."""
+
+    def __call__(self, n: int, generator: torch.Generator) -> Pairs:
+        """The pairs (i, j), each [S] int64."""
+        raise NotImplementedError
+
+
+class Halves(Pairing):
+    """`halves`: n/2 disjoint pairs."""
+
+    def __call__(self, n: int, generator: torch.Generator) -> Pairs:
+        """First half with second half; draws nothing."""
+        return halves(n, generator.device)
+
+
+class Sampled(Pairing):
+    """`sampled`: a number of random pairs."""
+
+    def __init__(self, pairs: int):
+        """pairs: how many a step (s of Sec. 4.3)."""
+        self.pairs = pairs
+
+    def __call__(self, n: int, generator: torch.Generator) -> Pairs:
+        """`pairs` draws from the generator."""
+        return sampled(n, self.pairs, generator)
+
+
+class AllPairs(Pairing):
+    """`all_pairs`: every pair once."""
+
+    def __call__(self, n: int, generator: torch.Generator) -> Pairs:
+        """Every i < j; draws nothing."""
+        return all_pairs(n, generator.device)
+
+
+def graph_loss(
+    h: Tensor,
+    classes: Tensor,
+    margin: float = 1.0,
+    pairing: Callable[[int], Pairs] = halves,
+    distance: Callable[[Tensor, Tensor], Tensor] = rms,
+) -> Tensor:
+    """R_S of Eq. 7 with the 0-1 graph of Eq. 6, as a mean over the pairs that `pairing(n)` chooses.
+
+    h [B, D]: features, gradient flows into both ends of a pair; classes [B]: `teacher_classes` -> scalar.
+    """
+    i, j = (index.to(h.device) for index in pairing(len(h)))
+    return pair_loss(h, i, j, (classes[i] == classes[j]).to(h.dtype), margin, distance)

@@ -1,0 +1,52 @@
+"""How are parameters updated? Adam with epsilon inside the root, as the Improved GAN's code has it."""
+
+import torch
+from torch import nn
+
+
+class AdamInside(torch.optim.Optimizer):
+    """p <- p - lr m^ / sqrt(v^ + eps), m^ and v^ bias-corrected (reference 5).
+
+    With eps = 1e-8 inside the root it damps like 1e-4 outside: not the same as `torch.optim.Adam` where gradients are small.
+    """
+
+    def __init__(self, params, lr: float, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e-8):
+        """params: parameters or groups; those that do not require gradients are left out by the caller."""
+        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """One update of every parameter that has a gradient."""
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            if params:
+                self._update(group, params)
+
+    def _update(self, group: dict, params: list[nn.Parameter]) -> None:
+        for p in params:
+            if not self.state[p]:
+                self.state[p] = {"step": 0, "m": torch.zeros_like(p), "v": torch.zeros_like(p)}
+            self.state[p]["step"] += 1
+        states = [self.state[p] for p in params]
+        grads = [p.grad for p in params]
+        m, v = [s["m"] for s in states], [s["v"] for s in states]
+        b1, b2 = group["betas"]
+        torch._foreach_lerp_(m, grads, 1 - b1)
+        torch._foreach_mul_(v, b2)
+        torch._foreach_addcmul_(v, grads, grads, 1 - b2)
+        roots = torch._foreach_div(v, [1 - b2 ** s["step"] for s in states])
+        torch._foreach_add_(roots, group["eps"])
+        torch._foreach_sqrt_(roots)
+        torch._foreach_mul_(roots, [(1 - b1 ** s["step"]) / group["lr"] if group["lr"] else float("inf") for s in states])
+        torch._foreach_addcdiv_(params, m, roots, -1.0)
+
+
+def trainable(*nets: nn.Module) -> list[nn.Parameter]:
+    """The parameters of the nets that require gradients."""
+    return [p for net in nets for p in net.parameters() if p.requires_grad]
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Give every parameter group the learning rate `lr`."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr

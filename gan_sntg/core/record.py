@@ -1,0 +1,106 @@
+"""What does a run leave behind? A folder: configuration, environment, split, JSONL, TensorBoard, checkpoints, samples, result."""
+
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from gan_sntg.core.checkpoint import write_atomically
+from gan_sntg.core.errors import InputError
+
+PACKAGES = ("gan-sntg", "torch", "torchvision", "numpy", "scikit-learn")
+
+
+class RunFolder:
+    """Paths and files of one run. Nothing is written before `open`."""
+
+    def __init__(self, path: Path):
+        """path: need not exist yet."""
+        self.path = path
+        self.config, self.split, self.result = path / "config.yaml", path / "split.json", path / "result.json"
+        self.metrics, self.environment = path / "metrics.jsonl", path / "environment.json"
+        self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the result is written."""
+        return self.result.is_file()
+
+    def check_unused(self) -> None:
+        """Raise InputError if there is something in the folder that is not a run."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise InputError(f"{self.path} exists and is not a run folder (it has no config.yaml); choose another with --out")
+
+    def open(self, config: str, split: str, device: torch.device, step: int) -> None:
+        """Make what is missing; forget what was logged after `step`, the checkpoint that the run goes on from."""
+        try:
+            for folder in (self.checkpoint.parent, self.samples, self.tensorboard):
+                folder.mkdir(parents=True, exist_ok=True)
+            if not self.config.exists():
+                write_atomically(self.split, split.encode())
+                write_atomically(self.config, config.encode())
+            kept = [row for row in self.rows() if row["step"] <= step]
+            write_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept).encode())
+            sessions = json.loads(self.environment.read_text()) if self.environment.exists() else []
+            write_atomically(self.environment, (json.dumps([*sessions, environment(device)], indent=1) + "\n").encode())
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written ({error}); choose another folder with --out") from error
+        self.writer = SummaryWriter(str(self.tensorboard), purge_step=step + 1 if step else None)
+
+    def rows(self) -> list[dict]:
+        """The rows of metrics.jsonl; a line torn by a crash ends them."""
+        rows = []
+        for line in self.metrics.read_text().splitlines() if self.metrics.exists() else []:
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+        return rows
+
+    def log(self, epoch: int, step: int, seconds: float, values: dict[str, float]) -> None:
+        """One row of metrics.jsonl and the same scalars for TensorBoard. NaN, where there was nothing to count, is null in JSON."""
+        row = {"epoch": epoch, "step": step, "seconds": round(seconds, 2)} | {k: v if v == v else None for k, v in values.items()}
+        with self.metrics.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+        self.writer.flush()
+
+    def log_image(self, name: str, image: Tensor, step: int) -> None:
+        """An image uint8 [C, H, W] for TensorBoard's image tab."""
+        self.writer.add_image(name, image, step)
+
+    def finish(self, result: dict) -> None:
+        """Write result.json: its presence says that the run is finished."""
+        self.writer.close()
+        write_atomically(self.result, (json.dumps(result, indent=1) + "\n").encode())
+
+
+def environment(device: torch.device) -> dict:
+    """Versions, hardware, threads and the revision of the code."""
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "git": revision(),
+    }
+
+
+def revision() -> str | None:
+    """The git revision of this code, with "+dirty" where it was changed since; None outside a checkout of it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(Path(__file__).parent), *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        return git("rev-parse", "HEAD") + ("+dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

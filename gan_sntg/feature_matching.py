@@ -1,0 +1,158 @@
+"""How is FM-GAN + SNTG trained? One step of D on labelled, unlabelled and generated images, then one of G (reference 5, 6)."""
+
+import torch
+from torch import Tensor, nn
+
+from gan_sntg.core.average import Average
+from gan_sntg.core.consistency import supervised_loss
+from gan_sntg.core.data.streams import Batch, View
+from gan_sntg.core.engine import Method, Terms, descend
+from gan_sntg.core.evaluate import graph_telemetry
+from gan_sntg.core.graph import Distance, Graph, Halves, Pairing, all_pairs, pair_loss
+from gan_sntg.core.layers import data_dependent_init, drawing_from
+from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
+from gan_sntg.core.schedules import linear_tail, ramp_up
+from gan_sntg.losses import Matching, fake_loss, real_loss
+from gan_sntg.networks import Discriminator, Generator
+from gan_sntg.teachers import SecondPass, Teacher
+
+
+class FeatureMatchingGAN(Method):
+    """The feature-matching Improved GAN whose D gets `graph_weight` * w(t) * R_S on its features of the unlabelled images.
+
+    `graph_weight: 0` is FM-GAN bit for bit: the graph's draws come from a generator of their own.
+    """
+
+    purposes = ("noise", "z", "graph")
+
+    def __init__(
+        self,
+        discriminator: Discriminator,
+        generator: Generator,
+        num_examples: int,
+        num_classes: int,
+        matching: Matching = Matching.squared,
+        learning_rate: float = 3e-3,
+        decay_epochs: float | None = None,
+        beta1: float = 0.5,
+        average_decay: float = 0.9999,
+        graph_weight: float = 0.0,
+        graph_ramp_epochs: float = 80,
+        graph_start_epochs: float = 0,
+        graph_labeled: bool = False,
+        margin: float = 1.0,
+        distance: Distance = Distance.rms,
+        graph: Graph = Graph.hard,
+        pairing: Pairing | None = None,
+        teacher: Teacher | None = None,
+    ):
+        """graph_*: weight lambda_2, its ramp and start in epochs, and whether labelled images join the pairs; margin m of Eq. 8.
+
+        decay_epochs: see `linear_tail`; average_decay: of D's average for testing; teacher: SecondPass() unless given; pairing: Halves().
+        """
+        super().__init__()
+        self.discriminator, self.generator = discriminator, generator
+        self.teacher = teacher or SecondPass()
+        self.teacher.start(discriminator, num_examples, num_classes)
+        self.average = Average(discriminator, average_decay)
+        self.pairing = pairing or Halves()
+        self.matching, self.distance, self.graph, self.margin = matching, distance, graph, margin
+        self.learning_rate, self.decay_epochs = learning_rate, decay_epochs
+        self.graph_weight, self.graph_labeled = graph_weight, graph_labeled
+        self.graph_ramp_epochs, self.graph_start_epochs = graph_ramp_epochs, graph_start_epochs
+        self.optimizers = {
+            "d": AdamInside(trainable(discriminator), learning_rate, (beta1, 0.999)),
+            "g": AdamInside(trainable(generator), learning_rate, (beta1, 0.999)),
+        }
+
+    @property
+    def classifiers(self) -> dict[str, nn.Module]:
+        """D as it is, its de-biased average, and the zero-start average that the source tests with."""
+        return {"last": self.discriminator, "averaged": self.average.net, "zero_start": self.average.zero_start(self.discriminator)}
+
+    def check(self, batch_size: int) -> None:
+        """Raise InputError where the pairing cannot pair such a batch."""
+        if self.graph_weight:
+            self.pairing(batch_size * (2 if self.graph_labeled else 1), torch.Generator())
+
+    def start(self, batch: Batch) -> None:
+        """Data-dependent initialisation of D from unlabelled images."""
+        with drawing_from(self.discriminator, self.generators["noise"]):
+            data_dependent_init(self.discriminator, batch.unlabeled.x)
+
+    def step(self, batch: Batch, t: int) -> Terms:
+        """D's step, the averages, then G's step on the independent unlabelled batch."""
+        rate = self.learning_rate * linear_tail(t, self.decay_epochs)
+        for optimizer in self.optimizers.values():
+            set_learning_rate(optimizer, rate)
+        self.settings = {"learning_rate": rate, "weight/graph": self.graph_weight_at(t)}
+        terms = descend(self.optimizers["d"], self.discriminator_terms(batch, t))
+        self.average.update(self.discriminator)
+        self.teacher.update(self.discriminator)
+        return terms | descend(self.optimizers["g"], self.generator_terms(batch))
+
+    def discriminator_terms(self, batch: Batch, t: int) -> Terms:
+        """L_lab + L_unl (reference 5) and the weighted R_S, from one forward pass over all three kinds of images."""
+        labeled, unlabeled = batch.labeled, batch.unlabeled
+        with torch.no_grad():
+            fake = self.generator(self.draw_z(len(unlabeled.x)))
+        sizes = [len(labeled.x), len(unlabeled.x), len(fake)]
+        h, logits = self.discriminate(torch.cat([labeled.x, unlabeled.x, fake]))
+        h_labeled, h_unlabeled, _ = h.split(sizes)
+        l_labeled, l_unlabeled, l_fake = logits.split(sizes)
+        terms = {"d/labeled": supervised_loss(l_labeled, labeled.y), "d/unlabeled": real_loss(l_unlabeled), "d/generated": fake_loss(l_fake)}
+        if weight := self.graph_weight_at(t):
+            views = [(unlabeled, h_unlabeled, l_unlabeled)] + [(labeled, h_labeled, l_labeled)] * self.graph_labeled
+            terms["d/graph"] = weight * self.graph_term(views)
+        return terms
+
+    def generator_terms(self, batch: Batch) -> Terms:
+        """Feature matching (Eq. 9): the real branch carries no graph, D's weights no gradient."""
+        real = batch.unlabeled_g.x
+        with torch.no_grad():
+            h_real, _ = self.discriminate(real)
+        h_fake, _ = self.discriminate(self.generator(self.draw_z(len(real))))
+        return {"g/matching": self.matching(h_real, h_fake)}
+
+    def graph_weight_at(self, t: int) -> float:
+        """lambda_2 w(t)."""
+        return self.graph_weight * ramp_up(t, self.graph_ramp_epochs, self.graph_start_epochs)
+
+    def graph_term(self, views: list[tuple[View, Tensor, Tensor]]) -> Tensor:
+        """R_S over the given (view, h, logits), in an order drawn anew so that halves mix all kinds."""
+        generator = self.generators["graph"]
+        targets = torch.cat([self.teacher.targets(self.discriminator, view, logits, generator) for view, _, logits in views])
+        h, y = torch.cat([h for _, h, _ in views]), torch.cat([view.y for view, _, _ in views])
+        if len(views) > 1:
+            order = torch.randperm(len(h), generator=generator, device=h.device)
+            h, y, targets = h[order], y[order], targets[order]
+        i, j = self.pairing(len(h), generator)
+        return pair_loss(h, i, j, self.graph(targets, y, i, j), self.margin, self.distance)
+
+    def discriminate(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(h, logits) of D, its noise from the nets' own generator."""
+        with drawing_from(self.discriminator, self.generators["noise"]):
+            return self.discriminator(x)
+
+    def draw_z(self, n: int) -> Tensor:
+        """z [n, latent], uniform in [0, 1]."""
+        generator = self.generators["z"]
+        return torch.rand(n, self.generator.latent, generator=generator, device=generator.device)
+
+    @torch.no_grad()
+    def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
+        """Weights, learning rate, D's accuracy on real and generated images, matching gap, graph; D without noise."""
+        generator = torch.Generator(batch.unlabeled.x.device).manual_seed(0)
+        z = torch.rand(len(batch.unlabeled.x), self.generator.latent, generator=generator, device=generator.device)
+        self.discriminator.eval()
+        h, logits = self.discriminator(batch.unlabeled.x)
+        h_fake, l_fake = self.discriminator(self.generator(z))
+        targets = self.teacher.targets(self.discriminator, batch.unlabeled, logits, generator)
+        self.discriminator.train()
+        return {
+            **self.settings,
+            "gan/real_accuracy": (torch.logsumexp(logits, 1) > 0).float().mean(),
+            "gan/generated_accuracy": (torch.logsumexp(l_fake, 1) < 0).float().mean(),
+            "gan/matching_gap": self.matching(h, h_fake),
+            **graph_telemetry(h, targets, batch.unlabeled.y, all_pairs(len(h), h.device), self.distance, self.margin),
+        }

@@ -1,0 +1,69 @@
+"""Which generators and discriminators are there? The Improved GAN's MLP pair for grey images; widths make it smaller or larger."""
+
+from itertools import pairwise
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_sntg.core.layers import BatchNormBias, GaussianNoise, WeightNormLinear
+
+
+class Discriminator(nn.Module):
+    """x [B, C, H, W] -> (h [B, D] penultimate features, logits [B, K]); the fake class has no logit of its own."""
+
+class Generator(nn.Module):
+    """z [B, latent], uniform in [0, 1] -> images [B, C, H, W] in the range that D sees."""
+
+    latent: int
+
+
+class DenseDiscriminator(Discriminator):
+    """Weight-norm dense layers with ReLU and Gaussian noise before each (reference 5, MNIST).
+
+    h is the last hidden layer after its ReLU, before its noise. Defaults are the MNIST network.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        widths: tuple[int, ...] = (1000, 500, 250, 250, 250),
+        input_noise: float = 0.3,
+        hidden_noise: float = 0.5,
+        train_scale: bool = False,
+    ):
+        """widths: of the hidden layers; noise: standard deviations; train_scale: whether hidden g's train (the source: no)."""
+        super().__init__()
+        sizes = (prod(image_shape), *widths)
+        self.hidden = nn.ModuleList(WeightNormLinear(a, b, train_scale) for a, b in pairwise(sizes))
+        self.noise = nn.ModuleList(GaussianNoise(input_noise if k == 0 else hidden_noise) for k in range(len(sizes)))
+        self.out = WeightNormLinear(sizes[-1], num_classes, train_scale=True)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, C, H, W] -> h [B, widths[-1]], logits [B, K]."""
+        h = x.flatten(1)
+        for layer, noise in zip(self.hidden, self.noise, strict=False):
+            h = F.relu(layer(noise(h)))
+        return h, self.out(self.noise[-1](h))
+
+
+class DenseGenerator(Generator):
+    """Dense layers with bias-only batch norm and softplus, then a weight-norm layer and sigmoid (reference 5, MNIST)."""
+
+    def __init__(self, image_shape: tuple[int, int, int], latent: int = 100, widths: tuple[int, ...] = (500, 500)):
+        """latent: size of z; widths: of the hidden layers."""
+        super().__init__()
+        self.latent, self.image_shape = latent, tuple(image_shape)
+        layers = []
+        for a, b in pairwise((latent, *widths)):
+            linear = nn.Linear(a, b, bias=False)
+            nn.init.xavier_uniform_(linear.weight)
+            layers += [linear, BatchNormBias(b), nn.Softplus()]
+        self.hidden = nn.Sequential(*layers)
+        self.out = WeightNormLinear(widths[-1], prod(image_shape), train_scale=True)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """z [B, latent] -> images [B, C, H, W] in [0, 1]."""
+        return torch.sigmoid(self.out(self.hidden(z))).unflatten(1, self.image_shape)
