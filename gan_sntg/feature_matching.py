@@ -8,13 +8,13 @@ from gan_sntg.core.consistency import supervised_loss
 from gan_sntg.core.data.streams import Batch, View
 from gan_sntg.core.engine import Method, Terms, descend
 from gan_sntg.core.evaluate import graph_telemetry
-from gan_sntg.core.graph import Distance, Graph, Halves, Pairing, all_pairs, pair_loss
+from gan_sntg.core.graph import Distance, Graph, Pairing, all_pairs, pair_loss
 from gan_sntg.core.layers import data_dependent_init, drawing_from
 from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
 from gan_sntg.core.schedules import linear_tail, ramp_up
 from gan_sntg.losses import Matching, fake_loss, real_loss
 from gan_sntg.networks import Discriminator, Generator
-from gan_sntg.teachers import SecondPass, Teacher
+from gan_sntg.teachers import Teacher
 
 
 class FeatureMatchingGAN(Method):
@@ -29,6 +29,8 @@ class FeatureMatchingGAN(Method):
         self,
         discriminator: Discriminator,
         generator: Generator,
+        teacher: Teacher,
+        pairing: Pairing,
         num_examples: int,
         num_classes: int,
         matching: Matching = Matching.squared,
@@ -43,19 +45,16 @@ class FeatureMatchingGAN(Method):
         margin: float = 1.0,
         distance: Distance = Distance.rms,
         graph: Graph = Graph.hard,
-        pairing: Pairing | None = None,
-        teacher: Teacher | None = None,
     ):
         """graph_*: weight lambda_2, its ramp and start in epochs, and whether labelled images join the pairs; margin m of Eq. 8.
 
-        decay_epochs: see `linear_tail`; average_decay: of D's average for testing; teacher: SecondPass() unless given; pairing: Halves().
+        decay_epochs: see `linear_tail`; average_decay: of D's average for testing.
         """
         super().__init__()
         self.discriminator, self.generator = discriminator, generator
-        self.teacher = teacher or SecondPass()
+        self.teacher, self.pairing = teacher, pairing
         self.teacher.start(discriminator, num_examples, num_classes)
         self.average = Average(discriminator, average_decay)
-        self.pairing = pairing or Halves()
         self.matching, self.distance, self.graph, self.margin = matching, distance, graph, margin
         self.learning_rate, self.decay_epochs = learning_rate, decay_epochs
         self.graph_weight, self.graph_labeled = graph_weight, graph_labeled
@@ -100,7 +99,11 @@ class FeatureMatchingGAN(Method):
         h, logits = self.discriminate(torch.cat([labeled.x, unlabeled.x, fake]))
         h_labeled, h_unlabeled, _ = h.split(sizes)
         l_labeled, l_unlabeled, l_fake = logits.split(sizes)
-        terms = {"d/labeled": supervised_loss(l_labeled, labeled.y), "d/unlabeled": real_loss(l_unlabeled), "d/generated": fake_loss(l_fake)}
+        terms = {
+            "d/labeled": supervised_loss(l_labeled, labeled.y),
+            "d/unlabeled": real_loss(l_unlabeled),
+            "d/generated": fake_loss(l_fake),
+        }
         if weight := self.graph_weight_at(t):
             views = [(unlabeled, h_unlabeled, l_unlabeled)] + [(labeled, h_labeled, l_labeled)] * self.graph_labeled
             terms["d/graph"] = weight * self.graph_term(views)
@@ -136,8 +139,8 @@ class FeatureMatchingGAN(Method):
 
     def draw_z(self, n: int) -> Tensor:
         """z [n, latent], uniform in [0, 1]."""
-        generator = self.generators["z"]
-        return torch.rand(n, self.generator.latent, generator=generator, device=generator.device)
+        generator, like = self.generators["z"], next(self.generator.parameters())
+        return torch.rand(n, self.generator.latent, generator=generator, device=generator.device, dtype=like.dtype)
 
     @torch.no_grad()
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:

@@ -13,6 +13,7 @@ from gan_sntg.core.layers import BatchNormBias, GaussianNoise, WeightNormLinear
 class Discriminator(nn.Module):
     """x [B, C, H, W] -> (h [B, D] penultimate features, logits [B, K]); the fake class has no logit of its own."""
 
+
 class Generator(nn.Module):
     """z [B, latent], uniform in [0, 1] -> images [B, C, H, W] in the range that D sees."""
 

@@ -1,10 +1,11 @@
 """What does the generator draw? Images at a fixed z bank, so that runs and epochs can be compared."""
 
+import io
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
-from torchvision.io import encode_png
 from torchvision.utils import make_grid
 
 from gan_sntg.core.checkpoint import write_atomically
@@ -40,5 +41,7 @@ def grid(images: Tensor, columns: int = 10, scale: int = 1) -> Tensor:
 
 
 def save_png(path: Path, image: Tensor) -> None:
-    """Write a picture uint8 [C, H, W] as PNG, whole or not at all."""
-    write_atomically(path, encode_png(image.cpu()).numpy().tobytes())
+    """Write a picture uint8 [3, H, W] as PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    Image.fromarray(image.cpu().permute(1, 2, 0).numpy()).save(buffer, "PNG")
+    write_atomically(path, buffer.getbuffer())

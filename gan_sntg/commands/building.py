@@ -89,14 +89,24 @@ def build(parser: Parser, options: Namespace) -> Parts:
     torch.manual_seed(options.seed)
     objects = parser.instantiate(options)
     source, method = objects.data, objects.method.to(device)
-    split = load_split(Path(options.split), source) if options.split else make_split(source, options.labels, options.data_seed, options.validation)
-    if options.split and len(split.labeled) != options.labels:
-        raise InputError(f"{options.split} has {len(split.labeled)} labels, but the configuration says {options.labels}; add --labels {len(split.labeled)}")
+    split = choose_split(options, source)
     pool = Pool(source.train_x, source.train_y, torch.tensor(split.labeled), split.pool(source), objects.normalization, device)
     streams = Streams(pool, options.batch_size, options.seed, options.steps_per_epoch)
     method.seed(options.seed, device)
     method.check(options.batch_size)
     return Parts(source, split, streams, objects.normalization, method, device)
+
+
+def choose_split(options: Namespace, source: Source) -> Split:
+    """The manifest of --split, else one made from the options."""
+    if not options.split:
+        return make_split(source, options.labels, options.data_seed, options.validation)
+    split = load_split(Path(options.split), source)
+    found = {"labels": len(split.labeled), "validation": bool(split.validation), "data_seed": split.data_seed}
+    for name, value in found.items():
+        if options[name] != value:
+            raise InputError(f"{options.split} has {name} {value}, but the options say {options[name]}; add --{name} {str(value).lower()}")
+    return split
 
 
 def read_run(folder: Path) -> tuple[Parser, Namespace]:

@@ -31,17 +31,18 @@ class Parser(ArgumentParser):
 
 def shortened(message: str, options: list[str]) -> str:
     """The keys on the way to the problem, the problem, and the names nearest to what was given."""
+    if "nearest:" in message:  # an inner parser has said it already
+        options = []
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     keys = ".".join(found for line in lines for found in re.findall(r'^Parser key "(.+)":$', line))
     problem = " ".join(line for line in lines if not re.match(r'Parser key "|Problem with given class_path|tip:', line))[:300]
-    names = options
     for class_path in re.findall(r"class_path '([\w.]+)'", message):
-        names = list(inspect.signature(import_object(class_path).__init__).parameters)[1:]
-    unknown = re.search(r"Option '(\w+)'|arguments: (--[\w.]+)|[Kk]ey '([\w.]+)'|key \"([\w.]+)\"", problem)
+        options = options and list(inspect.signature(import_object(class_path).__init__).parameters)[1:]
+    unknown = re.search(r"Option '(\w+)'|arguments: --([\w.]+)", problem)
     given = next(filter(None, unknown.groups()), "") if unknown else ""
-    near = difflib.get_close_matches(given, names + [n.lstrip("-") for n in names], n=3, cutoff=0.4) if given else []
-    hint = f"\n  nearest: {', '.join(dict.fromkeys(near))}" if near else ""
-    return (f"{keys}: " if keys else "") + problem + hint
+    near = difflib.get_close_matches(given, [name.lstrip("-") for name in options], n=3)
+    problem = re.sub(r"(?<! ) nearest:", "\n  nearest:", problem)
+    return (f"{keys}: " if keys else "") + problem + (f"\n  nearest: {', '.join(near)}" if near else "")
 
 
 def check_arguments(args: list[str]) -> None:
@@ -60,7 +61,8 @@ def load_yaml(path: Path):
     try:
         return yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} is not a readable YAML file ({' '.join(str(error).split())[:200]}); give a file such as configs/digits_20/fm_gan.yaml") from error
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is not a readable YAML file ({reason}); give one such as configs/digits_20/fm_gan.yaml") from error
 
 
 def yaml_value(text: str):
@@ -80,4 +82,6 @@ def check_tree(tree, where: str, key: str = "") -> None:
         for branch in tree:
             check_tree(branch, where, key)
     elif isinstance(tree, str) and key not in PLAIN_KEYS and DOTTED.fullmatch(tree) and tree.split(".")[0] not in ALLOWED:
-        raise InputError(f"{where}: {key}: {tree} would be imported from outside {', '.join(ALLOWED)}; only these may be named in a configuration")
+        raise InputError(
+            f"{where}: {key}: {tree} is refused: only {', '.join(ALLOWED)} may be imported by a configuration; name one of theirs"
+        )

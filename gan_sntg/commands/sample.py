@@ -29,7 +29,8 @@ def run(options: Namespace) -> None:
     parts, _ = load(options.run, options.device, options.root)
     generator = getattr(parts.method, "generator", None)
     if generator is None:
-        raise InputError(f"{options.run} is a run of {type(parts.method).__name__}, which has no generator; give a run of FeatureMatchingGAN")
+        kind = type(parts.method).__name__
+        raise InputError(f"{options.run} is a run of {kind}, which has no generator; give a run of FeatureMatchingGAN")
     out = Path(options.out or Path(options.run) / "samples" / f"sample_{options.n}.png")
     images = draw(generator, z_bank(generator.latent, options.n, parts.device), parts.normalization)
     try:

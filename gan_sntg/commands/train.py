@@ -54,7 +54,8 @@ def check_same(folder: RunFolder, text: str) -> None:
     before, now = flat(identity(folder.config.read_text())), flat(identity(text))
     changed = [f"{k}: {before.get(k)} there, {now.get(k)} here" for k in sorted(before | now) if before.get(k) != now.get(k)]
     if changed:
-        raise InputError(f"{folder.path} holds a run of another configuration ({'; '.join(changed[:3])}); nothing was changed. Give another --out")
+        what = "; ".join(changed[:3])
+        raise InputError(f"{folder.path} holds a run of another configuration ({what}); nothing was changed. Give another --out")
 
 
 def flat(tree, prefix: str = "") -> dict[str, str]:
@@ -79,7 +80,7 @@ class Run:
         folder.open(text, self.parts.split.text(), self.parts.device, self.progress.step)
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
-        self.console = Console(stderr=True)
+        self.console, self.warned = Console(stderr=True), False
 
     def train(self) -> None:
         """Train with a live display, then write the result."""
@@ -105,11 +106,21 @@ class Run:
         errors = self.errors()
         folder.log(progress.epoch, progress.step, progress.seconds, terms | telemetry | errors)
         self.draw_grid()
-        self.bar.update(self.task, description=f"epoch {progress.epoch}  test error {errors['test_error/last']:.2f} %  averaged {errors['test_error/averaged']:.2f} %")
-        if telemetry.get("weight/graph") and telemetry["graph/negatives_inside_margin"] < FEW_NEGATIVES:
-            self.console.print(f"[yellow]epoch {progress.epoch}: only {telemetry['graph/negatives_inside_margin']:.1%} of the negative pairs are inside the margin; the graph only attracts. Try a larger --method.margin")
+        shown = f"test error {errors['test_error/last']:.2f} %  averaged {errors['test_error/averaged']:.2f} %"
+        self.bar.update(self.task, description=f"epoch {progress.epoch}  {shown}")
+        self.warn(telemetry)
         checkpoint.save(folder.checkpoint, self.parts.method, self.parts.streams, progress)
         self.clock = time.perf_counter()
+
+    def warn(self, telemetry: dict[str, float]) -> None:
+        """Say, once a session, that the graph has nothing left to push apart."""
+        share = telemetry.get("graph/negatives_inside_margin", 1.0)
+        if telemetry.get("weight/graph") and share < FEW_NEGATIVES and not self.warned:
+            self.warned = True
+            self.console.print(
+                f"[yellow]epoch {self.progress.epoch}: {share:.1%} of the negative pairs are inside the margin, so the graph hardly "
+                "pushes apart. Try a larger --method.margin"
+            )
 
     def errors(self) -> dict[str, float]:
         """Percent wrong of every classifier on the test images, and on the validation images if they were held out."""
@@ -149,8 +160,9 @@ class Run:
 
 def report(folder: RunFolder, result: dict) -> None:
     """Print a finished run's errors and where its things are."""
-    validation = "" if result["validation_error"] is None else f"; validation {result['validation_error']:.2f} % (averaged weights)"
-    print(f"test error: {result['test_error_last']:.2f} % (last weights), {result['test_error_averaged']:.2f} % (averaged weights){validation}")
+    print(f"test error: {result['test_error_last']:.2f} % (last weights), {result['test_error_averaged']:.2f} % (averaged weights)")
+    if result["validation_error"] is not None:
+        print(f"validation error: {result['validation_error']:.2f} % (averaged weights)")
     grids = sorted(folder.samples.glob("*.png"))
     if grids:
         print(f"sample grid: {grids[-1]}")

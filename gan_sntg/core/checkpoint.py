@@ -59,7 +59,8 @@ def restore(path: Path, method: Method, streams: Streams, progress: Progress) ->
         streams.load_state_dict(state["streams"])
         vars(progress).update(state["progress"])
     except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path} does not fit this configuration ({_first_line(error)}); nothing was changed. Use the config that wrote it") from error
+        reason = _first_line(error)
+        raise InputError(f"{path} does not fit this configuration ({reason}); nothing was changed. Use the config that wrote it") from error
 
 
 def read(path: Path, device: torch.device | str) -> dict:
@@ -68,7 +69,10 @@ def read(path: Path, device: torch.device | str) -> dict:
         state = torch.load(path, map_location=device, weights_only=True)
         found = state["format"]
     except Exception as error:  # torch.load raises nearly anything on a damaged file
-        raise InputError(f"{path} is not a readable checkpoint ({_first_line(error)}); nothing was changed. Restore it from a copy, or start again in another folder with --out") from error
+        raise InputError(
+            f"{path} is not a readable checkpoint ({_first_line(error)}); nothing was changed. "
+            "Restore it from a copy, or start again in another folder with --out"
+        ) from error
     if found != FORMAT:
         raise InputError(f"{path} has checkpoint format {found}, this version reads {FORMAT}; use the version that wrote it")
     return state

@@ -76,10 +76,14 @@ class Meter:
     def read(self, steps_per_epoch: int) -> dict[str, float]:
         """The means, and start anew. Raises NonFiniteError with the first bad term, its epoch and step (both from 0)."""
         sums, self.sums = self.sums, {}
-        bad = [(step, name) for names, (_, first, _) in sums.items() for name, step in zip(names, first.tolist(), strict=True) if step >= 0]
+        firsts = [pair for names, (_, first, _) in sums.items() for pair in zip(first.tolist(), names, strict=True)]
+        bad = [(step, name) for step, name in firsts if step >= 0]
         if bad:
             step, name = min(bad)
-            raise NonFiniteError(f"the term {name} is not finite since epoch {step // steps_per_epoch}, step {step}; the last checkpoint is from before. Lower the learning rate or this term's weight")
+            raise NonFiniteError(
+                f"the term {name} is not finite since epoch {step // steps_per_epoch}, step {step}; the last checkpoint is from "
+                "before. Lower the learning rate or this term's weight"
+            )
         means = {}
         for names, (total, _, count) in sums.items():
             means |= dict(zip(names, (total / count).tolist(), strict=True))

@@ -1,0 +1,119 @@
+"""What every test shares: one thread, the command as a function, a tiny run, and MNIST, real or in miniature."""
+
+import contextlib
+import copy
+import hashlib
+import io
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from gan_sntg.commands.main import main
+from gan_sntg.core.data import sources
+
+torch.set_num_threads(1)
+
+TINY = {
+    "data": {"class_path": "gan_sntg.core.data.sources.Digits"},
+    "labels": 20,
+    "normalization": {"class_path": "gan_sntg.core.data.whiten.UnitRange"},
+    "batch_size": 50,
+    "epochs": 3,
+    "steps_per_epoch": 4,
+    "method": {
+        "class_path": "gan_sntg.feature_matching.FeatureMatchingGAN",
+        "init_args": {
+            "discriminator": {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [16, 12]}},
+            "generator": {"class_path": "gan_sntg.networks.DenseGenerator", "init_args": {"latent": 8, "widths": [12, 12]}},
+            "graph_weight": 0.1,
+            "graph_ramp_epochs": 1,
+            "teacher": {"class_path": "gan_sntg.teachers.Averaged", "init_args": {"decay": 0.9}},
+            "pairing": {"class_path": "gan_sntg.core.graph.Halves"},
+        },
+    },
+    "threads": 1,
+    "device": "cpu",
+}
+
+
+class Outcome(NamedTuple):
+    """Exit status of a command and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def command():
+    """The `gan-sntg` command as a function of its words."""
+
+    def run(*words) -> Outcome:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main([str(word) for word in words])
+        return Outcome(status, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_tree():
+    """A configuration of 12 steps on the digits, as a tree to change."""
+    return lambda: copy.deepcopy(TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    """The same as a file."""
+    path = tmp_path_factory.mktemp("configs") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, command, tiny) -> Path:
+    """The folder of a finished tiny run: to be read, or copied before it is changed."""
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    assert command("train", "--config", tiny, "--out", folder).status == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def contents():
+    """Every file under a folder as {path: bytes}, folders as None."""
+    return lambda folder: {p.relative_to(folder): p.read_bytes() if p.is_file() else None for p in Path(folder).rglob("*")}
+
+
+@pytest.fixture(scope="session")
+def real_mnist() -> str:
+    """The folder of the published MNIST files; skips where there is none."""
+    root = os.environ.get("GAN_SNTG_DATA")
+    if root is None:
+        pytest.skip("needs the published MNIST files: GAN_SNTG_DATA is not set")
+    if not all((Path(root) / name).is_file() for name in sources.MNIST.files):
+        pytest.skip("needs the published MNIST files: they are not under GAN_SNTG_DATA")
+    return root
+
+
+@pytest.fixture
+def small_mnist(tmp_path, monkeypatch) -> Path:
+    """A root with MNIST's four files in miniature (120 + 30 images), known to our table by their hashes."""
+    root, known = tmp_path / "data", {}
+    generator = np.random.default_rng(0)
+    for part, n in ("train", 120), ("t10k", 30):
+        arrays = {"images-idx3": generator.integers(0, 256, (n, 5, 6)), "labels-idx1": np.arange(n) % 10}
+        for kind, array in arrays.items():
+            name = f"MNIST/raw/{part}-{kind}-ubyte"
+            header = b"\0\0\x08" + bytes([array.ndim]) + np.array(array.shape, ">i4").tobytes()
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(header + array.astype(np.uint8).tobytes())
+            known[name] = hashlib.sha256((root / name).read_bytes()).hexdigest()
+    monkeypatch.setattr(sources, "KNOWN_FILES", known)
+    monkeypatch.setattr(sources.MNIST, "files", tuple(known))
+    return root

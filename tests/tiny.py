@@ -1,0 +1,59 @@
+"""Small parts that tests share: a source of a few noisy images, streams over it, and a GAN on 4 x 4 pixels."""
+
+import torch
+
+from gan_sntg.core.data.sources import Source
+from gan_sntg.core.data.splits import make_split
+from gan_sntg.core.data.streams import Pool, Streams
+from gan_sntg.core.data.whiten import UnitRange
+from gan_sntg.core.graph import Distance, Graph, Halves
+from gan_sntg.feature_matching import FeatureMatchingGAN
+from gan_sntg.networks import DenseDiscriminator, DenseGenerator
+from gan_sntg.teachers import SecondPass
+
+
+class Squares(Source):
+    """Grey 4 x 4 images of three brightnesses."""
+
+    name = "squares"
+    num_classes = 3
+
+    def __init__(self, n: int = 60):
+        g = torch.Generator().manual_seed(0)
+        y = torch.arange(n) % 3
+        x = (60 + 60 * y.view(-1, 1, 1, 1) + 20 * torch.randn(n, 1, 4, 4, generator=g)).clamp(0, 255).to(torch.uint8)
+        self.train_x, self.train_y, self.test_x, self.test_y = x, y, x[:30], y[:30]
+        self.validation = torch.arange(n - 12, n)
+
+
+class UnitRange64(UnitRange):
+    """As UnitRange, in float64."""
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return super().__call__(x).double()
+
+
+def streams(labels: int = 6, batch_size: int = 10, seed: int = 0, source: Source | None = None, normalization=UnitRange) -> Streams:
+    source = source or Squares()
+    split = make_split(source, labels, 0, False)
+    pool = Pool(source.train_x, source.train_y, torch.tensor(split.labeled), split.pool(source), normalization(), "cpu")
+    return Streams(pool, batch_size, seed)
+
+
+def gan(seed: int = 0, dtype: torch.dtype = torch.float32, **options) -> FeatureMatchingGAN:
+    torch.manual_seed(seed)
+    defaults = {"teacher": SecondPass(), "pairing": Halves(), "distance": Distance.rms, "graph": Graph.hard, "graph_ramp_epochs": 0}
+    nets = DenseDiscriminator((1, 4, 4), 3, widths=(12, 8)), DenseGenerator((1, 4, 4), latent=5, widths=(9,))
+    method = FeatureMatchingGAN(*nets, num_examples=60, num_classes=3, **(defaults | options)).to(dtype)
+    method.seed(seed, "cpu")
+    return method
+
+
+def started(method, from_streams: Streams):
+    method.start(from_streams.example(30, "start"))
+    return method
+
+
+def assert_same(a: dict, b: dict) -> None:
+    """Equal bit for bit; NaN, as unfixed statistics are, equals NaN."""
+    torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
