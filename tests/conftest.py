@@ -17,6 +17,7 @@ from gan_sntg.commands.main import main
 from gan_sntg.core.data import sources
 
 torch.set_num_threads(1)
+pytest.register_assert_rewrite("run_folders", "tiny")
 
 TINY = {
     "data": {"class_path": "gan_sntg.core.data.sources.Digits"},
@@ -117,3 +118,25 @@ def small_mnist(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(sources, "KNOWN_FILES", known)
     monkeypatch.setattr(sources.MNIST, "files", tuple(known))
     return root
+
+
+@pytest.fixture
+def refused(command, contents, tmp_path, monkeypatch):
+    """Checks that a command of these words is refused: status 2, one message that holds the phrases, nothing written or changed."""
+    monkeypatch.chdir(tmp_path)
+
+    def check(words: list, *phrases: str) -> None:
+        before = contents(tmp_path)
+        status, out, err = command(*words)
+        assert (status, out) == (2, "")
+        assert err.startswith(f"gan-sntg {words[0]}: error: ") and err.count("error:") == 1 and err.count("\n") <= 3
+        assert [phrase for phrase in phrases if phrase not in err] == []
+        assert contents(tmp_path) == before
+
+    return check
+
+
+@pytest.fixture
+def train(tiny):
+    """The words of a training command in the present folder."""
+    return ["train", "--config", tiny, "--out", "run"]

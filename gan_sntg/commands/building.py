@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 from jsonargparse import Namespace
 
 from gan_sntg.commands.parsing import Parser
@@ -58,12 +57,13 @@ def config_parser() -> Parser:
     return parser
 
 
-def identity(config: str) -> dict:
-    """What makes two configurations the same run: all of it but PLACE and the data's root."""
-    tree = {k: v for k, v in yaml.safe_load(config).items() if k not in PLACE}
-    (tree.get("data") or {}).get("init_args", {}).pop("root", None)
-    (tree.get("data") or {}).get("init_args", {}).pop("download", None)
-    return tree
+def identity(config: dict) -> dict:
+    """What makes two configurations the same run: all of it but PLACE and where the data lie."""
+    tree = {k: v for k, v in config.items() if k not in PLACE}
+    data = tree.get("data")
+    if not isinstance(data, dict) or not isinstance(data.get("init_args"), dict):
+        return tree
+    return tree | {"data": data | {"init_args": {k: v for k, v in data["init_args"].items() if k not in ("root", "download")}}}
 
 
 def pick_device(name: str) -> torch.device:

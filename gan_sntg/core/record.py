@@ -57,9 +57,12 @@ class RunFolder:
         rows = []
         for line in self.metrics.read_text().splitlines() if self.metrics.exists() else []:
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except ValueError:
                 break
+            if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+                break
+            rows.append(row)
         return rows
 
     def log(self, epoch: int, step: int, seconds: float, values: dict[str, float]) -> None:
@@ -74,6 +77,13 @@ class RunFolder:
     def log_image(self, name: str, image: Tensor, step: int) -> None:
         """An image uint8 [C, H, W] for TensorBoard's image tab."""
         self.writer.add_image(name, image, step)
+
+    def read_result(self) -> dict:
+        """The result of a finished run. Raises InputError where the file is damaged."""
+        try:
+            return json.loads(self.result.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.result} cannot be read ({error}); delete it and run the same command to write it again") from error
 
     def finish(self, result: dict) -> None:
         """Write result.json: its presence says that the run is finished."""
