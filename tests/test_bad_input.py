@@ -101,7 +101,7 @@ def test_a_damaged_manifest(refused, train, tmp_path, finished, change):
     refused([*train, "--split", "split.json"], "split.json")
 
 
-DAMAGES = {"halved": lambda data: data[: len(data) // 2], "empty": lambda data: b"", "binary": lambda data: b"\x80\x00\xff"}
+DAMAGES = {"halved": lambda data: data[: len(data) // 2], "empty": lambda data: b"", "binary": lambda data: b"\xff\x80\x00"}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -68,7 +68,7 @@ def test_the_meter_gives_the_mean_of_each_term_over_the_steps_that_had_it():
 def test_the_meter_names_the_first_term_that_is_not_finite_its_epoch_and_step(value):
     meter = Meter()
     for step in range(10):
-        bad, later = value if step == 7 else 1.0, value if step > 7 else 1.0
+        bad, later = value if step >= 7 else 1.0, value if step > 7 else 1.0
         meter.add({"d/early": torch.tensor(later), "d/graph": torch.tensor(bad)}, step)
     with pytest.raises(NonFiniteError, match="the term d/graph is not finite since epoch 2, step 7"):
         meter.read(steps_per_epoch=3)
