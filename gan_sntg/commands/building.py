@@ -83,6 +83,11 @@ def build(parser: Parser, options: Namespace) -> Parts:
     for name in ("epochs", "interval_epochs", "batch_size"):
         if options[name] < 1:
             raise InputError(f"{name} is {options[name]}; give at least 1")
+    for name in ("seed", "data_seed"):
+        if not 0 <= options[name] < 2**63:
+            raise InputError(f"{name} is {options[name]}; give a whole number from 0 to 2^63 - 1")
+    if options.threads is not None and options.threads < 1:
+        raise InputError(f"threads is {options.threads}; give at least 1, or leave it out")
     device = pick_device(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)

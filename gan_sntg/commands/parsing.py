@@ -13,6 +13,7 @@ from gan_sntg.core.errors import InputError
 
 ALLOWED = ("gan_sntg", "discriminative", "torch")
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
+OBJECTS = ("data", "normalization", "method")  # the options that name classes
 PLAIN_KEYS = ("root",)  # values that are never imported, though they may look like a dotted path
 
 
@@ -53,22 +54,27 @@ def nearest(message: str, problem: str, options: list[str]) -> list[str]:
 def parameters(class_path: str) -> list[str]:
     """Names of the constructor's parameters; none where the class cannot be found."""
     module, _, name = class_path.rpartition(".")
-    found = getattr(importlib.import_module(module), name, None) if module.split(".")[0] in ALLOWED else None
+    try:
+        found = getattr(importlib.import_module(module), name, None) if module.split(".")[0] in ALLOWED else None
+    except ImportError:
+        found = None
     return list(inspect.signature(found).parameters) if found else []
 
 
 def check_arguments(args: list[str]) -> None:
     """Raise InputError if an argument, or a YAML file behind --config, names something to import outside ALLOWED."""
-    for key, value in zip(args, [*args[1:], ""], strict=True):
-        key, _, attached = key.partition("=")
-        value = attached or value
-        if key == "--config":
+    for word, following in zip(args, [*args[1:], ""], strict=False):
+        key, _, attached = word.partition("=")
+        value = attached or following
+        name = key.lstrip("-")
+        if key.startswith("--") and name and "config".startswith(name):  # argparse takes the beginning of an option for it
             tree = load_yaml(Path(value))
             if tree.get("config"):
                 raise InputError(f"{value} names a further config file; put all options into one file")
-            check_tree(tree, value)
-        elif re.match(r"--(data|method)\b", key):
-            check_tree({key.rpartition(".")[2].lstrip("-"): yaml_value(value)}, key)
+            for part in OBJECTS:
+                check_tree(tree.get(part), f"{value}: {part}")
+        elif key.startswith("--") and name and any(part.startswith(name.split(".")[0]) for part in OBJECTS):
+            check_tree({name.rpartition(".")[2]: value}, key)
 
 
 def load_yaml(path: Path) -> dict:
@@ -83,21 +89,25 @@ def load_yaml(path: Path) -> dict:
     return tree
 
 
-def yaml_value(text: str):
-    """What YAML makes of a word of the command line; the word itself where it makes nothing."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-
-
 def check_tree(tree, where: str, key: str = "") -> None:
-    """Raise InputError if a value in the tree looks like an import path outside ALLOWED."""
+    """Raise InputError if a text in the tree holds what could be an import path outside ALLOWED."""
+    try:
+        for name, text in texts(tree, key):
+            paths = [] if name in PLAIN_KEYS else [match.group() for match in DOTTED.finditer(text)]
+            for path in paths:
+                if path.split(".")[0] not in ALLOWED:
+                    raise InputError(f"{where}: {path} is refused: a configuration may only name what is in {', '.join(ALLOWED)}")
+    except RecursionError as error:
+        raise InputError(f"{where} refers to itself; write the options out") from error
+
+
+def texts(tree, key: str):
+    """(key, text) of every text in a tree of mappings and lists."""
     if isinstance(tree, dict):
         for name, branch in tree.items():
-            check_tree(branch, where, str(name))
+            yield from texts(branch, str(name))
     elif isinstance(tree, list):
         for branch in tree:
-            check_tree(branch, where, key)
-    elif isinstance(tree, str) and key not in PLAIN_KEYS and DOTTED.fullmatch(tree) and tree.split(".")[0] not in ALLOWED:
-        raise InputError(f"{where}: {key}: {tree} is refused: a configuration may only name what is in {', '.join(ALLOWED)}")
+            yield from texts(branch, key)
+    elif isinstance(tree, str):
+        yield key, tree

@@ -10,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gan_sntg.commands.building import Parts, build, config_parser, identity
 from gan_sntg.commands.parsing import load_yaml
 from gan_sntg.core import checkpoint, engine
+from gan_sntg.core.data.splits import load_split
+from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import error_rate
 from gan_sntg.core.record import RunFolder
 from gan_sntg.samples import draw, grid, save_png, z_bank
@@ -26,6 +28,7 @@ class Session:
         self.folder, self.options = folder, options
         self.parts: Parts = build(config_parser(), options)
         self.progress = engine.Progress()
+        self.check_split()
         if folder.checkpoint.exists():
             checkpoint.restore(folder.checkpoint, self.parts.method, self.parts.streams, self.progress)
         else:
@@ -34,6 +37,12 @@ class Session:
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
         self.console, self.warned = Console(stderr=True), False
+
+    def check_split(self) -> None:
+        """Raise InputError where the run folder was begun on another split than that of the options."""
+        begun = self.folder.split
+        if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
+            raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
 
     def train(self) -> None:
         """Train with a live display, then write the result."""
@@ -97,9 +106,7 @@ class Session:
         """What result.json holds: errors in percent, of the last epoch."""
         errors = self.errors()
         return {
-            "test_error_last": errors["test_error/last"],
-            "test_error_averaged": errors["test_error/averaged"],
-            "test_error_zero_start": errors["test_error/zero_start"],
+            **{f"test_error_{name}": errors[f"test_error/{name}"] for name in self.parts.method.classifiers},
             "validation_error": errors.get("validation_error/averaged"),
             "seed": self.options.seed,
             "data_seed": self.parts.split.data_seed,

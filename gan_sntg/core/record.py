@@ -46,11 +46,18 @@ class RunFolder:
                 write_atomically(self.config, config.encode())
             kept = [row for row in self.rows() if row["step"] <= step]
             write_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept).encode())
-            sessions = json.loads(self.environment.read_text()) if self.environment.exists() else []
+            sessions = self.sessions()
             write_atomically(self.environment, (json.dumps([*sessions, environment(device)], indent=1) + "\n").encode())
         except OSError as error:
             raise InputError(f"{self.path} cannot be written ({error}); choose another folder with --out") from error
-        self.writer = SummaryWriter(str(self.tensorboard), purge_step=step + 1 if step else None)
+        self.writer = SummaryWriter(str(self.tensorboard), purge_step=step + 1)
+
+    def sessions(self) -> list[dict]:
+        """The environments that the run was trained in so far. Raises InputError where the file is damaged."""
+        try:
+            return json.loads(self.environment.read_text()) if self.environment.exists() else []
+        except ValueError as error:
+            raise InputError(f"{self.environment} is damaged ({error}); delete it and run the same command again") from error
 
     def rows(self) -> list[dict]:
         """The rows of metrics.jsonl; a line torn by a crash ends them."""

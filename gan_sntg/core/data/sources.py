@@ -109,7 +109,9 @@ class MNIST(Torchvision):
         try:
             torchvision.datasets.MNIST(str(self.root), train=True, download=True)
         except (OSError, RuntimeError) as error:
-            raise InputError(f"MNIST could not be downloaded to {self.root} ({error}); check the connection, or put the idx files into {self.root / 'MNIST/raw'} yourself") from error
+            raise InputError(
+                f"MNIST could not be downloaded to {self.root} ({error}); check the connection, or put the idx files into {self.root / 'MNIST/raw'} yourself"
+            ) from error
 
     def _read(self) -> None:
         train, test = (torchvision.datasets.MNIST(str(self.root), train=train) for train in (True, False))
@@ -122,8 +124,12 @@ def check_known_file(root: Path, name: str) -> None:
     """Raise InputError unless root/name exists and has the SHA-256 that KNOWN_FILES states."""
     path = root / name
     if not path.is_file():
-        raise InputError(f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA, or add --data.download true")
+        raise InputError(
+            f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA, or add --data.download true"
+        )
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != KNOWN_FILES[name]:
-        raise InputError(f"{path} is not the published file (SHA-256 {found[:12]}..., expected {KNOWN_FILES[name][:12]}...; {path.stat().st_size} bytes): it is truncated or altered; delete it and fetch it again")
+        raise InputError(
+            f"{path} is not the published file (SHA-256 {found[:12]}..., expected {KNOWN_FILES[name][:12]}...; {path.stat().st_size} bytes): it is truncated or altered; delete it and fetch it again"
+        )

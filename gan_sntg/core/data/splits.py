@@ -51,12 +51,16 @@ def balanced(source: Source, pool: Tensor, labels: int, generator: torch.Generat
     """Sorted indices of labels / K images of each class, chosen from `pool`."""
     each, rest = divmod(labels, source.num_classes)
     if rest or each < 1:
-        raise InputError(f"{labels} labels cannot be shared equally by the {source.num_classes} classes of {source.name}; give a positive multiple of {source.num_classes}")
-    chosen = []
+        raise InputError(
+            f"{labels} labels cannot be shared equally by the {source.num_classes} classes of {source.name}; give a positive multiple of {source.num_classes}"
+        )
+    chosen, smallest = [], int(torch.bincount(source.train_y[pool], minlength=source.num_classes).min())
     for k in range(source.num_classes):
         members = pool[source.train_y[pool] == k]
         if len(members) < each:
-            raise InputError(f"{labels} labels need {each} of class {k}, but the pool of {source.name} has {len(members)}; ask for at most {len(members) * source.num_classes} labels")
+            raise InputError(
+                f"{labels} labels need {each} of class {k}, but the pool of {source.name} has {len(members)}; ask for at most {smallest * source.num_classes} labels"
+            )
         chosen += members[torch.randperm(len(members), generator=generator)[:each]].tolist()
     return sorted(chosen)
 
@@ -67,8 +71,12 @@ def load_split(path: Path, source: Source) -> Split:
         split = Split(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is not a readable split manifest ({error}); give the split.json of a run folder") from error
+    if type(split.data_seed) is not int:
+        raise InputError(f"{path} is damaged: its data_seed is {split.data_seed!r}, not a whole number; make it again")
     if split.format != FORMAT or split.sha256 != source.sha256:
-        raise InputError(f"{path} belongs to {split.data} with SHA-256 {str(split.sha256)[:12]}..., but the data here are {source.name} with {source.sha256[:12]}...; use the data that the manifest was made from")
+        raise InputError(
+            f"{path} belongs to {split.data} with SHA-256 {str(split.sha256)[:12]}..., but the data here are {source.name} with {source.sha256[:12]}...; use the data that the manifest was made from"
+        )
     _check_indices(path, split, source.num_examples)
     return split
 
@@ -76,4 +84,6 @@ def load_split(path: Path, source: Source) -> Split:
 def _check_indices(path: Path, split: Split, n: int) -> None:
     both = [*split.labeled, *split.validation] if isinstance(split.labeled, list) and isinstance(split.validation, list) else [None]
     if not split.labeled or any(type(i) is not int or not 0 <= i < n for i in both) or len(set(both)) != len(both):
-        raise InputError(f"{path} is damaged: its labelled and validation indices must be distinct whole numbers in 0..{n - 1}; make it again")
+        raise InputError(
+            f"{path} is damaged: its labelled and validation indices must be distinct whole numbers in 0..{n - 1}; make it again"
+        )

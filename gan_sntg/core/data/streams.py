@@ -84,7 +84,9 @@ class Streams:
     def __init__(self, pool: Pool, batch_size: int, seed: int, steps_per_epoch: int | None = None):
         """batch_size: of each of the three views. Raises InputError where the pool is smaller than a batch."""
         if batch_size < 1 or len(pool.unlabeled) < batch_size:
-            raise InputError(f"a batch of {batch_size} cannot be drawn from {len(pool.unlabeled)} unlabelled images; choose batch_size in 1..{len(pool.unlabeled)}")
+            raise InputError(
+                f"a batch of {batch_size} cannot be drawn from {len(pool.unlabeled)} unlabelled images; choose batch_size in 1..{len(pool.unlabeled)}"
+            )
         if steps_per_epoch is not None and steps_per_epoch < 1:
             raise InputError(f"steps_per_epoch is {steps_per_epoch}; give at least 1, or leave it out for one pass over the pool")
         self.pool, self.batch_size, self.seed = pool, batch_size, seed
