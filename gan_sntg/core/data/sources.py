@@ -110,7 +110,8 @@ class MNIST(Torchvision):
             torchvision.datasets.MNIST(str(self.root), train=True, download=True)
         except (OSError, RuntimeError) as error:
             raise InputError(
-                f"MNIST could not be downloaded to {self.root} ({error}); check the connection, or put the idx files into {self.root / 'MNIST/raw'} yourself"
+                f"MNIST could not be downloaded to {self.root} ({error}); check the connection, "
+                f"or put the idx files into {self.root / 'MNIST/raw'} yourself"
             ) from error
 
     def _read(self) -> None:
@@ -131,5 +132,6 @@ def check_known_file(root: Path, name: str) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != KNOWN_FILES[name]:
         raise InputError(
-            f"{path} is not the published file (SHA-256 {found[:12]}..., expected {KNOWN_FILES[name][:12]}...; {path.stat().st_size} bytes): it is truncated or altered; delete it and fetch it again"
+            f"{path} is not the published file (SHA-256 {found[:12]}..., expected {KNOWN_FILES[name][:12]}...; "
+            f"{path.stat().st_size} bytes): it is truncated or altered; delete it and fetch it again"
         )

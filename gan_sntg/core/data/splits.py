@@ -52,14 +52,16 @@ def balanced(source: Source, pool: Tensor, labels: int, generator: torch.Generat
     each, rest = divmod(labels, source.num_classes)
     if rest or each < 1:
         raise InputError(
-            f"{labels} labels cannot be shared equally by the {source.num_classes} classes of {source.name}; give a positive multiple of {source.num_classes}"
+            f"{labels} labels cannot be shared equally by the {source.num_classes} classes of {source.name}; "
+            f"give a positive multiple of {source.num_classes}"
         )
     chosen, smallest = [], int(torch.bincount(source.train_y[pool], minlength=source.num_classes).min())
     for k in range(source.num_classes):
         members = pool[source.train_y[pool] == k]
         if len(members) < each:
             raise InputError(
-                f"{labels} labels need {each} of class {k}, but the pool of {source.name} has {len(members)}; ask for at most {smallest * source.num_classes} labels"
+                f"{labels} labels need {each} of class {k}, but the pool of {source.name} has {len(members)}; "
+                f"ask for at most {smallest * source.num_classes} labels"
             )
         chosen += members[torch.randperm(len(members), generator=generator)[:each]].tolist()
     return sorted(chosen)
@@ -75,7 +77,8 @@ def load_split(path: Path, source: Source) -> Split:
         raise InputError(f"{path} is damaged: its data_seed is {split.data_seed!r}, not a whole number; make it again")
     if split.format != FORMAT or split.sha256 != source.sha256:
         raise InputError(
-            f"{path} belongs to {split.data} with SHA-256 {str(split.sha256)[:12]}..., but the data here are {source.name} with {source.sha256[:12]}...; use the data that the manifest was made from"
+            f"{path} belongs to {split.data} with SHA-256 {str(split.sha256)[:12]}..., but the data here are "
+            f"{source.name} with {source.sha256[:12]}...; use the data that the manifest was made from"
         )
     _check_indices(path, split, source.num_examples)
     return split

@@ -85,7 +85,8 @@ class Streams:
         """batch_size: of each of the three views. Raises InputError where the pool is smaller than a batch."""
         if batch_size < 1 or len(pool.unlabeled) < batch_size:
             raise InputError(
-                f"a batch of {batch_size} cannot be drawn from {len(pool.unlabeled)} unlabelled images; choose batch_size in 1..{len(pool.unlabeled)}"
+                f"a batch of {batch_size} cannot be drawn from {len(pool.unlabeled)} unlabelled images; "
+                f"choose batch_size in 1..{len(pool.unlabeled)}"
             )
         if steps_per_epoch is not None and steps_per_epoch < 1:
             raise InputError(f"steps_per_epoch is {steps_per_epoch}; give at least 1, or leave it out for one pass over the pool")
@@ -107,7 +108,7 @@ class Streams:
             yield Batch(**{name: self.pool.view(stream.next()) for name, stream in self.streams.items()})
 
     def example(self, size: int, purpose: str, revealed: bool = False) -> Batch:
-        """A batch of `size` (at most the pool's) that is the same whenever asked for and moves no stream: for initialisation and telemetry."""
+        """A batch of `size` (at most the pool's) that is the same whenever asked for and moves no stream."""
         generator = purpose_generator(self.seed, purpose, self.pool.x.device)
 
         def draw(index: Tensor) -> View:
