@@ -1,0 +1,124 @@
+"""Which examples are in each batch? The set on the device, and streams over it whose order a checkpoint can hold."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gan_sntg.core.errors import InputError
+from gan_sntg.core.generators import purpose_generator
+
+UNLABELED = -1
+
+
+class View(NamedTuple):
+    """Some examples: x [B, C, H, W] float, y [B] int64 with UNLABELED where hidden, index [B] into the training set."""
+
+    x: Tensor
+    y: Tensor
+    index: Tensor
+
+
+class Batch(NamedTuple):
+    """What one step sees. `unlabeled_g` is an independent draw for the generator's step, None in one-stream use."""
+
+    labeled: View
+    unlabeled: View
+    unlabeled_g: View | None
+
+
+class Pool:
+    """The training images as uint8 on the device, with the labels that may be known and, apart, all of them."""
+
+    def __init__(self, x: Tensor, y: Tensor, labeled: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
+        """x uint8 [N, C, H, W], y int64 [N]; labeled and unlabeled: indices [L], [U] into them."""
+        self.x, self.truth = x.to(device), y.to(device)
+        self.labeled, self.unlabeled = labeled.to(device), unlabeled.to(device)
+        self.y = torch.full_like(self.truth, UNLABELED)
+        self.y[self.labeled] = self.truth[self.labeled]
+        self.normalize = normalize
+
+    def view(self, index: Tensor, revealed: bool = False) -> View:
+        """The examples at `index`; `revealed` shows hidden labels too, for telemetry only."""
+        return View(self.normalize(self.x[index]), (self.truth if revealed else self.y)[index], index)
+
+
+class Stream:
+    """Endless index batches: permutation after permutation of `index`.
+
+    With `drop_last` a rest smaller than a batch is dropped, so that no batch holds an example twice; without it the next
+    permutation goes on where the last one ended, for sets smaller than a batch.
+    """
+
+    def __init__(self, index: Tensor, batch_size: int, generator: torch.Generator, drop_last: bool):
+        """index [n] on the generator's device."""
+        self.index, self.batch_size, self.generator, self.drop_last = index, batch_size, generator, drop_last
+        self.order, self.position = index[:0], 0
+
+    def next(self) -> Tensor:
+        """The next `batch_size` indices."""
+        while len(self.order) - self.position < self.batch_size:
+            rest = self.order[len(self.order) :] if self.drop_last else self.order[self.position :]
+            shuffled = torch.randperm(len(self.index), generator=self.generator, device=self.index.device)
+            self.order, self.position = torch.cat([rest, self.index[shuffled]]), 0
+        self.position += self.batch_size
+        return self.order[self.position - self.batch_size : self.position]
+
+    def state_dict(self) -> dict:
+        """The order that is being read, the place in it, and the generator."""
+        return {"order": self.order, "position": self.position, "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on exactly where `state` was taken."""
+        self.order, self.position = state["order"].to(self.index.device), state["position"]
+        self.generator.set_state(state["generator"].cpu())
+
+
+class Streams:
+    """Batches of labelled images (repeated as needed) and of two independent permutations of the unlabelled pool.
+
+    An epoch is `steps_per_epoch` batches; by default the size of the unlabelled pool divided by the batch size.
+    """
+
+    def __init__(self, pool: Pool, batch_size: int, seed: int, steps_per_epoch: int | None = None):
+        """batch_size: of each of the three views. Raises InputError where the pool is smaller than a batch."""
+        if batch_size < 1 or len(pool.unlabeled) < batch_size:
+            raise InputError(f"a batch of {batch_size} cannot be drawn from {len(pool.unlabeled)} unlabelled images; choose batch_size in 1..{len(pool.unlabeled)}")
+        if steps_per_epoch is not None and steps_per_epoch < 1:
+            raise InputError(f"steps_per_epoch is {steps_per_epoch}; give at least 1, or leave it out for one pass over the pool")
+        self.pool, self.batch_size, self.seed = pool, batch_size, seed
+        self.steps_per_epoch = steps_per_epoch or len(pool.unlabeled) // batch_size
+        self.streams = {
+            "labeled": self._stream(pool.labeled, "labeled", drop_last=False),
+            "unlabeled": self._stream(pool.unlabeled, "unlabeled", drop_last=True),
+            "unlabeled_g": self._stream(pool.unlabeled, "unlabeled_g", drop_last=True),
+        }
+
+    def _stream(self, index: Tensor, name: str, drop_last: bool) -> Stream:
+        generator = purpose_generator(self.seed, f"order/{name}", index.device)
+        return Stream(index, self.batch_size, generator, drop_last)
+
+    def epoch(self) -> Iterator[Batch]:
+        """The batches of one epoch."""
+        for _ in range(self.steps_per_epoch):
+            yield Batch(**{name: self.pool.view(stream.next()) for name, stream in self.streams.items()})
+
+    def example(self, size: int, purpose: str, revealed: bool = False) -> Batch:
+        """A batch of `size` (at most the pool's) that is the same whenever asked for and moves no stream: for initialisation and telemetry."""
+        generator = purpose_generator(self.seed, purpose, self.pool.x.device)
+
+        def draw(index: Tensor) -> View:
+            order = torch.randperm(len(index), generator=generator, device=index.device)
+            return self.pool.view(index[order[:size]], revealed)
+
+        return Batch(draw(self.pool.labeled), draw(self.pool.unlabeled), draw(self.pool.unlabeled))
+
+    def state_dict(self) -> dict:
+        """The state of each stream."""
+        return {name: stream.state_dict() for name, stream in self.streams.items()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on exactly where `state` was taken."""
+        for name, stream in self.streams.items():
+            stream.load_state_dict(state[name])
