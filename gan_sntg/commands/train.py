@@ -16,7 +16,7 @@ from gan_sntg.core import checkpoint, engine
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import error_rate
 from gan_sntg.core.record import RunFolder
-from gan_sntg.samples import draw, grid, save_png, z_bank
+from gan_sntg.samples import draw, grid, save_png, stretched, z_bank
 
 GRID_SIZE = 100
 FEW_NEGATIVES = 0.05
@@ -58,6 +58,15 @@ def check_same(folder: RunFolder, text: str) -> None:
         raise InputError(f"{folder.path} holds a run of another configuration ({what}); nothing was changed. Give another --out")
 
 
+def check_same_data(folder: RunFolder, split: str) -> None:
+    """Raise InputError if the folder holds a run on other images or labels."""
+    if folder.split.exists() and folder.split.read_text() != split:
+        raise InputError(
+            f"{folder.split} differs from the labels and images of this command (another folder of data, or another --split); nothing "
+            "was changed. Give the same, or another --out"
+        )
+
+
 def flat(tree, prefix: str = "") -> dict[str, str]:
     """{"a.b": value} of a tree of mappings."""
     if not isinstance(tree, dict):
@@ -72,12 +81,15 @@ class Run:
         """Build everything and read the checkpoint, if there is one, before anything is written."""
         self.folder, self.options = folder, options
         self.parts: Parts = build(config_parser(), options)
+        check_same_data(folder, self.parts.split.text())
         self.progress = engine.Progress()
         if folder.checkpoint.exists():
             checkpoint.restore(folder.checkpoint, self.parts.method, self.parts.streams, self.progress)
         else:
             self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
         folder.open(text, self.parts.split.text(), self.parts.device, self.progress.step)
+        if not self.progress.step:
+            self.draw_data()
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
         self.console, self.warned = Console(stderr=True), False
@@ -130,6 +142,11 @@ class Run:
             x, y = (tensor[held_out] for tensor in self.validation)
             errors |= {f"validation_error/{name}": error_rate(net, x, y, normalize) for name, net in self.parts.method.classifiers.items()}
         return errors
+
+    def draw_data(self) -> None:
+        """Training images as the networks will see them, in TensorBoard."""
+        x = self.parts.streams.example(GRID_SIZE, "display").unlabeled.x
+        self.folder.log_image("data/normalized", grid(stretched(x).cpu()), 0)
 
     def draw_grid(self) -> None:
         """The generator's grid at the fixed z bank, as PNG and in TensorBoard; nothing for methods without a generator."""
