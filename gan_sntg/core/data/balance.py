@@ -1,14 +1,11 @@
 """Which images get the known labels? A number of each class, by one of four named rules."""
 
-from collections.abc import Callable
 from enum import Enum, member
 
 import torch
 from torch import Tensor
 
 from gan_sntg.core.errors import InputError
-
-Shares = Callable[[int, list[int], torch.Generator], list[int]]
 
 
 def equal(labels: int, sizes: list[int], generator: torch.Generator) -> list[int]:
