@@ -40,6 +40,12 @@ def grid(images: Tensor, columns: int = 10, scale: int = 1) -> Tensor:
     return make_grid(images.repeat_interleave(scale, 2).repeat_interleave(scale, 3), nrow=columns, padding=2, pad_value=128)
 
 
+def stretched(x: Tensor) -> Tensor:
+    """Normalised images [n, C, H, W] for the eye, uint8: the least value of each image becomes 0, the greatest 255."""
+    low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
+    return ((x - low) / (high - low).where(high > low, 1) * 255).round().to(torch.uint8)
+
+
 def save_png(path: Path, image: Tensor) -> None:
     """Write a picture uint8 [3, H, W] as PNG, whole or not at all."""
     buffer = io.BytesIO()

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from gan_sntg.commands.main import main
-from gan_sntg.core.data import sources
+from gan_sntg.core.data import published, sources
 
 torch.set_num_threads(1)
 pytest.register_assert_rewrite("run_folders", "tiny")
@@ -92,13 +92,18 @@ def contents():
 
 
 @pytest.fixture(scope="session")
-def real_mnist() -> str:
-    """The folder of the published MNIST files; skips where there is none."""
-    root = os.environ.get("GAN_SNTG_DATA")
-    if root is None:
-        pytest.skip("needs the published MNIST files: GAN_SNTG_DATA is not set")
-    if not all((Path(root) / name).is_file() for name in sources.MNIST.files):
-        pytest.skip("needs the published MNIST files: they are not under GAN_SNTG_DATA")
+def real():
+    """The folder of the real files of a set, as a function of its class; skips where they are not there."""
+
+    def root(*files: str) -> str:
+        folder = os.environ.get("GAN_SNTG_DATA")
+        if folder is None:
+            pytest.skip("needs real data: GAN_SNTG_DATA is not set")
+        missing = [name for name in files if not (Path(folder) / name).is_file()]
+        if missing:
+            pytest.skip(f"needs real data: {missing[0]} is not under GAN_SNTG_DATA")
+        return folder
+
     return root
 
 
@@ -115,7 +120,7 @@ def small_mnist(tmp_path, monkeypatch) -> Path:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_bytes(header + array.astype(np.uint8).tobytes())
             known[name] = hashlib.sha256((root / name).read_bytes()).hexdigest()
-    monkeypatch.setattr(sources, "KNOWN_FILES", known)
+    monkeypatch.setattr(published, "KNOWN_FILES", known)
     monkeypatch.setattr(sources.MNIST, "files", tuple(known))
     return root
 
@@ -140,3 +145,17 @@ def refused(command, contents, tmp_path, monkeypatch):
 def train(tiny):
     """The words of a training command in the present folder."""
     return ["train", "--config", tiny, "--out", "run"]
+
+
+@pytest.fixture
+def publish(tmp_path, monkeypatch):
+    """Writes files under a root and makes them the published ones: {path: bytes} -> root."""
+
+    def write(files: dict[str, bytes]) -> Path:
+        for name, data in files.items():
+            (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "data" / name).write_bytes(data)
+        monkeypatch.setattr(published, "KNOWN_FILES", {name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
+        return tmp_path / "data"
+
+    return write

@@ -6,7 +6,7 @@ from PIL import Image
 
 from gan_sntg.core.data.whiten import UnitRange
 from gan_sntg.networks import DenseGenerator
-from gan_sntg.samples import draw, grid, save_png, z_bank
+from gan_sntg.samples import draw, grid, save_png, stretched, z_bank
 
 
 def test_the_same_z_gives_the_same_image_in_any_batch():
@@ -36,3 +36,8 @@ def test_a_grid_is_written_as_the_png_that_it_is(tmp_path):
     assert picture[0, 2, 2] == 0 and picture[0, 2, 12] == 40 and picture[0, 12, 2] == 120
     save_png(tmp_path / "g.png", picture)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "g.png")), picture.permute(1, 2, 0))
+
+
+def test_normalised_images_are_stretched_to_the_whole_range_each_by_itself():
+    x = torch.tensor([[-3.0, 0, 1], [5, 5.5, 6], [2, 2, 2]]).view(3, 1, 1, 3)
+    assert stretched(x).flatten(1).tolist() == [[0, 191, 255], [0, 128, 255], [0, 0, 0]] and stretched(x).dtype == torch.uint8

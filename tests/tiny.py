@@ -36,7 +36,7 @@ class UnitRange64(UnitRange):
 def streams(labels: int = 6, batch_size: int = 10, seed: int = 0, source: Source | None = None, normalization=UnitRange) -> Streams:
     source = source or Squares()
     split = make_split(source, labels, 0, False)
-    pool = Pool(source.train_x, source.train_y, torch.tensor(split.labeled), split.pool(source), normalization(), "cpu")
+    pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization(), "cpu")
     return Streams(pool, batch_size, seed)
 
 

@@ -1,15 +1,18 @@
 """What does a configuration stand for? Its options declared once, and the objects made from them."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jsonargparse import Namespace
+from torch import Tensor
 
 from gan_sntg.commands.parsing import Parser
-from gan_sntg.core.data.sources import Source
+from gan_sntg.core.data.balance import Balance
+from gan_sntg.core.data.base import Source
 from gan_sntg.core.data.splits import Split, load_split, make_split
-from gan_sntg.core.data.streams import Pool, Streams
+from gan_sntg.core.data.streams import UNLABELED, Pool, Streams
 from gan_sntg.core.data.whiten import Normalization
 from gan_sntg.core.engine import Method
 from gan_sntg.core.errors import InputError
@@ -35,7 +38,9 @@ def config_parser() -> Parser:
     parser = Parser(prog="gan-sntg train", description="Train one method on one data set; a run folder that exists is resumed.")
     parser.add_argument("--config", action="config", help="YAML file of the options below; those given after it win")
     parser.add_argument("--data", type=Source, help="data set: class_path and init_args")
-    parser.add_argument("--labels", type=int, help="how many images have a known label, equally many a class")
+    parser.add_argument("--labels", type=int | None, default=None, help="how many images have a known label; null: all that have one")
+    parser.add_argument("--balance", type=Balance, default=Balance.equal, help="how they are shared by the classes")
+    parser.add_argument("--label_noise", type=float, default=0.0, help="share of the known labels that are drawn anew from all classes")
     parser.add_argument("--normalization", type=Normalization, help="how uint8 images become what networks see")
     parser.add_argument("--batch_size", type=int, default=100, help="images of each kind a step")
     parser.add_argument("--method", type=Method, help="method: class_path and init_args")
@@ -77,7 +82,7 @@ def pick_device(name: str) -> torch.device:
 
 def build(parser: Parser, options: Namespace) -> Parts:
     """Everything that a run needs, on its device, as before the first step. Raises InputError; writes nothing."""
-    for name in ("data", "labels", "normalization", "method", "epochs"):
+    for name in ("data", "normalization", "method", "epochs"):
         if options[name] is None:
             raise InputError(f"the option {name} is not set; give it in the file of --config or as --{name}")
     for name in ("epochs", "interval_epochs", "batch_size"):
@@ -94,23 +99,41 @@ def build(parser: Parser, options: Namespace) -> Parts:
     torch.manual_seed(options.seed)
     objects = parser.instantiate(options)
     source, method = objects.data, objects.method.to(device)
+    for note in source.notes:
+        print(note, file=sys.stderr)
     split = choose_split(options, source)
-    pool = Pool(source.train_x, source.train_y, torch.tensor(split.labeled), split.pool(source), objects.normalization, device)
+    fit(objects.normalization, source.train_x[split.pool(source)], method)
+    pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), objects.normalization, device)
     streams = Streams(pool, options.batch_size, options.seed, options.steps_per_epoch)
     method.seed(options.seed, device)
     method.check(options.batch_size)
     return Parts(source, split, streams, objects.normalization, method, device)
 
 
+def fit(normalization: Normalization, x: Tensor, method: Method) -> None:
+    """Fit on the pool's images x uint8 [U, C, H, W]; where the method generates images, make sure now that it can be undone."""
+    normalization.fit(x)
+    if getattr(method, "generator", None) is not None:
+        normalization.images(normalization(x[:2]))
+
+
 def choose_split(options: Namespace, source: Source) -> Split:
     """The manifest of --split, else one made from the options."""
     if not options.split:
-        return make_split(source, options.labels, options.data_seed, options.validation)
+        return make_split(source, options.labels, options.data_seed, options.validation, options.balance, options.label_noise)
     split = load_split(Path(options.split), source)
-    found = {"labels": len(split.labeled), "validation": bool(split.validation), "data_seed": split.data_seed}
+    every = int((source.train_y[split.pool(source)] != UNLABELED).sum())
+    found = {
+        "labels": None if options.labels is None and len(split.labeled) == every else len(split.labeled),
+        "validation": bool(split.validation),
+        "data_seed": split.data_seed,
+        "balance": Balance[split.balance],
+        "label_noise": split.label_noise,
+    }
     for name, value in found.items():
         if options[name] != value:
-            raise InputError(f"{options.split} has {name} {value}, but the options say {options[name]}; add --{name} {str(value).lower()}")
+            there, here = (getattr(v, "name", str(v).lower()).replace("none", "null") for v in (value, options[name]))
+            raise InputError(f"{options.split} has {name} {there}, but the options say {here}; add --{name} {there}")
     return split
 
 

@@ -14,7 +14,7 @@ from gan_sntg.core.errors import InputError
 ALLOWED = ("gan_sntg", "discriminative", "torch")
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 OBJECTS = ("data", "normalization", "method")  # the options that name classes
-PLAIN_KEYS = ("root",)  # values that are never imported, though they may look like a dotted path
+PLAIN_KEYS = ("root", "file")  # values that are never imported, though they may look like a dotted path
 
 
 class Parser(ArgumentParser):

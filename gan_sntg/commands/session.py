@@ -14,7 +14,7 @@ from gan_sntg.core.data.splits import load_split
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import error_rate
 from gan_sntg.core.record import RunFolder
-from gan_sntg.samples import draw, grid, save_png, z_bank
+from gan_sntg.samples import draw, grid, save_png, stretched, z_bank
 
 GRID_SIZE = 100
 FEW_NEGATIVES = 0.05
@@ -34,6 +34,8 @@ class Session:
         else:
             self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
         folder.open(text, self.parts.split.text(), self.parts.device, self.progress.step)
+        if not self.progress.step:
+            self.draw_data()
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
         self.console, self.warned = Console(stderr=True), False
@@ -92,6 +94,11 @@ class Session:
             x, y = (tensor[held_out] for tensor in self.validation)
             errors |= {f"validation_error/{name}": error_rate(net, x, y, normalize) for name, net in self.parts.method.classifiers.items()}
         return errors
+
+    def draw_data(self) -> None:
+        """Training images as the networks will see them, in TensorBoard."""
+        x = self.parts.streams.example(GRID_SIZE, "display").unlabeled.x
+        self.folder.log_image("data/normalized", grid(stretched(x).cpu()), 0)
 
     def draw_grid(self) -> None:
         """The generator's grid at the fixed z bank, as PNG and in TensorBoard; nothing for methods without a generator."""

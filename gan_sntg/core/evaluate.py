@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gan_sntg.core.data.streams import UNLABELED
 from gan_sntg.core.graph import contrastive
 
 BINS = 15  # of confidence, equally wide
@@ -70,17 +71,17 @@ def graph_telemetry(h: Tensor, targets: Tensor, truth: Tensor, pairs: tuple[Tens
     """What the 0-1 graph of the teacher alone (no labels merged) says of the pairs, against the hidden labels.
 
     h [B, D], targets [B, K], truth [B], pairs i, j [S]. Precision and recall are of W_ij = 1; shares and accuracy in 0..1;
-    NaN where there is nothing to count.
+    NaN where there is nothing to count. What is compared with `truth` leaves out the images of which it is UNLABELED.
     """
     i, j = pairs
-    classes = targets.argmax(1)
-    positive, same = classes[i] == classes[j], truth[i] == truth[j]
+    classes, known = targets.argmax(1), truth != UNLABELED
+    positive, same, judged = classes[i] == classes[j], truth[i] == truth[j], known[i] & known[j]
     d = distance(h[i], h[j])
-    right = (positive & same).sum()
+    right = (positive & same & judged).sum()
     return {
-        "graph/precision": right / positive.sum(),
-        "graph/recall": right / same.sum(),
-        "graph/teacher_accuracy": (classes == truth).float().mean(),
+        "graph/precision": right / (positive & judged).sum(),
+        "graph/recall": right / (same & judged).sum(),
+        "graph/teacher_accuracy": (classes == truth)[known].float().mean(),
         "graph/teacher_confidence": targets.max(1).values.mean(),
         "graph/negatives_inside_margin": (d[~positive] < margin).float().mean(),
         "graph/distance_positive": d[positive].mean(),

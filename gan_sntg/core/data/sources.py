@@ -1,59 +1,22 @@
-"""Which images and labels does a data set hold? Files to uint8 tensors, each known file checked before it is read."""
+"""Which public image sets are there? Each as a class that reads the usual files."""
 
-import hashlib
-import os
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
+from gan_sntg.core.data.base import Source
+from gan_sntg.core.data.formats import read_batch, read_idx, read_mat
+from gan_sntg.core.data.npz import read_npz
+from gan_sntg.core.data.published import KNOWN_FILES, Published, check_labels, data_folder
 from gan_sntg.core.errors import InputError
 
-# SHA-256 of the files that torchvision leaves under its root, by their path there.
-KNOWN_FILES = {
-    "MNIST/raw/train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "MNIST/raw/train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "MNIST/raw/t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "MNIST/raw/t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
 
-
-class Source:
-    """A labelled image set: train_x uint8 [N, C, H, W], train_y int64 [N], test_x, test_y likewise, on the CPU.
-
-    `validation` [V] indexes the training images that `--validation` takes out of the pool: a cut fixed for the data set.
-    """
-
-    name: str
-    num_classes: int
-    train_x: Tensor
-    train_y: Tensor
-    test_x: Tensor
-    test_y: Tensor
-    validation: Tensor
-
-    @property
-    def image_shape(self) -> tuple[int, ...]:
-        """(C, H, W)."""
-        return tuple(self.train_x.shape[1:])
-
-    @property
-    def num_examples(self) -> int:
-        """N, the number of training images."""
-        return len(self.train_x)
-
-    @cached_property
-    def sha256(self) -> str:
-        """SHA-256 over all pixels and labels: which data a manifest or a result speaks of."""
-        digest = hashlib.sha256()
-        for tensor in (self.train_x, self.train_y, self.test_x, self.test_y):
-            digest.update(np.ascontiguousarray(tensor.numpy()).data)
-        return digest.hexdigest()
+def _under(folder: str) -> tuple[str, ...]:
+    return tuple(name for name in KNOWN_FILES if name.startswith(folder))
 
 
 class Digits(Source):
@@ -76,62 +39,86 @@ class Digits(Source):
         self.validation = torch.from_numpy(np.sort(validation))
 
 
-class Torchvision(Source):
-    """A set that torchvision reads from `root` and, where `download` is true, fetches there."""
-
-    def __init__(self, root: str | None = None, download: bool = False):
-        """root: default is the variable GAN_SNTG_DATA, else ./data. Raises InputError on missing or altered files."""
-        self.root = Path(root or os.environ.get("GAN_SNTG_DATA") or "data")
-        self.download = download
-        if download:
-            self._download()
-        for name in self.files:
-            check_known_file(self.root, name)
-        self._read()
-
-    files: tuple[str, ...] = ()
-
-    def _download(self) -> None:
-        raise NotImplementedError
-
-    def _read(self) -> None:
-        raise NotImplementedError
-
-
-class MNIST(Torchvision):
+class MNIST(Published):
     """60,000 + 10,000 grey digits of 28 x 28 pixels; the last 10,000 training images are the validation images."""
 
     name = "mnist"
     num_classes = 10
-    files = tuple(KNOWN_FILES)
+    files = _under("MNIST/")
+    validation_share = 1 / 6
 
-    def _download(self) -> None:
-        try:
-            torchvision.datasets.MNIST(str(self.root), train=True, download=True)
-        except (OSError, RuntimeError) as error:
-            raise InputError(
-                f"MNIST could not be downloaded to {self.root} ({error}); check the connection, "
-                f"or put the idx files into {self.root / 'MNIST/raw'} yourself"
-            ) from error
-
-    def _read(self) -> None:
-        train, test = (torchvision.datasets.MNIST(str(self.root), train=train) for train in (True, False))
-        self.train_x, self.test_x = train.data.unsqueeze(1), test.data.unsqueeze(1)
-        self.train_y, self.test_y = train.targets, test.targets
-        self.validation = torch.arange(5 * len(self.train_y) // 6, len(self.train_y))
+    def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        train, test = (read_idx(path, 3).unsqueeze(1) for path in paths[::2])
+        train_y, test_y = (read_idx(path, 1).long() for path in paths[1::2])
+        for path, x, y in (paths[0], train, train_y), (paths[2], test, test_y):
+            if len(x) != len(y):
+                raise InputError(f"{path} holds {len(x)} images for {len(y)} labels; fetch both files again")
+        return train, train_y, test, test_y
 
 
-def check_known_file(root: Path, name: str) -> None:
-    """Raise InputError unless root/name exists and has the SHA-256 that KNOWN_FILES states."""
-    path = root / name
-    if not path.is_file():
-        raise InputError(
-            f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA, or add --data.download true"
-        )
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != KNOWN_FILES[name]:
-        raise InputError(
-            f"{path} is not the published file (SHA-256 {found[:12]}..., expected {KNOWN_FILES[name][:12]}...; "
-            f"{path.stat().st_size} bytes): it is truncated or altered; delete it and fetch it again"
-        )
+class FashionMNIST(MNIST):
+    """60,000 + 10,000 grey pictures of clothes, sized and cut as MNIST's; read from the .gz files, whose hashes alone are published."""
+
+    name = "fashion_mnist"
+    files = _under("FashionMNIST/")
+
+
+class SVHN(Published):
+    """73,257 + 26,032 colour house numbers of 32 x 32 pixels, never the `extra` images; the last tenth is for validation."""
+
+    name = "svhn"
+    num_classes = 10
+    files = ("train_32x32.mat", "test_32x32.mat")
+    downloads = ({"split": "train"}, {"split": "test"})
+
+    def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        train, test = (read_mat(path) for path in paths)
+        return *train, *test
+
+
+class SVHNPart(Source):
+    """A part of SVHN whose errors are not comparable with the literature's: 8,583 images for training, 2,490 for testing.
+
+    From svhn_part.npz (the first 1,083 training and 10,000 test images of SVHN): the pool is all of the former and test 0..7499,
+    evaluation is on test 7510..9999, and the last 1,583 of the pool are for validation.
+    """
+
+    name = "svhn_part"
+    num_classes = 10
+
+    def __init__(self, root: str | None = None):
+        """root: see `data_folder`. Raises InputError where svhn_part.npz is missing or holds something else."""
+        path = data_folder(root) / "svhn_part.npz"
+        arrays = read_npz(path, ("train_x", "train_y", "test_x", "test_y"))
+        for part, n in ("train", 1083), ("test", 10_000):
+            x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
+            if x.dtype != np.uint8 or x.shape != (n, 32, 32, 3) or y.shape != (n,) or y.dtype.kind not in "ui":
+                raise InputError(f"{path}: {part}_x is not uint8 [{n}, 32, 32, 3] with {n} labels; unpack it again")
+        a, b = (torch.from_numpy(arrays[name].transpose(0, 3, 1, 2).copy()) for name in ("train_x", "test_x"))
+        y, z = (torch.from_numpy(arrays[name].astype(np.int64)) for name in ("train_y", "test_y"))
+        check_labels(str(path), torch.cat([y, z]), 10)
+        self.train_x, self.train_y = torch.cat([a, b[:7500]]), torch.cat([y, z[:7500]])
+        self.test_x, self.test_y = b[7510:], z[7510:]
+        self.validation = torch.arange(7000, 8583)
+
+
+class CIFAR10(Published):
+    """50,000 + 10,000 colour photographs of 32 x 32 pixels in ten classes; the last tenth is for validation."""
+
+    name = "cifar10"
+    num_classes = 10
+    files = _under("cifar-10-batches-py/")
+    labels = "labels"
+
+    def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        *train, test = (read_batch(path, self.labels) for path in paths)
+        return torch.cat([x for x, _ in train]), torch.cat([y for _, y in train]), *test
+
+
+class CIFAR100(CIFAR10):
+    """As CIFAR10, in a hundred (fine) classes."""
+
+    name = "cifar100"
+    num_classes = 100
+    files = _under("cifar-100-python/")
+    labels = "fine_labels"

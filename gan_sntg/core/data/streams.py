@@ -29,14 +29,15 @@ class Batch(NamedTuple):
 
 
 class Pool:
-    """The training images as uint8 on the device, with the labels that may be known and, apart, all of them."""
+    """The training images as uint8 on the device, with the labels that may be known (`y`) and, apart, all that there are (`truth`).
 
-    def __init__(self, x: Tensor, y: Tensor, labeled: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
-        """x uint8 [N, C, H, W], y int64 [N]; labeled and unlabeled: indices [L], [U] into them."""
-        self.x, self.truth = x.to(device), y.to(device)
-        self.labeled, self.unlabeled = labeled.to(device), unlabeled.to(device)
-        self.y = torch.full_like(self.truth, UNLABELED)
-        self.y[self.labeled] = self.truth[self.labeled]
+    Both are UNLABELED where there is none; `y` may hold noise that `truth` does not.
+    """
+
+    def __init__(self, x: Tensor, truth: Tensor, y: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
+        """x uint8 [N, C, H, W], truth and y int64 [N]; unlabeled: indices [U] into them, of the labelled images too."""
+        self.x, self.truth, self.y = x.to(device), truth.to(device), y.to(device)
+        self.labeled, self.unlabeled = (y != UNLABELED).nonzero().squeeze(1).to(device), unlabeled.to(device)
         self.normalize = normalize
 
     def view(self, index: Tensor, revealed: bool = False) -> View:
@@ -108,7 +109,7 @@ class Streams:
             yield Batch(**{name: self.pool.view(stream.next()) for name, stream in self.streams.items()})
 
     def example(self, size: int, purpose: str, revealed: bool = False) -> Batch:
-        """A batch of `size` (at most the pool's) that is the same whenever asked for and moves no stream."""
+        """A batch of `size` (at most the pool's), the same whenever asked for, that moves no stream: for initialisation and telemetry."""
         generator = purpose_generator(self.seed, purpose, self.pool.x.device)
 
         def draw(index: Tensor) -> View:

@@ -1,0 +1,114 @@
+"""How are images decorrelated? ZCA whitening, fitted on the training images, in the three variants of the sources (reference 1.2, 3, 4)."""
+
+import torch
+from torch import Tensor
+
+from gan_sntg.core.data.whiten import Normalization, centered, to_bytes
+from gan_sntg.core.errors import InputError
+
+BLOCK = 1000  # images whose float64 copies are held at once while fitting
+
+
+class Whitening(Normalization):
+    """(s(x) - mean) U diag(gain(S)) U^T, where U diag(S) U^T is the covariance (by N) of the scaled training images s(x).
+
+    `scale` and `gain` make a variant. The statistics are float64 while they are fitted, float32 in use.
+    """
+
+    def scale(self, x: Tensor) -> Tensor:
+        """s(x): uint8 [B, C, H, W] -> float32 of the same shape."""
+        raise NotImplementedError
+
+    def gain(self, spectrum: Tensor) -> Tensor:
+        """What each direction is multiplied by; spectrum [D]: S, the variances along them."""
+        raise NotImplementedError
+
+    def fit(self, x: Tensor) -> None:
+        """Find mean and covariance of the images x uint8 [N, C, H, W]. Raises InputError where they vary in too few directions."""
+        d = x[0].numel()
+        mean, covariance = torch.zeros(d, dtype=torch.float64), torch.zeros(d, d, dtype=torch.float64)
+        for block in x.split(BLOCK):
+            mean += self._rows(block).sum(0) / len(x)
+        for block in x.split(BLOCK):
+            rows = self._rows(block) - mean
+            covariance.addmm_(rows.T, rows, alpha=1 / len(x))
+        spectrum, directions = torch.linalg.eigh(covariance)
+        flat = spectrum[0] <= spectrum[-1] * d * torch.finfo(torch.float64).eps
+        if flat and self.gain(torch.zeros(1)).isinf():
+            raise InputError(
+                f"{type(self).__name__} divides by the deviation along every direction, but the {len(x)} training images do not vary "
+                f"along some of their {d} (too few images, or pixels that never change); choose ZCA, which is regularised"
+            )
+        gain = self.gain(spectrum.clamp_min(0))
+        self.mean = mean.float()
+        self.matrix = (directions * gain @ directions.T).float()
+        self.inverse = (directions / gain @ directions.T).float()
+
+    def _rows(self, x: Tensor) -> Tensor:
+        return self.scale(x).flatten(1).double()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """uint8 [B, C, H, W] -> whitened float32 of the same shape."""
+        self._move(x.device)
+        return ((self.scale(x).flatten(1) - self.mean) @ self.matrix).view(x.shape)
+
+    def _move(self, device: torch.device) -> None:
+        """Keep the statistics where the images are."""
+        if not hasattr(self, "mean"):
+            raise RuntimeError(f"{type(self).__name__} is used before `fit`")
+        if self.mean.device != device:
+            self.mean, self.matrix, self.inverse = (tensor.to(device) for tensor in (self.mean, self.matrix, self.inverse))
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """The linear part undone: whitened [B, C, H, W] -> s(x), float32."""
+        self._move(x.device)
+        return (x.detach().float().flatten(1) @ self.inverse + self.mean).view(x.shape)
+
+
+class ZCA(Whitening):
+    """On x / 255, gain 1 / sqrt(S + 1e-5): CIFAR of SNTG, Pi and TempEns (reference 1.2)."""
+
+    def scale(self, x: Tensor) -> Tensor:
+        """0..255 -> 0..1."""
+        return x.to(torch.float32) / 255
+
+    def gain(self, spectrum: Tensor) -> Tensor:
+        """The epsilon stands inside the root: directions of a variance far below 1e-5 stay small."""
+        return (spectrum + 1e-5).rsqrt()
+
+    def images(self, x: Tensor) -> Tensor:
+        """Whitened -> 0..255."""
+        return to_bytes(self.scaled(x) * 255)
+
+
+class UnregularizedZCA(Whitening):
+    """On (x - 127.5) / 255, gain 1 / sqrt(S) + 1e-6: CIFAR-10 of VAT (reference 4). The covariance becomes the identity."""
+
+    def scale(self, x: Tensor) -> Tensor:
+        """0..255 -> -0.5..0.5."""
+        return (x.to(torch.float32) - 127.5) / 255
+
+    def gain(self, spectrum: Tensor) -> Tensor:
+        """The source adds its 1e-6 to the reciprocal, where it regularises nothing."""
+        return spectrum.rsqrt() + 1e-6
+
+    def images(self, x: Tensor) -> Tensor:
+        """Whitened -> 0..255."""
+        return to_bytes(self.scaled(x) * 255 + 127.5)
+
+
+class ContrastZCA(Whitening):
+    """On images less their mean, of norm 55 (contrast normalisation), gain 1 / sqrt(S + 0.1): CIFAR-10 of Mean Teacher (reference 3).
+
+    Each image's own mean and contrast are gone, so that there is no way back to images. One of a single value becomes 0 before whitening.
+    """
+
+    def scale(self, x: Tensor) -> Tensor:
+        """0..255 -> mean 0 and norm 55."""
+        x = centered(x)
+        norm = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True)
+        return 55 * x / norm.where(norm > 0, 1)
+
+    def gain(self, spectrum: Tensor) -> Tensor:
+        """0.1 is added to the covariance's diagonal."""
+        return (spectrum + 0.1).rsqrt()

@@ -1,0 +1,59 @@
+"""Small files in the formats of the public sets and of pictures, made for tests."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+
+def idx(array: np.ndarray) -> bytes:
+    """uint8 of any shape, as MNIST's files hold it."""
+    return b"\0\0\x08" + bytes([array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.astype(np.uint8).tobytes()
+
+
+def batch(pixels: np.ndarray, labels: list[int], key: str = "labels") -> bytes:
+    """pixels uint8 [n, 3072] and labels below 256, pickled as CIFAR's files are: protocol 2 of Python 2 with the names of old NumPy."""
+
+    def string(text: bytes) -> bytes:
+        return (b"U" + bytes([len(text)]) if len(text) < 256 else b"T" + struct.pack("<i", len(text))) + text
+
+    shape = b"".join(b"M" + struct.pack("<H", n) for n in pixels.shape) + b"\x86"
+    dtype = b"cnumpy\ndtype\n" + string(b"u1") + b"K\0K\1\x87R(K\3" + string(b"|") + b"NNN" + 2 * b"J\xff\xff\xff\xff" + b"K\0tb"
+    empty = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85" + string(b"b") + b"\x87R"
+    array = empty + b"(K\1" + shape + dtype + b"\x89" + string(pixels.tobytes()) + b"tb"
+    numbers = b"](" + b"".join(b"K" + bytes([k]) for k in labels) + b"e"
+    return b"\x80\2}(" + string(b"data") + array + string(key.encode()) + numbers + b"u."
+
+
+def mat(**arrays: np.ndarray) -> bytes:
+    """A MATLAB 5 file, compressed as SVHN's are."""
+    buffer = io.BytesIO()
+    savemat(buffer, arrays, do_compression=True)
+    return buffer.getvalue()
+
+
+def npz(path: Path, **arrays: np.ndarray) -> Path:
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+def picture(path: Path, pixels: np.ndarray, **options) -> Path:
+    """pixels uint8 [H, W] or [H, W, 3], in the format that the name ends in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_of(width: int, height: int, *extra: bytes) -> bytes:
+    """A PNG of one bit a pixel that says it has this size, and holds next to nothing."""
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), *extra, chunk(b"IDAT", zlib.compress(bytes(100))), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
