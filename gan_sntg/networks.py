@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_sntg.core.errors import InputError
 from gan_sntg.core.layers import BatchNormBias, GaussianNoise
 from gan_sntg.core.weight_norm import WeightNormLinear
 
@@ -19,6 +20,12 @@ class Generator(nn.Module):
     """z [B, latent], uniform in [0, 1] -> images [B, C, H, W] in the range that D sees."""
 
     latent: int
+
+
+def check_widths(widths: tuple[int, ...]) -> None:
+    """Raise InputError unless there is a hidden layer and each has a unit."""
+    if not widths or min(widths) < 1:
+        raise InputError(f"widths is {list(widths)}; give the size of at least one hidden layer, each 1 or more")
 
 
 class DenseDiscriminator(Discriminator):
@@ -38,6 +45,7 @@ class DenseDiscriminator(Discriminator):
     ):
         """widths: of the hidden layers; noise: standard deviations; train_scale: whether hidden g's train (the source: no)."""
         super().__init__()
+        check_widths(widths)
         sizes = (prod(image_shape), *widths)
         self.hidden = nn.ModuleList(WeightNormLinear(a, b, train_scale) for a, b in pairwise(sizes))
         self.noise = nn.ModuleList(GaussianNoise(input_noise if k == 0 else hidden_noise) for k in range(len(sizes)))
@@ -57,6 +65,7 @@ class DenseGenerator(Generator):
     def __init__(self, image_shape: tuple[int, int, int], latent: int = 100, widths: tuple[int, ...] = (500, 500)):
         """latent: size of z; widths: of the hidden layers."""
         super().__init__()
+        check_widths(widths)
         self.latent, self.image_shape = latent, tuple(image_shape)
         layers = []
         for a, b in pairwise((latent, *widths)):

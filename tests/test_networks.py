@@ -1,7 +1,9 @@
 """The MLP pair: sizes of the source, ranges, and what is frozen."""
 
+import pytest
 import torch
 
+from gan_sntg.core.errors import InputError
 from gan_sntg.networks import DenseDiscriminator, DenseGenerator
 
 
@@ -27,3 +29,11 @@ def test_the_default_generator_is_the_mnist_network_with_images_in_the_unit_rang
     images = net(torch.rand(4, 100))
     assert images.shape == (4, 1, 28, 28) and images.min() >= 0 and images.max() <= 1
     assert net.out.g.requires_grad and all(p.requires_grad for p in net.parameters())
+
+
+@pytest.mark.parametrize("widths", [(), (8, 0)])
+def test_a_network_without_a_hidden_layer_is_refused(widths):
+    with pytest.raises(InputError, match="at least one hidden layer"):
+        DenseDiscriminator((1, 4, 4), 3, widths=widths)
+    with pytest.raises(InputError, match="at least one hidden layer"):
+        DenseGenerator((1, 4, 4), widths=widths)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from pathlib import Path
 
 import torch
@@ -66,7 +67,9 @@ def restore(path: Path, method: Method, streams: Streams, progress: Progress) ->
 def read(path: Path, device: torch.device | str) -> dict:
     """The checkpoint's state on `device`, loaded with `weights_only=True`."""
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged bytes, which are refused below
+            state = torch.load(path, map_location=device, weights_only=True)
         found = state["format"]
     except Exception as error:  # torch.load raises nearly anything on a damaged file
         raise InputError(
