@@ -23,7 +23,7 @@ METHODS = {
 }
 # The same eight trials for supervised and FM-GAN: learning rate and its decay.
 BASE_GRID = {"learning_rate": ["0.0003", "0.001", "0.003", "0.01"], "decay_epochs": ["null", "150"]}
-# SNTG's options, from which a seeded random search draws 20; all else is FM-GAN's choice.
+# SNTG's options, from which a seeded random search draws 12; all else is FM-GAN's choice.
 GRAPH_GRID = {
     "graph_weight": ["0.03", "0.1", "0.3", "1.0"],
     "graph_start_epochs,graph_ramp_epochs": ["0,75", "0,150", "50,50"],
@@ -80,7 +80,7 @@ def tune(name: str, base: list[str], trials: list[dict[str, str]], processes: in
 
 def search(processes: int) -> None:
     """Tune supervised and FM-GAN with equal budgets, then SNTG on top of FM-GAN's choice."""
-    drawn = random.Random(0).sample(grid(GRAPH_GRID), 20)
+    drawn = random.Random(0).sample(grid(GRAPH_GRID), 20)[:12]
     found = {name: tune(name, METHODS[name], grid(BASE_GRID), processes) for name in ("supervised", "fm_gan")}
     base = METHODS["fm_gan"][:2] + arguments(found["fm_gan"]["chosen"])
     found["fm_gan_sntg"] = tune("fm_gan_sntg", base, drawn, processes)

@@ -8,14 +8,17 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from made import idx
 
 from gan_sntg.commands.main import main
 from gan_sntg.core.data import published
 
 torch.set_num_threads(1)
+pytest.register_assert_rewrite("run_folders", "tiny")
 
 TINY = {
     "data": {"class_path": "gan_sntg.core.data.sources.Digits"},
@@ -117,3 +120,35 @@ def publish(tmp_path, monkeypatch):
         return tmp_path / "data"
 
     return write
+
+
+@pytest.fixture
+def small_mnist(publish) -> Path:
+    """A root with MNIST's four files in miniature (120 + 30 images), known to our table by their hashes."""
+    files, generator = {}, np.random.default_rng(0)
+    for part, n in ("train", 120), ("t10k", 30):
+        files[f"MNIST/raw/{part}-images-idx3-ubyte"] = idx(generator.integers(0, 256, (n, 5, 6)))
+        files[f"MNIST/raw/{part}-labels-idx1-ubyte"] = idx(np.arange(n) % 10)
+    return publish(files)
+
+
+@pytest.fixture
+def refused(command, contents, tmp_path, monkeypatch):
+    """Checks that a command of these words is refused: status 2, one message that holds the phrases, nothing written or changed."""
+    monkeypatch.chdir(tmp_path)
+
+    def check(words: list, *phrases: str) -> None:
+        before = contents(tmp_path)
+        status, out, err = command(*words)
+        assert (status, out) == (2, "")
+        assert err.startswith(f"gan-sntg {words[0]}: error: ") and err.count("error:") == 1 and err.count("\n") <= 3
+        assert [phrase for phrase in phrases if phrase not in err] == []
+        assert contents(tmp_path) == before
+
+    return check
+
+
+@pytest.fixture
+def train(tiny):
+    """The words of a training command in the present folder."""
+    return ["train", "--config", tiny, "--out", "run"]

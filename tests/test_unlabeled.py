@@ -97,7 +97,7 @@ def test_a_run_is_not_resumed_on_another_folder_of_the_same_options(trained, com
         picture(root / "unlabeled/zz.png", np.zeros((30, 30), np.uint8))
         before = contents(run)
         outcome = command("train", "--config", root / ".config.yaml", "--out", run)
-        assert outcome.status == 2 and "differs from the labels and images of this command" in outcome.err and contents(run) == before
+        assert outcome.status == 2 and "use the data that the manifest was made from" in outcome.err and contents(run) == before
     finally:
         (root / "unlabeled/zz.png").unlink()
         (tmp_path / "result.json").rename(run / "result.json")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 from jsonargparse import Namespace
 from torch import Tensor
 
@@ -63,12 +62,13 @@ def config_parser() -> Parser:
     return parser
 
 
-def identity(config: str) -> dict:
-    """What makes two configurations the same run: all of it but PLACE and the data's root."""
-    tree = {k: v for k, v in yaml.safe_load(config).items() if k not in PLACE}
-    (tree.get("data") or {}).get("init_args", {}).pop("root", None)
-    (tree.get("data") or {}).get("init_args", {}).pop("download", None)
-    return tree
+def identity(config: dict) -> dict:
+    """What makes two configurations the same run: all of it but PLACE and where the data lie."""
+    tree = {k: v for k, v in config.items() if k not in PLACE}
+    data = tree.get("data")
+    if not isinstance(data, dict) or not isinstance(data.get("init_args"), dict):
+        return tree
+    return tree | {"data": data | {"init_args": {k: v for k, v in data["init_args"].items() if k not in ("root", "download")}}}
 
 
 def pick_device(name: str) -> torch.device:
@@ -88,6 +88,11 @@ def build(parser: Parser, options: Namespace) -> Parts:
     for name in ("epochs", "interval_epochs", "batch_size"):
         if options[name] < 1:
             raise InputError(f"{name} is {options[name]}; give at least 1")
+    for name in ("seed", "data_seed"):
+        if not 0 <= options[name] < 2**63:
+            raise InputError(f"{name} is {options[name]}; give a whole number from 0 to 2^63 - 1")
+    if options.threads is not None and options.threads < 1:
+        raise InputError(f"threads is {options.threads}; give at least 1, or leave it out")
     device = pick_device(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)

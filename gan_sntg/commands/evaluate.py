@@ -27,6 +27,8 @@ def load(run: str, device: str, root: str | None = None) -> tuple[Parts, engine.
     folder = RunFolder(Path(run))
     parser, options = read_run(folder.path)
     options.device, options.split = pick_device(device).type, str(folder.split)
+    if root and "root" not in (options.data.get("init_args") or {}):
+        raise InputError(f"--root {root}: the data of {run} ({options.data.class_path}) are not read from a folder; leave --root out")
     if root:
         options.data.init_args.root = root
     if not folder.checkpoint.exists():

@@ -1,18 +1,19 @@
 """How are configuration and command line read? jsonargparse, with dotted paths checked before it and short messages after it."""
 
 import difflib
+import importlib
 import inspect
 import re
 from pathlib import Path
 
 import yaml
 from jsonargparse import ArgumentParser
-from jsonargparse._util import import_object
 
 from gan_sntg.core.errors import InputError
 
 ALLOWED = ("gan_sntg", "discriminative", "torch")
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
+OBJECTS = ("data", "normalization", "method")  # the options that name classes
 PLAIN_KEYS = ("root", "file")  # values that are never imported, though they may look like a dotted path
 
 
@@ -31,57 +32,82 @@ class Parser(ArgumentParser):
 
 def shortened(message: str, options: list[str]) -> str:
     """The keys on the way to the problem, the problem, and the names nearest to what was given."""
-    if "nearest:" in message:  # an inner parser has said it already
-        options = []
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     keys = ".".join(found for line in lines for found in re.findall(r'^Parser key "(.+)":$', line))
-    problem = " ".join(line for line in lines if not re.match(r'Parser key "|Problem with given class_path|tip:', line))[:300]
+    problem = " ".join(line for line in lines if not re.match(r'Parser key "|Problem with given class_path|tip:|nearest:', line))[:300]
+    hints = [line for line in lines if line.startswith("nearest:")] or nearest(message, problem, options)
+    return (f"{keys}: " if keys else "") + "\n  ".join([problem, *hints])
+
+
+def nearest(message: str, problem: str, options: list[str]) -> list[str]:
+    """One line with the names nearest to the unknown one, from the class or module that the message speaks of; or none."""
     for class_path in re.findall(r"class_path '([\w.]+)'", message):
-        options = options and list(inspect.signature(import_object(class_path).__init__).parameters)[1:]
-    unknown = re.search(r"Option '(\w+)'|arguments: --([\w.]+)", problem)
-    given = next(filter(None, unknown.groups()), "") if unknown else ""
+        options = parameters(class_path)
+    for module in re.findall(r"module '([\w.]+)' has no attribute", message):
+        options = list(vars(importlib.import_module(module)))
+    unknown = re.search(r"Option '(\w+)'|arguments: --([\w.]+)|has no attribute '(\w+)'", problem)
+    given = next(filter(None, unknown.groups())) if unknown else ""
     near = difflib.get_close_matches(given, [name.lstrip("-") for name in options], n=3)
-    problem = re.sub(r"(?<! ) nearest:", "\n  nearest:", problem)
-    return (f"{keys}: " if keys else "") + problem + (f"\n  nearest: {', '.join(near)}" if near else "")
+    return [f"nearest: {', '.join(near)}"] if near else []
+
+
+def parameters(class_path: str) -> list[str]:
+    """Names of the constructor's parameters; none where the class cannot be found."""
+    module, _, name = class_path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name, None) if module.split(".")[0] in ALLOWED else None
+    except ImportError:
+        found = None
+    return list(inspect.signature(found).parameters) if found else []
 
 
 def check_arguments(args: list[str]) -> None:
     """Raise InputError if an argument, or a YAML file behind --config, names something to import outside ALLOWED."""
-    for key, value in zip(args, [*args[1:], ""], strict=True):
-        key, _, attached = key.partition("=")
-        value = attached or value
-        if key == "--config":
-            check_tree(load_yaml(Path(value)), value)
-        elif re.match(r"--(data|method)\b", key):
-            check_tree({key.rpartition(".")[2].lstrip("-"): yaml_value(value)}, key)
+    for word, following in zip(args, [*args[1:], ""], strict=False):
+        key, _, attached = word.partition("=")
+        value = attached or following
+        name = key.lstrip("-")
+        if key.startswith("--") and name and "config".startswith(name):  # argparse takes the beginning of an option for it
+            tree = load_yaml(Path(value))
+            if tree.get("config"):
+                raise InputError(f"{value} names a further config file; put all options into one file")
+            for part in OBJECTS:
+                check_tree(tree.get(part), f"{value}: {part}")
+        elif key.startswith("--") and name and any(part.startswith(name.split(".")[0]) for part in OBJECTS):
+            check_tree({name.rpartition(".")[2]: value}, key)
 
 
-def load_yaml(path: Path):
-    """The tree of a YAML file, by the safe loader. Raises InputError where it cannot be read."""
+def load_yaml(path: Path) -> dict:
+    """The mapping in a YAML file, by the safe loader. Raises InputError where there is none."""
     try:
-        return yaml.safe_load(path.read_text())
+        tree = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is not a readable YAML file ({reason}); give one such as configs/digits_20/fm_gan.yaml") from error
-
-
-def yaml_value(text: str):
-    """What YAML makes of a word of the command line; the word itself where it makes nothing."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
+    if not isinstance(tree, dict):
+        raise InputError(f"{path} holds no options (a mapping of names to values); give one such as configs/digits_20/fm_gan.yaml")
+    return tree
 
 
 def check_tree(tree, where: str, key: str = "") -> None:
-    """Raise InputError if a value in the tree looks like an import path outside ALLOWED."""
+    """Raise InputError if a text in the tree holds what could be an import path outside ALLOWED."""
+    try:
+        for name, text in texts(tree, key):
+            paths = [] if name in PLAIN_KEYS else [match.group() for match in DOTTED.finditer(text)]
+            for path in paths:
+                if path.split(".")[0] not in ALLOWED:
+                    raise InputError(f"{where}: {path} is refused: a configuration may only name what is in {', '.join(ALLOWED)}")
+    except RecursionError as error:
+        raise InputError(f"{where} refers to itself; write the options out") from error
+
+
+def texts(tree, key: str):
+    """(key, text) of every text in a tree of mappings and lists."""
     if isinstance(tree, dict):
         for name, branch in tree.items():
-            check_tree(branch, where, str(name))
+            yield from texts(branch, str(name))
     elif isinstance(tree, list):
         for branch in tree:
-            check_tree(branch, where, key)
-    elif isinstance(tree, str) and key not in PLAIN_KEYS and DOTTED.fullmatch(tree) and tree.split(".")[0] not in ALLOWED:
-        raise InputError(
-            f"{where}: {key}: {tree} is refused: only {', '.join(ALLOWED)} may be imported by a configuration; name one of theirs"
-        )
+            yield from texts(branch, key)
+    elif isinstance(tree, str):
+        yield key, tree

@@ -5,6 +5,8 @@ import copy
 import torch
 from torch import nn
 
+from gan_sntg.core.errors import InputError
+
 
 class Average(nn.Module):
     """a <- d a + (1 - d) p over the trainable parameters p, kept de-biased: a_n = sum_i d^(n-i) p_i / sum_i d^(n-i).
@@ -14,8 +16,10 @@ class Average(nn.Module):
     """
 
     def __init__(self, net: nn.Module, decay: float):
-        """net: copied as the shape of the average; decay: d in [0, 1)."""
+        """net: copied as the shape of the average; decay: d in [0, 1), else InputError."""
         super().__init__()
+        if not 0 <= decay < 1:
+            raise InputError(f"average_decay (or decay of an averaged teacher) is {decay}; give a number from 0 up to, not including, 1")
         self.net = copy.deepcopy(net).requires_grad_(False).eval()
         self.decay = decay
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))

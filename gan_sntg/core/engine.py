@@ -84,10 +84,12 @@ class Meter:
                 f"the term {name} is not finite since epoch {step // steps_per_epoch}, step {step}; the last checkpoint is from "
                 "before. Lower the learning rate or this term's weight"
             )
-        means = {}
+        totals: dict[str, tuple[float, int]] = {}
         for names, (total, _, count) in sums.items():
-            means |= dict(zip(names, (total / count).tolist(), strict=True))
-        return means
+            for name, value in zip(names, total.tolist(), strict=True):
+                before, steps = totals.get(name, (0.0, 0))
+                totals[name] = before + value, steps + count
+        return {name: value / steps for name, (value, steps) in totals.items()}
 
 
 class Progress:

@@ -46,20 +46,30 @@ class RunFolder:
                 write_atomically(self.config, config.encode())
             kept = [row for row in self.rows() if row["step"] <= step]
             write_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept).encode())
-            sessions = json.loads(self.environment.read_text()) if self.environment.exists() else []
+            sessions = self.sessions()
             write_atomically(self.environment, (json.dumps([*sessions, environment(device)], indent=1) + "\n").encode())
         except OSError as error:
             raise InputError(f"{self.path} cannot be written ({error}); choose another folder with --out") from error
-        self.writer = SummaryWriter(str(self.tensorboard), purge_step=step + 1 if step else None)
+        self.writer = SummaryWriter(str(self.tensorboard), purge_step=step + 1)
+
+    def sessions(self) -> list[dict]:
+        """The environments that the run was trained in so far. Raises InputError where the file is damaged."""
+        try:
+            return json.loads(self.environment.read_text()) if self.environment.exists() else []
+        except ValueError as error:
+            raise InputError(f"{self.environment} is damaged ({error}); delete it and run the same command again") from error
 
     def rows(self) -> list[dict]:
         """The rows of metrics.jsonl; a line torn by a crash ends them."""
         rows = []
         for line in self.metrics.read_text().splitlines() if self.metrics.exists() else []:
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except ValueError:
                 break
+            if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+                break
+            rows.append(row)
         return rows
 
     def log(self, epoch: int, step: int, seconds: float, values: dict[str, float]) -> None:
@@ -74,6 +84,13 @@ class RunFolder:
     def log_image(self, name: str, image: Tensor, step: int) -> None:
         """An image uint8 [C, H, W] for TensorBoard's image tab."""
         self.writer.add_image(name, image, step)
+
+    def read_result(self) -> dict:
+        """The result of a finished run. Raises InputError where the file is damaged."""
+        try:
+            return json.loads(self.result.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.result} cannot be read ({error}); delete it and run the same command to write it again") from error
 
     def finish(self, result: dict) -> None:
         """Write result.json: its presence says that the run is finished."""

@@ -1,0 +1,125 @@
+"""What happens in one training session? Objects built, checkpoint read, epochs trained, each interval watched and saved."""
+
+import hashlib
+import time
+
+from jsonargparse import Namespace
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gan_sntg.commands.building import Parts, build, config_parser, identity
+from gan_sntg.commands.parsing import load_yaml
+from gan_sntg.core import checkpoint, engine
+from gan_sntg.core.data.splits import load_split
+from gan_sntg.core.errors import InputError
+from gan_sntg.core.evaluate import error_rate
+from gan_sntg.core.record import RunFolder
+from gan_sntg.samples import draw, grid, save_png, stretched, z_bank
+
+GRID_SIZE = 100
+FEW_NEGATIVES = 0.05
+
+
+class Session:
+    """One training session on a run folder."""
+
+    def __init__(self, folder: RunFolder, options: Namespace, text: str):
+        """Build everything and read the checkpoint, if there is one, before anything is written."""
+        self.folder, self.options = folder, options
+        self.parts: Parts = build(config_parser(), options)
+        self.progress = engine.Progress()
+        self.check_split()
+        if folder.checkpoint.exists():
+            checkpoint.restore(folder.checkpoint, self.parts.method, self.parts.streams, self.progress)
+        else:
+            self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
+        folder.open(text, self.parts.split.text(), self.parts.device, self.progress.step)
+        if not self.progress.step:
+            self.draw_data()
+        self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
+        self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
+        self.console, self.warned = Console(stderr=True), False
+
+    def check_split(self) -> None:
+        """Raise InputError where the run folder was begun on another split than that of the options."""
+        begun = self.folder.split
+        if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
+            raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
+
+    def train(self) -> None:
+        """Train with a live display, then write the result."""
+        method, streams, options = self.parts.method, self.parts.streams, self.options
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+        with Progress(*columns, console=self.console) as self.bar:
+            self.task = self.bar.add_task("training", total=options.epochs * streams.steps_per_epoch, completed=self.progress.step)
+            self.clock = time.perf_counter()
+            engine.fit(method, streams, options.epochs, options.interval_epochs, self.progress, self.on_step, self.on_interval)
+        self.folder.finish(self.result())
+
+    def on_step(self) -> None:
+        """Move the progress bar."""
+        self.bar.advance(self.task)
+
+    def on_interval(self, terms: dict[str, float]) -> None:
+        """Evaluate, draw, record, save."""
+        progress, folder = self.progress, self.folder
+        now = time.perf_counter()
+        progress.seconds, self.clock = progress.seconds + now - self.clock, now
+        batch = self.parts.streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
+        telemetry = {name: float(value) for name, value in self.parts.method.telemetry(batch).items()}
+        errors = self.errors()
+        folder.log(progress.epoch, progress.step, progress.seconds, terms | telemetry | errors)
+        self.draw_grid()
+        shown = f"test error {errors['test_error/last']:.2f} %  averaged {errors['test_error/averaged']:.2f} %"
+        self.bar.update(self.task, description=f"epoch {progress.epoch}  {shown}")
+        self.warn(telemetry)
+        checkpoint.save(folder.checkpoint, self.parts.method, self.parts.streams, progress)
+        self.clock = time.perf_counter()
+
+    def warn(self, telemetry: dict[str, float]) -> None:
+        """Say, once a session, that the graph has nothing left to push apart."""
+        share = telemetry.get("graph/negatives_inside_margin", 1.0)
+        if telemetry.get("weight/graph") and share < FEW_NEGATIVES and not self.warned:
+            self.warned = True
+            self.console.print(
+                f"[yellow]epoch {self.progress.epoch}: {share:.1%} of the negative pairs are inside the margin, so the graph hardly "
+                "pushes apart. Try a larger --method.margin"
+            )
+
+    def errors(self) -> dict[str, float]:
+        """Percent wrong of every classifier on the test images, and on the validation images if they were held out."""
+        normalize, held_out = self.parts.normalization, self.parts.split.validation
+        errors = {f"test_error/{name}": error_rate(net, *self.test, normalize) for name, net in self.parts.method.classifiers.items()}
+        if held_out:
+            x, y = (tensor[held_out] for tensor in self.validation)
+            errors |= {f"validation_error/{name}": error_rate(net, x, y, normalize) for name, net in self.parts.method.classifiers.items()}
+        return errors
+
+    def draw_data(self) -> None:
+        """Training images as the networks will see them, in TensorBoard."""
+        x = self.parts.streams.example(GRID_SIZE, "display").unlabeled.x
+        self.folder.log_image("data/normalized", grid(stretched(x).cpu()), 0)
+
+    def draw_grid(self) -> None:
+        """The generator's grid at the fixed z bank, as PNG and in TensorBoard; nothing for methods without a generator."""
+        generator = getattr(self.parts.method, "generator", None)
+        if generator is None:
+            return
+        picture = grid(draw(generator, z_bank(generator.latent, GRID_SIZE, self.parts.device), self.parts.normalization))
+        self.folder.log_image("samples", picture, self.progress.step)
+        save_png(self.folder.samples / f"epoch_{self.progress.epoch:04d}.png", picture)
+
+    def result(self) -> dict:
+        """What result.json holds: errors in percent, of the last epoch."""
+        errors = self.errors()
+        return {
+            **{f"test_error_{name}": errors[f"test_error/{name}"] for name in self.parts.method.classifiers},
+            "validation_error": errors.get("validation_error/averaged"),
+            "seed": self.options.seed,
+            "data_seed": self.parts.split.data_seed,
+            "seconds": round(self.progress.seconds, 1),
+            "epochs": self.progress.epoch,
+            "steps": self.progress.step,
+            "split_sha256": hashlib.sha256(self.parts.split.text().encode()).hexdigest(),
+            "config": identity(load_yaml(self.folder.config)),
+        }

@@ -1,0 +1,39 @@
+"""The README's map from the paper to the code resolves, its files exist, and its commands are real."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from gan_sntg.commands.main import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+ENTRIES = re.findall(r"`((?:gan_sntg|discriminative)/[\w/]+\.py):([\w.]+)`", README)
+
+
+def test_every_equation_of_the_paper_is_in_the_map():
+    for number in range(1, 10):
+        assert re.search(rf"^\|[^|]*\bEq\. {number}\b", README, re.M), f"Eq. {number}"
+    assert re.search(r"^\|[^|]*Alg\. 1", README, re.M) and len(ENTRIES) >= 20
+
+
+@pytest.mark.parametrize(("path", "name"), ENTRIES, ids=lambda value: str(value))
+def test_the_entry_resolves(path, name):
+    found = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+    for part in name.split("."):
+        found = getattr(found, part)
+    assert found is not None
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w./-]+)\)", README))))
+def test_the_linked_file_exists(path):
+    assert (ROOT / path).exists()
+
+
+def test_every_command_and_config_it_names_is_real():
+    for command in re.findall(r"^(?:\.venv/bin/)?gan-sntg (\w+)", README, re.M):
+        assert command in COMMANDS
+    for path in re.findall(r"(?:configs|scripts|results)/[\w/]+\.\w+", README):
+        assert (ROOT / path).is_file(), path
