@@ -51,7 +51,7 @@ def test_the_shorter_side_is_resized_and_the_longer_one_cropped_about_its_centre
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
     wide, high = load_image(tmp_path / "wide.png", 4, 1), load_image(tmp_path / "high.png", 4, 1)
     assert wide.shape == (1, 4, 4) and torch.equal(high, wide.transpose(1, 2))
-    assert (wide[0, 0].float() - torch.tensor([80.0, 100, 120, 140])).abs().max() <= 5  # the middle 16 columns
+    assert (wide[0, 0].float() - torch.tensor([80.0, 100, 120, 140])).abs().max() <= 5  # the middle 16 columns, bicubic
 
 
 def test_colour_becomes_grey_and_grey_becomes_colour(tmp_path):
@@ -66,6 +66,11 @@ def test_colour_becomes_grey_and_grey_becomes_colour(tmp_path):
 def test_every_8_bit_kind_of_pixel_is_read(tmp_path, mode, channels):
     Image.new("RGBA", (9, 7), (255, 255, 255, 0)).convert(mode).save(tmp_path / "a.png")
     assert load_image(tmp_path / "a.png", 8, channels).unique().tolist() == [255]
+
+
+def test_16_bit_grey_is_scaled_down_not_clipped(tmp_path):
+    Image.fromarray(np.full((4, 4), 200 * 256 + 7, np.uint16)).save(tmp_path / "a.png")
+    assert load_image(tmp_path / "a.png", 4, 1).unique().tolist() == [200]
 
 
 def test_a_photo_is_turned_as_its_camera_says(tmp_path):
@@ -89,10 +94,10 @@ def test_a_photo_is_turned_as_its_camera_says(tmp_path):
         (png_header(50_000, 50_000), "decompression bomb"),
         (png_header(10_000, 10_000), "10000 x 10000 pixels, more than 64,000,000"),
         (png_header(8000, 8001), "8000 x 8001 pixels"),
-        (encoded(Image.fromarray(np.full((4, 4), 1000, np.uint16)), "PNG"), "more than 8 bits"),
-        (encoded(Image.fromarray(np.full((4, 4), 0.5, np.float32)), "TIFF"), "more than 8 bits"),
+        (encoded(Image.fromarray(np.full((4, 4), 1000, np.int32)), "TIFF"), "32 bits"),
+        (encoded(Image.fromarray(np.full((4, 4), 0.5, np.float32)), "TIFF"), "32 bits"),
     ],
-    ids=["empty", "text", "zip", "half JPEG", "half PNG", "EPS", "2.5 G pixels", "100 M pixels", "64 M pixels", "16 bit", "float"],
+    ids=["empty", "text", "zip", "half JPEG", "half PNG", "EPS", "2.5 G pixels", "100 M pixels", "64 M pixels", "32 bit", "float"],
 )
 @pytest.mark.filterwarnings("error")
 def test_what_is_no_image_is_refused_by_name_and_reason(tmp_path, data, reason):

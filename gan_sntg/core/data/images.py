@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
@@ -14,7 +15,7 @@ MOST_PIXELS = 64_000_000
 
 
 def load_image(path: Path, size: int, channels: int) -> Tensor:
-    """The file's image as uint8 [channels, size, size]: the shorter side resized to `size`, the longer one cropped about its centre.
+    """The file's image as uint8 [channels, size, size]: the shorter side resized to `size` (bicubic), the longer cropped about its centre.
 
     channels: 1 for grey, 3 for colour; transparency is dropped, a photo turned as its camera says, of an animation the first
     image taken. Raises InputError with file and reason where it is not an image, has more than MOST_PIXELS, or is damaged.
@@ -36,9 +37,9 @@ def _square(path: Path, size: int, mode: str) -> Image.Image:
     with Image.open(path, formats=FORMATS) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS:,}")
-        if image.mode.startswith(("I", "F")):
-            raise ValueError("it has more than 8 bits a channel, which would be clipped")
-        upright = ImageOps.exif_transpose(image).convert(mode)
-    side = min(upright.size)
-    left, top = ((length - side) / 2 for length in upright.size)
-    return upright.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+        if image.mode in ("I", "F"):
+            raise ValueError("32 bits a channel, of unknown scale; save it with 8 or 16")
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I;16"):  # Pillow itself would clip these
+            upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+        return ImageOps.fit(upright.convert(mode), (size, size), Image.Resampling.BICUBIC)
