@@ -7,9 +7,10 @@ from gan_sntg.core.average import Average
 from gan_sntg.core.consistency import supervised_loss
 from gan_sntg.core.data.streams import Batch
 from gan_sntg.core.engine import Method, Terms, descend
-from gan_sntg.core.layers import data_dependent_init, drawing_from
+from gan_sntg.core.layers import drawing_from
 from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
 from gan_sntg.core.schedules import linear_tail
+from gan_sntg.core.weight_norm import data_dependent_init
 
 
 class Supervised(Method):

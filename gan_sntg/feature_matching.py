@@ -9,9 +9,10 @@ from gan_sntg.core.data.streams import Batch, View
 from gan_sntg.core.engine import Method, Terms, descend
 from gan_sntg.core.evaluate import graph_telemetry
 from gan_sntg.core.graph import Distance, Graph, Pairing, all_pairs, pair_loss
-from gan_sntg.core.layers import data_dependent_init, drawing_from
+from gan_sntg.core.layers import drawing_from
 from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
 from gan_sntg.core.schedules import linear_tail, ramp_up
+from gan_sntg.core.weight_norm import data_dependent_init, starts_from_data
 from gan_sntg.losses import Matching, fake_loss, real_loss
 from gan_sntg.networks import Discriminator, Generator
 from gan_sntg.teachers import Teacher
@@ -75,9 +76,11 @@ class FeatureMatchingGAN(Method):
             self.pairing(batch_size * (2 if self.graph_labeled else 1), torch.Generator())
 
     def start(self, batch: Batch) -> None:
-        """Data-dependent initialisation of D from unlabelled images."""
+        """Data-dependent initialisation of D from unlabelled images, and from z of what in G asks for it (reference 5)."""
         with drawing_from(self.discriminator, self.generators["noise"]):
             data_dependent_init(self.discriminator, batch.unlabeled.x)
+        if starts_from_data(self.generator):  # no z is drawn otherwise: the dense pair's z stay as they were
+            data_dependent_init(self.generator, self.draw_z(len(batch.unlabeled.x)))
 
     def step(self, batch: Batch, t: int) -> Terms:
         """D's step, the averages, then G's step on the independent unlabelled batch."""

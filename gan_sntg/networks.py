@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_sntg.core.layers import BatchNormBias, GaussianNoise, WeightNormLinear
+from gan_sntg.core.layers import BatchNormBias, GaussianNoise
+from gan_sntg.core.weight_norm import WeightNormLinear
 
 
 class Discriminator(nn.Module):
@@ -63,7 +64,7 @@ class DenseGenerator(Generator):
             nn.init.xavier_uniform_(linear.weight)
             layers += [linear, BatchNormBias(b), nn.Softplus()]
         self.hidden = nn.Sequential(*layers)
-        self.out = WeightNormLinear(widths[-1], prod(image_shape), train_scale=True)
+        self.out = WeightNormLinear(widths[-1], prod(image_shape), train_scale=True, init_std=None)
 
     def forward(self, z: Tensor) -> Tensor:
         """z [B, latent] -> images [B, C, H, W] in [0, 1]."""

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from made import idx
 
 from gan_sntg.commands.main import main
-from gan_sntg.core.data import published
+from gan_sntg.core.data import published, sources
 
 torch.set_num_threads(1)
 pytest.register_assert_rewrite("run_folders", "tiny")
@@ -98,38 +97,32 @@ def real():
 
     def root(*files: str) -> str:
         folder = os.environ.get("GAN_SNTG_DATA")
-        missing = [name for name in files if folder is None or not (Path(folder) / name).is_file()]
+        if folder is None:
+            pytest.skip("needs real data: GAN_SNTG_DATA is not set")
+        missing = [name for name in files if not (Path(folder) / name).is_file()]
         if missing:
-            pytest.skip(
-                f"needs real data: {missing[0]} is not under GAN_SNTG_DATA" if folder else "needs real data: GAN_SNTG_DATA is not set"
-            )
+            pytest.skip(f"needs real data: {missing[0]} is not under GAN_SNTG_DATA")
         return folder
 
     return root
 
 
 @pytest.fixture
-def publish(tmp_path, monkeypatch):
-    """Writes files under a root and makes them the published ones: {path: bytes} -> root."""
-
-    def write(files: dict[str, bytes]) -> Path:
-        for name, data in files.items():
-            (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / "data" / name).write_bytes(data)
-        monkeypatch.setattr(published, "KNOWN_FILES", {name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
-        return tmp_path / "data"
-
-    return write
-
-
-@pytest.fixture
-def small_mnist(publish) -> Path:
+def small_mnist(tmp_path, monkeypatch) -> Path:
     """A root with MNIST's four files in miniature (120 + 30 images), known to our table by their hashes."""
-    files, generator = {}, np.random.default_rng(0)
+    root, known = tmp_path / "data", {}
+    generator = np.random.default_rng(0)
     for part, n in ("train", 120), ("t10k", 30):
-        files[f"MNIST/raw/{part}-images-idx3-ubyte"] = idx(generator.integers(0, 256, (n, 5, 6)))
-        files[f"MNIST/raw/{part}-labels-idx1-ubyte"] = idx(np.arange(n) % 10)
-    return publish(files)
+        arrays = {"images-idx3": generator.integers(0, 256, (n, 5, 6)), "labels-idx1": np.arange(n) % 10}
+        for kind, array in arrays.items():
+            name = f"MNIST/raw/{part}-{kind}-ubyte"
+            header = b"\0\0\x08" + bytes([array.ndim]) + np.array(array.shape, ">i4").tobytes()
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(header + array.astype(np.uint8).tobytes())
+            known[name] = hashlib.sha256((root / name).read_bytes()).hexdigest()
+    monkeypatch.setattr(published, "KNOWN_FILES", known)
+    monkeypatch.setattr(sources.MNIST, "files", tuple(known))
+    return root
 
 
 @pytest.fixture
@@ -152,3 +145,17 @@ def refused(command, contents, tmp_path, monkeypatch):
 def train(tiny):
     """The words of a training command in the present folder."""
     return ["train", "--config", tiny, "--out", "run"]
+
+
+@pytest.fixture
+def publish(tmp_path, monkeypatch):
+    """Writes files under a root and makes them the published ones: {path: bytes} -> root."""
+
+    def write(files: dict[str, bytes]) -> Path:
+        for name, data in files.items():
+            (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "data" / name).write_bytes(data)
+        monkeypatch.setattr(published, "KNOWN_FILES", {name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
+        return tmp_path / "data"
+
+    return write

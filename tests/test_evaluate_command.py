@@ -2,22 +2,62 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
+import torch
 from run_folders import interrupted, result
 
+from gan_sntg.commands.evaluate import load
+from gan_sntg.core.data.sources import Digits
+from gan_sntg.core.evaluate import class_errors, confusion_matrix, logits_of, reliability
 from gan_sntg.feature_matching import FeatureMatchingGAN
+
+
+@pytest.fixture
+def finished(finished, tmp_path):
+    """A copy: evaluating draws a picture into the folder."""
+    return shutil.copytree(finished, tmp_path / "finished")
 
 
 def test_a_finished_runs_errors_are_measured_again_to_the_last_digit(command, contents, finished):
     before = contents(finished)
     outcome = command("evaluate", finished)
     found, written = json.loads(outcome.out), result(finished)
-    assert outcome.status == 0 and contents(finished) == before
+    picture = {Path("reliability.png"): (finished / "reliability.png").read_bytes()}
+    assert outcome.status == 0 and contents(finished) == before | picture  # and nothing else was written
     assert (found["epoch"], found["step"]) == (3, 12)
     assert {k: v for k, v in written.items() if k.startswith("test_error")} == {
         k: v for k, v in found.items() if k.startswith("test_error")
     }
+
+
+def test_the_averaged_classifiers_figures_are_those_of_its_logits_on_the_test_images(command, finished):
+    found = json.loads(command("evaluate", finished).out)
+    parts, _ = load(str(finished), "cpu")
+    y = parts.source.test_y
+    logits = logits_of(parts.method.classifiers["averaged"], parts.source.test_x, parts.normalization)
+    confusion = torch.tensor(found["confusion"])
+    assert torch.equal(confusion, confusion_matrix(logits, y)) and torch.equal(confusion.sum(1), torch.bincount(y))
+    wrong = 100 * (1 - confusion.diagonal().sum() / confusion.sum())
+    torch.testing.assert_close(float(wrong), found["test_error_averaged"], rtol=1e-5, atol=0)
+    assert list(found["class_errors"].values()) == class_errors(confusion).tolist()
+    assert found["calibration_error"] == reliability(logits, y).calibration_error
+    assert found["classes"] == list(found["class_errors"]) == [str(k) for k in range(10)]
+
+
+def test_classes_bear_their_names_where_the_data_give_them_and_those_without_images_have_no_error(command, finished, monkeypatch):
+    names = [*"abcdefghij"]
+    monkeypatch.setattr(Digits, "class_names", names, raising=False)
+    monkeypatch.setattr("gan_sntg.commands.evaluate.class_errors", lambda confusion: torch.tensor([torch.nan, *[1.0] * 9]))
+    found = json.loads(command("evaluate", finished).out)
+    assert found["classes"] == names and found["class_errors"] == {"a": None} | dict.fromkeys(names[1:], 1.0)
+
+
+def test_a_run_folder_that_cannot_be_written_to_is_still_measured(command, finished):
+    (finished / "reliability.png").mkdir()
+    outcome = command("evaluate", finished)
+    assert outcome.status == 2 and "reliability.png cannot be written" in outcome.err and json.loads(outcome.out)["step"] == 12
 
 
 def test_an_unfinished_run_is_measured_at_its_last_checkpoint(command, tiny, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import UnitRange64, assert_same, gan, started, streams
+from tiny import UnitRange64, assert_same, gan, norms, started, streams, weights
 
 from gan_sntg import losses
 from gan_sntg.core.consistency import supervised_loss
@@ -14,20 +14,6 @@ from gan_sntg.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPas
 
 def first(s):
     return next(iter(s.epoch()))
-
-
-def weights(net) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in net.parameters()])
-
-
-def norms(method, term: torch.Tensor) -> dict[str, float]:
-    nets = {"d": method.discriminator, "g": method.generator, "teacher": method.teacher, "average": method.average}
-    out = {}
-    for name, net in nets.items():
-        params = [p for p in net.parameters() if p.requires_grad]
-        grads = torch.autograd.grad(term, params, retain_graph=True, allow_unused=True) if params else []
-        out[name] = float(sum(g.abs().sum() for g in grads if g is not None))
-    return out
 
 
 @pytest.mark.parametrize("teacher", [SamePass, SecondPass, NoiseFree, Averaged, Ensemble])

@@ -5,32 +5,6 @@ import torch
 from gan_sntg.core import layers
 
 
-def test_weight_norm_gives_every_unit_the_norm_g():
-    layer = layers.WeightNormLinear(5, 3, train_scale=True).double()
-    layer.g.data = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
-    v = layer.v.detach()
-    expected = torch.stack([layer.g[k] * v[k] / (1e-6 + (v[k] ** 2).sum()).sqrt() for k in range(3)])
-    torch.testing.assert_close(layer.weight(), expected)
-    x = torch.randn(4, 5, dtype=torch.float64)
-    torch.testing.assert_close(layer(x), x @ expected.T + layer.b)
-
-
-def test_data_dependent_init_gives_each_units_output_mean_0_and_the_asked_std():
-    net = torch.nn.Sequential(layers.WeightNormLinear(6, 4), torch.nn.ReLU(), layers.WeightNormLinear(4, 3, init_std=0.1)).double()
-    x = 5 + 3 * torch.randn(200, 6, dtype=torch.float64)
-    layers.data_dependent_init(net, x)
-    first, out = net[0](x), net(x)
-    torch.testing.assert_close(first.mean(0), torch.zeros(4, dtype=torch.float64), atol=1e-9, rtol=0)
-    torch.testing.assert_close(first.std(0, correction=0), torch.ones(4, dtype=torch.float64), atol=1e-6, rtol=0)
-    torch.testing.assert_close(out.std(0, correction=0), torch.full((3,), 0.1, dtype=torch.float64), atol=1e-6, rtol=0)
-    assert not net[0].initializing
-
-
-def test_hidden_scales_are_frozen_by_default():
-    assert not layers.WeightNormLinear(2, 2).g.requires_grad
-    assert layers.WeightNormLinear(2, 2, train_scale=True).g.requires_grad
-
-
 def test_noise_comes_from_the_named_generator_and_only_in_training():
     net, x = torch.nn.Sequential(layers.GaussianNoise(0.5)), torch.zeros(50_000)
     with layers.drawing_from(net, torch.Generator().manual_seed(1)):
@@ -41,6 +15,36 @@ def test_noise_comes_from_the_named_generator_and_only_in_training():
     assert torch.equal(a, b) and abs(float(a.std()) - 0.5) < 0.01
     assert net[0].generator is None
     assert torch.equal(net.eval()(x), x)
+
+
+def test_dropout_zeroes_single_elements_and_scales_the_others_so_that_the_mean_stays():
+    layer, x = layers.Dropout(0.2), torch.ones(50, 10, 10, 10)
+    y = layer(x)
+    assert sorted(y.unique().tolist()) == [0, 1.25]
+    assert abs(float((y == 0).float().mean()) - 0.2) < 0.01
+    shares = (y == 0).float().mean((2, 3))  # of a channel of one image: whole channels would give 0 or 1
+    assert shares.max() < 0.5 and shares.std() < 0.06
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_dropout_masks_the_gradient_as_it_masks_x():
+    x = torch.randn(100, requires_grad=True)
+    y = layers.Dropout(0.5)(x)
+    y.sum().backward()
+    torch.testing.assert_close(x.grad * x.detach(), y.detach())
+
+
+def test_every_kind_of_noise_draws_from_the_named_generator_whatever_the_global_one_does():
+    net, x = torch.nn.Sequential(layers.Dropout(0.5), layers.GaussianNoise(0.5), layers.Dropout(0.1)), torch.ones(1000)
+    draws = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(len(draws))
+        before = torch.get_rng_state()
+        with layers.drawing_from(net, torch.Generator().manual_seed(seed)):
+            draws.append(net(x))
+        assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
+    assert all(layer.generator is None for layer in net)
 
 
 def test_batch_norm_uses_the_batch_in_training_and_fixed_statistics_in_evaluation():

@@ -71,7 +71,7 @@ def trained(tmp_path_factory, command, tiny_tree):
 
 def test_a_folder_with_unequal_classes_and_a_broken_file_trains(trained):
     root, run, outcome = trained
-    assert outcome.status == 0 and f"{root / 'unlabeled/broken.png'} is not an image" in outcome.err
+    assert outcome.status == 0 and f"{root / 'unlabeled/broken.png'}: not an image" in outcome.err
     result = json.loads((run / "result.json").read_text())
     assert 0 <= result["test_error_averaged"] <= 100 and 0 <= result["validation_error"] <= 100
 

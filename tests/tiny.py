@@ -57,3 +57,19 @@ def started(method, from_streams: Streams):
 def assert_same(a: dict, b: dict) -> None:
     """Equal bit for bit; NaN, as unfixed statistics are, equals NaN."""
     torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+
+
+def weights(net) -> torch.Tensor:
+    """All parameters of a net as one vector."""
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
+def norms(method, term: torch.Tensor) -> dict[str, float]:
+    """How large the gradient of a term is in each network of a GAN."""
+    nets = {"d": method.discriminator, "g": method.generator, "teacher": method.teacher, "average": method.average}
+    out = {}
+    for name, net in nets.items():
+        params = [p for p in net.parameters() if p.requires_grad]
+        grads = torch.autograd.grad(term, params, retain_graph=True, allow_unused=True) if params else []
+        out[name] = float(sum(g.abs().sum() for g in grads if g is not None))
+    return out

@@ -1,6 +1,7 @@
 """How good is a classifier, and how right is the graph? Figures that are watched and never minimised."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -8,15 +9,61 @@ from torch import Tensor, nn
 from gan_sntg.core.data.streams import UNLABELED
 from gan_sntg.core.graph import contrastive
 
+BINS = 15  # of confidence, equally wide
+
 
 @torch.no_grad()
-def error_rate(net: nn.Module, x: Tensor, y: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 1000) -> float:
-    """Percent of images whose arg max logit is not the label. x uint8 [N, C, H, W], y [N], all of them; evaluation mode."""
+def logits_of(net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> Tensor:
+    """Logits [N, K] of x uint8 [N, C, H, W], all of them; evaluation mode, and the mode is left as it was."""
     training = net.training
     net.eval()
-    wrong = sum((net(normalize(xs))[1].argmax(1) != ys).sum() for xs, ys in zip(x.split(batch_size), y.split(batch_size), strict=True))
+    logits = torch.cat([net(normalize(part))[1] for part in x.split(batch_size)])
     net.train(training)
-    return 100 * int(wrong) / len(y)
+    return logits
+
+
+def percent_wrong(logits: Tensor, y: Tensor) -> float:
+    """Percent of rows whose arg max logit is not the label. logits [N, K], y [N]."""
+    return 100 * int((logits.argmax(1) != y).sum()) / len(y)
+
+
+def error_rate(net: nn.Module, x: Tensor, y: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> float:
+    """Percent of images whose arg max logit is not the label. x uint8 [N, C, H, W], y [N], all of them; evaluation mode."""
+    return percent_wrong(logits_of(net, x, normalize, batch_size), y)
+
+
+def confusion_matrix(logits: Tensor, y: Tensor) -> Tensor:
+    """Counts int64 [K, K]: row = label, column = arg max logit. logits [N, K], y [N]."""
+    k = logits.shape[1]
+    return torch.bincount(y * k + logits.argmax(1), minlength=k * k).view(k, k)
+
+
+def class_errors(confusion: Tensor) -> Tensor:
+    """Percent wrong of each label [K]; NaN for one without images. confusion [K, K]."""
+    images = confusion.sum(1)
+    return 100 * (images - confusion.diagonal()).double() / images
+
+
+class Reliability(NamedTuple):
+    """Of each bin ((k, k + 1] / BINS of confidence): images, their mean confidence and the share that is right, NaN where empty. [BINS]."""
+
+    count: Tensor
+    confidence: Tensor
+    accuracy: Tensor
+
+    @property
+    def calibration_error(self) -> float:
+        """ECE = sum_bins count / N |accuracy - confidence|, in 0..1."""
+        gaps = (self.accuracy - self.confidence).abs()
+        return float((self.count * gaps).nansum() / self.count.sum())
+
+
+def reliability(logits: Tensor, y: Tensor) -> Reliability:
+    """How often the classifier is right where it is so confident; confidence is the largest softmax. logits [N, K], y [N]."""
+    confidence, classes = logits.double().softmax(1).max(1)
+    k = (confidence * BINS).ceil().long().clamp(1, BINS) - 1
+    count, total, right = (torch.bincount(k, weights, BINS) for weights in (None, confidence, (classes == y).double()))
+    return Reliability(count, total / count, right / count)
 
 
 @torch.no_grad()

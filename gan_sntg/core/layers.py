@@ -1,21 +1,28 @@
-"""Which layers does torch not have? Noise from a named generator, weight norm that starts from data, batch statistics that can be fixed."""
+"""Which layers does torch not have? Noise and dropout from a named generator, and batch statistics that can be fixed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class GaussianNoise(nn.Module):
-    """x + std * N(0, 1) in training, x in evaluation. Draws from `generator` (set by `drawing_from`), any shape."""
+class Noise(nn.Module):
+    """A layer that disturbs x at random in training and passes it on in evaluation; draws from `generator` (set by `drawing_from`)."""
+
+    def __init__(self):
+        """Without a generator of its own the layer draws from torch's global one."""
+        super().__init__()
+        self.generator: torch.Generator | None = None
+
+
+class GaussianNoise(Noise):
+    """x + std * N(0, 1) in training, x in evaluation, any shape."""
 
     def __init__(self, std: float):
         """std: in units of x."""
         super().__init__()
         self.std = std
-        self.generator: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as x; the gradient passes unchanged."""
@@ -24,10 +31,25 @@ class GaussianNoise(nn.Module):
         return x + self.std * torch.empty_like(x).normal_(generator=self.generator)
 
 
+class Dropout(Noise):
+    """Each element of x is 0 with probability p, else x / (1 - p), in training; x in evaluation. Any shape, never whole channels."""
+
+    def __init__(self, p: float):
+        """p: in [0, 1)."""
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as x; the gradient is masked alike."""
+        if not self.training or self.p == 0:
+            return x
+        return x * torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator).div_(1 - self.p)
+
+
 @contextmanager
 def drawing_from(net: nn.Module, generator: torch.Generator) -> Iterator[None]:
-    """Within it, every noise layer of `net` draws from `generator`."""
-    layers = [m for m in net.modules() if isinstance(m, GaussianNoise)]
+    """Within it, every `Noise` layer of `net` draws from `generator`."""
+    layers = [m for m in net.modules() if isinstance(m, Noise)]
     before = [m.generator for m in layers]
     try:
         for m in layers:
@@ -36,50 +58,6 @@ def drawing_from(net: nn.Module, generator: torch.Generator) -> Iterator[None]:
     finally:
         for m, previous in zip(layers, before, strict=True):
             m.generator = previous
-
-
-class WeightNormLinear(nn.Module):
-    """y = x W^T + b with W = g V / sqrt(1e-6 + |V|^2), the norm over the inputs of each unit (reference 5).
-
-    V ~ N(0, v_std^2), g = 1, b = 0 until `data_dependent_init` sets g and b so that each unit's output has mean 0 and
-    standard deviation `init_std`. `train_scale=False` keeps g as initialised, as the source does in hidden layers.
-    """
-
-    def __init__(self, inputs: int, outputs: int, train_scale: bool = False, init_std: float = 1.0, v_std: float = 0.1):
-        """inputs, outputs: features of x and y."""
-        super().__init__()
-        self.v = nn.Parameter(v_std * torch.randn(outputs, inputs))
-        self.g = nn.Parameter(torch.ones(outputs), requires_grad=train_scale)
-        self.b = nn.Parameter(torch.zeros(outputs))
-        self.init_std = init_std
-        self.initializing = False
-
-    def weight(self) -> Tensor:
-        """W [outputs, inputs]."""
-        return self.v * (self.g / torch.sqrt(1e-6 + self.v.square().sum(1))).unsqueeze(1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [B, inputs] -> [B, outputs]."""
-        y = F.linear(x, self.weight(), self.b)
-        return self._standardize(y) if self.initializing else y
-
-    def _standardize(self, y: Tensor) -> Tensor:
-        scale = self.init_std / torch.sqrt(1e-10 + y.var(0, correction=0))
-        shift = -y.mean(0) * scale
-        self.g.data.mul_(scale)
-        self.b.data.mul_(scale).add_(shift)
-        return y * scale + shift
-
-
-@torch.no_grad()
-def data_dependent_init(net: nn.Module, x: Tensor) -> None:
-    """Set g and b of every weight-norm layer from one training-mode pass over x [B, ...], layer by layer (reference 5)."""
-    layers = [m for m in net.modules() if isinstance(m, WeightNormLinear)]
-    for m in layers:
-        m.initializing = True
-    net.train()(x)
-    for m in layers:
-        m.initializing = False
 
 
 class BatchNormBias(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gan_sntg.core.data.base import Source, check_apart, one_fifth
-from gan_sntg.core.data.images import load_image
+from gan_sntg.core.data.pictures import read_pictures
 from gan_sntg.core.data.streams import UNLABELED
 from gan_sntg.core.errors import InputError
 
@@ -60,17 +60,10 @@ class ImageFolder(Source):
 
     def _read(self, files: list[tuple[Path, int]], size: int, color: bool) -> tuple[tuple[Tensor, Tensor, list[str]], list[str]]:
         """(x, y, names relative to root) of what can be read, and what cannot."""
-        images, classes, names, problems = [], [], [], []
-        for path, k in files:
-            try:
-                images.append(load_image(path, size, 3 if color else 1))
-            except InputError as error:
-                problems.append(str(error))
-            else:
-                classes.append(k)
-                names.append(str(path.relative_to(self.root)))
-        x = torch.stack(images) if images else torch.empty(0, 3 if color else 1, size, size, dtype=torch.uint8)
-        return (x, torch.tensor(classes, dtype=torch.int64), names), problems
+        x, kept, problems = read_pictures([path for path, _ in files], size, color)
+        classes = dict(files)
+        y = torch.tensor([classes[path] for path in kept], dtype=torch.int64)
+        return (x, y, [str(path.relative_to(self.root)) for path in kept]), problems
 
     def _report(self, problems: list[str], skip: bool) -> None:
         """Raise InputError with all of `problems`, or keep them as a note."""

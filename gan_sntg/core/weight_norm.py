@@ -1,0 +1,117 @@
+"""Which layers have weight norm? Dense, convolution and transposed convolution, each of which can start from data (reference 5)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class WeightNorm(nn.Module):
+    """W = g V / sqrt(1e-6 + |V|^2), the norm over all inputs of one output unit, and a bias b; subclasses say what W does to x.
+
+    V ~ N(0, v_std^2), g = 1, b = 0 until `data_dependent_init` sets g and b so that each unit's output has mean 0 and
+    standard deviation `init_std`; `init_std=None`: it leaves them. `train_scale=False` keeps g as initialised, as the source
+    does in hidden layers.
+    """
+
+    unit_dim = 0  # the dimension of V that counts output units
+
+    def __init__(self, shape: tuple[int, ...], train_scale: bool, init_std: float | None, v_std: float):
+        """shape: of V."""
+        super().__init__()
+        self.v = nn.Parameter(v_std * torch.randn(shape))
+        self.g = nn.Parameter(torch.ones(shape[self.unit_dim]), requires_grad=train_scale)
+        self.b = nn.Parameter(torch.zeros(shape[self.unit_dim]))
+        self.init_std = init_std
+        self.initializing = False
+
+    def weight(self) -> Tensor:
+        """W, of V's shape."""
+        inputs = [d for d in range(self.v.dim()) if d != self.unit_dim]
+        norm = torch.sqrt(1e-6 + self.v.square().sum(inputs, keepdim=True))
+        return self.v * (self.g.view_as(norm) / norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, inputs, ...] -> [B, units, ...]."""
+        y = self.linear(x, self.weight())
+        return self._standardize(y) if self.initializing else y
+
+    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The layer's own linear map with W and b."""
+        raise NotImplementedError
+
+    def _standardize(self, y: Tensor) -> Tensor:
+        others = [d for d in range(y.dim()) if d != 1]
+        scale = self.init_std / torch.sqrt(1e-10 + y.var(others, correction=0))
+        shift = -y.mean(others) * scale
+        self.g.data.mul_(scale)
+        self.b.data.mul_(scale).add_(shift)
+        scale, shift = (v.view(1, -1, *[1] * (y.dim() - 2)) for v in (scale, shift))
+        return y * scale + shift
+
+
+class WeightNormLinear(WeightNorm):
+    """Dense: y = x W^T + b, V [outputs, inputs]."""
+
+    def __init__(self, inputs: int, outputs: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.1):
+        """inputs, outputs: features of x and y."""
+        super().__init__((outputs, inputs), train_scale, init_std, v_std)
+
+    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
+        """x [B, inputs] -> [B, outputs]."""
+        return F.linear(x, weight, self.b)
+
+
+class WeightNormConv(WeightNorm):
+    """Convolution: V [outputs, inputs, kernel, kernel]."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        padding: int = 0,
+        train_scale: bool = False,
+        init_std: float | None = 1.0,
+        v_std: float = 0.05,
+    ):
+        """inputs, outputs: channels; kernel, stride, padding: pixels, the same both ways."""
+        super().__init__((outputs, inputs, kernel, kernel), train_scale, init_std, v_std)
+        self.stride, self.padding = stride, padding
+
+    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
+        """x [B, inputs, H, W] -> [B, outputs, H', W']."""
+        return F.conv2d(x, weight, self.b, self.stride, self.padding)
+
+
+class WeightNormConvTranspose(WeightNorm):
+    """Transposed convolution that doubles height and width: V [inputs, outputs, kernel, kernel], kernel odd."""
+
+    unit_dim = 1
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05
+    ):
+        """inputs, outputs: channels; kernel: pixels, the same both ways."""
+        super().__init__((inputs, outputs, kernel, kernel), train_scale, init_std, v_std)
+        self.padding = kernel // 2
+
+    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
+        """x [B, inputs, H, W] -> [B, outputs, 2 H, 2 W]."""
+        return F.conv_transpose2d(x, weight, self.b, stride=2, padding=self.padding, output_padding=1)
+
+
+def starts_from_data(net: nn.Module) -> list[WeightNorm]:
+    """The layers of `net` that `data_dependent_init` sets."""
+    return [m for m in net.modules() if isinstance(m, WeightNorm) and m.init_std is not None]
+
+
+@torch.no_grad()
+def data_dependent_init(net: nn.Module, x: Tensor) -> None:
+    """Set g and b of weight-norm layers from one training-mode pass over x [B, ...], layer by layer (reference 5)."""
+    layers = starts_from_data(net)
+    for m in layers:
+        m.initializing = True
+    net.train()(x)
+    for m in layers:
+        m.initializing = False
