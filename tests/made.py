@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -57,3 +58,18 @@ def png_of(width: int, height: int, *extra: bytes) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     parts = [chunk(b"IHDR", header), *extra, chunk(b"IDAT", zlib.compress(bytes(100))), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def spoil(folder: Path) -> list[str]:
+    """Eight damaged files of eight kinds in a folder that holds labeled/ant/00.png and test/cow/0.jpg; their names."""
+    for name in "labeled/ant/00.png", "test/cow/0.jpg":
+        (folder / name).write_bytes((folder / name).read_bytes()[:300])
+    (folder / "labeled/bee/text.png").write_text("hello")
+    (folder / "unlabeled/huge.png").write_bytes(png_of(50_000, 50_000))
+    (folder / "unlabeled/inner").mkdir()
+    (folder / "unlabeled/note.png").write_bytes(png_of(32, 32, chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(10**8), 9))))
+    with zipfile.ZipFile(folder / "unlabeled/zip.png", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("0", bytes(10**7))
+    (folder / "test/bee/empty.jpg").write_bytes(b"")
+    inside = [f"unlabeled/{name}" for name in ("huge.png", "inner", "note.png", "zip.png")]
+    return ["labeled/ant/00.png", "labeled/bee/text.png", *inside, "test/cow/0.jpg", "test/bee/empty.jpg"]

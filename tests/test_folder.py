@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from made import picture, png_of
+from made import picture, spoil
 
 from gan_sntg.core.data.folder import ImageFolder
 from gan_sntg.core.data.streams import UNLABELED
@@ -82,20 +82,9 @@ def test_hidden_files_are_left_out(folder):
     assert ImageFolder(str(folder)).num_examples == 31
 
 
-def spoil(folder) -> list[str]:
-    """Six files of six kinds of damage; their names."""
-    (folder / "labeled/ant/00.png").write_bytes((folder / "labeled/ant/00.png").read_bytes()[:300])
-    (folder / "labeled/bee/text.png").write_text("hello")
-    (folder / "unlabeled/huge.png").write_bytes(png_of(50_000, 50_000))
-    (folder / "unlabeled/inner").mkdir()
-    (folder / "test/cow/0.jpg").write_bytes((folder / "test/cow/0.jpg").read_bytes()[:400])
-    (folder / "test/bee/empty.jpg").write_bytes(b"")
-    return ["labeled/ant/00.png", "labeled/bee/text.png", "unlabeled/huge.png", "unlabeled/inner", "test/cow/0.jpg", "test/bee/empty.jpg"]
-
-
 def test_every_unreadable_file_is_named_in_one_error(folder):
     names = spoil(folder)
-    with pytest.raises(InputError, match=r"6 files cannot be read:(.|\n)*add --data.skip_unreadable true") as refusal:
+    with pytest.raises(InputError, match=r"8 files cannot be read:(.|\n)*add --data.skip_unreadable true") as refusal:
         ImageFolder(str(folder))
     assert all(f"{folder / name}: " in str(refusal.value) for name in names)
 
@@ -104,7 +93,7 @@ def test_unreadable_files_can_be_left_out_and_are_then_reported(folder):
     names = spoil(folder)
     source = ImageFolder(str(folder), skip_unreadable=True)
     assert source.num_examples == 30 and len(source.test_y) == 5
-    assert len(source.notes) == 1 and "6 files cannot be read and are left out" in source.notes[0]
+    assert len(source.notes) == 1 and "8 files cannot be read and are left out" in source.notes[0]
     assert all(name in source.notes[0] for name in names)
     assert source.train_y.tolist() == [0] * 5 + [1] * 11 + [2] * 5 + [UNLABELED] * 9
 

@@ -73,6 +73,13 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path):
     assert np.array_equal(read_picture(tmp_path / "a.png", 32, color=False)[0], deep // 256)
 
 
+def test_the_cameras_turn_is_applied_to_sixteen_bits_too(tmp_path):
+    deep, exif = (np.arange(1024, dtype=np.uint16) * 64).reshape(32, 32), Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(deep).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(read_picture(tmp_path / "a.png", 32, color=False)[0], np.rot90(deep // 256, -1))
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1", "CMYK"])
 def test_other_modes_become_colour(tmp_path, mode):
     Image.fromarray(COLOUR).convert("L").convert(mode).save(tmp_path / "a.tiff")

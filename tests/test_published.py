@@ -110,7 +110,7 @@ def test_labels_out_of_range_are_refused(publish):
 
 
 def test_as_many_labels_as_images_are_asked_for(publish):
-    files, _, y, *_ = small("MNIST")
+    files, y = small("MNIST")[0], np.arange(120) % 10
     files["MNIST/raw/train-labels-idx1-ubyte"] = idx(y[:-1])
     with pytest.raises(InputError, match="train-images-idx3-ubyte holds 120 images for 119 labels"):
         sources.MNIST(str(publish(files)))

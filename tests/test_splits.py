@@ -1,6 +1,5 @@
 """Splits: balanced, chosen by the data seed alone, and pinned to the bytes of the data."""
 
-import dataclasses
 import json
 
 import pytest
@@ -59,85 +58,6 @@ def test_where_a_class_is_too_small_the_number_in_the_message_is_the_largest_tha
     assert len(make_split(DIGITS, most, 0, validation).labeled) == most
     with pytest.raises(InputError):
         make_split(DIGITS, most + 10, 0, validation)
-
-
-@pytest.mark.parametrize("validation", [False, True])
-def test_a_manifest_gives_back_the_split(tmp_path, validation):
-    split = make_split(DIGITS, 20, 5, validation)
-    (tmp_path / "split.json").write_text(split.text())
-    assert load_split(tmp_path / "split.json", DIGITS) == split
-    manifest = json.loads(split.text())
-    assert (manifest["data"], manifest["data_seed"], manifest["sha256"]) == ("digits", 5, DIGITS.sha256)
-
-
-def test_a_manifest_of_other_data_is_refused(tmp_path):
-    split = dataclasses.replace(make_split(DIGITS, 20, 0, False), data="mnist", sha256="0" * 64)
-    (tmp_path / "split.json").write_text(split.text())
-    with pytest.raises(
-        InputError, match="belongs to mnist with SHA-256 000000000000.*the data here are digits.*use the data that the manifest"
-    ):
-        load_split(tmp_path / "split.json", DIGITS)
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", "{}", "\ud800"])
-def test_what_is_no_manifest_is_refused(tmp_path, text):
-    (tmp_path / "split.json").write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(InputError, match="not a readable split manifest.*give the split.json of a run folder"):
-        load_split(tmp_path / "split.json", DIGITS)
-
-
-def test_a_truncated_manifest_is_refused_at_every_length(tmp_path):
-    text = make_split(DIGITS, 10, 0, False).text().rstrip()
-    for length in range(len(text)):
-        (tmp_path / "split.json").write_text(text[:length])
-        with pytest.raises(InputError):
-            load_split(tmp_path / "split.json", DIGITS)
-
-
-def test_a_folder_or_a_missing_file_is_no_manifest(tmp_path):
-    for path in tmp_path, tmp_path / "none.json":
-        with pytest.raises(InputError, match="not a readable split manifest"):
-            load_split(path, DIGITS)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"labeled": []},
-        {"labeled": None},
-        {"labeled": [3, 3]},
-        {"labeled": [-1]},
-        {"labeled": [1400]},
-        {"labeled": [True]},
-        {"labeled": [1.0]},
-        {"labeled": ["1"]},
-        {"labeled": [[1]]},
-        {"validation": [1400]},
-        {"validation": {}},
-        {"labeled": [5], "validation": [5]},
-        {"format": 1},
-        {"balance": "fair"},
-        {"balance": ["equal"]},
-        {"label_noise": "0.5"},
-        {"replaced": None},
-        {"replaced": [3]},
-        {"replaced": [[3]]},
-        {"replaced": [["0", 3]]},
-        {"labeled": [3, 5], "replaced": [[4, 1]]},
-        {"labeled": [3, 5], "replaced": [[3, 1], [3, 2]]},
-        {"labeled": [3, 5], "replaced": [[3, 10]]},
-        {"labeled": [3, 5], "replaced": [[3, -1]]},
-        {"sha256": None},
-        {"data_seed": "zero"},
-        {"extra": 1},
-    ],
-    ids=str,
-)
-def test_a_damaged_manifest_is_refused(tmp_path, change):
-    manifest = json.loads(make_split(DIGITS, 10, 0, False).text()) | change
-    (tmp_path / "split.json").write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match="split.json"):
-        load_split(tmp_path / "split.json", DIGITS)
 
 
 def test_without_a_number_every_label_is_known():

@@ -38,12 +38,12 @@ def _decode(path: Path, size: int, color: bool) -> Tensor:
     with Image.open(path, formats=FORMATS) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width} x {image.height} pixels; the most that is decoded is {MOST_PIXELS:,} in all")
-        if image.mode.startswith("I;16"):
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        elif image.mode in ("I", "F"):
+        if image.mode in ("I", "F"):
             raise ValueError("32 bits a pixel, of unknown scale; save it with 8 or 16")
-        upright = ImageOps.exif_transpose(image).convert("RGB" if color else "L")
-    square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+        upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I;16"):  # Pillow itself would clip these
+        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+    square = ImageOps.fit(upright.convert("RGB" if color else "L"), (size, size), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(square)).view(size, size, -1).permute(2, 0, 1)
 
 
