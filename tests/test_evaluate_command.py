@@ -48,7 +48,7 @@ def test_the_averaged_classifiers_figures_are_those_of_its_logits_on_the_test_im
 
 def test_classes_bear_their_names_where_the_data_give_them_and_those_without_images_have_no_error(command, finished, monkeypatch):
     names = [*"abcdefghij"]
-    monkeypatch.setattr(Digits, "class_names", names, raising=False)
+    monkeypatch.setattr(Digits, "class_names", names)
     monkeypatch.setattr("gan_sntg.commands.evaluate.class_errors", lambda confusion: torch.tensor([torch.nan, *[1.0] * 9]))
     found = json.loads(command("evaluate", finished).out)
     assert found["classes"] == names and found["class_errors"] == {"a": None} | dict.fromkeys(names[1:], 1.0)

@@ -34,7 +34,7 @@ def folder(tmp_path):
 
 def test_the_labelled_images_come_first_class_by_class_and_the_unlabelled_after_them(folder):
     source = ImageFolder(str(folder))
-    assert source.classes == ["ant", "bee", "cow"] and source.num_classes == 3
+    assert source.class_names == ["ant", "bee", "cow"] and source.num_classes == 3
     assert source.train_y.tolist() == [0] * 6 + [1] * 11 + [2] * 5 + [UNLABELED] * 9
     assert source.test_y.tolist() == [0, 0, 1, 1, 2, 2] and source.num_examples == 31
     assert source.train_files[:2] == ["labeled/ant/00.png", "labeled/ant/01.png"] and source.train_files[-1] == "unlabeled/8.png"

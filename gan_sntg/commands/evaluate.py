@@ -9,7 +9,7 @@ from torch import Tensor
 from gan_sntg.commands.building import Parts, build, pick_device, read_run
 from gan_sntg.commands.parsing import Parser
 from gan_sntg.core import checkpoint, engine
-from gan_sntg.core.data.sources import Source
+from gan_sntg.core.data.base import Source
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import class_errors, confusion_matrix, logits_of, percent_wrong, reliability
 from gan_sntg.core.record import RunFolder
@@ -74,7 +74,7 @@ def averaged_figures(logits: Tensor, y: Tensor, names: list[str]) -> dict:
 
 def class_names(source: Source) -> list[str]:
     """The names of the classes where the data give them, else their numbers."""
-    return getattr(source, "class_names", None) or [str(k) for k in range(source.num_classes)]
+    return source.class_names or [str(k) for k in range(source.num_classes)]
 
 
 def as_json(figures: dict) -> str:

@@ -3,10 +3,10 @@
 import sys
 
 from gan_sntg import __version__
-from gan_sntg.commands import evaluate, sample, train
+from gan_sntg.commands import evaluate, predict, sample, splits, train
 from gan_sntg.core.errors import InputError, NonFiniteError
 
-COMMANDS = {"train": train, "evaluate": evaluate, "sample": sample}
+COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "sample": sample, "splits": splits}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,7 +16,8 @@ class Source:
     """An image set: train_x uint8 [N, C, H, W], train_y int64 [N], test_x, test_y likewise, on the CPU.
 
     train_y is UNLABELED where the set itself has no label; test_y never is. `validation` [V] indexes the labelled training
-    images that `--validation` takes out of the pool: a cut fixed for the data set. `notes` are sentences for the user.
+    images that `--validation` takes out of the pool: a cut fixed for the data set. `class_names` [K] where the data give them.
+    `notes` are sentences for the user.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Source:
     test_x: Tensor
     test_y: Tensor
     validation: Tensor
+    class_names: list[str] | None = None
     notes: tuple[str, ...] = ()
 
     @property

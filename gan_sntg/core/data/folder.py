@@ -30,16 +30,16 @@ class ImageFolder(Source):
         if image_size not in SIZES:
             raise InputError(f"image_size is {image_size}; give one of {', '.join(map(str, SIZES))}")
         self.root = Path(root)
-        self.classes = self._classes("labeled")
-        if self._classes("test") != self.classes:
-            raise InputError(f"{self.root}: labeled/ has the classes {self.classes}, test/ {self._classes('test')}; give both the same")
-        self.num_classes = len(self.classes)
+        self.class_names = self._classes("labeled")
+        if self._classes("test") != self.class_names:
+            raise InputError(f"{self.root}: labeled/ has the classes {self.class_names}, test/ {self._classes('test')}; give both the same")
+        self.num_classes = len(self.class_names)
         train = [*self._labeled("labeled"), *((path, UNLABELED) for path in _listed(self.root / "unlabeled"))]
         (self.train_x, self.train_y, self.train_files), skipped = self._read(train, image_size, color)
         (self.test_x, self.test_y, self.test_files), others = self._read(self._labeled("test"), image_size, color)
         self._report([*skipped, *others], skip_unreadable)
         for part, y in ("labeled", self.train_y), ("test", self.test_y):
-            for k, name in enumerate(self.classes):
+            for k, name in enumerate(self.class_names):
                 if not (y == k).any():
                     raise InputError(f"{self.root / part / name} holds no image that can be read; add some, or remove the class")
         check_apart(str(self.root), self.train_x, self.test_x, self.train_files, self.test_files)
@@ -56,7 +56,7 @@ class ImageFolder(Source):
         return [path.name for path in entries]
 
     def _labeled(self, part: str) -> list[tuple[Path, int]]:
-        return [(path, k) for k, name in enumerate(self.classes) for path in _listed(self.root / part / name)]
+        return [(path, k) for k, name in enumerate(self.class_names) for path in _listed(self.root / part / name)]
 
     def _read(self, files: list[tuple[Path, int]], size: int, color: bool) -> tuple[tuple[Tensor, Tensor, list[str]], list[str]]:
         """(x, y, names relative to root) of what can be read, and what cannot."""

@@ -1,0 +1,97 @@
+"""Classify a folder of images with a run's classifier."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import Namespace
+from torch import Tensor, nn
+
+from gan_sntg.commands.building import Parts
+from gan_sntg.commands.evaluate import class_names, load
+from gan_sntg.commands.parsing import Parser
+from gan_sntg.core.checkpoint import write_atomically
+from gan_sntg.core.data.pictures import read_pictures
+from gan_sntg.core.errors import InputError
+from gan_sntg.core.evaluate import logits_of
+
+AT_ONCE = 250  # images that are held in memory
+DESCRIPTION = (
+    "Write, as CSV, file, class and confidence (the largest probability) of every image under FOLDER, resized and cropped to the "
+    "run's size. Names that begin with a dot are left out. Files that cannot be read are listed at the end, with exit status 2."
+)
+
+
+def parser() -> Parser:
+    """RUN, FOLDER, and where to write."""
+    parser = Parser(prog="gan-sntg predict", description=DESCRIPTION)
+    parser.add_argument("run", type=str, help="run folder")
+    parser.add_argument("folder", type=str, help="folder of images, searched with all its folders")
+    parser.add_argument("--out", type=str, required=True, help="CSV file")
+    parser.add_argument("--classifier", type=Literal["last", "averaged"], default="averaged", help="which weights")
+    parser.add_argument("--root", type=str | None, default=None, help="folder of the data that the run was trained on, if it has moved")
+    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
+    return parser
+
+
+def run(options: Namespace) -> None:
+    """Write the CSV and print its path. Raises InputError with every file that could not be read, after the others were written."""
+    out, folder = Path(options.out), Path(options.folder)
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent} is not a folder; make it, or choose another file with --out")
+    files = [path for path in files_in(folder) if path != out]
+    parts, _ = load(options.run, options.device, options.root)
+    rows, problems = predict(parts, parts.method.classifiers[options.classifier], files)
+    if rows:
+        write_csv(out, [(path.relative_to(folder).as_posix(), *row) for path, row in rows.items()])
+        print(out)
+    if problems:
+        what = f"the other {len(rows)} are in {out}" if rows else "nothing was written"
+        raise InputError("\n".join([f"{len(problems)} of {len(files)} files in {folder} cannot be classified; {what}:", *problems]))
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Every file under `folder`, sorted, hidden ones left out. Raises InputError where there is none."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    files = sorted(path for path in found if not any(name.startswith(".") for name in path.relative_to(folder).parts))
+    if not files:
+        raise InputError(f"{folder} is not a folder with files in it; give a folder of images")
+    return files
+
+
+def predict(parts: Parts, net: nn.Module, files: list[Path]) -> tuple[dict[Path, tuple[str, str]], list[str]]:
+    """Class and confidence of each file that can be read, and what is wrong with each of the others."""
+    size, color = picture_kind(parts.source.image_shape)
+    rows, problems = {}, []
+    for start in range(0, len(files), AT_ONCE):
+        x, kept, unreadable = read_pictures(files[start : start + AT_ONCE], size, color)
+        problems += unreadable
+        if kept:
+            logits = logits_of(net, x.to(parts.device), parts.normalization)
+            rows |= dict(zip(kept, decisions(logits, class_names(parts.source)), strict=True))
+    return rows, problems
+
+
+def picture_kind(image_shape: tuple[int, ...]) -> tuple[int, bool]:
+    """Size in pixels and whether in colour, of images [C, H, W]. Raises InputError where they are not square."""
+    channels, height, width = image_shape
+    if height != width:
+        raise InputError(f"the run's images are {height} x {width} pixels; files can only be cropped to squares")
+    return height, channels == 3
+
+
+def decisions(logits: Tensor, names: list[str]) -> list[tuple[str, str]]:
+    """Class and confidence of each row of logits [N, K]."""
+    confidence, classes = logits.double().softmax(1).max(1)
+    return [(names[k], f"{p:.6f}") for k, p in zip(classes.tolist(), confidence.tolist(), strict=True)]
+
+
+def write_csv(out: Path, rows: list[tuple[str, str, str]]) -> None:
+    """Header and rows, whole or not at all. Raises InputError where the file cannot be written."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("file", "class", "confidence"), *rows])
+    try:
+        write_atomically(out, text.getvalue().encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error}); choose another file with --out") from error

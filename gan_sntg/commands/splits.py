@@ -1,0 +1,94 @@
+"""Make, verify or show a manifest of which labels are known."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from jsonargparse import Namespace
+
+from gan_sntg.commands.building import choose_split, config_parser
+from gan_sntg.commands.evaluate import as_json, class_names
+from gan_sntg.commands.parsing import Parser
+from gan_sntg.core.checkpoint import write_atomically
+from gan_sntg.core.data.base import Source
+from gan_sntg.core.data.splits import Split, load_split
+from gan_sntg.core.errors import InputError
+
+HELP = {
+    "make": "write the manifest that a run with these options would make",
+    "verify": "check that a manifest is whole and belongs to the data of a configuration",
+    "show": "print what a manifest holds, as JSON; with a configuration, the labels of each class too",
+}
+
+
+def parser() -> Parser:
+    """make, verify and show, each with the options of a run."""
+    parser = Parser(prog="gan-sntg splits", description="Manifests (split.json) say which images have a known label, for which data.")
+    commands = parser.add_subcommands(title="commands", metavar="make|verify|show")
+    for name, text in HELP.items():
+        options = config_parser()
+        options.description = f"gan-sntg splits {name}: {text}."
+        if name != "make":
+            options.add_argument("file", type=str, help="manifest")
+        commands.add_subcommand(name, options, help=text)
+    return parser
+
+
+def run(options: Namespace) -> None:
+    """Do what was asked for."""
+    {"make": make, "verify": verify, "show": show}[options.subcommand](options[options.subcommand])
+
+
+def make(options: Namespace) -> None:
+    """Write the manifest of the options. Raises InputError where the data, the labels or the file do not allow it."""
+    if not options.out:
+        raise InputError("--out is not set; name the manifest to write, such as --out split.json")
+    if not 0 <= options.data_seed < 2**63:  # as `build` has it
+        raise InputError(f"data_seed is {options.data_seed}; give a whole number from 0 to 2^63 - 1")
+    split = choose_split(options, source_of(options))
+    try:
+        write_atomically(Path(options.out), split.text().encode())
+    except OSError as error:
+        raise InputError(f"{options.out} cannot be written ({error}); choose another file with --out") from error
+    print(options.out)
+
+
+def verify(options: Namespace) -> None:
+    """Print that the manifest fits. Raises InputError where it does not."""
+    split = load_split(Path(options.file), source_of(options))
+    print(f"{options.file} is whole and belongs to these data: {split.data}, SHA-256 {split.sha256[:12]}..., {len(split.labeled)} labels")
+
+
+def show(options: Namespace) -> None:
+    """Print the manifest's fields, lists as their lengths, its own hash and, where the data are named, the labels of each class."""
+    path = Path(options.file)
+    source = source_of(options) if options.data else None
+    split = load_split(path, source) if source else read_manifest(path)
+    figures = {name: len(value) if isinstance(value, list) else value for name, value in asdict(split).items()}
+    figures["split_sha256"] = hashlib.sha256(split.text().encode()).hexdigest()  # as in the result.json of its runs
+    if source:
+        counts = torch.bincount(split.known(source)[split.labeled], minlength=source.num_classes).tolist()  # label noise included
+        figures["labels_per_class"] = dict(zip(class_names(source), counts, strict=True))
+    print(as_json(figures))
+
+
+def source_of(options: Namespace) -> Source:
+    """The data set that the options name; no network is built. Raises InputError where they name none."""
+    if not options.data:
+        raise InputError("the option data is not set; give it in the file of --config or as --data")
+    only_data = options.clone()
+    only_data.method = None
+    return config_parser().instantiate(only_data).data
+
+
+def read_manifest(path: Path) -> Split:
+    """A manifest that is not checked against any data. Raises InputError where the file is none."""
+    try:
+        split = Split(**json.loads(path.read_text()))
+        if not isinstance(split.labeled, list) or not isinstance(split.validation, list):
+            raise ValueError("labeled and validation must be lists")
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is not a readable split manifest ({error}); give the split.json of a run folder") from error
+    return split
