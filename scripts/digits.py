@@ -80,7 +80,7 @@ def tune(name: str, base: list[str], trials: list[dict[str, str]], processes: in
 
 def search(processes: int) -> None:
     """Tune supervised and FM-GAN with equal budgets, then SNTG on top of FM-GAN's choice."""
-    drawn = random.Random(0).sample(grid(GRAPH_GRID), 20)[:12]
+    drawn = random.Random(0).sample(grid(GRAPH_GRID), 12)
     found = {name: tune(name, METHODS[name], grid(BASE_GRID), processes) for name in ("supervised", "fm_gan")}
     base = METHODS["fm_gan"][:2] + arguments(found["fm_gan"]["chosen"])
     found["fm_gan_sntg"] = tune("fm_gan_sntg", base, drawn, processes)

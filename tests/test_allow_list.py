@@ -45,6 +45,12 @@ def test_nothing_else_is_imported_for_its_help(train, intruder, option):
     assert intruder([*train, f"{option}.help=intruder.Thing"]) and intruder([*train, f"{option}.help", "intruder.Thing"])
 
 
+@pytest.mark.parametrize("key", ["method.teacher", "method.init_args.teacher", "data.class_path", "normalization.class_path"])
+def test_nothing_else_is_imported_for_a_dotted_key_of_a_file(intruder, tiny_tree, tmp_path, key):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny_tree() | {key: "intruder.Thing"}))
+    assert intruder(["train", "--config", "config.yaml", "--out", "run"])
+
+
 @pytest.mark.parametrize("option", ["--config", "--conf"])
 @pytest.mark.parametrize("place", ["data", "normalization", "method", "method.teacher", "method.matching"])
 def test_nothing_else_is_imported_for_a_file(intruder, tiny_tree, tmp_path, place, option):

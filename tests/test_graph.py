@@ -9,7 +9,7 @@ import torch
 from gan_sntg.core import graph
 from gan_sntg.core.errors import InputError
 
-SIZES = [2, 4, 6, 16, 34, 64]
+SIZES = range(2, 65)
 
 
 def example(n: int, d: int = 5, k: int = 3, seed: int = 0):
@@ -24,20 +24,22 @@ def naive_classes(targets, y):
     return [int(y[i]) if y[i] >= 0 else max(range(targets.shape[1]), key=lambda k: float(targets[i, k])) for i in range(len(y))]
 
 
-def naive_weight(kind, targets, y, i, j):
+def naive_weights(kind, targets, y, pairs):
+    classes, k = naive_classes(targets, y), targets.shape[1]
     if kind == "hard":
-        c = naive_classes(targets, y)
-        return float(c[i] == c[j])
-    rows = [[float(k == y[a]) for k in range(targets.shape[1])] if y[a] >= 0 else targets[a].tolist() for a in (i, j)]
-    kl = sum(0.0 if p == 0 else float("inf") if q == 0 else p * log(p / q) for p, q in zip(*rows, strict=True))
-    return exp(-kl)
+        return [float(classes[i] == classes[j]) for i, j in pairs]
+    rows = [[float(c == label) for c in range(k)] if label >= 0 else row for row, label in zip(targets.tolist(), y.tolist(), strict=True)]
+    kl = [
+        sum(0.0 if p == 0 else float("inf") if q == 0 else p * log(p / q) for p, q in zip(rows[i], rows[j], strict=True)) for i, j in pairs
+    ]
+    return [exp(-d) for d in kl]
 
 
 def naive_loss(h, weights, pairs, margin, kind):
-    total = 0.0
+    h, total = h.tolist(), 0.0
     for (i, j), w in zip(pairs, weights, strict=True):
-        d = sqrt(sum((float(a) - float(b)) ** 2 for a, b in zip(h[i], h[j], strict=True)))
-        d = d / sqrt(h.shape[1]) if kind == "rms" else d
+        d = sqrt(sum((a - b) ** 2 for a, b in zip(h[i], h[j], strict=True)))
+        d = d / sqrt(len(h[i])) if kind == "rms" else d
         total += w * d**2 + (1 - w) * max(0.0, margin - d) ** 2
     return total / len(pairs)
 
@@ -49,16 +51,15 @@ PAIRINGS = {
 }
 
 
-@pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("pairing", PAIRINGS)
+@pytest.mark.parametrize(("pairing", "n"), [(pairing, n) for pairing in PAIRINGS for n in SIZES if pairing != "halves" or n % 2 == 0])
 @pytest.mark.parametrize("distance", ["rms", "euclidean"])
 @pytest.mark.parametrize("kind", ["hard", "soft"])
-def test_pair_loss_equals_a_naive_double_loop(n, pairing, distance, kind):
+def test_pair_loss_equals_a_naive_double_loop(pairing, n, distance, kind):
     h, targets, y = example(n, seed=n)
     i, j = PAIRINGS[pairing](n)
     w = graph.Graph[kind](targets, y, i, j)
     pairs = list(zip(i.tolist(), j.tolist(), strict=True))
-    weights = [naive_weight(kind, targets, y, a, b) for a, b in pairs]
+    weights = naive_weights(kind, targets, y, pairs)
     torch.testing.assert_close(w, torch.tensor(weights, dtype=torch.float64), rtol=0, atol=1e-12)
     found = graph.pair_loss(h, i, j, w, 1.3, graph.Distance[distance])
     assert abs(float(found) - naive_loss(h, weights, pairs, 1.3, distance)) < 1e-12

@@ -23,9 +23,14 @@ DESCRIPTION = (
 
 def parser() -> Parser:
     """RUN and where to compute."""
-    parser = Parser(prog="gan-sntg evaluate", description=DESCRIPTION)
+    return run_parser("evaluate", DESCRIPTION)
+
+
+def run_parser(name: str, description: str) -> Parser:
+    """What every command on a run takes: RUN, --root and --device, as `load` needs them."""
+    parser = Parser(prog=f"gan-sntg {name}", description=description)
     parser.add_argument("run", type=str, help="run folder")
-    parser.add_argument("--root", type=str | None, default=None, help="folder of the data, if it has moved")
+    parser.add_argument("--root", type=str | None, default=None, help="folder of the data that the run was trained on, if it has moved")
     parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
     return parser
 

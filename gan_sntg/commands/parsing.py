@@ -71,8 +71,9 @@ def check_arguments(args: list[str]) -> None:
             tree = load_yaml(Path(value))
             if tree.get("config"):
                 raise InputError(f"{value} names a further config file; put all options into one file")
-            for part in OBJECTS:
-                check_tree(tree.get(part), f"{value}: {part}")
+            for part in tree:  # a key may itself be dotted, as method.teacher
+                if str(part).split(".")[0] in OBJECTS:
+                    check_tree(tree[part], f"{value}: {part}", str(part).rpartition(".")[2])
         elif key.startswith("--") and name and any(part.startswith(name.split(".")[0]) for part in OBJECTS):
             check_tree({name.rpartition(".")[2]: value}, key)
 

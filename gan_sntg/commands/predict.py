@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 from torch import Tensor, nn
 
 from gan_sntg.commands.building import Parts
-from gan_sntg.commands.evaluate import class_names, load
+from gan_sntg.commands.evaluate import class_names, load, run_parser
 from gan_sntg.commands.parsing import Parser
 from gan_sntg.core.checkpoint import write_atomically
 from gan_sntg.core.data.pictures import read_pictures
@@ -25,13 +25,10 @@ DESCRIPTION = (
 
 def parser() -> Parser:
     """RUN, FOLDER, and where to write."""
-    parser = Parser(prog="gan-sntg predict", description=DESCRIPTION)
-    parser.add_argument("run", type=str, help="run folder")
+    parser = run_parser("predict", DESCRIPTION)
     parser.add_argument("folder", type=str, help="folder of images, searched with all its folders")
     parser.add_argument("--out", type=str, required=True, help="CSV file")
     parser.add_argument("--classifier", type=Literal["last", "averaged"], default="averaged", help="which weights")
-    parser.add_argument("--root", type=str | None, default=None, help="folder of the data that the run was trained on, if it has moved")
-    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
     return parser
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from gan_sntg.commands.evaluate import load
+from gan_sntg.commands.evaluate import load, run_parser
 from gan_sntg.commands.parsing import Parser
 from gan_sntg.core.errors import InputError
 from gan_sntg.samples import draw, grid, save_png, z_bank
@@ -12,13 +12,10 @@ from gan_sntg.samples import draw, grid, save_png, z_bank
 
 def parser() -> Parser:
     """RUN, how many, and where to."""
-    parser = Parser(prog="gan-sntg sample", description="Write a grid of generated images as PNG; the same z in every run.")
-    parser.add_argument("run", type=str, help="run folder")
+    parser = run_parser("sample", "Write a grid of generated images as PNG; the same z in every run.")
     parser.add_argument("--n", type=int, default=64, help="number of images")
     parser.add_argument("--out", type=str | None, default=None, help="PNG file; default RUN/samples/sample_<n>.png")
     parser.add_argument("--scale", type=int, default=1, help="pixels of the picture a pixel of an image, each way")
-    parser.add_argument("--root", type=str | None, default=None, help="folder of the data, if it has moved")
-    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
     return parser
 
 

@@ -39,6 +39,7 @@ class Session:
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
         self.console, self.warned = Console(stderr=True), False
+        self.measured: dict[str, float] = {}
 
     def check_split(self) -> None:
         """Raise InputError where the run folder was begun on another split than that of the options."""
@@ -67,7 +68,7 @@ class Session:
         progress.seconds, self.clock = progress.seconds + now - self.clock, now
         batch = self.parts.streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
         telemetry = {name: float(value) for name, value in self.parts.method.telemetry(batch).items()}
-        errors = self.errors()
+        errors = self.measured = self.errors()
         folder.log(progress.epoch, progress.step, progress.seconds, terms | telemetry | errors)
         self.draw_grid()
         shown = f"test error {errors['test_error/last']:.2f} %  averaged {errors['test_error/averaged']:.2f} %"
@@ -111,7 +112,7 @@ class Session:
 
     def result(self) -> dict:
         """What result.json holds: errors in percent, of the last epoch."""
-        errors = self.errors()
+        errors = self.measured or self.errors()  # not measured yet where all epochs were trained in an earlier session
         return {
             **{f"test_error_{name}": errors[f"test_error/{name}"] for name in self.parts.method.classifiers},
             "validation_error": errors.get("validation_error/averaged"),

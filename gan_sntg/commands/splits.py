@@ -1,7 +1,6 @@
 """Make, verify or show a manifest of which labels are known."""
 
 import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from gan_sntg.commands.evaluate import as_json, class_names
 from gan_sntg.commands.parsing import Parser
 from gan_sntg.core.checkpoint import write_atomically
 from gan_sntg.core.data.base import Source
-from gan_sntg.core.data.splits import Split, load_split
+from gan_sntg.core.data.splits import load_split, read_split
 from gan_sntg.core.errors import InputError
 
 HELP = {
@@ -65,7 +64,7 @@ def show(options: Namespace) -> None:
     """Print the manifest's fields, lists as their lengths, its own hash and, where the data are named, the labels of each class."""
     path = Path(options.file)
     source = source_of(options) if options.data else None
-    split = load_split(path, source) if source else read_manifest(path)
+    split = load_split(path, source) if source else read_split(path)
     figures = {name: len(value) if isinstance(value, list) else value for name, value in asdict(split).items()}
     figures["split_sha256"] = hashlib.sha256(split.text().encode()).hexdigest()  # as in the result.json of its runs
     if source:
@@ -81,14 +80,3 @@ def source_of(options: Namespace) -> Source:
     only_data = options.clone()
     only_data.method = None
     return config_parser().instantiate(only_data).data
-
-
-def read_manifest(path: Path) -> Split:
-    """A manifest that is not checked against any data. Raises InputError where the file is none."""
-    try:
-        split = Split(**json.loads(path.read_text()))
-        if not isinstance(split.labeled, list) or not isinstance(split.validation, list):
-            raise ValueError("labeled and validation must be lists")
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path} is not a readable split manifest ({error}); give the split.json of a run folder") from error
-    return split

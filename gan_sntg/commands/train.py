@@ -22,7 +22,7 @@ def parser() -> Parser:
 
 def run(options: Namespace) -> dict:
     """Train to the end and print what came out; returns the result."""
-    text = config_parser().dump(options, skip_none=False)
+    text = config_parser().dump(options, skip_unset=False)
     folder = RunFolder(Path(options.out or default_folder(options, text)))
     if folder.config.exists():
         check_same(folder, text)

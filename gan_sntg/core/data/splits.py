@@ -92,12 +92,20 @@ def _noise(labeled: list[int], num_classes: int, rate: float, data_seed: int) ->
     return sorted([labeled[i], k] for i, k in zip(order.tolist(), classes.tolist(), strict=True))
 
 
-def load_split(path: Path, source: Source) -> Split:
-    """Read a manifest and check it against the data. Raises InputError where it is damaged or speaks of other data."""
+def read_split(path: Path) -> Split:
+    """A manifest that is not checked against any data. Raises InputError where the file is none."""
     try:
         split = Split(**json.loads(path.read_text()))
+        if not isinstance(split.labeled, list) or not isinstance(split.validation, list):
+            raise ValueError("labeled and validation must be lists")
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is not a readable split manifest ({error}); give the split.json of a run folder") from error
+    return split
+
+
+def load_split(path: Path, source: Source) -> Split:
+    """Read a manifest and check it against the data. Raises InputError where it is damaged or speaks of other data."""
+    split = read_split(path)
     if split.format != FORMAT or split.sha256 != source.sha256:
         raise InputError(
             f"{path} belongs to {split.data} with SHA-256 {str(split.sha256)[:12]}..., but the data here are {source.name} with "
@@ -111,7 +119,7 @@ def _check(path: Path, split: Split, source: Source) -> None:
     """Raise InputError unless the fields have their types and the indices and classes are the source's."""
     if type(split.data_seed) is not int or split.balance not in list(Balance.__members__) or type(split.label_noise) not in (int, float):
         raise InputError(f"{path} is damaged: data_seed, balance or label_noise is not one; make it again")
-    both = [*split.labeled, *split.validation] if isinstance(split.labeled, list) and isinstance(split.validation, list) else [None]
+    both = [*split.labeled, *split.validation]
     n = source.num_examples
     if not split.labeled or any(type(i) is not int or not 0 <= i < n for i in both) or len(set(both)) != len(both):
         raise InputError(
