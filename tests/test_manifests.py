@@ -45,6 +45,13 @@ def test_a_truncated_manifest_is_refused_at_every_length(tmp_path):
             load_split(tmp_path / "split.json", DIGITS)
 
 
+def test_another_format_is_named_as_such(tmp_path):
+    split = make_split(DIGITS, 10, 0, False)
+    (tmp_path / "split.json").write_text(json.dumps(json.loads(split.text()) | {"format": 1}))
+    with pytest.raises(InputError, match="has manifest format 1, this version reads 2; make it again"):
+        load_split(tmp_path / "split.json", DIGITS)
+
+
 def test_a_folder_or_a_missing_file_is_no_manifest(tmp_path):
     for path in tmp_path, tmp_path / "none.json":
         with pytest.raises(InputError, match="not a readable split manifest"):

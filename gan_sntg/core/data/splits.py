@@ -106,7 +106,11 @@ def read_split(path: Path) -> Split:
 def load_split(path: Path, source: Source) -> Split:
     """Read a manifest and check it against the data. Raises InputError where it is damaged or speaks of other data."""
     split = read_split(path)
-    if split.format != FORMAT or split.sha256 != source.sha256:
+    if split.format != FORMAT:
+        raise InputError(
+            f"{path} has manifest format {split.format}, this version reads {FORMAT}; make it again with `gan-sntg splits make`"
+        )
+    if split.sha256 != source.sha256:
         raise InputError(
             f"{path} belongs to {split.data} with SHA-256 {str(split.sha256)[:12]}..., but the data here are {source.name} with "
             f"{source.sha256[:12]}...; use the data that the manifest was made from"
