@@ -1,8 +1,9 @@
 """Generators: one a purpose, and none hears of another or of the global one."""
 
+import pytest
 import torch
 
-from gan_sntg.core.generators import purpose_generator
+from gan_sntg.core.generators import preserved, purpose_generator
 
 
 def draw(seed: int, purpose: str) -> torch.Tensor:
@@ -34,3 +35,13 @@ def test_a_generator_is_the_same_in_every_process():
 
 def test_negative_and_huge_seeds_are_seeds_too():
     assert not torch.equal(draw(-1, "z"), draw(2**80, "z"))
+
+
+def test_what_is_drawn_within_preserved_leaves_the_generators_as_they_were():
+    generators = {"a": purpose_generator(0, "a"), "b": purpose_generator(0, "b")}
+    torch.rand(3, generator=generators["a"])
+    expected = torch.rand(3, generator=purpose_generator(0, "b"))
+    with pytest.raises(ZeroDivisionError), preserved(generators):
+        torch.rand(5, generator=generators["b"])
+        raise ZeroDivisionError
+    assert torch.equal(torch.rand(3, generator=generators["b"]), expected)

@@ -4,7 +4,7 @@ from math import sqrt
 
 import torch
 
-from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
+from gan_sntg.core.optim import Adam, AdamInside, set_learning_rate, trainable
 
 
 def test_updates_equal_a_scalar_loop():
@@ -58,3 +58,20 @@ def test_trainable_leaves_frozen_parameters_out():
     net = torch.nn.Linear(2, 2)
     net.bias.requires_grad_(False)
     assert [p.shape for p in trainable(net)] == [net.weight.shape]
+
+
+def test_adams_epsilon_is_outside_or_inside_the_root_as_named():
+    for kind, root in (Adam.outside, lambda v: sqrt(v) + 1e-8), (Adam.inside, lambda v: sqrt(v + 1e-8)):
+        p = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+        optimizer = kind([p], 0.1, (0.5, 0.999))
+        p.grad = torch.full_like(p, 1e-5)
+        optimizer.step()
+        torch.testing.assert_close(p.detach(), torch.tensor([-0.1 * 1e-5 / root(1e-10)], dtype=torch.float64))
+
+
+def test_a_rate_and_betas_reach_every_group():
+    optimizer = Adam.outside([torch.nn.Parameter(torch.zeros(2))], 0.1, (0.9, 0.999))
+    set_learning_rate(optimizer, 0.3)
+    assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]) == (0.3, (0.9, 0.999))
+    set_learning_rate(optimizer, 0.2, (0.5, 0.99))
+    assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]) == (0.2, (0.5, 0.99))

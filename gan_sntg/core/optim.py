@@ -1,5 +1,8 @@
 """How are parameters updated? Adam with epsilon inside the root, as the Improved GAN's code has it."""
 
+from enum import Enum, member
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -46,7 +49,20 @@ def trainable(*nets: nn.Module) -> list[nn.Parameter]:
     return [p for net in nets for p in net.parameters() if p.requires_grad]
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Give every parameter group the learning rate `lr`."""
+def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float, betas: tuple[float, float] | None = None) -> None:
+    """Give every parameter group the learning rate `lr`, and the betas where they are given."""
     for group in optimizer.param_groups:
         group["lr"] = lr
+        if betas:
+            group["betas"] = betas
+
+
+class Adam(Enum):
+    """Where Adam's epsilon stands: `outside` the root (1e-8, torch's own, as Kingma and Ba have it) or `inside` (`AdamInside`)."""
+
+    outside = member(partial(torch.optim.Adam, foreach=True))
+    inside = member(AdamInside)
+
+    def __call__(self, params: list[nn.Parameter], lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+        """The optimizer of these parameters."""
+        return self.value(params, lr=lr, betas=betas)
