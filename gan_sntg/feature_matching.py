@@ -1,5 +1,7 @@
 """How is FM-GAN + SNTG trained? One step of D on labelled, unlabelled and generated images, then one of G (reference 5, 6)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -70,10 +72,22 @@ class FeatureMatchingGAN(Method):
         """D as it is, its de-biased average, and the zero-start average that the source tests with."""
         return {"last": self.discriminator, "averaged": self.average.net, "zero_start": self.average.zero_start(self.discriminator)}
 
-    def check(self, batch_size: int) -> None:
+    @property
+    def losses(self) -> dict[str, tuple[nn.Module, Callable[[Batch, int], Terms]]]:
+        """D's terms, then G's."""
+        return {
+            "d": (self.discriminator, self.discriminator_terms),
+            "g": (self.generator, lambda batch, t: self.generator_terms(batch)),
+        }
+
+    def weights(self) -> dict[str, float]:
+        """Those of the GAN are 1."""
+        return {"d/labeled": 1, "d/unlabeled": 1, "d/generated": 1, "d/graph": self.graph_weight, "g/matching": 1}
+
+    def check(self, batch_size: int, labeled_batch_size: int) -> None:
         """Raise InputError where the pairing cannot pair such a batch."""
         if self.graph_weight:
-            self.pairing(batch_size * (2 if self.graph_labeled else 1), torch.Generator())
+            self.pairing(batch_size + labeled_batch_size * self.graph_labeled, torch.Generator())
 
     def start(self, batch: Batch) -> None:
         """Data-dependent initialisation of D from unlabelled images, and from z of what in G asks for it (reference 5)."""

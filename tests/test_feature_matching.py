@@ -114,9 +114,9 @@ def test_every_pairing_and_graph_trains_without_a_nan(pairing, graph):
 
 def test_an_odd_batch_for_halves_is_refused_before_training_and_only_if_the_graph_is_on():
     with pytest.raises(InputError, match="even batch size"):
-        gan(graph_weight=1.0).check(33)
-    gan(graph_weight=0.0).check(33)
-    gan(graph_weight=1.0, graph_labeled=True).check(33)  # 66 examples
+        gan(graph_weight=1.0).check(33, 33)
+    gan(graph_weight=0.0).check(33, 33)
+    gan(graph_weight=1.0, graph_labeled=True).check(33, 33)  # 66 examples
 
 
 @pytest.mark.parametrize("teacher", [SamePass, SecondPass, NoiseFree, Averaged, Ensemble])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny import Squares, assert_same, streams
 
-from gan_sntg.core.data.streams import UNLABELED, Stream
+from gan_sntg.core.data.streams import UNLABELED, Stream, Streams
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.generators import purpose_generator
 
@@ -123,3 +123,18 @@ def test_an_epoch_without_steps_is_refused(steps):
     made = streams()
     with pytest.raises(InputError, match=f"steps_per_epoch is {steps}; give at least 1"):
         type(made)(made.pool, 10, 0, steps)
+
+
+def test_views_that_are_not_asked_for_are_not_drawn_and_leave_the_others_as_they_were():
+    whole = list(streams().epoch())
+    s = Streams(streams().pool, 10, seed=0, views=("unlabeled",))
+    for batch, other in zip(s.epoch(), whole, strict=True):
+        assert batch.labeled is None and batch.unlabeled_g is None
+        assert_same(batch.unlabeled._asdict(), other.unlabeled._asdict())
+    assert set(s.state_dict()) == {"unlabeled"}
+
+
+def test_labelled_images_may_come_in_another_number():
+    s = Streams(streams().pool, 10, seed=0, labeled_batch_size=3)
+    batch = next(iter(s.epoch()))
+    assert [len(view.y) for view in batch] == [3, 10, 10] and s.steps_per_epoch == 6

@@ -43,6 +43,7 @@ def config_parser() -> Parser:
     parser.add_argument("--label_noise", type=float, default=0.0, help="share of the known labels that are drawn anew from all classes")
     parser.add_argument("--normalization", type=Normalization, help="how uint8 images become what networks see")
     parser.add_argument("--batch_size", type=int, default=100, help="images of each kind a step")
+    parser.add_argument("--labeled_batch_size", type=int | None, default=None, help="labelled images a step, where not batch_size")
     parser.add_argument("--method", type=Method, help="method: class_path and init_args")
     parser.add_argument("--epochs", type=int, help="length of the run")
     parser.add_argument("--steps_per_epoch", type=int | None, default=None, help="default: one pass over the pool")
@@ -85,8 +86,8 @@ def build(parser: Parser, options: Namespace) -> Parts:
     for name in ("data", "normalization", "method", "epochs"):
         if options[name] is None:
             raise InputError(f"the option {name} is not set; give it in the file of --config or as --{name}")
-    for name in ("epochs", "interval_epochs", "batch_size"):
-        if options[name] < 1:
+    for name in ("epochs", "interval_epochs", "batch_size", "labeled_batch_size"):
+        if options[name] is not None and options[name] < 1:
             raise InputError(f"{name} is {options[name]}; give at least 1")
     for name in ("seed", "data_seed"):
         if not 0 <= options[name] < 2**63:
@@ -104,9 +105,10 @@ def build(parser: Parser, options: Namespace) -> Parts:
     split = choose_split(options, source)
     fit(objects.normalization, source.train_x[split.pool(source)], method)
     pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), objects.normalization, device)
-    streams = Streams(pool, options.batch_size, options.seed, options.steps_per_epoch)
+    streams = Streams(pool, options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size, method.views)
+    method.prepare(source, pool)
     method.seed(options.seed, device)
-    method.check(options.batch_size)
+    method.check(options.batch_size, options.labeled_batch_size or options.batch_size)
     return Parts(source, split, streams, objects.normalization, method, device)
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gan_sntg.core.data.streams import Batch, Streams
+from gan_sntg.core.data.base import Source
+from gan_sntg.core.data.streams import Batch, Pool, Streams
 from gan_sntg.core.errors import NonFiniteError
 from gan_sntg.core.generators import purpose_generator
 
@@ -18,6 +19,7 @@ class Method(nn.Module):
 
     optimizers: dict[str, Optimizer]
     purposes: tuple[str, ...] = ("noise",)
+    views: tuple[str, ...] = Batch._fields  # what of a batch it asks for
     start_size: int = 500  # images in the batch that `start` is given
 
     def seed(self, seed: int, device: torch.device | str) -> None:
@@ -29,8 +31,20 @@ class Method(nn.Module):
         """The networks to evaluate: {"last": ..., "averaged": ...}."""
         raise NotImplementedError
 
-    def check(self, batch_size: int) -> None:
-        """Raise InputError where the method cannot work on batches of this size."""
+    @property
+    def losses(self) -> dict[str, tuple[nn.Module, Callable[[Batch, int], Terms]]]:
+        """By prefix of its terms: the one network that they must move, and the terms of a batch in epoch t, not yet descended."""
+        raise NotImplementedError
+
+    def weights(self) -> dict[str, float]:
+        """Every term that the method knows, with the weight that its configuration gives it at the end of all ramps."""
+        raise NotImplementedError
+
+    def prepare(self, source: Source, pool: Pool) -> None:
+        """Once, after building: what the method takes from the data as a whole. Raises InputError where it does not fit them."""
+
+    def check(self, batch_size: int, labeled_batch_size: int) -> None:
+        """Raise InputError where the method cannot work on batches of these sizes."""
 
     def start(self, batch: Batch) -> None:
         """Once, before the first step: data-dependent initialisation."""

@@ -21,11 +21,14 @@ class View(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one step sees. `unlabeled_g` is an independent draw for the generator's step, None in one-stream use."""
+    """What one step sees; None where the method does not ask for it. `unlabeled_g` is an independent draw for the generator's step.
 
-    labeled: View
-    unlabeled: View
-    unlabeled_g: View | None
+    `unlabeled` is drawn from all of the pool, its labels known where they are: alone, it is the one stream of Pi and TempEns.
+    """
+
+    labeled: View | None = None
+    unlabeled: View | None = None
+    unlabeled_g: View | None = None
 
 
 class Pool:
@@ -82,8 +85,19 @@ class Streams:
     An epoch is `steps_per_epoch` batches; by default the size of the unlabelled pool divided by the batch size.
     """
 
-    def __init__(self, pool: Pool, batch_size: int, seed: int, steps_per_epoch: int | None = None):
-        """batch_size: of each of the three views. Raises InputError where the pool is smaller than a batch."""
+    def __init__(
+        self,
+        pool: Pool,
+        batch_size: int,
+        seed: int,
+        steps_per_epoch: int | None = None,
+        labeled_batch_size: int | None = None,
+        views: tuple[str, ...] = Batch._fields,
+    ):
+        """batch_size: of each view, but for `labeled_batch_size` where it is given; views: the fields of a Batch that are drawn.
+
+        Raises InputError where the pool is smaller than a batch.
+        """
         if batch_size < 1 or len(pool.unlabeled) < batch_size:
             raise InputError(
                 f"a batch of {batch_size} cannot be drawn from {len(pool.unlabeled)} unlabelled images; "
@@ -93,15 +107,12 @@ class Streams:
             raise InputError(f"steps_per_epoch is {steps_per_epoch}; give at least 1, or leave it out for one pass over the pool")
         self.pool, self.batch_size, self.seed = pool, batch_size, seed
         self.steps_per_epoch = steps_per_epoch or len(pool.unlabeled) // batch_size
-        self.streams = {
-            "labeled": self._stream(pool.labeled, "labeled", drop_last=False),
-            "unlabeled": self._stream(pool.unlabeled, "unlabeled", drop_last=True),
-            "unlabeled_g": self._stream(pool.unlabeled, "unlabeled_g", drop_last=True),
-        }
+        labeled = self._stream(pool.labeled, "labeled", labeled_batch_size or batch_size, drop_last=False)
+        others = {name: self._stream(pool.unlabeled, name, batch_size, drop_last=True) for name in ("unlabeled", "unlabeled_g")}
+        self.streams = {name: stream for name, stream in ({"labeled": labeled} | others).items() if name in views}
 
-    def _stream(self, index: Tensor, name: str, drop_last: bool) -> Stream:
-        generator = purpose_generator(self.seed, f"order/{name}", index.device)
-        return Stream(index, self.batch_size, generator, drop_last)
+    def _stream(self, index: Tensor, name: str, batch_size: int, drop_last: bool) -> Stream:
+        return Stream(index, batch_size, purpose_generator(self.seed, f"order/{name}", index.device), drop_last)
 
     def epoch(self) -> Iterator[Batch]:
         """The batches of one epoch."""
