@@ -1,8 +1,12 @@
 """Layers that torch does not have, against their definitions."""
 
+import pytest
 import torch
+from torch import nn
 
 from gan_sntg.core import layers
+from gan_sntg.core.mean_only import MeanOnlyConv, MeanOnlyLinear
+from gan_sntg.core.weight_norm import data_dependent_init
 
 
 def test_noise_comes_from_the_named_generator_and_only_in_training():
@@ -66,3 +70,77 @@ def test_batch_norm_uses_the_batch_in_training_and_fixed_statistics_in_evaluatio
 def test_batch_norm_takes_statistics_over_space_for_images():
     norm, x = layers.BatchNormBias(2), torch.randn(5, 2, 3, 3)
     torch.testing.assert_close(norm(x).mean((0, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
+
+
+def normed() -> tuple[nn.Sequential, torch.Tensor]:
+    """Every kind of layer that keeps running statistics, after one pass."""
+    torch.manual_seed(0)
+    net = nn.Sequential(MeanOnlyConv(2, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), MeanOnlyLinear(12, 5), nn.BatchNorm1d(5, momentum=None))
+    x = 1 + torch.randn(6, 2, 4, 4)
+    net(x)
+    return net, x
+
+
+def state(net: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in net.state_dict().items()}
+
+
+def assert_equal(a: dict, b: dict) -> None:
+    torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_frozen_statistics_normalises_by_the_batch_and_leaves_every_running_statistic():
+    net, x = normed()
+    before = state(net)
+    with layers.frozen_statistics(net):
+        frozen = net(2 * x)
+        net(3 * x).sum().backward()
+    assert_equal(state(net), before)
+    torch.testing.assert_close(frozen, net(2 * x), rtol=0, atol=0)
+    moved = [name for name, value in net.state_dict().items() if not torch.equal(value, before[name])]
+    assert moved == [name for name, _ in net.named_buffers()]  # now they move again, all of them
+
+
+def test_frozen_statistics_ends_with_an_exception():
+    net, x = normed()
+    before = state(net)
+    with pytest.raises(ZeroDivisionError), layers.frozen_statistics(net):
+        net(2 * x)
+        raise ZeroDivisionError
+    assert_equal(state(net), before)
+    net(2 * x)
+    assert net[0].mean.updates == net[1].num_batches_tracked == 2
+
+
+def test_frozen_statistics_nests():
+    net, x = normed()
+    before = state(net)
+    with layers.frozen_statistics(net):
+        with layers.frozen_statistics(net[0]):
+            net(2 * x)
+        net(2 * x)
+    assert_equal(state(net), before)
+    with layers.frozen_statistics(net[0]):  # a part of a network
+        net(2 * x)
+    assert (net[0].mean.updates, net[1].num_batches_tracked, net[3].mean.updates) == (1, 2, 2)
+
+
+def test_frozen_statistics_changes_nothing_in_evaluation():
+    net, x = normed()
+    expected = net.eval()(2 * x)
+    with layers.frozen_statistics(net):
+        assert torch.equal(net(2 * x), expected)
+
+
+def test_a_batch_norm_that_never_kept_statistics_keeps_none_afterwards():
+    norm = nn.BatchNorm1d(3, track_running_stats=False)
+    with layers.frozen_statistics(norm):
+        norm(torch.randn(4, 3))
+    assert not norm.track_running_stats
+
+
+def test_the_pass_that_initialises_weight_norm_leaves_batch_norm_as_it_was():
+    net, x = normed()
+    before = state(net[1])
+    data_dependent_init(net, 2 * x)
+    assert_equal(state(net[1]), before)

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_sntg.core.layers import frozen_statistics
+
 
 class WeightNorm(nn.Module):
     """W = g V / sqrt(1e-6 + |V|^2), the norm over all inputs of one output unit, and a bias b; subclasses say what W does to x.
@@ -108,10 +110,14 @@ def starts_from_data(net: nn.Module) -> list[WeightNorm]:
 
 @torch.no_grad()
 def data_dependent_init(net: nn.Module, x: Tensor) -> None:
-    """Set g and b of weight-norm layers from one training-mode pass over x [B, ...], layer by layer (reference 5)."""
+    """Set g and b of weight-norm layers from one training-mode pass over x [B, ...], layer by layer (reference 5).
+
+    No running statistic of the net is moved by that pass, whichever layers it has.
+    """
     layers = starts_from_data(net)
     for m in layers:
         m.initializing = True
-    net.train()(x)
+    with frozen_statistics(net):
+        net.train()(x)
     for m in layers:
         m.initializing = False
