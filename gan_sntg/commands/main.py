@@ -3,14 +3,14 @@
 import sys
 
 from gan_sntg import __version__
-from gan_sntg.commands import evaluate, predict, sample, splits, train
-from gan_sntg.core.errors import InputError, NonFiniteError
+from gan_sntg.commands import doctor, evaluate, predict, sample, splits, train
+from gan_sntg.core.errors import InputError, NonFiniteError, UnhealthyError
 
-COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "sample": sample, "splits": splits}
+COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "sample": sample, "splits": splits, "doctor": doctor}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand. Exit status 0: done; 1: training failed; 2: input that cannot be used; 130: interrupted."""
+    """Run one subcommand. Exit status 0: done; 1: training failed, or a check; 2: input that cannot be used; 130: interrupted."""
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] not in COMMANDS:
         return _usage(argv)
@@ -22,6 +22,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except NonFiniteError as error:
         print(f"gan-sntg {argv[0]}: stopped: {error}", file=sys.stderr)
+        return 1
+    except UnhealthyError as error:
+        print(f"gan-sntg {argv[0]}: unhealthy: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"\ngan-sntg {argv[0]}: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)

@@ -44,6 +44,7 @@ class MNIST(Published):
 
     name = "mnist"
     num_classes = 10
+    shape = (1, 28, 28)
     files = _under("MNIST/")
     validation_share = 1 / 6
 
@@ -68,6 +69,7 @@ class SVHN(Published):
 
     name = "svhn"
     num_classes = 10
+    shape = (3, 32, 32)
     files = ("train_32x32.mat", "test_32x32.mat")
     downloads = ({"split": "train"}, {"split": "test"})
 
@@ -85,6 +87,7 @@ class SVHNPart(Source):
 
     name = "svhn_part"
     num_classes = 10
+    shape = (3, 32, 32)
 
     def __init__(self, root: str | None = None):
         """root: see `data_folder`. Raises InputError where svhn_part.npz is missing or holds something else."""
@@ -107,6 +110,7 @@ class CIFAR10(Published):
 
     name = "cifar10"
     num_classes = 10
+    shape = (3, 32, 32)
     files = _under("cifar-10-batches-py/")
     labels = "labels"
 

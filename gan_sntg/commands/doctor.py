@@ -1,0 +1,122 @@
+"""Check that every weighted term of configurations is alive and moves the network that it should."""
+
+import importlib
+import inspect
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+from jsonargparse import Namespace
+from rich.console import Console
+from rich.table import Table
+
+from gan_sntg.commands.building import Parts, build, config_parser
+from gan_sntg.commands.parsing import Parser, check_arguments, load_yaml
+from gan_sntg.core.data.folder import ImageFolder
+from gan_sntg.core.data.streams import UNLABELED
+from gan_sntg.core.errors import InputError, UnhealthyError
+from gan_sntg.core.liveness import Health, describe, examine
+
+
+def parser() -> Parser:
+    """Which configurations, on what."""
+    parser = Parser(prog="gan-sntg doctor", description="Take a few steps of each configuration after its ramps, and watch every term.")
+    parser.add_argument("--config", type=str, nargs="+", help="YAML files of runs; all are checked in one process")
+    parser.add_argument("--steps", type=int, default=2, help="watched steps")
+    parser.add_argument("--batch_size", type=int, default=20, help="images of a step; labelled ones among them where a config has both")
+    parser.add_argument("--synthetic", action="store_true", help="random images of the declared shapes in place of files")
+    parser.add_argument("--root", type=str | None, default=None, help="folder of the data, as --data.root of a run")
+    parser.add_argument("--device", type=str, default="cpu", help="cpu, cuda or auto")
+    return parser
+
+
+def run(options: Namespace) -> None:
+    """Print a table a configuration. Raises UnhealthyError with all that is wrong."""
+    if not options.config:
+        raise InputError("--config is not set; name one or more YAML files, such as --config configs/*/*.yaml")
+    if options.steps < 1 or options.batch_size < 4:
+        raise InputError(f"--steps {options.steps} --batch_size {options.batch_size}: give at least 1 and 4")
+    console, faults, began = Console(width=None if sys.stdout.isatty() else 120, highlight=False), {}, time.perf_counter()
+    for file in options.config:
+        parts = build(*words(options, file))
+        health = examine(parts.method, parts.streams, epochs_of(file) - 1, options.steps)
+        report(console, file, parts, health)
+        if health.faults:
+            faults[file] = health.faults
+    console.print(f"{len(options.config)} configurations in {time.perf_counter() - began:.0f} s")
+    if faults:
+        raise UnhealthyError("; ".join(f"{file}: {fault}" for file, found in faults.items() for fault in found))
+
+
+def epochs_of(file: str) -> int:
+    """The length of the run of a YAML file."""
+    return int(load_yaml(Path(file))["epochs"])
+
+
+def words(options: Namespace, file: str) -> tuple[Parser, Namespace]:
+    """The parser and options of a run of this file, its batches made small and, where asked for, its data made up."""
+    tree = load_yaml(Path(file))
+    labeled = tree.get("labeled_batch_size")
+    labeled = min(labeled, options.batch_size // 2) if labeled else None
+    given = ["--config", file, "--batch_size", str(options.batch_size - (labeled or 0)), "--device", options.device]
+    if labeled:
+        given += ["--labeled_batch_size", str(labeled)]
+    if options.synthetic:
+        given += stand_in(file, tree)
+    elif options.root:
+        given += ["--data.root", options.root]
+    parser = config_parser()
+    return parser, parser.parse_args(given)
+
+
+def stand_in(file: str, tree: dict) -> list[str]:
+    """Words that put random images into the place of a configuration's files; none where its data need no file."""
+    check_arguments(["--config", file])  # before anything that it names is imported
+    module, _, name = tree["data"]["class_path"].rpartition(".")
+    given, source = tree["data"].get("init_args", {}), getattr(importlib.import_module(module), name)
+    if issubclass(source, ImageFolder):
+        shape, classes = (3 if given.get("color", True) else 1, *[given.get("image_size", 32)] * 2), 3
+    elif hasattr(source, "shape"):
+        shape, classes = source.shape, source.num_classes
+    elif "root" in inspect.signature(source).parameters:
+        raise InputError(f"{file}: {name} declares no shape of its images; leave --synthetic out")
+    else:
+        return []
+    sizes = {"shape": list(shape), "num_classes": classes, "n": max(4200, 2 * (tree.get("labels") or 0))}
+    made = ["--data", "gan_sntg.core.data.synthetic.Synthetic"]
+    return [*made, *(word for key, value in sizes.items() for word in (f"--data.{key}", str(value)))]
+
+
+def report(console: Console, file: str, parts: Parts, health: Health) -> None:
+    """One configuration's table, what it was fed and what is wrong."""
+    nets = [net for net in next(iter(health.gradients.values())) if any(found[net][1] > 0 for found in health.gradients.values())]
+    table = Table(title=f"{file}: {type(parts.method).__name__} on {parts.source.name}", title_justify="left")
+    for column in ("term", "value", *(f"|gradient| into {net}" for net in nets), "its step moves"):
+        table.add_column(column, justify="left" if column in ("term", "its step moves") else "right")
+    for term, value in health.terms.items():
+        moved = ", ".join(sorted(health.moved.get(term.split("/")[0], ()))) or "nothing"
+        norms = (f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}" for low, high in map(health.gradients[term].get, nets))
+        table.add_row(term, f"{value:.4g}", *norms, moved)
+    for term in health.off:
+        table.add_row(term, "off: its weight is 0", *("" for _ in nets), "")
+    console.print(table)
+    pool, y = parts.streams.pool, parts.streams.pool.y
+    counts = torch.bincount(y[y != UNLABELED], minlength=parts.source.num_classes).tolist()
+    console.print(f"labels a class: {spread(counts)}; {describe(next(iter(parts.streams.epoch())))}; {len(pool.unlabeled):,} in the pool")
+    moved = ", ".join(sorted(health.moved["step"]))
+    console.print(f"a step took {health.milliseconds:,.0f} ms and moved {moved}; memory so far at most {peak_memory():,.0f} MB")
+    for fault in health.faults:
+        console.print(f"[red]fault: {fault}")
+
+
+def spread(counts: list[int]) -> str:
+    """Few counts as they are, many by their least and greatest."""
+    return " ".join(map(str, counts)) if len(counts) <= 10 else f"{min(counts)} to {max(counts)} in {len(counts)} classes"
+
+
+def peak_memory() -> float:
+    """The most memory that this process has held, in MB (2^20 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
