@@ -3,10 +3,10 @@
 import sys
 
 from gan_sntg import __version__
-from gan_sntg.commands import evaluate, predict, sample, splits, train
+from gan_sntg.commands import evaluate, graph, predict, sample, splits, train
 from gan_sntg.core.errors import InputError, NonFiniteError
 
-COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "sample": sample, "splits": splits}
+COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "sample": sample, "splits": splits, "graph": graph}
 
 
 def main(argv: list[str] | None = None) -> int:
