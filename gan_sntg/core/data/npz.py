@@ -11,8 +11,10 @@ from gan_sntg.core.errors import InputError
 MOST_BYTES = 8 * 2**30
 
 
-def read_npz(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-    """The arrays `names`, and those of `optional` that are there. Raises InputError with the file and the reason."""
+def read_npz(
+    path: Path, names: tuple[str, ...], optional: tuple[str, ...] = (), remedy: str = "write it again with numpy.savez"
+) -> dict[str, np.ndarray]:
+    """The arrays `names`, and those of `optional` that are there. Raises InputError with the file, the reason and `remedy`."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA")
     try:
@@ -20,7 +22,7 @@ def read_npz(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ())
             held = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             missing = [name for name in names if name not in held]
             if missing:
-                raise InputError(f"{path} has no {' and no '.join(missing)}; it must hold the arrays {', '.join(names)}")
+                raise InputError(f"{path} has no {' and no '.join(missing)}; it must hold the arrays {', '.join(names)}; {remedy}")
             wanted = [*names, *(name for name in optional if name in held)]
             total = sum(_stated_bytes(path, archive, held[name]) for name in wanted)
             if total > MOST_BYTES:
@@ -29,9 +31,7 @@ def read_npz(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ())
     except InputError:
         raise
     except Exception as error:  # headers are parsed as Python literals, which may fail in any way
-        raise InputError(
-            f"{path} is not a readable .npz file ({type(error).__name__}: {error}); write it again with numpy.savez"
-        ) from error
+        raise InputError(f"{path} is not a readable .npz file ({type(error).__name__}: {error}); {remedy}") from error
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:

@@ -1,0 +1,105 @@
+"""Make a graph that is fixed before training: nearest neighbours in pixel space, or a finished run's predictions."""
+
+from collections.abc import Iterable
+from math import ceil
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jsonargparse import Namespace
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from gan_sntg.commands.building import config_parser, pick_device
+from gan_sntg.commands.evaluate import load, run_parser
+from gan_sntg.commands.parsing import Parser
+from gan_sntg.commands.splits import source_of
+from gan_sntg.core.data.streams import UNLABELED
+from gan_sntg.core.errors import InputError
+from gan_sntg.core.evaluate import logits_of
+from gan_sntg.core.graph_files import NEIGHBORS, PREDICTIONS, write_neighbors, write_predictions
+from gan_sntg.core.neighbors import BLOCK, nearest
+from gan_sntg.core.record import RunFolder
+
+AT_ONCE = 1000  # images classified between two movements of the bar
+HELP = {
+    NEIGHBORS: "the k nearest of every training image, exactly, by the distance of raw pixels; --out FILE.npz",
+    PREDICTIONS: "the class that a finished run predicts of every training image; --out FILE.npz",
+}
+
+
+def parser() -> Parser:
+    """neighbors with the options of a run, of which the data, --out and --device count, and predictions with those on a run."""
+    parser = Parser(prog="gan-sntg graph", description="Write a graph of all training images for NeighborGraph or FixedGraph.")
+    commands = parser.add_subcommands(title="commands", metavar="|".join(HELP))
+    neighbors, predictions = config_parser(), run_parser(f"graph {PREDICTIONS}", "")
+    neighbors.add_argument("--k", type=int, default=10, help="neighbours of an image")
+    predictions.add_argument("--out", type=str | None, default=None, help="file to write")
+    predictions.add_argument("--classifier", type=Literal["last", "averaged"], default="averaged", help="which weights")
+    for name, options in (NEIGHBORS, neighbors), (PREDICTIONS, predictions):
+        options.description = f"gan-sntg graph {name}: {HELP[name]}."
+        commands.add_subcommand(name, options, help=HELP[name])
+    return parser
+
+
+def run(options: Namespace) -> None:
+    """Do what was asked for."""
+    {NEIGHBORS: neighbors, PREDICTIONS: predictions}[options.subcommand](options[options.subcommand])
+
+
+def neighbors(options: Namespace) -> None:
+    """Write the nearest neighbours; print the file and the share of them that have the image's own label, where both are known."""
+    out, device = writable(options.out), pick_device(options.device)
+    source = source_of(options)
+    blocks = nearest(source.train_x.to(device), options.k)
+    found = torch.cat([block.cpu() for block in shown(blocks, ceil(source.num_examples / BLOCK))])
+    write_neighbors(out, source.sha256, found)
+    same = source.train_y[found] == source.train_y.unsqueeze(1)
+    known = (source.train_y[found] != UNLABELED) & (source.train_y != UNLABELED).unsqueeze(1)
+    print(f"{out}\n{options.k} neighbours of each of {len(found):,} images; {share(same, known)} of them have the image's own label")
+
+
+def predictions(options: Namespace) -> None:
+    """Write the predictions; print the file and the share of them that are right, where that is known."""
+    out, folder = writable(options.out), RunFolder(Path(options.run))
+    if folder.config.exists() and not folder.finished:
+        raise InputError(f"{folder.path} is not finished (no result.json in it); go on with the `gan-sntg train` that it was begun with")
+    parts, _ = load(options.run, options.device, options.root)
+    origin, net = origin_of(folder, options.classifier), parts.method.classifiers[options.classifier]
+    blocks = parts.streams.pool.x.split(AT_ONCE)
+    found = torch.cat([logits_of(net, x, parts.normalization).argmax(1).cpu() for x in shown(blocks, len(blocks))])
+    write_predictions(out, parts.source.sha256, found, type(parts.method).__name__, *origin)
+    right = share(found == parts.source.train_y, parts.source.train_y != UNLABELED)
+    print(f"{out}\nclasses of {len(found):,} images; {right} of them are right")
+
+
+def origin_of(folder: RunFolder, classifier: str) -> tuple[str, str]:
+    """Test error in percent and hash of the manifest of a finished run. Raises InputError where its result is damaged."""
+    result = folder.read_result()
+    try:
+        return f"{result[f'test_error_{classifier}']:.2f}", str(result["split_sha256"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder.result} is damaged ({error!r}); delete it and run the same `gan-sntg train` to write it again"
+        ) from error
+
+
+def writable(out: str | None) -> Path:
+    """The file of --out. Raises InputError, before anything is computed, where it is not given or cannot be one."""
+    if not out:
+        raise InputError("--out is not set; name the file to write, such as --out graph.npz")
+    path = Path(out)
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written (it is a folder, or its folder does not exist); choose another file with --out")
+    return path
+
+
+def share(of: Tensor, among: Tensor) -> str:
+    """Percent of `among` (bool) that are also in `of`, as text."""
+    return f"{100 * float((of & among).sum() / among.sum()):.2f} %" if among.any() else "an unknown share"
+
+
+def shown(blocks: Iterable[Tensor], total: int) -> Iterable[Tensor]:
+    """The blocks, with a progress bar on stderr."""
+    return track(blocks, "images", total, console=Console(stderr=True))
