@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.layers import BatchNormBias, GaussianNoise
+from gan_sntg.core.precision import at_least_float32
 from gan_sntg.core.weight_norm import WeightNormLinear
 
 
@@ -56,7 +57,8 @@ class DenseDiscriminator(Discriminator):
         h = x.flatten(1)
         for layer, noise in zip(self.hidden, self.noise, strict=False):
             h = F.relu(layer(noise(h)))
-        return h, self.out(self.noise[-1](h))
+        h = at_least_float32(h)
+        return h, at_least_float32(self.out(self.noise[-1](h)))
 
 
 class DenseGenerator(Generator):
@@ -77,4 +79,4 @@ class DenseGenerator(Generator):
 
     def forward(self, z: Tensor) -> Tensor:
         """z [B, latent] -> images [B, C, H, W] in [0, 1]."""
-        return torch.sigmoid(self.out(self.hidden(z))).unflatten(1, self.image_shape)
+        return torch.sigmoid(at_least_float32(self.out(self.hidden(z)))).unflatten(1, self.image_shape)

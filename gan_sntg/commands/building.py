@@ -16,6 +16,7 @@ from gan_sntg.core.data.streams import UNLABELED, Pool, Streams
 from gan_sntg.core.data.whiten import Normalization
 from gan_sntg.core.engine import Method
 from gan_sntg.core.errors import InputError
+from gan_sntg.core.precision import Precision
 
 NETS = ("discriminator", "generator", "net")
 PLACE = ("config", "out", "device", "split")  # where and on what a run happens; all else is what it is
@@ -51,6 +52,7 @@ def config_parser() -> Parser:
     parser.add_argument("--seed", type=int, default=0, help="of initialisation, order, noise and z")
     parser.add_argument("--data_seed", type=int, default=0, help="of the choice of labels")
     parser.add_argument("--validation", type=bool, default=False, help="take the validation images out of the pool and report their error")
+    parser.add_argument("--precision", type=Precision, default=Precision.float32, help="of products in training; bfloat16 is faster")
     parser.add_argument("--threads", type=int | None, default=None, help="CPU threads; part of the run, for sums depend on it")
     parser.add_argument("--split", type=str | None, default=None, help="manifest (split.json) to use instead of choosing labels")
     parser.add_argument("--out", type=str | None, default=None, help="run folder; default runs/<config>-seed<seed>-<hash>")

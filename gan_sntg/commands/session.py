@@ -54,7 +54,8 @@ class Session:
         with Progress(*columns, console=self.console) as self.bar:
             self.task = self.bar.add_task("training", total=options.epochs * streams.steps_per_epoch, completed=self.progress.step)
             self.clock = time.perf_counter()
-            engine.fit(method, streams, options.epochs, options.interval_epochs, self.progress, self.on_step, self.on_interval)
+            watch = self.progress, self.on_step, self.on_interval
+            engine.fit(method, streams, options.epochs, options.interval_epochs, *watch, options.precision)
         self.folder.finish(self.result())
 
     def on_step(self) -> None:

@@ -10,6 +10,7 @@ from gan_sntg.core.data.base import Source
 from gan_sntg.core.data.streams import Batch, Pool, Streams
 from gan_sntg.core.errors import NonFiniteError
 from gan_sntg.core.generators import purpose_generator
+from gan_sntg.core.precision import Precision
 
 Terms = dict[str, Tensor]
 
@@ -122,16 +123,19 @@ def fit(
     progress: Progress,
     on_step: Callable[[], None],
     on_interval: Callable[[dict[str, float]], None],
+    precision: Precision = Precision.float32,
 ) -> None:
     """Train from where `progress` stands to `epochs`.
 
     `on_interval` is called with the mean terms each `interval_epochs` and at the end: it evaluates, records and saves.
     Raises NonFiniteError before such a call where a term is not finite.
     """
-    meter = Meter()
+    meter, device = Meter(), streams.pool.x.device
     while progress.epoch < epochs:
         for batch in streams.epoch():
-            meter.add(method.step(batch, progress.epoch), progress.step)
+            with precision(device):
+                terms = method.step(batch, progress.epoch)
+            meter.add(terms, progress.step)
             progress.step += 1
             on_step()
         method.end_epoch()

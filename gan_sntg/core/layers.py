@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # what all of torch's batch norms are
 
+from gan_sntg.core.precision import at_least_float32
+
 MOMENTUM = 0.999  # of running means, per training-mode pass
 
 
@@ -32,7 +34,8 @@ class GaussianNoise(Noise):
         """Same shape as x; the gradient passes unchanged."""
         if not self.training or self.std == 0:
             return x
-        return x + self.std * torch.empty_like(x).normal_(generator=self.generator)
+        drawn = at_least_float32(torch.empty_like(x)).normal_(generator=self.generator)  # the same numbers whatever the precision
+        return x + (self.std * drawn).to(x.dtype)
 
 
 class Dropout(Noise):
@@ -80,8 +83,8 @@ class BatchNormBias(nn.Module):
         self.fixing = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [B, features, ...] -> the same shape."""
-        mean, var = self.mean, self.var
+        """x [B, features, ...] -> the same shape, float32 at the least."""
+        x, mean, var = at_least_float32(x), self.mean, self.var
         if self.training:
             var, mean = torch.var_mean(x, dim=[d for d in range(x.dim()) if d != 1], correction=0)
             if self.fixing:

@@ -33,7 +33,7 @@ class MeanOnly(WeightNorm):
         y = self.linear(x, self.weight())
         if self.initializing:
             return self._standardize(y)
-        return y + (self.b - self.mean(y)).view(1, -1, *[1] * (y.dim() - 2))
+        return y + (self.b - self.mean(y)).to(y.dtype).view(1, -1, *[1] * (y.dim() - 2))
 
     def _standardize(self, y: Tensor) -> Tensor:
         y = super()._standardize(y)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.layers import Dropout, GaussianNoise
 from gan_sntg.core.mean_only import MeanOnlyConv, MeanOnlyLinear
+from gan_sntg.core.precision import at_least_float32
 
 SLOPE = 0.1  # of every LeakyReLU
 
@@ -142,8 +143,3 @@ def channels_of(network: str, image_shape: tuple[int, ...], smallest: int) -> in
             f"{list(image_shape)}; give larger images, or another network"
         )
     return image_shape[0]
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """x, as float32 where its type is a shorter one."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,0 +1,28 @@
+"""In which arithmetic do networks compute while training? float32, or bfloat16 products with everything else in float32."""
+
+from contextlib import AbstractContextManager
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+
+class Precision(Enum):
+    """Of convolutions and matrix products in training; weights, optimizers, averages, losses and evaluation are float32 in both."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+    def __call__(self, device: torch.device | str) -> AbstractContextManager:
+        """The context to train in: autocast on the device, off for float32."""
+        return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self is Precision.bfloat16)
+
+
+def exactly(device: torch.device | str) -> AbstractContextManager:
+    """A context without autocast, for what rounding would spoil (VAT's power iteration)."""
+    return torch.autocast(torch.device(device).type, enabled=False)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """x, as float32 where its type is a shorter one: autocast leaves norms, softmax and logsumexp in bfloat16 on a CPU."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
