@@ -1,59 +1,33 @@
-"""What do the labels alone give? The baseline that every method must beat: cross-entropy on the labelled images."""
+"""What do the labels alone give? The baseline that every method must beat; with a graph, L_S + R_S of the student's own classes."""
 
-import torch
-from torch import nn
+from torch import Tensor
 
-from gan_sntg.core.average import Average
-from gan_sntg.core.consistency import supervised_loss
-from gan_sntg.core.data.streams import Batch
-from gan_sntg.core.engine import Method, Terms, descend
-from gan_sntg.core.layers import drawing_from
-from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
-from gan_sntg.core.schedules import linear_tail
-from gan_sntg.core.weight_norm import data_dependent_init
+from discriminative.objective import Objective
+from discriminative.passes import Stream
+from gan_sntg.core.data.base import Source
+from gan_sntg.core.data.streams import Pool, View
+from gan_sntg.core.errors import InputError
 
 
-class Supervised(Method):
-    """Cross-entropy on the labelled stream, with the optimizer, noise and averaging of FM-GAN's discriminator."""
+class Supervised(Objective):
+    """Cross-entropy on the labels; f~ is the student's own prediction, so that there is no consistency to ask for.
 
-    def __init__(
-        self,
-        net: nn.Module,
-        learning_rate: float = 3e-3,
-        decay_epochs: float | None = None,
-        beta1: float = 0.5,
-        average_decay: float = 0.9999,
-    ):
-        """net: x -> (h, logits); decay_epochs: see `linear_tail`; average_decay: of the average for testing."""
-        super().__init__()
-        self.net, self.average = net, Average(net, average_decay)
-        self.learning_rate, self.decay_epochs = learning_rate, decay_epochs
-        self.optimizers = {"net": AdamInside(trainable(net), learning_rate, (beta1, 0.999))}
+    Without a graph, only labelled images are drawn from `stream: two`.
+    """
+
+    def prepare(self, source: Source, pool: Pool) -> None:
+        """Raises InputError where a consistency weight is set: its term would be 0, and its gradient too."""
+        super().prepare(source, pool)
+        if self.consistency_weight:
+            raise InputError(f"Supervised has no consistency term, but consistency_weight is {self.consistency_weight}; set it to 0")
 
     @property
-    def classifiers(self) -> dict[str, nn.Module]:
-        """The network as it is, its de-biased average, and the zero-start average."""
-        return {"last": self.net, "averaged": self.average.net, "zero_start": self.average.zero_start(self.net)}
+    def views(self) -> tuple[str, ...]:
+        """What of a batch it asks for."""
+        if self.stream is Stream.mixed:
+            return ("unlabeled",)
+        return ("labeled", "unlabeled") if self.graph_weight else ("labeled",)
 
-    def start(self, batch: Batch) -> None:
-        """Data-dependent initialisation from unlabelled images, as FM-GAN's."""
-        with drawing_from(self.net, self.generators["noise"]):
-            data_dependent_init(self.net, batch.unlabeled.x)
-
-    def step(self, batch: Batch, t: int) -> Terms:
-        """One descent of the cross-entropy."""
-        self.settings = {"learning_rate": self.learning_rate * linear_tail(t, self.decay_epochs)}
-        set_learning_rate(self.optimizers["net"], self.settings["learning_rate"])
-        terms = descend(self.optimizers["net"], self.terms(batch, t))
-        self.average.update(self.net)
-        return terms
-
-    def terms(self, batch: Batch, t: int) -> Terms:
-        """Alg. 1 without its unsupervised part."""
-        with drawing_from(self.net, self.generators["noise"]):
-            _, logits = self.net(batch.labeled.x)
-        return {"net/labeled": supervised_loss(logits, batch.labeled.y)}
-
-    def telemetry(self, batch: Batch) -> dict[str, float | torch.Tensor]:
-        """The learning rate."""
-        return self.settings
+    def targets(self, view: View, logits: Tensor) -> Tensor:
+        """softmax of the student's own logits, without gradient."""
+        return logits.detach().softmax(1)

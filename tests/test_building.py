@@ -76,7 +76,9 @@ def test_a_generator_with_a_normalization_that_cannot_be_undone_is_refused_befor
     outcome = command("train", "--config", tmp_path / "a.yaml", "--out", tmp_path / "run")
     assert outcome.status == 2 and "cannot be undone" in outcome.err and not (tmp_path / "run").exists()
     net = tree["method"]["init_args"]["discriminator"]
-    tree["method"] = {"class_path": "discriminative.supervised.Supervised", "init_args": {"net": net}}
+    schedule = {"class_path": "gan_sntg.core.schedules.LinearTail"}
+    options = {"net": net, "schedule": schedule, "learning_rate": 0.001, "consistency_weight": 0}
+    tree["method"] = {"class_path": "discriminative.supervised.Supervised", "init_args": options}
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(tree))
     assert command("train", "--config", tmp_path / "a.yaml", "--epochs", "1", "--out", tmp_path / "run").status == 0
 

@@ -3,14 +3,19 @@
 import torch
 from tiny import started, streams
 
+from discriminative.passes import Stream
 from discriminative.supervised import Supervised
+from gan_sntg.core.optim import Adam
+from gan_sntg.core.schedules import LinearTail
 from gan_sntg.networks import DenseDiscriminator
 
 
-def supervised(**options) -> Supervised:
+def supervised(schedule: LinearTail | None = None, **options) -> Supervised:
     torch.manual_seed(0)
-    method = Supervised(DenseDiscriminator((1, 4, 4), 3, widths=(12, 8)), **options)
+    given = {"learning_rate": 3e-3, "stream": Stream.two, "consistency_weight": 0.0, "adam": Adam.inside, "scaled": False}
+    method = Supervised(DenseDiscriminator((1, 4, 4), 3, widths=(12, 8)), schedule or LinearTail(), **(given | options))
     method.seed(0, "cpu")
+    method.scale = 1.0
     return method
 
 
@@ -39,9 +44,15 @@ def test_unlabelled_images_change_nothing():
 
 def test_it_learns_from_its_labels():
     s = streams()
-    method = started(supervised(decay_epochs=30), s)
+    method = started(supervised(LinearTail(30)), s)
     for t in range(30):
         for batch in s.epoch():
             method.step(batch, t)
     labeled = s.pool.view(s.pool.labeled)
     assert (method.net.eval()(labeled.x)[1].argmax(1) == labeled.y).all()
+
+
+def test_without_a_graph_two_streams_are_one_of_labelled_images():
+    assert supervised().views == ("labeled",)
+    assert supervised(graph_weight=0.1).views == ("labeled", "unlabeled")
+    assert supervised(stream=Stream.mixed).views == ("unlabeled",)

@@ -1,0 +1,48 @@
+"""How does mean teacher make f~? By a network whose weights are a moving average of the student's (Eq. 4; Tarvainen and Valpola)."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from discriminative.objective import Objective
+from gan_sntg.core.data.streams import Batch, View
+from gan_sntg.core.layers import drawing_from
+
+
+class MeanTeacher(Objective):
+    """theta' <- alpha theta' + (1 - alpha) theta after each step, from theta' = theta; tested with theta'.
+
+    The teacher sees images mirrored, translated and disturbed on its own, in training mode, and keeps running statistics of its own.
+    alpha is `early_decay` for the first `early_epochs` (reference 3: 0.99 while w rises on SVHN).
+    """
+
+    def __init__(self, decay: float = 0.999, early_decay: float = 0.999, early_epochs: float = 0, **kwargs):
+        """decay: alpha, in [0, 1)."""
+        super().__init__(**kwargs)
+        self.decay, self.early_decay, self.early_epochs = decay, early_decay, early_epochs
+        self.teacher = copy.deepcopy(self.net).requires_grad_(False)
+        del self.average  # the teacher is one
+
+    @property
+    def classifiers(self) -> dict[str, nn.Module]:
+        """The student, and the teacher as the averaged network."""
+        return {"last": self.net, "averaged": self.teacher}
+
+    def start(self, batch: Batch) -> None:
+        """The teacher begins as the initialised student."""
+        super().start(batch)
+        self.teacher.load_state_dict(self.net.state_dict())
+
+    @torch.no_grad()
+    def follow(self, t: int) -> None:
+        """Eq. 4, after each step."""
+        alpha = self.early_decay if t < self.early_epochs else self.decay
+        torch._foreach_lerp_(list(self.teacher.parameters()), list(self.net.parameters()), 1 - alpha)
+
+    @torch.no_grad()
+    def targets(self, view: View, logits: Tensor) -> Tensor:
+        """softmax of the teacher's pass, without gradient."""
+        x = self.augmentation(view.x, self.generators["augmentation"])
+        with drawing_from(self.teacher, self.generators["noise"]):
+            return self.teacher(x)[1].softmax(1)

@@ -1,0 +1,133 @@
+"""How does virtual adversarial training make f~? By the clean pass; the student's is the worst one nearby (Eq. 5; Miyato et al.)."""
+
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from discriminative.objective import Objective
+from discriminative.passes import Pass, Stream
+from gan_sntg.core.consistency import entropy, kl_divergence
+from gan_sntg.core.data.base import Source
+from gan_sntg.core.data.streams import Batch, Pool, View
+from gan_sntg.core.engine import Terms
+from gan_sntg.core.errors import InputError
+from gan_sntg.core.layers import drawing_from, frozen_statistics
+from gan_sntg.core.precision import exactly
+
+
+class GraphPass(Enum):
+    """Whose features the graph shapes: the student's (`perturbed`), or the `clean` ones; the paper does not say (reference 1.6)."""
+
+    perturbed = "perturbed"
+    clean = "clean"
+
+
+class VAT(Objective):
+    """R_C = KL(f(x) || f(x + r)), r of norm epsilon along the worst direction, f(x) constant; with `entropy_weight`, VAT+Ent.
+
+    All passes of a step over the unlabelled images share one draw of noise, as in the authors' TensorFlow code, and move no running
+    statistics: the labelled pass alone does. Those are refreshed on labelled images before each evaluation (reference 4).
+    """
+
+    divergence = staticmethod(kl_divergence)
+    purposes = (*Objective.purposes, "direction", "refresh")
+
+    def __init__(
+        self,
+        epsilon: float,
+        xi: float = 1e-2,
+        power_iterations: int = 1,
+        entropy_weight: float = 0.0,
+        graph_pass: GraphPass = GraphPass.perturbed,
+        refresh_batches: int = 100,
+        **kwargs,
+    ):
+        """epsilon, xi: norms of r and of the probe, per image. Raises InputError unless 0 < epsilon and 1e-4 <= xi <= 10.
+
+        The source's xi of 1e-6 is lost in the rounding of x + xi d in float32: its direction is half noise (reference 10, 14).
+        """
+        super().__init__(stream=Stream.two, **kwargs)
+        if not epsilon > 0:
+            raise InputError(f"epsilon is {epsilon}; give the norm of the adversarial perturbation, above 0")
+        if not 1e-4 <= xi <= 10:
+            raise InputError(f"xi is {xi}; give 1e-4 to 10: less is lost in the rounding of float32, more is no longer near the image")
+        if power_iterations < 1 or refresh_batches < 0:
+            raise InputError(f"power_iterations is {power_iterations}, refresh_batches {refresh_batches}; give at least 1 and 0")
+        self.epsilon, self.xi, self.power_iterations = epsilon, xi, power_iterations
+        self.entropy_weight, self.graph_pass, self.refresh_batches = entropy_weight, graph_pass, refresh_batches
+
+    def prepare(self, source: Source, pool: Pool) -> None:
+        """Keep the pool for `before_evaluation`."""
+        super().prepare(source, pool)
+        self.pool = pool
+
+    def weights(self) -> dict[str, float]:
+        """And that of the entropy."""
+        return super().weights() | {"net/entropy": self.entropy_weight}
+
+    def check(self, batch_size: int, labeled_batch_size: int) -> None:
+        """Raise InputError where the pairing cannot pair the unlabelled images alone."""
+        if self.graph_weight:
+            self.pairing(batch_size, torch.Generator())
+
+    def terms(self, batch: Batch, t: int) -> Terms:
+        """Alg. 1, and the entropy of the clean predictions, of constant weight."""
+        found = self.passes(batch)
+        more = {"net/entropy": self.entropy_weight * entropy(found.clean)} if self.entropy_weight else {}
+        return self.weighted(found, t) | more
+
+    def passes(self, batch: Batch) -> Pass:
+        """The labelled pass; the clean and the perturbed one over the unlabelled images, augmented once."""
+        labeled, view = (self.view(Batch(unlabeled=v)) for v in (batch.labeled, batch.unlabeled))
+        _, logits = self.predict(self.translated(labeled.x))
+        x = self.translated(view.x)
+        noise = self.generators["noise"].get_state()
+        with frozen_statistics(self.net):
+            h, clean = self.predict(x)
+            targets = self.targets(view, clean)
+            r = self.epsilon * self.direction(x, targets, noise)
+            h_perturbed, perturbed = self.predict_with(noise, x + r)
+        h = h if self.graph_pass is GraphPass.clean else h_perturbed
+        return Pass(view, h, targets, (logits, labeled.y), (targets, perturbed), clean)
+
+    def targets(self, view: View, logits: Tensor) -> Tensor:
+        """softmax of the clean pass, without gradient."""
+        return logits.detach().softmax(1)
+
+    def direction(self, x: Tensor, targets: Tensor, noise: Tensor) -> Tensor:
+        """Unit vectors d [B, ...] of steepest KL(targets || f(x + d)) by power iteration; noise: the state all passes draw from."""
+        generator = self.generators["direction"]
+        d = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+        rounded = torch.is_autocast_enabled(x.device.type)
+        with exactly(x.device):
+            if rounded:  # the difference of two precisions would drown that of x and x + d
+                targets = self.predict_with(noise, x)[1].detach().softmax(1)
+            for _ in range(self.power_iterations):
+                d = (self.xi * unit(d)).requires_grad_()
+                (d,) = torch.autograd.grad(kl_divergence(targets, self.predict_with(noise, x + d)[1]), d)
+        return unit(d)
+
+    def predict_with(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(h, logits) of the student with the noise that follows the given generator state."""
+        self.generators["noise"].set_state(noise)
+        return self.predict(x)
+
+    @torch.no_grad()
+    def before_evaluation(self) -> None:
+        """Renew running statistics by training-mode passes over labelled images, where the networks have any."""
+        if not any(True for _ in self.net.buffers()):
+            return
+        generator, index = self.generators["refresh"], self.pool.labeled
+        for net in (self.net, self.average.net):
+            with drawing_from(net.train(), generator):
+                for _ in range(self.refresh_batches):
+                    chosen = index[torch.randint(len(index), (100,), generator=generator, device=index.device)]
+                    net(self.augmentation(self.pool.view(chosen).x, generator))
+        self.average.net.eval()
+
+
+def unit(d: Tensor) -> Tensor:
+    """d [B, ...] by its norm, an image each; first by its largest element, so that tiny gradients do not underflow (reference 4)."""
+    d = d / (d.abs().amax(tuple(range(1, d.dim())), keepdim=True) + 1e-12)
+    return d / torch.sqrt(1e-6 + d.square().sum(tuple(range(1, d.dim())), keepdim=True))
