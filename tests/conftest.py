@@ -70,6 +70,15 @@ def tiny_tree():
 
 
 @pytest.fixture(scope="session")
+def labels_alone(tiny_tree):
+    """The method of that configuration without its GAN, as a tree: its discriminator, trained on the labels alone."""
+    net = tiny_tree()["method"]["init_args"]["discriminator"]
+    schedule = {"class_path": "gan_sntg.core.schedules.LinearTail"}
+    options = {"net": net, "schedule": schedule, "learning_rate": 0.001, "consistency_weight": 0, "stream": "two"}
+    return lambda: copy.deepcopy({"class_path": "discriminative.supervised.Supervised", "init_args": options})
+
+
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
     """The same as a file."""
     path = tmp_path_factory.mktemp("configs") / "tiny.yaml"

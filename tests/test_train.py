@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,11 +16,9 @@ from discriminative.supervised import Supervised
 
 
 @pytest.fixture
-def supervised(tiny_tree, tmp_path) -> Path:
+def supervised(tiny_tree, labels_alone, tmp_path) -> Path:
     """A configuration of the supervised baseline."""
-    net = tiny_tree()["method"]["init_args"]["discriminator"]
-    method = {"class_path": "discriminative.supervised.Supervised", "init_args": {"net": net}}
-    (tmp_path / "supervised.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": method, "epochs": 1}))
+    (tmp_path / "supervised.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": labels_alone(), "epochs": 1}))
     return tmp_path / "supervised.yaml"
 
 
@@ -129,3 +128,15 @@ def test_python_m_gan_sntg_is_the_command(tiny, finished, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="0"):
         runpy.run_module("gan_sntg", run_name="__main__")
     assert "test error" in capsys.readouterr().out
+
+
+def test_a_run_from_before_an_option_existed_is_the_same_run_at_its_default_and_another_elsewhere(command, tiny, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    config = tmp_path / "run/config.yaml"
+    lines = config.read_text().splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if not line.startswith("precision:")))
+    assert len(config.read_text().splitlines()) == len(lines) - 1
+    words = ["train", "--config", tiny, "--out", tmp_path / "run"]
+    assert command(*words).status == 0
+    outcome = command(*words, "--precision", "bfloat16")
+    assert outcome.status == 2 and "precision: float32 there, bfloat16 here" in outcome.err

@@ -92,7 +92,7 @@ def stand_in(file: str, tree: dict) -> list[str]:
 def report(console: Console, file: str, parts: Parts, health: Health) -> None:
     """One configuration's table, what it was fed and what is wrong."""
     nets = [net for net in next(iter(health.gradients.values())) if any(found[net][1] > 0 for found in health.gradients.values())]
-    table = Table(title=f"{file}: {type(parts.method).__name__} on {parts.source.name}", title_justify="left")
+    table = Table()
     for column in ("term", "value", *(f"|gradient| into {net}" for net in nets), "its step moves"):
         table.add_column(column, justify="left" if column in ("term", "its step moves") else "right")
     for term, value in health.terms.items():
@@ -101,7 +101,7 @@ def report(console: Console, file: str, parts: Parts, health: Health) -> None:
         table.add_row(term, f"{value:.4g}", *norms, moved)
     for term in health.off:
         table.add_row(term, "off: its weight is 0", *("" for _ in nets), "")
-    console.print(table)
+    console.print(f"{file}: {type(parts.method).__name__} on {parts.source.name}", table, sep="\n")
     pool, y = parts.streams.pool, parts.streams.pool.y
     counts = torch.bincount(y[y != UNLABELED], minlength=parts.source.num_classes).tolist()
     console.print(f"labels a class: {spread(counts)}; {describe(next(iter(parts.streams.epoch())))}; {len(pool.unlabeled):,} in the pool")

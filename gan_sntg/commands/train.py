@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 from jsonargparse import Namespace
 
-from gan_sntg.commands.building import config_parser, identity
-from gan_sntg.commands.parsing import Parser, load_yaml
+from gan_sntg.commands.building import config_parser, identity, read_run
+from gan_sntg.commands.parsing import Parser
 from gan_sntg.commands.session import Session
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.record import RunFolder
@@ -43,8 +43,9 @@ def default_folder(options: Namespace, text: str) -> str:
 
 
 def check_same(folder: RunFolder, text: str) -> None:
-    """Raise InputError unless the folder was made by the same options."""
-    before, now = flat(identity(load_yaml(folder.config))), flat(identity(yaml.safe_load(text)))
+    """Raise InputError unless the folder was made by the same options; one that is newer than the folder counts as its default."""
+    parser, options = read_run(folder.path)
+    before, now = (flat(identity(yaml.safe_load(t))) for t in (parser.dump(options, skip_unset=False), text))
     changed = [f"{k}: {before.get(k)} there, {now.get(k)} here" for k in sorted(before | now) if before.get(k) != now.get(k)]
     if changed:
         what = "; ".join(changed[:3])
