@@ -14,7 +14,7 @@ BINS = 15  # of confidence, equally wide
 
 @torch.no_grad()
 def logits_of(net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> Tensor:
-    """Logits [N, K] of x uint8 [N, C, H, W], all of them; evaluation mode, and the mode is left as it was."""
+    """Logits [N, K] of x as the data set holds them, [N, ...], all of them; evaluation mode, and the mode is left as it was."""
     training = net.training
     net.eval()
     logits = torch.cat([net(normalize(part))[1] for part in x.split(batch_size)])
@@ -28,7 +28,7 @@ def percent_wrong(logits: Tensor, y: Tensor) -> float:
 
 
 def error_rate(net: nn.Module, x: Tensor, y: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> float:
-    """Percent of images whose arg max logit is not the label. x uint8 [N, C, H, W], y [N], all of them; evaluation mode."""
+    """Percent of examples whose arg max logit is not the label. x [N, ...] as the data set holds them, y [N], all; evaluation mode."""
     return percent_wrong(logits_of(net, x, normalize, batch_size), y)
 
 
