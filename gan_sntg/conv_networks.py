@@ -26,8 +26,10 @@ class Depth(NamedTuple):
 DEPTHS = {28: Depth(2, 7, 2), 32: Depth(2, 4, 3), 48: Depth(3, 6, 3), 64: Depth(3, 4, 4)}
 
 
-def depth_for(image_shape: tuple[int, int, int]) -> Depth:
-    """The depth for images [C, H, W]. Raises InputError unless they are square, of a size in DEPTHS, with 1 or 3 channels."""
+def depth_for(image_shape: tuple[int, ...]) -> Depth:
+    """The depth for images [C, H, W]. Raises InputError unless they are square images, of a size in DEPTHS, with 1 or 3 channels."""
+    if len(image_shape) != 3:
+        raise InputError(f"the convolutional networks classify images, but an example is {list(image_shape)}; use a dense network")
     channels, height, width = image_shape
     if channels not in (1, 3) or height != width or height not in DEPTHS:
         sizes = ", ".join(map(str, DEPTHS))
@@ -45,7 +47,7 @@ class ConvDiscriminator(Discriminator):
     3 x 3 without padding and two of 1 x 1. Defaults are the CIFAR-10 network: 32 -> 16 -> 8 -> 6; the SVHN network: (64, 128).
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], num_classes: int, widths: tuple[int, int] = (96, 192), train_scale: bool = False):
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int] = (96, 192), train_scale: bool = False):
         """widths: of the first block, and of all that follows and h; train_scale: whether hidden g's train (the source: no)."""
         super().__init__()
         first, rest = widths
@@ -83,7 +85,7 @@ class ConvGenerator(Generator):
     Defaults are the network of CIFAR-10 and SVHN: 4 x 4 x 512, 8 x 8 x 256, 16 x 16 x 128, 32 x 32.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], latent: int = 100, width: int = 512):
+    def __init__(self, image_shape: tuple[int, ...], latent: int = 100, width: int = 512):
         """latent: size of z; width: channels of the smallest maps, halved at each doubling of the maps."""
         super().__init__()
         self.latent = latent

@@ -1,29 +1,106 @@
-"""How do figures look that are plotted, not drawn by a generator?"""
+"""How do figures of numbers look: calibration, error curves, accuracy under label noise?"""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from gan_sntg.core.checkpoint import write_atomically
+from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import BINS, Reliability
 
+# Told apart with any kind of colour vision (Okabe and Ito); their yellow and black are left out, for white paper and black marks.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+LINES, MARKERS = ("-", (0, (6, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (2, 1)), "-", (0, (6, 1.5))), "osD^vP"
+LEGEND = {"frameon": False, "fontsize": 12, "title_fontsize": 12, "alignment": "left"}
 
-def save_reliability(path: Path, table: Reliability) -> None:
-    """Write as PNG: for each bin of confidence the share that is right (bars) and the mean confidence (dots), images below."""
-    figure = Figure(figsize=(5, 6), layout="constrained")
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    left, filled = torch.arange(BINS) / BINS, table.count > 0
-    bars = {"align": "edge", "edgecolor": "white"}
-    top.bar(left[filled], table.accuracy[filled], 1 / BINS, color="lightsteelblue", label="accuracy", **bars)
-    top.plot([0, 1], [0, 1], "k--", linewidth=1, label="calibrated")
-    top.plot(table.confidence, table.accuracy, "o", color="tab:red", markersize=4, clip_on=False, label="at the mean confidence")
-    top.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
-    top.set_title(f"{int(table.count.sum()):,} images, ECE {table.calibration_error:.4f}")
-    figure.legend(loc="outside lower center", ncols=3, fontsize="small")
-    bottom.bar(left, table.count, 1 / BINS, color="tab:gray", **bars)
-    bottom.set(xlabel="confidence", ylabel="images")
+
+def save_figure(path: Path, figure: Figure) -> None:
+    """Write as PNG, whole or not at all."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     write_atomically(path, buffer.getbuffer())
+
+
+def save_reliability(path: Path, table: Reliability) -> None:
+    """Write as PNG: for each bin of confidence the share that is right (bars) and the mean confidence (dots), examples below."""
+    figure = Figure(figsize=(5, 6), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    left, filled = torch.arange(BINS).numpy() / BINS, (table.count > 0).numpy()
+    count, confidence, accuracy = (values.numpy() for values in table)
+    bars = {"align": "edge", "edgecolor": "white"}
+    top.bar(left[filled], accuracy[filled], 1 / BINS, color="lightsteelblue", label="accuracy", **bars)
+    top.plot([0, 1], [0, 1], "k--", linewidth=1, label="calibrated")
+    top.plot(confidence, accuracy, "o", color="tab:red", markersize=4, clip_on=False, label="at the mean confidence")
+    top.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+    top.set_title(f"{int(count.sum()):,} examples, ECE {table.calibration_error:.4f}")
+    figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+    bottom.bar(left, count, 1 / BINS, color="tab:gray", **bars)
+    bottom.set(xlabel="confidence", ylabel="examples")
+    save_figure(path, figure)
+
+
+class Curve(NamedTuple):
+    """Errors in percent [S, T] of S runs (seeds) of one method, measured after the same epochs [T]."""
+
+    epochs: Tensor
+    errors: Tensor
+
+
+def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: float | None = None) -> None:
+    """Write as PNG (Figs. 3 and 4, left): for each method the mean error of its n runs, and the range from best to worst as a band.
+
+    most: where the axis of the errors ends; by default where they do. Raises InputError for more methods than can be told apart.
+    """
+    figure, axes = plain_axes(title, xlabel="epoch", ylabel="test error, %")
+    for (name, (epochs, errors)), color, _, line in styled(curves):
+        x, y = epochs.numpy(), errors.double()
+        axes.plot(x, y.mean(0).numpy(), linestyle=line, color=color, linewidth=2.2, label=f"{name}, n = {len(y)}")
+        axes.fill_between(x, y.amin(0).numpy(), y.amax(0).numpy(), color=color, alpha=0.18, linewidth=0)
+    axes.set_xlim(0, max(int(curve.epochs.max()) for curve in curves.values()))
+    axes.set_ylim(0, most)
+    axes.legend(title="mean, and range over n runs", **LEGEND)
+    save_figure(path, figure)
+
+
+def save_noise(path: Path, table: dict[str, dict[float, list[float]]], title: str = "") -> None:
+    """Write as PNG (Fig. 4): test accuracy against the percentage of labels drawn anew, mean ± standard deviation of n runs.
+
+    table: {method: {percentage: accuracies in percent of its runs}}. Raises InputError for more methods than can be told apart.
+    """
+    figure, axes = plain_axes(title, xlabel="labels drawn at random, %", ylabel="test accuracy, %")
+    for (name, row), color, marker, line in styled(table):
+        percentages, counts = sorted(row), sorted({len(a) for a in row.values()})
+        found = [torch.tensor(row[p], dtype=torch.float64) for p in percentages]
+        mean, std = [float(a.mean()) for a in found], [float(a.std()) if len(a) > 1 else 0.0 for a in found]
+        style = {"color": color, "linestyle": line, "marker": marker, "markersize": 6, "linewidth": 2.2}
+        axes.errorbar(percentages, mean, std, capsize=4, elinewidth=1.2, label=f"{name}, n = {' to '.join(map(str, counts))}", **style)
+    axes.set_xticks(sorted({p for row in table.values() for p in row}))
+    axes.set_ylim(0, 102)  # room for a marker at 100
+    axes.legend(title="mean ± standard deviation of n runs", **LEGEND)
+    save_figure(path, figure)
+
+
+def plain_axes(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+    """One plot of 800 x 500 pixels with faint horizontal lines and no frame but its two axes."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(axis="y", color="0.9")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(title, loc="left", fontsize=14)
+    axes.set_xlabel(xlabel, fontsize=13)
+    axes.set_ylabel(ylabel, fontsize=13)
+    axes.tick_params(labelsize=12)
+    return figure, axes
+
+
+def styled(methods: dict) -> Iterator[tuple]:
+    """((name, values), colour, marker, line) of each method. Raises InputError for none, or more than there are colours."""
+    if not 1 <= len(methods) <= len(COLORS):
+        raise InputError(f"{len(methods)} methods cannot be told apart in one figure; give 1 to {len(COLORS)}")
+    return zip(methods.items(), COLORS, MARKERS, LINES, strict=False)

@@ -37,7 +37,7 @@ class DenseDiscriminator(Discriminator):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int],
+        image_shape: tuple[int, ...],
         num_classes: int,
         widths: tuple[int, ...] = (1000, 500, 250, 250, 250),
         input_noise: float = 0.3,
@@ -53,7 +53,7 @@ class DenseDiscriminator(Discriminator):
         self.out = WeightNormLinear(sizes[-1], num_classes, train_scale=True)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x [B, C, H, W] -> h [B, widths[-1]], logits [B, K]."""
+        """x [B, C, H, W], or points [B, 2] -> h [B, widths[-1]], logits [B, K]."""
         h = x.flatten(1)
         for layer, noise in zip(self.hidden, self.noise, strict=False):
             h = F.relu(layer(noise(h)))
@@ -64,7 +64,7 @@ class DenseDiscriminator(Discriminator):
 class DenseGenerator(Generator):
     """Dense layers with bias-only batch norm and softplus, then a weight-norm layer and sigmoid (reference 5, MNIST)."""
 
-    def __init__(self, image_shape: tuple[int, int, int], latent: int = 100, widths: tuple[int, ...] = (500, 500)):
+    def __init__(self, image_shape: tuple[int, ...], latent: int = 100, widths: tuple[int, ...] = (500, 500)):
         """latent: size of z; widths: of the hidden layers."""
         super().__init__()
         check_widths(widths)

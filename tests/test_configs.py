@@ -10,6 +10,7 @@ import yaml
 
 from gan_sntg.commands.building import build, config_parser
 from gan_sntg.commands.parsing import Parser
+from gan_sntg.core.data.plane import Plane
 from gan_sntg.core.schedules import linear_tail
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*/*.yaml"))
@@ -33,14 +34,15 @@ def made(shape: tuple[int, int, int], classes: int):
 
 @pytest.fixture
 def options(config, monkeypatch):
-    """A configuration's options and parser, its data set replaced by made images of the shape that it declares."""
+    """A configuration's options and parser, its data set replaced by made images of the shape that it declares; points are as they are."""
     data = yaml.safe_load(config.read_text())["data"]
     module, _, name = data["class_path"].rpartition(".")
     source, given = getattr(importlib.import_module(module), name), data.get("init_args", {})
-    size = given.get("image_size")
-    shape = (3 if given["color"] else 1, size, size) if size else SHAPES[name]
-    read = functools.wraps(source.__init__)(made(shape, 3 if size else 10))
-    monkeypatch.setattr(source, "__init__", read)
+    if not issubclass(source, Plane):
+        size = given.get("image_size")
+        shape = (3 if given["color"] else 1, size, size) if size else SHAPES[name]
+        read = functools.wraps(source.__init__)(made(shape, 3 if size else 10))
+        monkeypatch.setattr(source, "__init__", read)
     parser = config_parser()
     return parser, parser.parse_args(["--config", str(config), "--batch_size", "4", "--device", "cpu"])
 
@@ -89,6 +91,7 @@ def test_a_convolutional_recipe_is_that_of_the_source(config):
 
 def test_a_cell_is_named_after_its_labels():
     labels = {path.parent.name: yaml.safe_load(path.read_text())["labels"] for path in CONFIGS}
-    assert all(str(n) == cell.split("_")[1] for cell, n in labels.items() if cell not in ("svhn_part", "folder_example"))
+    assert all(str(n) == cell.split("_")[-1] for cell, n in labels.items() if cell not in ("svhn_part", "folder_example"))
     expected = {"digits_20", "mnist_20", "mnist_50", "mnist_100", "svhn_1000", "svhn_part", "folder_example"}
+    expected |= {"two_moons_12", "four_spins_12"}
     assert expected | {"cifar10_1000", "cifar10_2000", "cifar10_4000"} <= set(labels)

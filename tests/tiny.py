@@ -1,4 +1,4 @@
-"""Small parts that tests share: a source of a few noisy images, streams over it, and a GAN on 4 x 4 pixels."""
+"""Small parts that tests share: a source of a few noisy images, streams over it, a GAN on 4 x 4 pixels, and a run on points."""
 
 import torch
 
@@ -73,3 +73,18 @@ def norms(method, term: torch.Tensor) -> dict[str, float]:
         grads = torch.autograd.grad(term, params, retain_graph=True, allow_unused=True) if params else []
         out[name] = float(sum(g.abs().sum() for g in grads if g is not None))
     return out
+
+
+# A configuration of 10 steps on four spins, as a tree.
+NET = {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [16], "input_noise": 0.1, "hidden_noise": 0.0}}
+POINTS = {
+    "data": {"class_path": "gan_sntg.core.data.plane.FourSpins"},
+    "labels": 12,
+    "normalization": {"class_path": "gan_sntg.core.data.whiten.AsIs"},
+    "batch_size": 50,
+    "epochs": 2,
+    "steps_per_epoch": 5,
+    "method": {"class_path": "discriminative.supervised.Supervised", "init_args": {"net": NET}},
+    "threads": 1,
+    "device": "cpu",
+}

@@ -42,7 +42,7 @@ def config_parser() -> Parser:
     parser.add_argument("--labels", type=int | None, default=None, help="how many images have a known label; null: all that have one")
     parser.add_argument("--balance", type=Balance, default=Balance.equal, help="how they are shared by the classes")
     parser.add_argument("--label_noise", type=float, default=0.0, help="share of the known labels that are drawn anew from all classes")
-    parser.add_argument("--normalization", type=Normalization, help="how uint8 images become what networks see")
+    parser.add_argument("--normalization", type=Normalization, help="how images or points become what networks see")
     parser.add_argument("--batch_size", type=int, default=100, help="images of each kind a step")
     parser.add_argument("--labeled_batch_size", type=int | None, default=None, help="labelled images a step, where not batch_size")
     parser.add_argument("--method", type=Method, help="method: class_path and init_args")
@@ -115,7 +115,8 @@ def build(parser: Parser, options: Namespace) -> Parts:
 
 
 def fit(normalization: Normalization, x: Tensor, method: Method) -> None:
-    """Fit on the pool's images x uint8 [U, C, H, W]; where the method generates images, make sure now that it can be undone."""
+    """Fit on the pool's examples x [U, ...], if they are of its kind; where the method has a generator, make sure that it can be undone."""
+    normalization.check(x)
     normalization.fit(x)
     if getattr(method, "generator", None) is not None:
         normalization.images(normalization(x[:2]))

@@ -71,7 +71,9 @@ def predict(parts: Parts, net: nn.Module, files: list[Path]) -> tuple[dict[Path,
 
 
 def picture_kind(image_shape: tuple[int, ...]) -> tuple[int, bool]:
-    """Size in pixels and whether in colour, of images [C, H, W]. Raises InputError where they are not square."""
+    """Size in pixels and whether in colour, of images [C, H, W]. Raises InputError where they are points or not square."""
+    if len(image_shape) != 3:
+        raise InputError("the run classifies points of the plane, not images; give a run that was trained on images")
     channels, height, width = image_shape
     if height != width:
         raise InputError(f"the run's images are {height} x {width} pixels; files can only be cropped to squares")

@@ -98,7 +98,9 @@ class Session:
         return errors
 
     def draw_data(self) -> None:
-        """Training images as the networks will see them, in TensorBoard."""
+        """Training images as the networks will see them, in TensorBoard; nothing where the data are points."""
+        if len(self.parts.source.image_shape) != 3:
+            return
         x = self.parts.streams.example(GRID_SIZE, "display").unlabeled.x
         self.folder.log_image("data/normalized", grid(stretched(x).cpu()), 0)
 

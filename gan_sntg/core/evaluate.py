@@ -13,13 +13,18 @@ BINS = 15  # of confidence, equally wide
 
 
 @torch.no_grad()
-def logits_of(net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> Tensor:
-    """Logits [N, K] of x uint8 [N, C, H, W], all of them; evaluation mode, and the mode is left as it was."""
+def outputs_of(net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> tuple[Tensor, Tensor]:
+    """h [N, D] and logits [N, K] of x as the data set holds them, [N, ...], all; evaluation mode, and the mode is left as it was."""
     training = net.training
     net.eval()
-    logits = torch.cat([net(normalize(part))[1] for part in x.split(batch_size)])
+    h, logits = zip(*(net(normalize(part)) for part in x.split(batch_size)), strict=True)
     net.train(training)
-    return logits
+    return torch.cat(h), torch.cat(logits)
+
+
+def logits_of(net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> Tensor:
+    """The second of `outputs_of`."""
+    return outputs_of(net, x, normalize, batch_size)[1]
 
 
 def percent_wrong(logits: Tensor, y: Tensor) -> float:
@@ -28,7 +33,7 @@ def percent_wrong(logits: Tensor, y: Tensor) -> float:
 
 
 def error_rate(net: nn.Module, x: Tensor, y: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> float:
-    """Percent of images whose arg max logit is not the label. x uint8 [N, C, H, W], y [N], all of them; evaluation mode."""
+    """Percent of examples whose arg max logit is not the label. x [N, ...] as the data set holds them, y [N], all; evaluation mode."""
     return percent_wrong(logits_of(net, x, normalize, batch_size), y)
 
 

@@ -1,4 +1,4 @@
-"""What is a data set? Images and labels as uint8 and int64 tensors, and the checks that every set of one's own must pass."""
+"""What is a data set? Images (or points) and labels as tensors, and the checks that every set of one's own must pass."""
 
 import hashlib
 from functools import cached_property
@@ -13,7 +13,7 @@ from gan_sntg.core.generators import purpose_generator
 
 
 class Source:
-    """An image set: train_x uint8 [N, C, H, W], train_y int64 [N], test_x, test_y likewise, on the CPU.
+    """Images, train_x uint8 [N, C, H, W], or points, float32 [N, 2]; train_y int64 [N]; test_x, test_y likewise, on the CPU.
 
     train_y is UNLABELED where the set itself has no label; test_y never is. `validation` [V] indexes the labelled training
     images that `--validation` takes out of the pool: a cut fixed for the data set. `class_names` [K] where the data give them.
@@ -32,7 +32,7 @@ class Source:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """(C, H, W)."""
+        """(C, H, W), or (2,) where the examples are points."""
         return tuple(self.train_x.shape[1:])
 
     @property
@@ -42,7 +42,7 @@ class Source:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 over all pixels and labels: which data a manifest or a result speaks of."""
+        """SHA-256 over all pixels (or coordinates) and labels: which data a manifest or a result speaks of."""
         digest = hashlib.sha256()
         for tensor in (self.train_x, self.train_y, self.test_x, self.test_y):
             digest.update(np.ascontiguousarray(tensor.numpy()).data)

@@ -13,7 +13,7 @@ UNLABELED = -1
 
 
 class View(NamedTuple):
-    """Some examples: x [B, C, H, W] float, y [B] int64 with UNLABELED where hidden, index [B] into the training set."""
+    """Some examples: x [B, C, H, W] or [B, 2] float, y [B] int64 with UNLABELED where hidden, index [B] into the training set."""
 
     x: Tensor
     y: Tensor
@@ -38,7 +38,7 @@ class Pool:
     """
 
     def __init__(self, x: Tensor, truth: Tensor, y: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
-        """x uint8 [N, C, H, W], truth and y int64 [N]; unlabeled: indices [U] into them, of the labelled images too."""
+        """x uint8 [N, C, H, W] or float32 [N, 2], truth and y int64 [N]; unlabeled: indices [U] into them, of the labelled images too."""
         self.x, self.truth, self.y = x.to(device), truth.to(device), y.to(device)
         self.labeled, self.unlabeled = (y != UNLABELED).nonzero().squeeze(1).to(device), unlabeled.to(device)
         self.normalize = normalize

@@ -1,4 +1,4 @@
-"""How do uint8 images become what networks see, and back? Scalings that look at one image at a time."""
+"""How do examples become what networks see, and uint8 images come back? Scalings that look at one example at a time."""
 
 import torch
 from torch import Tensor
@@ -8,6 +8,11 @@ from gan_sntg.core.errors import InputError
 
 class Normalization:
     """Maps uint8 images to floats and back: `normalize.fit(train_x)` once, then `normalize(x)` and `normalize.images(x)`."""
+
+    def check(self, x: Tensor) -> None:
+        """Raise InputError unless x is of the kind that this maps: uint8 images."""
+        if x.dtype != torch.uint8:
+            raise InputError(f"{type(self).__name__} maps uint8 images, but the data are points; choose gan_sntg.core.data.whiten.AsIs")
 
     def fit(self, x: Tensor) -> None:
         """Learn what there is to learn from the training images, uint8 [N, C, H, W]; most learn nothing."""
@@ -70,6 +75,25 @@ class PerImage(Normalization):
         x = centered(x)
         rms = x.square().mean((1, 2, 3), keepdim=True).sqrt()
         return x / rms.where(rms > 0, 1)
+
+
+class AsIs(Normalization):
+    """Points as they are, for sets whose coordinates are standardised already (core/data/plane)."""
+
+    def check(self, x: Tensor) -> None:
+        """Raise InputError unless x are points, float [N, D]."""
+        if not x.is_floating_point() or x.dim() != 2:
+            kind = f"{x.dtype}, {list(x.shape[1:])}"
+            raise InputError(f"AsIs maps points, but the data are images ({kind}); choose UnitRange, Symmetric or ZCA")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """float [B, D], unchanged. Raises InputError for images."""
+        self.check(x)
+        return x
+
+    def images(self, x: Tensor) -> Tensor:
+        """Raises InputError: no image can be made of a point."""
+        raise InputError("points of the plane are no images, so that none can be drawn; choose a method without a generator")
 
 
 def centered(x: Tensor) -> Tensor:

@@ -1,0 +1,54 @@
+"""How does the test error fall (Fig. 3)? Curves of finished runs, mean and range over the seeds of each method.
+
+python scripts/fig3.py --runs "Pi=runs/a0,runs/a1" "Pi + SNTG=runs/b0,runs/b1" --title "CIFAR-10, 4,000 labels" --out docs/fig3.png
+
+Errors are those of the averaged classifier in metrics.jsonl.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from gan_sntg.commands.study import finished, run_script
+from gan_sntg.core.errors import InputError
+from gan_sntg.figures import Curve, save_curves
+
+ERROR = "test_error/averaged"
+
+
+def named(words: list[str]) -> dict[str, list[str]]:
+    """{name: run folders} of words NAME=RUN,RUN. Raises InputError for a word without a name or a run, or a name given twice."""
+    pairs = [word.partition("=")[::2] for word in words]
+    for word, (name, runs) in zip(words, pairs, strict=True):
+        if not name or not all(runs.split(",")):
+            raise InputError(f"--runs {word!r} is not NAME=RUN[,RUN...]; name the curve and the run folders that it is the mean of")
+    if len(dict(pairs)) < len(pairs):
+        raise InputError("--runs has a name twice; give all run folders of one curve together, with commas between")
+    return {name: runs.split(",") for name, runs in pairs}
+
+
+def curve(name: str, runs: list[str]) -> Curve:
+    """Raises InputError where a run is not finished or was measured after other epochs than the first."""
+    rows = [[(row["epoch"], row[ERROR]) for row in finished(run).rows()] for run in runs]
+    epochs = [epoch for epoch, _ in rows[0]]
+    for run, found in zip(runs, rows, strict=True):
+        if not found or [epoch for epoch, _ in found] != epochs:
+            raise InputError(f"{run} was not measured after the same epochs as {runs[0]}; give {name} runs of one length and interval")
+    return Curve(torch.tensor(epochs), torch.tensor([[error for _, error in found] for found in rows], dtype=torch.float64))
+
+
+def main(arguments: list[str]) -> None:
+    """Draw the curves and print where they are."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", nargs="+", required=True, metavar="NAME=RUN[,RUN...]", help="a curve and the run folders of its seeds")
+    parser.add_argument("--title", default="", help="above the figure")
+    parser.add_argument("--most", type=float, default=None, help="where the axis of the errors ends, in percent")
+    parser.add_argument("--out", type=Path, default=Path("docs/fig3.png"), help="PNG file")
+    options = parser.parse_args(arguments)
+    save_curves(options.out, {name: curve(name, runs) for name, runs in named(options.runs).items()}, options.title, options.most)
+    print(options.out)
+
+
+if __name__ == "__main__":
+    run_script(main)
