@@ -69,10 +69,8 @@ def test_a_file_that_cannot_be_written_is_refused(command, contents, finished, t
     assert contents(tmp_path) == {Path("file"): b"mine"}
 
 
-def test_a_run_without_a_generator_is_refused(command, tiny_tree, tmp_path):
-    net = tiny_tree()["method"]["init_args"]["discriminator"]
-    method = {"class_path": "discriminative.supervised.Supervised", "init_args": {"net": net}}
-    (tmp_path / "supervised.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": method, "epochs": 1}))
+def test_a_run_without_a_generator_is_refused(command, tiny_tree, labels_alone, tmp_path):
+    (tmp_path / "supervised.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": labels_alone(), "epochs": 1}))
     command("train", "--config", tmp_path / "supervised.yaml", "--out", tmp_path / "run")
     outcome = command("sample", tmp_path / "run")
     assert outcome.status == 2 and "is a run of Supervised, which has no generator" in outcome.err

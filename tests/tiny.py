@@ -84,7 +84,16 @@ POINTS = {
     "batch_size": 50,
     "epochs": 2,
     "steps_per_epoch": 5,
-    "method": {"class_path": "discriminative.supervised.Supervised", "init_args": {"net": NET}},
+    "method": {
+        "class_path": "discriminative.supervised.Supervised",
+        "init_args": {
+            "net": NET,
+            "schedule": {"class_path": "gan_sntg.core.schedules.LinearTail"},
+            "learning_rate": 0.001,
+            "consistency_weight": 0,
+            "stream": "two",
+        },
+    },
     "threads": 1,
     "device": "cpu",
 }
