@@ -5,6 +5,7 @@ import copy
 import hashlib
 import io
 import os
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from gan_sntg.commands.main import main
 from gan_sntg.core.data import published, sources
 
 torch.set_num_threads(1)
+os.environ["GAN_SNTG_CACHE"] = tempfile.mkdtemp(prefix="gan-sntg-cache-")  # nothing is written into, or taken from, the user's
 pytest.register_assert_rewrite("run_folders", "tiny")
 
 TINY = {

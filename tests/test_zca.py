@@ -142,3 +142,56 @@ def test_the_statistics_are_those_of_the_fit_whatever_batch_is_whitened():
 def test_using_it_before_the_fit_is_an_error():
     with pytest.raises(RuntimeError, match="ZCA is used before `fit`"):
         ZCA()(images(3))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, and every image large enough for it."""
+    monkeypatch.setenv("GAN_SNTG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(zca, "LARGE", 1)
+    return tmp_path / "cache"
+
+
+def refitted(variant: type, x: torch.Tensor, monkeypatch) -> bool:
+    """Whether another whitening of x has to find its statistics, which must come out the same."""
+    whole, again, found = variant(), variant(), []
+    monkeypatch.setattr(zca, "LARGE", 10**9)
+    whole.fit(x)
+    monkeypatch.setattr(zca, "LARGE", 1)
+    monkeypatch.setattr(variant, "_found", lambda self, x, d, real=variant._found: found.append(d) or real(self, x, d))
+    again.fit(x)
+    assert all(torch.equal(getattr(again, name), getattr(whole, name)) for name in ("mean", "matrix", "inverse"))
+    return bool(found)
+
+
+@ALL
+def test_large_statistics_are_found_once_and_only_for_the_same_images_and_variant(variant, cache, monkeypatch):
+    assert refitted(variant, images(400), monkeypatch)
+    assert not refitted(variant, images(400), monkeypatch)
+    assert refitted(variant, images(399), monkeypatch)
+    other = ZCA if variant is not ZCA else ContrastZCA
+    assert refitted(other, images(400), monkeypatch)
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[: len(data) // 2], lambda data: b"junk" * 100])
+def test_a_damaged_cache_is_found_anew(cache, monkeypatch, damage):
+    refitted(ZCA, images(400), monkeypatch)
+    (file,) = cache.iterdir()
+    file.write_bytes(damage(file.read_bytes()))
+    assert refitted(ZCA, images(400), monkeypatch)
+    assert not refitted(ZCA, images(400), monkeypatch)
+
+
+def test_a_cache_of_another_shape_or_with_code_in_it_is_not_used(cache, monkeypatch):
+    refitted(ZCA, images(400), monkeypatch)
+    (file,) = cache.iterdir()
+    torch.save({"mean": torch.zeros(3), "matrix": torch.zeros(3, 3), "inverse": torch.zeros(3, 3)}, file)
+    assert refitted(ZCA, images(400), monkeypatch)
+    torch.save(ZCA(), file)  # a pickled object
+    assert refitted(ZCA, images(400), monkeypatch)
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"mine")
+    monkeypatch.setenv("GAN_SNTG_CACHE", str(tmp_path / "file/cache"))
+    assert refitted(ZCA, images(400), monkeypatch) and refitted(ZCA, images(400), monkeypatch)

@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor
 
+from gan_sntg.core.data.kept import keep, key_of, recall
 from gan_sntg.core.data.whiten import Normalization, centered, to_bytes
 from gan_sntg.core.errors import InputError
 
 BLOCK = 1000  # images whose float64 copies are held at once while fitting
+LARGE = 1000  # numbers of an image from which on statistics are kept (half a minute for CIFAR-10)
 
 
 class Whitening(Normalization):
@@ -24,8 +26,20 @@ class Whitening(Normalization):
         raise NotImplementedError
 
     def fit(self, x: Tensor) -> None:
-        """Find mean and covariance of the images x uint8 [N, C, H, W]. Raises InputError where they vary in too few directions."""
+        """Find mean and matrix for the images x uint8 [N, C, H, W], or recall them where they are large and were found before.
+
+        Raises InputError where the images vary in too few directions.
+        """
         d = x[0].numel()
+        key = key_of(type(self).__name__, x) if d >= LARGE else ""
+        statistics = recall(key, {"mean": (d,), "matrix": (d, d), "inverse": (d, d)}) if key else None
+        if statistics is None:
+            statistics = self._found(x, d)
+            if key:
+                keep(key, statistics)
+        self.mean, self.matrix, self.inverse = (statistics[name] for name in ("mean", "matrix", "inverse"))
+
+    def _found(self, x: Tensor, d: int) -> dict[str, Tensor]:
         mean, covariance = torch.zeros(d, dtype=torch.float64), torch.zeros(d, d, dtype=torch.float64)
         for block in x.split(BLOCK):
             mean += self._rows(block).sum(0) / len(x)
@@ -40,9 +54,8 @@ class Whitening(Normalization):
                 f"along some of their {d} (too few images, or pixels that never change); choose ZCA, which is regularised"
             )
         gain = self.gain(spectrum.clamp_min(0))
-        self.mean = mean.float()
-        self.matrix = (directions * gain @ directions.T).float()
-        self.inverse = (directions / gain @ directions.T).float()
+        matrix, inverse = directions * gain @ directions.T, directions / gain @ directions.T
+        return {"mean": mean.float(), "matrix": matrix.float(), "inverse": inverse.float()}
 
     def _rows(self, x: Tensor) -> Tensor:
         return self.scale(x).flatten(1).double()
