@@ -96,3 +96,13 @@ def test_normalised_images_are_shown_once_at_the_start_of_a_run(command, tiny, t
     events = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0}).Reload()
     assert [shown.step for shown in events.Images("data/normalized")] == [0]
     assert json.loads((run / "result.json").read_text())["epochs"] == 1
+
+
+def test_augmented_images_are_shown_beside_the_normalised_ones(command, tiny_tree, labels_alone, tmp_path):
+    method = labels_alone()
+    method["init_args"]["augmentation"] = {"class_path": "gan_sntg.core.data.augment.Augmentation", "init_args": {"translation": 2}}
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": method, "epochs": 1}))
+    assert command("train", "--config", tmp_path / "a.yaml", "--out", tmp_path / "run").status == 0
+    events = EventAccumulator(str(tmp_path / "run/tensorboard"), size_guidance={"images": 0}).Reload()
+    plain, varied = (events.Images(f"data/{name}") for name in ("normalized", "augmented"))
+    assert [len(plain), len(varied)] == [1, 1] and plain[0].encoded_image_string != varied[0].encoded_image_string

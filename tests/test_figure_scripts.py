@@ -21,6 +21,7 @@ from gan_sntg.commands.evaluate import load
 from gan_sntg.commands.study import title
 from gan_sntg.core.evaluate import logits_of
 from gan_sntg.core.record import RunFolder
+from gan_sntg.core.schedules import LinearTail
 from gan_sntg.networks import DenseDiscriminator
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -178,4 +179,4 @@ def test_a_picture_that_cannot_be_written_is_an_error_of_one_line(script, spins,
 
 def test_a_title_has_the_papers_name_and_the_graphs_weight_where_it_has_one():
     assert title(gan()) == "FM-GAN" and title(gan(graph_weight=0.4)) == "FM-GAN + SNTG (0.4)"
-    assert title(Supervised(DenseDiscriminator((2,), 2, widths=(4,)))) == "Supervised"
+    assert title(Supervised(DenseDiscriminator((2,), 2, widths=(4,)), LinearTail(), 0.1)) == "Supervised"

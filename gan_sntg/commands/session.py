@@ -13,6 +13,7 @@ from gan_sntg.core import checkpoint, engine
 from gan_sntg.core.data.splits import load_split
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import error_rate
+from gan_sntg.core.generators import purpose_generator
 from gan_sntg.core.record import RunFolder
 from gan_sntg.samples import draw, grid, save_png, stretched, z_bank
 
@@ -98,11 +99,14 @@ class Session:
         return errors
 
     def draw_data(self) -> None:
-        """Training images as the networks will see them, in TensorBoard; nothing where the data are points."""
+        """Training images as networks see them, normalised and then augmented, in TensorBoard; nothing where the data are points."""
         if len(self.parts.source.image_shape) != 3:
             return
         x = self.parts.streams.example(GRID_SIZE, "display").unlabeled.x
         self.folder.log_image("data/normalized", grid(stretched(x).cpu()), 0)
+        if augmentation := getattr(self.parts.method, "augmentation", None):
+            varied = augmentation(x, purpose_generator(self.options.seed, "display", x.device))
+            self.folder.log_image("data/augmented", grid(stretched(varied).cpu()), 0)
 
     def draw_grid(self) -> None:
         """The generator's grid at the fixed z bank, as PNG and in TensorBoard; nothing for methods without a generator."""

@@ -42,6 +42,10 @@ class Augmentation:
             raise InputError(f"translation is {translation}; give the most pixels by which an image is moved, 0 or more")
         self.translation, self.flip = translation, flip
 
+    def __bool__(self) -> bool:
+        """Whether it changes anything."""
+        return self.flip or self.translation > 0
+
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """A varied copy of the normalised x [B, C, H, W]; the generator is on the device of x."""
         return self.translated(self.flipped(x, generator), generator)
