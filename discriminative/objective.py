@@ -12,10 +12,11 @@ from gan_sntg.core.data.augment import Augmentation
 from gan_sntg.core.data.base import Source
 from gan_sntg.core.data.streams import UNLABELED, Batch, Pool, View
 from gan_sntg.core.engine import Method, Terms, descend
+from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import graph_telemetry
 from gan_sntg.core.generators import preserved
 from gan_sntg.core.graph import Distance, Halves, Pairing, all_pairs, pair_loss
-from gan_sntg.core.graphs import PairGraph, TeacherGraph
+from gan_sntg.core.graphs import DrawnNeighborGraph, PairGraph, TeacherGraph
 from gan_sntg.core.layers import drawing_from
 from gan_sntg.core.optim import Adam, set_learning_rate, trainable
 from gan_sntg.core.schedules import Schedule, ramp_up
@@ -83,8 +84,10 @@ class Objective(Method):
 
     def prepare(self, source: Source, pool: Pool) -> None:
         """Count the labels. Raises InputError where the graph is one of other data."""
-        self.scale = len(pool.labeled) / len(pool.unlabeled) if self.scaled else 1.0
+        self.pool, self.scale = pool, len(pool.labeled) / len(pool.unlabeled) if self.scaled else 1.0
         self.graph.check(source.sha256, source.num_examples, source.num_classes)
+        if isinstance(self.graph, DrawnNeighborGraph) and (self.stream is Stream.two or len(pool.unlabeled) < source.num_examples):
+            raise InputError("DrawnNeighborGraph draws from all training images in one stream; use stream: mixed, and no validation images")
 
     def check(self, batch_size: int, labeled_batch_size: int) -> None:
         """Raise InputError where the pairing cannot pair such a batch."""
@@ -156,6 +159,8 @@ class Objective(Method):
     def view(self, batch: Batch) -> View:
         """The images of the step, mirrored; of two streams the labelled first, the labels of the others hidden."""
         views = [v for name in self.views if (v := getattr(batch, name)) is not None]
+        if self.graph_weight and (chosen := self.graph.companions(views[-1].index, self.generators["graph"])) is not None:
+            views[-1] = self.pool.view(chosen)
         if len(views) == 2:
             views[1] = views[1]._replace(y=torch.full_like(views[1].y, UNLABELED))
         x, y, index = (torch.cat(parts) for parts in zip(*views, strict=True))
@@ -174,7 +179,7 @@ class Objective(Method):
         """R_S over the images of the pass, in an order drawn anew so that halves mix all kinds."""
         generator, h, view = self.generators["graph"], found.h, found.view
         order = torch.randperm(len(h), generator=generator, device=h.device)
-        i, j = (order[ends] for ends in self.pairing(len(h), generator))
+        i, j = self.graph.pairs(*(order[ends] for ends in self.pairing(len(h), generator)), len(h))
         return pair_loss(h, i, j, self.graph.weights(found.targets, view.y, view.index, i, j), self.margin, self.distance)
 
     @torch.no_grad()

@@ -8,8 +8,7 @@ from torch import Tensor
 from discriminative.objective import Objective
 from discriminative.passes import Pass, Stream
 from gan_sntg.core.consistency import entropy, kl_divergence
-from gan_sntg.core.data.base import Source
-from gan_sntg.core.data.streams import Batch, Pool, View
+from gan_sntg.core.data.streams import Batch, View
 from gan_sntg.core.engine import Terms
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.layers import drawing_from, frozen_statistics
@@ -56,11 +55,6 @@ class VAT(Objective):
             raise InputError(f"power_iterations is {power_iterations}, refresh_batches {refresh_batches}; give at least 1 and 0")
         self.epsilon, self.xi, self.power_iterations = epsilon, xi, power_iterations
         self.entropy_weight, self.graph_pass, self.refresh_batches = entropy_weight, graph_pass, refresh_batches
-
-    def prepare(self, source: Source, pool: Pool) -> None:
-        """Keep the pool for `before_evaluation`."""
-        super().prepare(source, pool)
-        self.pool = pool
 
     def weights(self) -> dict[str, float]:
         """And that of the entropy."""

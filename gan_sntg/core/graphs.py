@@ -25,6 +25,14 @@ class PairGraph:
     def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
         """Raise InputError where the graph was made of other data than those with this hash, N and K; a learned one fits all."""
 
+    def companions(self, index: Tensor, generator: torch.Generator) -> Tensor | None:
+        """The training images [B] to take in place of those at `index` [B], where a graph brings neighbours together; None: no others."""
+        return None
+
+    def pairs(self, i: Tensor, j: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        """The pairs of a batch of n images, of which (i, j) are those that the pairing chose."""
+        return i, j
+
 
 class TeacherGraph(PairGraph):
     """The learned graph: W from the teacher's present targets, 0-1 (Eq. 6) or soft (Sec. 4.1).
@@ -99,3 +107,20 @@ class NeighborGraph(PairGraph):
         neighbors = self.table.on(index.device)
         drawn = torch.randint(neighbors.shape[1], index.shape, generator=generator, device=index.device)
         return neighbors[index, drawn].long()
+
+
+class DrawnNeighborGraph(NeighborGraph):
+    """NeighborGraph with pairs drawn from it (reference 8, b): a random neighbour of each image of a batch's first half is its second half.
+
+    Each of these pairs is added to those of the pairing: with `Halves`, half of the pairs are neighbours.
+    """
+
+    def companions(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        """The first half of `index`, then one neighbour of each; a last odd one stays."""
+        half = len(index) // 2
+        return torch.cat([index[:half], self.neighbors_of(index[:half], generator), index[2 * half :]])
+
+    def pairs(self, i: Tensor, j: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        """(k, k + n/2) of each image and its neighbour, and those of the pairing."""
+        first = torch.arange(n // 2, device=i.device)
+        return torch.cat([first, i]), torch.cat([first + n // 2, j])
