@@ -150,3 +150,13 @@ def test_a_download_asks_torchvision_for_every_part_and_a_failure_says_what_to_d
     monkeypatch.setattr(torchvision.datasets, name, offline)
     with pytest.raises(InputError, match=f"{name} could not be downloaded.*no route.*put the files there yourself: "):
         getattr(sources, name)(root, download=True)
+
+
+def test_the_cpu_sized_mnist_is_the_first_10000_and_downloads_as_mnist_does(publish, monkeypatch):
+    files, train_x, train_y, *_ = small("MNIST")
+    root, asked = publish(files), []
+    monkeypatch.setattr(torchvision.datasets, "MNIST", lambda *args, **kwargs: asked.append(kwargs))
+    source = sources.MNIST10k(str(root), download=True)
+    n = min(len(train_y), 10_000)
+    assert np.array_equal(source.train_x, train_x[:n]) and np.array_equal(source.train_y, train_y[:n])
+    assert source.validation.tolist() == list(range(n * 4 // 5, n)) and asked and all(call["download"] for call in asked)

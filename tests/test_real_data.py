@@ -27,6 +27,12 @@ def test_the_published_mnist_has_its_counts_and_statistics(real):
     assert statistics(mnist.train_x) == ([0.1307], [0.3081])
 
 
+def test_the_cpu_sized_mnist_is_a_sixth_of_it_and_keeps_the_test_images(real):
+    part, whole = sources.MNIST10k(real(*sources.MNIST.files)), sources.MNIST(real(*sources.MNIST.files))
+    assert torch.equal(part.train_x, whole.train_x[:10_000]) and torch.equal(part.test_y, whole.test_y)
+    assert part.validation.tolist() == list(range(8_000, 10_000)) and part.sha256 != whole.sha256
+
+
 def test_the_published_cifar10_has_its_counts_and_statistics(real):
     cifar = sources.CIFAR10(real(*sources.CIFAR10.files))
     assert cifar.train_x.shape == (50_000, 3, 32, 32) and cifar.test_x.shape == (10_000, 3, 32, 32)

@@ -84,7 +84,7 @@ def stand_in(file: str, tree: dict) -> list[str]:
         raise InputError(f"{file}: {name} declares no shape of its images; leave --synthetic out")
     else:
         return []
-    sizes = {"shape": list(shape), "num_classes": classes, "n": max(4200, 2 * (tree.get("labels") or 0))}
+    sizes = {"shape": list(shape), "num_classes": classes, "n": max(4200, (tree.get("labels") or 0) * 11 // 10)}
     made = ["--data", "gan_sntg.core.data.synthetic.Synthetic"]
     return [*made, *(word for key, value in sizes.items() for word in (f"--data.{key}", str(value)))]
 

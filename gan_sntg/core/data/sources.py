@@ -57,6 +57,21 @@ class MNIST(Published):
         return train, train_y, test, test_y
 
 
+class MNIST10k(MNIST):
+    """A CPU-sized MNIST: the first 10,000 training images, of which the last 2,000 are for validation, and all 10,000 test images."""
+
+    name = "mnist10k"
+
+    def __init__(self, root: str | None = None, download: bool = False):
+        """root: see `data_folder`. Raises InputError as MNIST does."""
+        super().__init__(root, download)
+        self.train_x, self.train_y = self.train_x[:10_000], self.train_y[:10_000]
+        self.validation = torch.arange(len(self.train_y) * 4 // 5, len(self.train_y))
+
+    def _download(self) -> None:
+        MNIST(str(self.root), download=True)
+
+
 class FashionMNIST(MNIST):
     """60,000 + 10,000 grey pictures of clothes, sized and cut as MNIST's; read from the .gz files, whose hashes alone are published."""
 

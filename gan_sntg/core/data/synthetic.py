@@ -18,7 +18,7 @@ class Synthetic(Source):
             raise InputError(f"{what} cannot be made: give at least two classes and ten images of each")
         generator = torch.Generator().manual_seed(0)
         y = torch.arange(n + 200) % num_classes
-        light = (64 * y / (num_classes - 1)).view(-1, *[1] * len(shape))
-        x = (torch.randint(192, (n + 200, *shape), generator=generator) + light).to(torch.uint8)
+        light = (64 * y / (num_classes - 1)).to(torch.uint8).view(-1, *[1] * len(shape))
+        x = torch.randint(191, (n + 200, *shape), generator=generator, dtype=torch.uint8) + light
         self.num_classes, self.validation = num_classes, torch.arange(n - n // 20, n)
         self.train_x, self.train_y, self.test_x, self.test_y = x[:n], y[:n], x[n:], y[n:]
