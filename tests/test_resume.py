@@ -1,5 +1,6 @@
 """Stopping a run, anywhere and in any way, and taking it up again changes nothing."""
 
+import copy
 import json
 import os
 import signal
@@ -11,7 +12,9 @@ import pytest
 import torch
 import yaml
 from run_folders import age, assert_same_run, interrupted, rows
+from tiny import POINTS
 
+from discriminative.objective import Objective
 from gan_sntg.core import checkpoint
 from gan_sntg.core.record import RunFolder
 from gan_sntg.feature_matching import FeatureMatchingGAN
@@ -54,6 +57,35 @@ def test_an_interrupted_run_says_so_and_resumes_bit_for_bit(command, tiny_tree, 
     words = ["--config", tmp_path / "config.yaml"]
     stopped = interrupted(command, words, tmp_path / "a", FeatureMatchingGAN, "step", 12)
     assert stopped.status == 130 and "goes on from the last checkpoint" in stopped.err
+    for name in "a", "b":
+        assert command("train", *words, "--out", tmp_path / name).status == 0
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+
+
+METHODS = {
+    "supervised.Supervised": {"consistency_weight": 0},
+    "pi_model.PiModel": {},
+    "temporal_ensembling.TemporalEnsembling": {},
+    "mean_teacher.MeanTeacher": {"decay": 0.9},
+    "vat.VAT": {"epsilon": 1.0, "entropy_weight": 0.1},
+}
+NETS = {
+    "digits": {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [16, 12]}},
+    "points": {"class_path": "gan_sntg.core.networks.PlaneMLP"},  # has running statistics
+}
+
+
+@pytest.mark.parametrize("data", NETS)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_discriminative_method_resumes_bit_for_bit(command, tiny_tree, tmp_path, data, method):
+    tree = tiny_tree() if data == "digits" else copy.deepcopy(POINTS)
+    options = {"net": NETS[data], "schedule": {"class_path": "gan_sntg.core.schedules.LinearTail"}, "learning_rate": 0.001}
+    augmentation = {"class_path": "gan_sntg.core.data.augment.Augmentation", "init_args": {"translation": 1, "flip": True}}
+    options |= {"graph_weight": 0.5, "ramp_epochs": 0} | METHODS[method] | ({"augmentation": augmentation} if data == "digits" else {})
+    tree |= {"method": {"class_path": f"discriminative.{method}", "init_args": options}, "epochs": 3, "steps_per_epoch": 4}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+    words = ["--config", tmp_path / "config.yaml"]
+    assert interrupted(command, words, tmp_path / "a", Objective, "terms" if "vat" not in method else "weighted", 10).status == 130
     for name in "a", "b":
         assert command("train", *words, "--out", tmp_path / name).status == 0
     assert_same_run(tmp_path / "a", tmp_path / "b")
