@@ -1,10 +1,13 @@
-"""How are many runs made, compared and shown? Processes of one thread each, finished runs skipped, paired statistics, names for figures."""
+"""How are many runs made, tuned, compared and shown? Processes of one thread each, finished runs skipped, paired statistics, names."""
 
 import contextlib
 import io
+import platform
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,6 +20,8 @@ from gan_sntg.commands import train
 from gan_sntg.core.engine import Method
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.record import RunFolder
+
+Trial = dict[str, str]  # values of options, by name
 
 PAPER_NAMES = {"PiModel": "Pi", "TemporalEnsembling": "TempEns", "MeanTeacher": "MT", "FeatureMatchingGAN": "FM-GAN"}
 
@@ -41,9 +46,9 @@ def run_all(jobs: dict[str, list[str]], processes: int) -> dict[str, dict]:
 
 
 def summary(values: list[float]) -> dict:
-    """n, mean and sample standard deviation."""
+    """n, mean and sample standard deviation, None of a single value."""
     x = torch.tensor(values, dtype=torch.float64)
-    return {"n": len(x), "mean": float(x.mean()), "std": float(x.std())}
+    return {"n": len(x), "mean": float(x.mean()), "std": float(x.std()) if len(x) > 1 else None}
 
 
 def paired(a: list[float], b: list[float]) -> dict:
@@ -51,6 +56,47 @@ def paired(a: list[float], b: list[float]) -> dict:
     d = summary([y - x for x, y in zip(a, b, strict=True)])
     half = float(student.ppf(0.975, d["n"] - 1)) * d["std"] / d["n"] ** 0.5
     return d | {"interval": [d["mean"] - half, d["mean"] + half]}
+
+
+def machine() -> dict:
+    """What figures were measured on."""
+    return {"machine": f"{platform.machine()}, one CPU thread a run", "torch": version("torch")}
+
+
+def grid(options: dict[str, list[str]]) -> list[Trial]:
+    """Every combination."""
+    return [dict(zip(options, values, strict=True)) for values in product(*options.values())]
+
+
+def label(trial: Trial) -> str:
+    """A folder name."""
+    return "-".join(value.replace(",", "_") for value in trial.values())
+
+
+def tune(folder: Path, trials: list[Trial], words: Callable[[Trial], list[str]], stages: list[range], processes: int) -> dict:
+    """Validation errors of every trial at the seeds of the first stage, then of the four best so far at those of each further one.
+
+    words: the command line of a trial; a seed is the run's and that of its label draw. The best mean of the last stage is chosen.
+    """
+    scores: dict[str, dict[int, float]] = {label(trial): {} for trial in trials}
+    for stage, seeds in enumerate(stages):
+        trials = sorted(trials, key=lambda trial: mean(scores[label(trial)]))[:4] if stage else trials
+        jobs, keys = {}, {}
+        for trial, seed in product(trials, seeds):
+            out = str(folder / label(trial) / str(seed))
+            jobs[out] = [*words(trial), *f"--validation true --interval_epochs 50 --seed {seed} --data_seed {seed}".split()]
+            keys[out] = label(trial), seed
+        for out, result in run_all(jobs, processes).items():
+            key, seed = keys[out]
+            scores[key][seed] = result["validation_error"]
+    rows = [{"trial": key, "errors": list(found.values())} | summary(list(found.values())) for key, found in scores.items()]
+    chosen = min(trials, key=lambda trial: mean(scores[label(trial)]))
+    return {"chosen": chosen, "trials": sorted(rows, key=lambda row: (-row["n"], row["mean"]))}
+
+
+def mean(errors: dict[int, float]) -> float:
+    """Over the seeds."""
+    return sum(errors.values()) / len(errors)
 
 
 def finished(run: str) -> RunFolder:
