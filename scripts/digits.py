@@ -19,7 +19,7 @@ FAMILY = ("supervised", "pi_model", "temporal_ensembling", "mean_teacher", "vat"
 SNTG = "_sntg"  # what the name of a row with SNTG ends in
 METHODS = [row for name in FAMILY for row in (name, name + SNTG)]
 # Weight of SNTG in the row of the labels alone, whose YAML has none: chosen by the search.
-SUPERVISED_SNTG = {"graph_weight": "0.1"}
+SUPERVISED_SNTG = {"graph_weight": "1.0"}
 RATES, CONSISTENCY = ["0.001", "0.003"], ["3", "10", "30"]
 GRIDS = {
     "supervised": {"learning_rate": ["0.0003", "0.001", "0.003", "0.01"], "schedule.init_args.epochs": ["null", "150"]},

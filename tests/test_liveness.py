@@ -11,6 +11,7 @@ from discriminative.mean_teacher import MeanTeacher
 from discriminative.pi_model import PiModel
 from gan_sntg.core.liveness import Health, examine
 from gan_sntg.core.optim import trainable
+from gan_sntg.core.precision import Precision
 from gan_sntg.core.schedules import LinearTail
 from gan_sntg.teachers import Averaged, Ensemble, SecondPass
 
@@ -39,6 +40,13 @@ def test_the_gan_is_healthy_and_its_terms_go_where_they_should(teacher):
     assert {"discriminator", "generator", "average"} <= found.moved["step"]
     assert set(found.terms) == {"d/labeled", "d/unlabeled", "d/generated", "d/graph", "g/matching"}
     assert found.gradients["d/graph"]["generator"] == (0, 0) and found.gradients["g/matching"]["generator"][0] > 0
+
+
+def test_a_healthy_method_is_healthy_in_bfloat16_too():
+    method, seen = made(next(iter(ALL))), []
+    method.net.register_forward_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    assert examine(method, prepared(method), t=5, steps=2, precision=Precision.bfloat16).faults == []
+    assert any(seen)  # not the initialisation from data, but the steps
 
 
 def test_a_weight_of_0_is_said_and_is_no_fault():

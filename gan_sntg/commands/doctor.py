@@ -18,6 +18,7 @@ from gan_sntg.core.data.folder import ImageFolder
 from gan_sntg.core.data.streams import UNLABELED
 from gan_sntg.core.errors import InputError, UnhealthyError
 from gan_sntg.core.liveness import Health, describe, examine
+from gan_sntg.core.precision import Precision
 
 
 def parser() -> Parser:
@@ -29,6 +30,7 @@ def parser() -> Parser:
     parser.add_argument("--synthetic", action="store_true", help="random images of the declared shapes in place of files")
     parser.add_argument("--root", type=str | None, default=None, help="folder of the data, as --data.root of a run")
     parser.add_argument("--device", type=str, default="cpu", help="cpu, cuda or auto")
+    parser.add_argument("--precision", type=Precision, default=Precision.float32, help="of products, as of a run")
     return parser
 
 
@@ -41,7 +43,7 @@ def run(options: Namespace) -> None:
     console, faults, began = Console(width=None if sys.stdout.isatty() else 120, highlight=False), {}, time.perf_counter()
     for file in options.config:
         parts = build(*words(options, file))
-        health = examine(parts.method, parts.streams, epochs_of(file) - 1, options.steps)
+        health = examine(parts.method, parts.streams, epochs_of(file) - 1, options.steps, options.precision)
         report(console, file, parts, health)
         if health.faults:
             faults[file] = health.faults

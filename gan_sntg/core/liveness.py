@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gan_sntg.core.data.streams import Batch, Streams
 from gan_sntg.core.engine import Method, Terms, descend
+from gan_sntg.core.precision import Precision
 
 
 @dataclass
@@ -41,16 +42,17 @@ def networks(method: Method) -> dict[str, nn.Module]:
     return {name: net for name, net in method.named_children() if any(True for _ in net.parameters())}
 
 
-def examine(method: Method, streams: Streams, t: int, steps: int) -> Health:
+def examine(method: Method, streams: Streams, t: int, steps: int, precision: Precision = Precision.float32) -> Health:
     """Train `steps` steps in epoch t, then as many again on the same batches, each term watched; the method is used up.
 
     t should be past every ramp. The first round and its `end_epoch` are there so that averages and ensembles hold something.
     """
-    health, batches = Health(), list(islice(_with_labels(streams), steps))
+    health, batches, device = Health(), list(islice(_with_labels(streams), steps)), streams.pool.x.device
     method.start(streams.example(min(method.start_size, 5 * streams.batch_size), "start"))
     before, began = _snapshot(method), time.perf_counter()
     for batch in batches:
-        method.step(batch, t)
+        with precision(device):
+            method.step(batch, t)
     health.milliseconds = 1000 * (time.perf_counter() - began) / steps
     health.moved["step"] = _changed(before, _snapshot(method))
     if steps > 1:  # after one step a de-biased average is what it follows
@@ -59,7 +61,9 @@ def examine(method: Method, streams: Streams, t: int, steps: int) -> Health:
     for batch in batches:
         for prefix, (net, terms_of) in method.losses.items():
             own = next(name for name, other in networks(method).items() if other is net)
-            _watch(health, method, prefix, own, terms_of(batch, t))
+            with precision(device):
+                terms = terms_of(batch, t)
+            _watch(health, method, prefix, own, terms)
     _judge(health, method)
     return health
 
