@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from gan_sntg.commands.study import Trial, grid, machine, run_all, summary, tune
+from gan_sntg.commands.study import arguments, grid, machine, run_all, summary, tune
 from gan_sntg.figures import save_noise
 
 RESULTS, RUNS = Path("results"), Path("runs/digits_noise")
@@ -23,11 +23,6 @@ ENSEMBLE += "--method.ramp_epochs 20 --method.graph_ramp_epochs 0".split()
 CHOSEN, CHOSEN_SNTG = {"consistency_weight": "300"}, {"graph_weight": "10", "margin": "3.0"}  # by the search
 GRID = {"consistency_weight": ["30", "300", "3000"]}
 GRAPH_GRID = {"graph_weight": ["1", "10", "100"], "margin": ["3.0"]}
-
-
-def arguments(trial: Trial) -> list[str]:
-    """Command-line words of a trial's options."""
-    return [word for name, value in trial.items() for word in (f"--method.{name}", value)]
 
 
 def merging(merge: str) -> list[str]:

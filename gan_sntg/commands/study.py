@@ -68,6 +68,15 @@ def grid(options: dict[str, list[str]]) -> list[Trial]:
     return [dict(zip(options, values, strict=True)) for values in product(*options.values())]
 
 
+def arguments(trial: Trial) -> list[str]:
+    """Command-line words of a trial's options of the method; a name may be several joined by commas, as is its value then."""
+    words = []
+    for names, values in trial.items():
+        for name, value in zip(names.split(","), values.split(","), strict=True):
+            words += [f"--method.{name}", value]
+    return words
+
+
 def label(trial: Trial) -> str:
     """A folder name."""
     return "-".join(value.replace(",", "_") for value in trial.values())
