@@ -144,3 +144,13 @@ def test_the_pass_that_initialises_weight_norm_leaves_batch_norm_as_it_was():
     before = state(net[1])
     data_dependent_init(net, 2 * x)
     assert_equal(state(net[1]), before)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_convolutions_take_what_is_made_channels_last_for_channels_last(channels):
+    x = torch.randn(4, channels, 6, 5)
+    for given in (x, x.contiguous(memory_format=torch.channels_last)):
+        made = layers.channels_last(given)
+        assert torch.equal(made, x)
+        assert nn.Conv2d(channels, 8, 3)(made).is_contiguous(memory_format=torch.channels_last)
+    assert MeanOnlyConv(channels, 8, 3)(x).is_contiguous(memory_format=torch.channels_last)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_sntg.core.average import Average
-from gan_sntg.core.layers import RunningMean
 from gan_sntg.core.mean_only import MeanOnlyConv, MeanOnlyLinear
+from gan_sntg.core.running_mean import RunningMean
 
 D = 0.999  # the source's momentum
 

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_sntg.core.layers import RunningMean
+from gan_sntg.core.layers import channels_last
+from gan_sntg.core.running_mean import RunningMean
 from gan_sntg.core.weight_norm import WeightNorm
 
 
@@ -62,5 +63,5 @@ class MeanOnlyConv(MeanOnly):
         self.padding = padding
 
     def linear(self, x: Tensor, weight: Tensor) -> Tensor:
-        """x [B, inputs, H, W] -> [B, outputs, H', W'], without b."""
-        return F.conv2d(x, weight, padding=self.padding)
+        """x [B, inputs, H, W] -> [B, outputs, H', W'], without b; both channels last."""
+        return F.conv2d(channels_last(x), weight, padding=self.padding)

@@ -8,11 +8,10 @@ from the network it follows: averaged weights are evaluated with the network's o
 from collections.abc import Callable
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.layers import Dropout, GaussianNoise
+from gan_sntg.core.layers import Dropout, GaussianNoise, channels_last
 from gan_sntg.core.mean_only import MeanOnlyConv, MeanOnlyLinear
 from gan_sntg.core.precision import at_least_float32
 
@@ -32,7 +31,7 @@ class ConvClassifier(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, C, H, W] -> h [B, D], logits [B, K]."""
-        maps = self.features(x.to(memory_format=torch.channels_last))
+        maps = self.features(channels_last(x))
         h = at_least_float32(maps).mean((2, 3))
         return h, at_least_float32(self.out(h))
 
