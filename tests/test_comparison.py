@@ -83,7 +83,7 @@ def test_every_row_and_trial_of_a_script_is_made_of_options_that_there_are(scrip
     for row in made.rows:
         parser.parse_args(made.at(row, 0))
         for trial in made.trials.get(row, []):
-            parser.parse_args(made.rows[row] + arguments(trial))
+            parser.parse_args([*made.rows[row], *made.search_words, *arguments(trial)])
 
 
 def test_a_trial_may_set_several_options_at_once():

@@ -17,8 +17,8 @@ class Comparison:
 
     name: also that of the script, scripts/<script>.py; heading: the table's first cell; rows: the words of `gan-sntg train` by row;
     pairs: (a, b) of rows whose difference a - b is shown; seeds: of the table, each that of a run and of its label draw; words: more
-    words of each run of the table; trials: of the search by row, on top of the row's words; stages: seeds of the search, for rows that
-    have none of their own in `longer`.
+    words of each run of the table; trials: of the search by row, on top of the row's words and search_words; stages: seeds of the
+    search, for rows that have none of their own in `longer`.
     """
 
     script: str
@@ -31,6 +31,7 @@ class Comparison:
     trials: dict[str, list[Trial]]
     stages: list[range]
     longer: dict[str, list[range]] = field(default_factory=dict)
+    search_words: list[str] = field(default_factory=list)
 
     def command(self, what: str) -> str:
         """That makes all, or one row with --methods."""
@@ -47,7 +48,7 @@ class Comparison:
             tuned = tune(
                 RUNS / self.name / "search" / row,
                 self.trials[row],
-                lambda trial, row=row: self.rows[row] + arguments(trial),
+                lambda trial, row=row: [*self.rows[row], *self.search_words, *arguments(trial)],
                 self.longer.get(row, self.stages),
                 processes,
             )
