@@ -20,9 +20,9 @@ ALL_LABELS = "--labels null --epochs 60 --interval_epochs 20 --method.schedule.i
 SUPERVISED = ["--config", "configs/digits_20/supervised.yaml", *ALL_LABELS, "--method.learning_rate", "0.003"]
 ENSEMBLE = ["--config", "configs/digits_20/temporal_ensembling.yaml", *ALL_LABELS, "--method.learning_rate", "0.003"]
 ENSEMBLE += "--method.ramp_epochs 20 --method.graph_ramp_epochs 0".split()
-CHOSEN, CHOSEN_SNTG = {"consistency_weight": "300"}, {"graph_weight": "10", "margin": "3.0"}  # by the search
-GRID = {"consistency_weight": ["30", "300", "3000"]}
-GRAPH_GRID = {"graph_weight": ["1", "10", "100"], "margin": ["3.0"]}
+CHOSEN, CHOSEN_SNTG = {"consistency_weight": "10"}, {"graph_weight": "0.1", "margin": "3.0"}  # by the search
+GRID = {"consistency_weight": ["3", "10", "30", "300"]}
+GRAPH_GRID = {"graph_weight": ["0.1", "1", "10"], "margin": ["3.0"]}
 
 
 def merging(merge: str) -> list[str]:
@@ -40,7 +40,7 @@ METHODS = {
 
 
 def search(processes: int) -> None:
-    """Three weights of R_C without SNTG, then three of R_S on top of `CHOSEN`, at one share and one seed."""
+    """Four weights of R_C without SNTG, then three of R_S on top of `CHOSEN`, at one share and one seed."""
     base = [*ENSEMBLE, "--label_noise", str(SEARCH_SHARE)]
     plain, graph = [*base, "--method.graph_weight", "0"], [*base, *arguments(CHOSEN), *merging("false")]
     found = {"command": "python scripts/fig4.py search", "figure": "validation error, %, averaged weights"} | machine()
