@@ -17,7 +17,7 @@ GRAPH_WEIGHTS, RAMP = ["0.1", "1.0"], ["3"]
 WEIGHTS = {"pi_model": ["30", "100"], "temporal_ensembling": ["3", "10", "30", "100"], "mean_teacher": ["10", "30", "100"]}
 TRIALS = {name: grid({"max_weight": weights, "ramp_epochs": RAMP}) for name, weights in WEIGHTS.items()}
 TRIALS |= {f"{name}_sntg": grid({"graph_weight": GRAPH_WEIGHTS, "ramp_epochs": RAMP}) for name in WEIGHTS}
-TRIALS |= {"vat_ent": grid({"epsilon": ["6", "9", "13"]}), "vat_ent_sntg": grid({"graph_weight": GRAPH_WEIGHTS, "graph_ramp_epochs": RAMP})}
+TRIALS |= {"vat_ent": grid({"epsilon": ["6", "9"]}), "vat_ent_sntg": grid({"graph_weight": GRAPH_WEIGHTS, "graph_ramp_epochs": RAMP})}
 ENDS = {"": ["--method.graph_weight", "0"], "_sntg": []}
 
 
