@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from discriminative.objective import Objective
 from gan_sntg.core.data.streams import Batch, View
-from gan_sntg.core.layers import drawing_from
+from gan_sntg.core.draws import drawing_from
 
 
 class MeanTeacher(Objective):

@@ -9,9 +9,10 @@ from discriminative.objective import Objective
 from discriminative.passes import Pass, Stream
 from gan_sntg.core.consistency import entropy, kl_divergence
 from gan_sntg.core.data.streams import Batch, View
+from gan_sntg.core.draws import drawing_from
 from gan_sntg.core.engine import Terms
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.layers import drawing_from, frozen_statistics
+from gan_sntg.core.layers import frozen_statistics
 from gan_sntg.core.precision import exactly
 
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gan_sntg.core.draws import Dropout
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.layers import BatchNormBias, Dropout
+from gan_sntg.core.layers import BatchNormBias
 from gan_sntg.core.precision import at_least_float32
 from gan_sntg.core.weight_norm import WeightNormConv, WeightNormConvTranspose, WeightNormLinear
 from gan_sntg.networks import Discriminator, Generator

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_sntg.core.draws import GaussianNoise
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.layers import BatchNormBias, GaussianNoise
+from gan_sntg.core.layers import BatchNormBias
 from gan_sntg.core.precision import at_least_float32
 from gan_sntg.core.weight_norm import WeightNormLinear
 

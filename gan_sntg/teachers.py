@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from gan_sntg.core.average import Average
 from gan_sntg.core.data.streams import View
-from gan_sntg.core.layers import drawing_from
+from gan_sntg.core.draws import drawing_from
 
 
 class Teacher(nn.Module):

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from gan_sntg.conv_networks import ConvDiscriminator, ConvGenerator
+from gan_sntg.core.draws import Dropout, drawing_from
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.layers import BatchNormBias, Dropout, drawing_from
+from gan_sntg.core.layers import BatchNormBias
 from gan_sntg.core.weight_norm import WeightNorm, data_dependent_init
 
 CIFAR10, SVHN = (96, 192), (64, 128)

@@ -8,8 +8,8 @@ import torch
 from classifiers import EVERY, K, made, outputs
 from torch import nn
 
+from gan_sntg.core.draws import Dropout, GaussianNoise
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.layers import Dropout, GaussianNoise
 from gan_sntg.core.mean_only import MeanOnly
 from gan_sntg.core.networks import ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
 

@@ -5,7 +5,8 @@ from classifiers import EVERY, K, made, outputs
 from torch import Tensor, nn
 
 from gan_sntg.core.average import Average
-from gan_sntg.core.layers import drawing_from, frozen_statistics
+from gan_sntg.core.draws import drawing_from
+from gan_sntg.core.layers import frozen_statistics
 from gan_sntg.core.mean_only import MeanOnly
 from gan_sntg.core.networks import VATConvNet
 from gan_sntg.core.weight_norm import data_dependent_init, starts_from_data

@@ -1,4 +1,4 @@
-"""Which layers does torch not have? Noise and dropout from a named generator, and statistics that can be fixed or frozen."""
+"""Which layers does torch not have? Batch norm with a bias alone, and statistics of all kinds that can be fixed or frozen."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,66 +11,10 @@ from gan_sntg.core.precision import at_least_float32
 from gan_sntg.core.running_mean import RunningMean
 
 
-class Noise(nn.Module):
-    """A layer that disturbs x at random in training and passes it on in evaluation; draws from `generator` (set by `drawing_from`)."""
-
-    def __init__(self):
-        """Without a generator of its own the layer draws from torch's global one."""
-        super().__init__()
-        self.generator: torch.Generator | None = None
-
-
-class GaussianNoise(Noise):
-    """x + std * N(0, 1) in training, x in evaluation, any shape."""
-
-    def __init__(self, std: float):
-        """std: in units of x."""
-        super().__init__()
-        self.std = std
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Same shape as x; the gradient passes unchanged."""
-        if not self.training or self.std == 0:
-            return x
-        drawn = at_least_float32(torch.empty_like(x)).normal_(generator=self.generator)  # the same numbers whatever the precision
-        return x + (self.std * drawn).to(x.dtype)
-
-
-class Dropout(Noise):
-    """Each element of x is 0 with probability p, else x / (1 - p), in training; x in evaluation. Any shape, never whole channels."""
-
-    def __init__(self, p: float):
-        """p: in [0, 1)."""
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Same shape as x; the gradient is masked alike."""
-        if not self.training or self.p == 0:
-            return x
-        # uniform numbers are four times as fast as bernoulli_ on a CPU; drawn in float32, for those of bfloat16 are too coarse
-        u = torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32)).uniform_(generator=self.generator)
-        return x * (u >= self.p).to(x.dtype).div_(1 - self.p)
-
-
 def channels_last(x: Tensor) -> Tensor:
     """x [B, C, H, W] with the channels innermost in memory; said so even for one channel, which convolutions otherwise take for first."""
     x = x.contiguous(memory_format=torch.channels_last)
     return x.squeeze(1).unsqueeze(-1).permute(0, 3, 1, 2) if x.shape[1] == 1 else x
-
-
-@contextmanager
-def drawing_from(net: nn.Module, generator: torch.Generator) -> Iterator[None]:
-    """Within it, every `Noise` layer of `net` draws from `generator`."""
-    layers = [m for m in net.modules() if isinstance(m, Noise)]
-    before = [m.generator for m in layers]
-    try:
-        for m in layers:
-            m.generator = generator
-        yield
-    finally:
-        for m, previous in zip(layers, before, strict=True):
-            m.generator = previous
 
 
 class BatchNormBias(nn.Module):

@@ -10,8 +10,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from gan_sntg.core.draws import Dropout, GaussianNoise
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.layers import Dropout, GaussianNoise, channels_last
+from gan_sntg.core.layers import channels_last
 from gan_sntg.core.mean_only import MeanOnlyConv, MeanOnlyLinear
 from gan_sntg.core.precision import at_least_float32
 
