@@ -6,6 +6,7 @@ from methods import ALL, made, prepared
 from tiny import gan, started, streams
 
 from gan_sntg.conv_networks import ConvDiscriminator, ConvGenerator
+from gan_sntg.core.draws import drawing_from
 from gan_sntg.core.networks import ConvNet13, SmallConvNet, VATConvNet
 from gan_sntg.core.precision import Precision, exactly
 from gan_sntg.networks import DenseDiscriminator, DenseGenerator
@@ -88,3 +89,21 @@ def test_vats_probe_is_computed_in_float32():
         rounded = method.predict_with(noise, x)[1].detach().softmax(1)
         assert not torch.equal(rounded, targets)
         assert torch.equal(method.direction(x, rounded, noise), exact)
+
+
+def test_a_pass_after_an_update_takes_the_updated_parameters():
+    torch.manual_seed(0)
+    net, x = DenseDiscriminator((1, 8, 8), 10, widths=(20,)), torch.rand(4, 1, 8, 8)
+
+    def logits():
+        with drawing_from(net, torch.Generator().manual_seed(1)):
+            return net(x)[1]
+
+    with Precision.bfloat16("cpu"):
+        before = logits()
+        with torch.no_grad():
+            net.hidden[0].b.add_(1)
+            net.out.b.add_(1)
+        within = logits()
+    with Precision.bfloat16("cpu"):
+        assert torch.equal(within, logits()) and not torch.equal(within, before)
