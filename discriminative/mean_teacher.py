@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from discriminative.objective import Objective
 from gan_sntg.core.data.streams import Batch, View
-from gan_sntg.core.draws import drawing_from
 
 
 class MeanTeacher(Objective):
@@ -44,5 +43,4 @@ class MeanTeacher(Objective):
     def targets(self, view: View, logits: Tensor) -> Tensor:
         """softmax of the teacher's pass, without gradient."""
         x = self.augmentation(view.x, self.generators["augmentation"])
-        with drawing_from(self.teacher, self.generators["noise"]):
-            return self.teacher(x)[1].softmax(1)
+        return self.execution(self.teacher, x, self.generators["noise"])[1].softmax(1)

@@ -172,8 +172,7 @@ class Objective(Method):
 
     def predict(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(h, logits) of the student, its noise from the nets' own generator."""
-        with drawing_from(self.net, self.generators["noise"]):
-            return self.net(x)
+        return self.execution(self.net, x, self.generators["noise"])
 
     def graph_term(self, found: Pass) -> Tensor:
         """R_S over the images of the pass, in an order drawn anew so that halves mix all kinds."""

@@ -111,7 +111,7 @@ class FeatureMatchingGAN(Method):
         """L_lab + L_unl (reference 5) and the weighted R_S, from one forward pass over all three kinds of images."""
         labeled, unlabeled = batch.labeled, batch.unlabeled
         with torch.no_grad():
-            fake = self.generator(self.draw_z(len(unlabeled.x)))
+            fake = self.generate(len(unlabeled.x))
         sizes = [len(labeled.x), len(unlabeled.x), len(fake)]
         h, logits = self.discriminate(torch.cat([labeled.x, unlabeled.x, fake]))
         h_labeled, h_unlabeled, _ = h.split(sizes)
@@ -131,7 +131,7 @@ class FeatureMatchingGAN(Method):
         real = batch.unlabeled_g.x
         with torch.no_grad():
             h_real, _ = self.discriminate(real)
-        h_fake, _ = self.discriminate(self.generator(self.draw_z(len(real))))
+        h_fake, _ = self.discriminate(self.generate(len(real)))
         return {"g/matching": self.matching(h_real, h_fake)}
 
     def graph_weight_at(self, t: int) -> float:
@@ -151,8 +151,11 @@ class FeatureMatchingGAN(Method):
 
     def discriminate(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(h, logits) of D, its noise from the nets' own generator."""
-        with drawing_from(self.discriminator, self.generators["noise"]):
-            return self.discriminator(x)
+        return self.execution(self.discriminator, x, self.generators["noise"])
+
+    def generate(self, n: int) -> Tensor:
+        """n images of G, [n, C, H, W]."""
+        return self.execution(self.generator, self.draw_z(n), None)
 
     def draw_z(self, n: int) -> Tensor:
         """z [n, latent], uniform in [0, 1]."""

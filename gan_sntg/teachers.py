@@ -5,11 +5,13 @@ from torch import Tensor, nn
 
 from gan_sntg.core.average import Average
 from gan_sntg.core.data.streams import View
-from gan_sntg.core.draws import drawing_from
+from gan_sntg.core.execution import Plain
 
 
 class Teacher(nn.Module):
     """f~: `targets(...)` gives probabilities [B, K] without gradient; `update` follows D after its step."""
+
+    execution: Plain = Plain()  # how a network passes over a batch in training
 
     def start(self, net: nn.Module, num_examples: int, num_classes: int) -> None:
         """Called once, while the method is built, with D's shape and N and K: the place to make buffers."""
@@ -37,8 +39,7 @@ class SecondPass(Teacher):
     def targets(self, net: nn.Module, view: View, logits: Tensor, generator: torch.Generator) -> Tensor:
         """One more forward pass in training mode."""
         training = net.training
-        with drawing_from(net, generator):
-            targets = net.train()(view.x)[1].softmax(1)
+        targets = self.execution(net.train(), view.x, generator)[1].softmax(1)
         net.train(training)
         return targets
 
@@ -50,7 +51,7 @@ class NoiseFree(Teacher):
     def targets(self, net: nn.Module, view: View, logits: Tensor, generator: torch.Generator) -> Tensor:
         """One more forward pass in evaluation mode."""
         training = net.training
-        targets = net.eval()(view.x)[1].softmax(1)
+        targets = self.execution(net.eval(), view.x, None)[1].softmax(1)
         net.train(training)
         return targets
 
@@ -70,7 +71,7 @@ class Averaged(Teacher):
     @torch.no_grad()
     def targets(self, net: nn.Module, view: View, logits: Tensor, generator: torch.Generator) -> Tensor:
         """One pass of the averaged network; before the first update there is none, and D's own prediction serves."""
-        return (self.average.net(view.x)[1] if self.average.count else logits).softmax(1)
+        return (self.execution(self.average.net, view.x, None)[1] if self.average.count else logits).softmax(1)
 
     def update(self, net: nn.Module) -> None:
         """Fold D's weights in."""

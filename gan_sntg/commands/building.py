@@ -16,6 +16,7 @@ from gan_sntg.core.data.streams import UNLABELED, Pool, Streams
 from gan_sntg.core.data.whiten import Normalization
 from gan_sntg.core.engine import Method
 from gan_sntg.core.errors import InputError
+from gan_sntg.core.execution import Compiled, use
 from gan_sntg.core.precision import Precision
 
 NETS = ("discriminator", "generator", "net")
@@ -53,6 +54,7 @@ def config_parser() -> Parser:
     parser.add_argument("--data_seed", type=int, default=0, help="of the choice of labels")
     parser.add_argument("--validation", type=bool, default=False, help="take the validation images out of the pool and report their error")
     parser.add_argument("--precision", type=Precision, default=Precision.float32, help="of products in training; bfloat16 is faster")
+    parser.add_argument("--compile", type=bool, default=False, help="compile the networks while training; pays on small ones")
     parser.add_argument("--threads", type=int | None, default=None, help="CPU threads; part of the run, for sums depend on it")
     parser.add_argument("--split", type=str | None, default=None, help="manifest (split.json) to use instead of choosing labels")
     parser.add_argument("--out", type=str | None, default=None, help="run folder; default runs/<config>-seed<seed>-<hash>")
@@ -108,6 +110,8 @@ def build(parser: Parser, options: Namespace) -> Parts:
     fit(objects.normalization, source.train_x[split.pool(source)], method)
     pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), objects.normalization, device)
     streams = Streams(pool, options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size, method.views)
+    if options.compile:
+        use(Compiled(), method)
     method.prepare(source, pool)
     method.seed(options.seed, device)
     method.check(options.batch_size, options.labeled_batch_size or options.batch_size)

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from gan_sntg.core.data.base import Source
 from gan_sntg.core.data.streams import Batch, Pool, Streams
 from gan_sntg.core.errors import NonFiniteError
+from gan_sntg.core.execution import Plain
 from gan_sntg.core.generators import purpose_generator
 from gan_sntg.core.precision import Precision
 
@@ -22,6 +23,7 @@ class Method(nn.Module):
     purposes: tuple[str, ...] = ("noise",)
     views: tuple[str, ...] = Batch._fields  # what of a batch it asks for
     start_size: int = 500  # images in the batch that `start` is given
+    execution: Plain = Plain()  # how its networks pass over a batch in training
 
     def seed(self, seed: int, device: torch.device | str) -> None:
         """Make one generator a purpose on the device."""
