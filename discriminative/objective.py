@@ -15,10 +15,11 @@ from gan_sntg.core.engine import Method, Terms, descend
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import graph_telemetry
 from gan_sntg.core.generators import preserved
-from gan_sntg.core.graph import Distance, Halves, Pairing, all_pairs, pair_loss
+from gan_sntg.core.graph import Distance, Halves, Pairing, pair_loss
 from gan_sntg.core.graphs import DrawnNeighborGraph, PairGraph, TeacherGraph
 from gan_sntg.core.layers import drawing_from
 from gan_sntg.core.optim import Adam, set_learning_rate, trainable
+from gan_sntg.core.pairs import all_pairs
 from gan_sntg.core.schedules import Schedule, ramp_up
 from gan_sntg.core.weight_norm import data_dependent_init
 

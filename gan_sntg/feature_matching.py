@@ -10,9 +10,10 @@ from gan_sntg.core.consistency import supervised_loss
 from gan_sntg.core.data.streams import Batch, View
 from gan_sntg.core.engine import Method, Terms, descend
 from gan_sntg.core.evaluate import graph_telemetry
-from gan_sntg.core.graph import Distance, Graph, Pairing, all_pairs, pair_loss
+from gan_sntg.core.graph import Distance, Graph, Pairing, pair_loss
 from gan_sntg.core.layers import drawing_from
 from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
+from gan_sntg.core.pairs import all_pairs
 from gan_sntg.core.schedules import linear_tail, ramp_up
 from gan_sntg.core.weight_norm import data_dependent_init, starts_from_data
 from gan_sntg.losses import Matching, fake_loss, real_loss

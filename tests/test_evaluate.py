@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from gan_sntg.core.evaluate import error_rate, graph_telemetry
-from gan_sntg.core.graph import all_pairs, euclidean, rms
+from gan_sntg.core.graph import euclidean, rms
+from gan_sntg.core.pairs import all_pairs
 
 
 class Brightness(nn.Module):
