@@ -178,10 +178,11 @@ class Objective(Method):
 
     def graph_term(self, found: Pass) -> Tensor:
         """R_S over the images of the pass, in an order drawn anew so that halves mix all kinds."""
-        generator, h, view = self.generators["graph"], found.h, found.view
-        order = torch.randperm(len(h), generator=generator, device=h.device)
-        i, j = self.graph.pairs(*(order[ends] for ends in self.pairing(len(h), generator)), len(h))
-        return pair_loss(h, i, j, self.graph.weights(found.targets, view.y, view.index, i, j), self.margin, self.distance)
+        generator = self.generators["graph"]
+        order = torch.randperm(len(found.h), generator=generator, device=found.h.device)
+        h, targets, y, index = (part[order] for part in (found.h, found.targets, found.view.y, found.view.index))
+        pairs = self.graph.pairs(self.pairing(len(h), generator), order)
+        return pair_loss(h, pairs, self.graph.weights(targets, y, index, *pairs), self.margin, self.distance)
 
     @torch.no_grad()
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:

@@ -147,8 +147,8 @@ class FeatureMatchingGAN(Method):
         if len(views) > 1:
             order = torch.randperm(len(h), generator=generator, device=h.device)
             h, y, targets = h[order], y[order], targets[order]
-        i, j = self.pairing(len(h), generator)
-        return pair_loss(h, i, j, self.graph(targets, y, i, j), self.margin, self.distance)
+        pairs = self.pairing(len(h), generator)
+        return pair_loss(h, pairs, self.graph(targets, y, *pairs), self.margin, self.distance)
 
     def discriminate(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(h, logits) of D, its noise from the nets' own generator."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan_sntg.core import graph
-from gan_sntg.core.pairs import all_pairs, halves, sampled
+from gan_sntg.core.pairs import Pairs, all_pairs, halves, sampled
 
 SIZES = range(2, 65)
 
@@ -55,12 +55,12 @@ PAIRINGS = {
 @pytest.mark.parametrize("kind", ["hard", "soft"])
 def test_pair_loss_equals_a_naive_double_loop(pairing, n, distance, kind):
     h, targets, y = example(n, seed=n)
-    i, j = PAIRINGS[pairing](n)
-    w = graph.Graph[kind](targets, y, i, j)
-    pairs = list(zip(i.tolist(), j.tolist(), strict=True))
+    chosen = PAIRINGS[pairing](n)
+    w = graph.Graph[kind](targets, y, *chosen)
+    pairs = list(zip(chosen.i.tolist(), chosen.j.tolist(), strict=True))
     weights = naive_weights(kind, targets, y, pairs)
     torch.testing.assert_close(w, torch.tensor(weights, dtype=torch.float64), rtol=0, atol=1e-12)
-    found = graph.pair_loss(h, i, j, w, 1.3, graph.Distance[distance])
+    found = graph.pair_loss(h, chosen, w, 1.3, graph.Distance[distance])
     assert abs(float(found) - naive_loss(h, weights, pairs, 1.3, distance)) < 1e-12
 
 
@@ -92,20 +92,19 @@ def test_the_mean_of_sampled_draws_is_within_its_standard_error_of_all_pairs():
 @pytest.mark.parametrize("w", [0.0, 0.5, 1.0])
 def test_gradients_are_finite_where_features_coincide(distance, w):
     h = torch.ones(4, 3, dtype=torch.float64, requires_grad=True)
-    i, j = halves(4)
-    graph.pair_loss(h, i, j, torch.full((2,), w, dtype=torch.float64), 1.0, graph.Distance[distance]).backward()
+    graph.pair_loss(h, halves(4), torch.full((2,), w, dtype=torch.float64), 1.0, graph.Distance[distance]).backward()
     assert h.grad.isfinite().all()
 
 
 def test_neighbours_attract_and_others_repel_only_inside_the_margin():
     h = torch.tensor([[0.0], [0.4], [5.0]], requires_grad=True)
-    pair = torch.tensor([0]), torch.tensor([1])
-    (attract,) = torch.autograd.grad(graph.pair_loss(h, *pair, torch.ones(1), 1.0, graph.rms), h)
+    pair = Pairs(torch.tensor([0]), torch.tensor([1]))
+    (attract,) = torch.autograd.grad(graph.pair_loss(h, pair, torch.ones(1), 1.0, graph.rms), h)
     assert attract[0, 0] < 0 < attract[1, 0]
-    (repel,) = torch.autograd.grad(graph.pair_loss(h, *pair, torch.zeros(1), 1.0, graph.rms), h)
+    (repel,) = torch.autograd.grad(graph.pair_loss(h, pair, torch.zeros(1), 1.0, graph.rms), h)
     assert repel[1, 0] < 0 < repel[0, 0]
-    far = torch.tensor([0]), torch.tensor([2])
-    (none,) = torch.autograd.grad(graph.pair_loss(h, *far, torch.zeros(1), 1.0, graph.rms), h)
+    far = Pairs(torch.tensor([0]), torch.tensor([2]))
+    (none,) = torch.autograd.grad(graph.pair_loss(h, far, torch.zeros(1), 1.0, graph.rms), h)
     assert (none == 0).all()
 
 
@@ -124,5 +123,5 @@ def test_a_soft_weight_is_one_between_equal_rows_and_zero_between_known_classes(
 
 
 def test_rms_is_the_euclidean_distance_over_the_root_of_the_features():
-    a, b = torch.randn(2, 6, 128, dtype=torch.float64)
-    torch.testing.assert_close(graph.rms(a, b) * 128**0.5, graph.euclidean(a, b))
+    h = torch.randn(12, 128, dtype=torch.float64)
+    torch.testing.assert_close(graph.rms(h, halves(12)) * 128**0.5, graph.euclidean(h, halves(12)))

@@ -7,6 +7,7 @@ import torch
 
 from gan_sntg.core import pairs
 from gan_sntg.core.errors import InputError
+from gan_sntg.core.graph import AllPairs
 
 
 @pytest.mark.parametrize("n", [2, 3, 7, 20])
@@ -29,3 +30,9 @@ def test_sampled_pairs_never_join_an_example_with_itself_and_are_uniform():
 def test_a_batch_that_cannot_be_paired_is_refused(call):
     with pytest.raises(InputError, match="batch|pair"):
         call()
+
+
+def test_the_indices_are_made_once_for_a_batch_size_and_stay_all_pairs_on_another_device():
+    generator = torch.Generator()
+    assert AllPairs()(7, generator) is AllPairs()(7, generator) is pairs.all_pairs(7, generator.device)
+    assert len(pairs.all_pairs(8, generator.device).i) == 28 and isinstance(pairs.all_pairs(7).to("meta"), pairs.EveryPair)
