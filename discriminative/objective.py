@@ -16,9 +16,10 @@ from gan_sntg.core.engine import Method, Terms, descend
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import graph_telemetry
 from gan_sntg.core.generators import preserved
-from gan_sntg.core.graph import Distance, Halves, Pairing, all_pairs, pair_loss
+from gan_sntg.core.graph import Distance, Halves, Pairing, pair_loss
 from gan_sntg.core.graphs import DrawnNeighborGraph, PairGraph, TeacherGraph
 from gan_sntg.core.optim import Adam, set_learning_rate, trainable
+from gan_sntg.core.pairs import all_pairs
 from gan_sntg.core.schedules import Schedule, ramp_up
 from gan_sntg.core.weight_norm import data_dependent_init
 
@@ -176,10 +177,11 @@ class Objective(Method):
 
     def graph_term(self, found: Pass) -> Tensor:
         """R_S over the images of the pass, in an order drawn anew so that halves mix all kinds."""
-        generator, h, view = self.generators["graph"], found.h, found.view
-        order = torch.randperm(len(h), generator=generator, device=h.device)
-        i, j = self.graph.pairs(*(order[ends] for ends in self.pairing(len(h), generator)), len(h))
-        return pair_loss(h, i, j, self.graph.weights(found.targets, view.y, view.index, i, j), self.margin, self.distance)
+        generator = self.generators["graph"]
+        order = torch.randperm(len(found.h), generator=generator, device=found.h.device)
+        h, targets, y, index = (part[order] for part in (found.h, found.targets, found.view.y, found.view.index))
+        pairs = self.graph.pairs(self.pairing(len(h), generator), order)
+        return pair_loss(h, pairs, self.graph.weights(targets, y, index, *pairs), self.margin, self.distance)
 
     @torch.no_grad()
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:

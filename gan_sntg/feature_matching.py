@@ -11,8 +11,9 @@ from gan_sntg.core.data.streams import Batch, View
 from gan_sntg.core.draws import drawing_from
 from gan_sntg.core.engine import Method, Terms, descend
 from gan_sntg.core.evaluate import graph_telemetry
-from gan_sntg.core.graph import Distance, Graph, Pairing, all_pairs, pair_loss
+from gan_sntg.core.graph import Distance, Graph, Pairing, pair_loss
 from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
+from gan_sntg.core.pairs import all_pairs
 from gan_sntg.core.schedules import linear_tail, ramp_up
 from gan_sntg.core.weight_norm import data_dependent_init, starts_from_data
 from gan_sntg.losses import Matching, fake_loss, real_loss
@@ -146,8 +147,8 @@ class FeatureMatchingGAN(Method):
         if len(views) > 1:
             order = torch.randperm(len(h), generator=generator, device=h.device)
             h, y, targets = h[order], y[order], targets[order]
-        i, j = self.pairing(len(h), generator)
-        return pair_loss(h, i, j, self.graph(targets, y, i, j), self.margin, self.distance)
+        pairs = self.pairing(len(h), generator)
+        return pair_loss(h, pairs, self.graph(targets, y, *pairs), self.margin, self.distance)
 
     def discriminate(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(h, logits) of D, its noise from the nets' own generator."""

@@ -13,6 +13,7 @@ from gan_sntg.core.errors import InputError
 from gan_sntg.core.graph_files import write_neighbors
 from gan_sntg.core.graphs import DrawnNeighborGraph
 from gan_sntg.core.neighbors import nearest
+from gan_sntg.core.pairs import Pairs
 
 
 @pytest.fixture
@@ -40,13 +41,15 @@ def test_the_second_half_of_a_batch_are_neighbours_of_its_first(graph, table, ba
 
 
 def test_each_image_and_its_neighbour_are_a_pair_beside_those_of_the_pairing(graph):
-    i, j = graph.pairs(torch.tensor([3, 1, 0]), torch.tensor([5, 4, 2]), 6)
-    assert list(zip(i.tolist(), j.tolist(), strict=True)) == [(0, 3), (1, 4), (2, 5), (3, 5), (1, 4), (0, 2)]
+    chosen, order = Pairs(torch.tensor([3, 1, 0]), torch.tensor([5, 4, 2])), torch.tensor([2, 0, 5, 6, 1, 4, 3])
+    i, j = graph.pairs(chosen, order)
+    assert list(zip(i.tolist(), j.tolist(), strict=True))[3:] == [(3, 5), (1, 4), (0, 2)]
+    assert list(zip(order[i[:3]].tolist(), order[j[:3]].tolist(), strict=True)) == [(0, 3), (1, 4), (2, 5)]
 
 
 def test_all_drawn_pairs_have_weight_1_in_the_loss(graph, monkeypatch):
     seen = []
-    monkeypatch.setattr("discriminative.objective.pair_loss", lambda h, i, j, w, margin, distance: seen.append(w) or h.sum())
+    monkeypatch.setattr("discriminative.objective.pair_loss", lambda h, pairs, w, margin, distance: seen.append(w) or h.sum())
     method = made("pi", graph=graph)
     for batch in prepared(method).epoch():
         method.terms(batch, 1)

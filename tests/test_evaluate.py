@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from gan_sntg.core.evaluate import error_rate, graph_telemetry
-from gan_sntg.core.graph import all_pairs, euclidean, rms
+from gan_sntg.core.graph import euclidean, rms
+from gan_sntg.core.pairs import Pairs, all_pairs
 
 
 class Brightness(nn.Module):
@@ -50,7 +51,7 @@ def naive(h, targets, truth, distance, margin):
     near, far, loss = [], [], 0.0
     for i in range(len(h)):
         for j in range(i + 1, len(h)):
-            d = float(distance(h[i : i + 1], h[j : j + 1]))
+            d = float(distance(h, Pairs(torch.tensor([i]), torch.tensor([j]))))
             positive, same = int(targets[i].argmax()) == int(targets[j].argmax()), int(truth[i]) == int(truth[j])
             count["positive"] += positive
             count["same"] += same

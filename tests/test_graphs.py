@@ -6,8 +6,9 @@ import torch
 from graph_tables import CLASSES, NEAR, K, N, neighbors_table, write_both
 
 from gan_sntg.commands.parsing import Parser
-from gan_sntg.core.graph import Graph, all_pairs
+from gan_sntg.core.graph import Graph
 from gan_sntg.core.graphs import FixedGraph, NeighborGraph, PairGraph, TeacherGraph
+from gan_sntg.core.pairs import all_pairs
 
 
 @pytest.fixture

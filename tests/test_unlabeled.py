@@ -11,7 +11,8 @@ from made import picture
 from gan_sntg.core.data.streams import UNLABELED, Pool, Streams
 from gan_sntg.core.data.whiten import UnitRange
 from gan_sntg.core.evaluate import graph_telemetry
-from gan_sntg.core.graph import Distance, all_pairs
+from gan_sntg.core.graph import Distance
+from gan_sntg.core.pairs import all_pairs
 
 X = torch.zeros(6, 1, 2, 2, dtype=torch.uint8)
 TRUTH = torch.tensor([0, 1, 1, UNLABELED, UNLABELED, 0])

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gan_sntg.core.data.streams import UNLABELED
 from gan_sntg.core.graph import contrastive
+from gan_sntg.core.pairs import Pairs
 
 BINS = 15  # of confidence, equally wide
 
@@ -72,16 +73,16 @@ def reliability(logits: Tensor, y: Tensor) -> Reliability:
 
 
 @torch.no_grad()
-def graph_telemetry(h: Tensor, targets: Tensor, truth: Tensor, pairs: tuple[Tensor, Tensor], distance, margin: float) -> dict[str, Tensor]:
+def graph_telemetry(h: Tensor, targets: Tensor, truth: Tensor, pairs: Pairs, distance, margin: float) -> dict[str, Tensor]:
     """What the 0-1 graph of the teacher alone (no labels merged) says of the pairs, against the hidden labels.
 
-    h [B, D], targets [B, K], truth [B], pairs i, j [S]. Precision and recall are of W_ij = 1; shares and accuracy in 0..1;
+    h [B, D], targets [B, K], truth [B]. Precision and recall are of W_ij = 1; shares and accuracy in 0..1;
     NaN where there is nothing to count. What is compared with `truth` leaves out the images of which it is UNLABELED.
     """
     i, j = pairs
     classes, known = targets.argmax(1), truth != UNLABELED
     positive, same, judged = classes[i] == classes[j], truth[i] == truth[j], known[i] & known[j]
-    d = distance(h[i], h[j])
+    d = distance(h, pairs)
     right = (positive & same & judged).sum()
     return {
         "graph/precision": right / (positive & judged).sum(),

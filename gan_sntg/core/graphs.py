@@ -7,8 +7,9 @@ from torch import Tensor
 
 from gan_sntg.core.data.streams import UNLABELED
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.graph import Graph
+from gan_sntg.core.graph import Graph, same_class
 from gan_sntg.core.graph_files import again, read_neighbors, read_predictions
+from gan_sntg.core.pairs import Pairs
 
 
 class PairGraph:
@@ -29,9 +30,9 @@ class PairGraph:
         """The training images [B] to take in place of those at `index` [B], where a graph brings neighbours together; None: no others."""
         return None
 
-    def pairs(self, i: Tensor, j: Tensor, n: int) -> tuple[Tensor, Tensor]:
-        """The pairs of a batch of n images, of which (i, j) are those that the pairing chose."""
-        return i, j
+    def pairs(self, pairs: Pairs, order: Tensor) -> Pairs:
+        """Those of a batch in a new order, given those that the pairing chose. order [B]: where each image stood in the batch that came."""
+        return pairs
 
 
 class TeacherGraph(PairGraph):
@@ -66,7 +67,7 @@ class FixedGraph(PairGraph):
         classes = self.table.on(index.device)[index]
         if self.merge:
             classes = torch.where(y == UNLABELED, classes, y)
-        return (classes[i] == classes[j]).to(targets.dtype)
+        return same_class(classes, i, j).to(targets.dtype)
 
     def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
         """Raise InputError where the file is of other data or names a class that they have not."""
@@ -120,7 +121,7 @@ class DrawnNeighborGraph(NeighborGraph):
         half = len(index) // 2
         return torch.cat([index[:half], self.neighbors_of(index[:half], generator), index[2 * half :]])
 
-    def pairs(self, i: Tensor, j: Tensor, n: int) -> tuple[Tensor, Tensor]:
-        """(k, k + n/2) of each image and its neighbour, and those of the pairing."""
-        first = torch.arange(n // 2, device=i.device)
-        return torch.cat([first, i]), torch.cat([first + n // 2, j])
+    def pairs(self, pairs: Pairs, order: Tensor) -> Pairs:
+        """Each image of what was the first half with its neighbour; then those of the pairing, gathered even where they are all pairs."""
+        now, half = order.argsort(), len(order) // 2
+        return Pairs(torch.cat([now[:half], pairs.i]), torch.cat([now[half : 2 * half], pairs.j]))
