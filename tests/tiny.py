@@ -33,19 +33,21 @@ class UnitRange64(UnitRange):
         return super().__call__(x).double()
 
 
-def streams(labels: int = 6, batch_size: int = 10, seed: int = 0, source: Source | None = None, normalization=UnitRange) -> Streams:
+def streams(
+    labels: int = 6, batch_size: int = 10, seed: int = 0, source: Source | None = None, normalization=UnitRange, device: str = "cpu"
+) -> Streams:
     source = source or Squares()
     split = make_split(source, labels, 0, False)
-    pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization(), "cpu")
+    pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization(), device)
     return Streams(pool, batch_size, seed)
 
 
-def gan(seed: int = 0, dtype: torch.dtype = torch.float32, **options) -> FeatureMatchingGAN:
+def gan(seed: int = 0, dtype: torch.dtype = torch.float32, device: str = "cpu", **options) -> FeatureMatchingGAN:
     torch.manual_seed(seed)
     defaults = {"teacher": SecondPass(), "pairing": Halves(), "distance": Distance.rms, "graph": Graph.hard, "graph_ramp_epochs": 0}
     nets = DenseDiscriminator((1, 4, 4), 3, widths=(12, 8)), DenseGenerator((1, 4, 4), latent=5, widths=(9,))
-    method = FeatureMatchingGAN(*nets, num_examples=60, num_classes=3, **(defaults | options)).to(dtype)
-    method.seed(seed, "cpu")
+    method = FeatureMatchingGAN(*nets, num_examples=60, num_classes=3, **(defaults | options)).to(device, dtype)
+    method.seed(seed, device)
     return method
 
 

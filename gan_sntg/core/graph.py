@@ -42,7 +42,7 @@ def soft_weights(targets: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
     targets [B, K], y [B], i and j [S] -> [S] in [0, 1], no gradient into the targets.
     """
     known = (y != UNLABELED).unsqueeze(1)
-    one_hot = torch.nn.functional.one_hot(y.clamp(min=0), targets.shape[1]).to(targets.dtype)
+    one_hot = (y.unsqueeze(1) == torch.arange(targets.shape[1], device=y.device)).to(targets.dtype)
     p = torch.where(known, one_hot, targets.detach())
     divergence = (torch.xlogy(p[i], p[i]) - torch.xlogy(p[i], p[j])).sum(1)
     return torch.exp(-divergence.clamp(min=0))

@@ -2,6 +2,7 @@
 
 from enum import Enum, member
 from functools import partial
+from math import sqrt
 
 import torch
 from torch import nn
@@ -37,11 +38,11 @@ class AdamInside(torch.optim.Optimizer):
         torch._foreach_lerp_(m, grads, 1 - b1)
         torch._foreach_mul_(v, b2)
         torch._foreach_addcmul_(v, grads, grads, 1 - b2)
-        roots = torch._foreach_div(v, [1 - b2 ** s["step"] for s in states])
-        torch._foreach_add_(roots, group["eps"])
+        corrections = [1 - b2 ** s["step"] for s in states]  # of v, multiplied out of the root: two passes over memory less
+        roots = torch._foreach_add(v, [group["eps"] * c for c in corrections])
         torch._foreach_sqrt_(roots)
-        torch._foreach_mul_(roots, [(1 - b1 ** s["step"]) / group["lr"] if group["lr"] else float("inf") for s in states])
-        torch._foreach_addcdiv_(params, m, roots, -1.0)
+        rates = [-group["lr"] * sqrt(c) / (1 - b1 ** s["step"]) for c, s in zip(corrections, states, strict=True)]
+        torch._foreach_addcdiv_(params, m, roots, rates)
 
 
 def trainable(*nets: nn.Module) -> list[nn.Parameter]:
@@ -60,7 +61,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float, betas: tuple[
 class Adam(Enum):
     """Where Adam's epsilon stands: `outside` the root (1e-8, torch's own, as Kingma and Ba have it) or `inside` (`AdamInside`)."""
 
-    outside = member(partial(torch.optim.Adam, foreach=True))
+    outside = member(partial(torch.optim.Adam, fused=True))
     inside = member(AdamInside)
 
     def __call__(self, params: list[nn.Parameter], lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
