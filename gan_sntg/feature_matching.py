@@ -15,7 +15,7 @@ from gan_sntg.core.graph import Distance, Graph, Pairing, pair_loss
 from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
 from gan_sntg.core.pairs import all_pairs
 from gan_sntg.core.schedules import linear_tail, ramp_up
-from gan_sntg.core.weight_norm import data_dependent_init, starts_from_data
+from gan_sntg.core.weight_norm import data_dependent_init, fixed_weights, starts_from_data
 from gan_sntg.losses import Matching, fake_loss, real_loss
 from gan_sntg.networks import Discriminator, Generator
 from gan_sntg.teachers import Teacher
@@ -128,11 +128,12 @@ class FeatureMatchingGAN(Method):
         return terms
 
     def generator_terms(self, batch: Batch) -> Terms:
-        """Feature matching (Eq. 9): the real branch carries no graph, D's weights no gradient."""
+        """Feature matching (Eq. 9): the real branch carries no graph, D's weights no gradient; they are made once for both branches."""
         real = batch.unlabeled_g.x
-        with torch.no_grad():
-            h_real, _ = self.discriminate(real)
-        h_fake, _ = self.discriminate(self.generate(len(real)))
+        with fixed_weights(self.discriminator):
+            with torch.no_grad():
+                h_real, _ = self.discriminate(real)
+            h_fake, _ = self.discriminate(self.generate(len(real)))
         return {"g/matching": self.matching(h_real, h_fake)}
 
     def graph_weight_at(self, t: int) -> float:

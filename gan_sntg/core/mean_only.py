@@ -1,6 +1,5 @@
 """Which layers have weight norm and mean-only batch norm? The dense layer and the convolution of the discriminative family."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -19,15 +18,12 @@ class MeanOnly(WeightNorm):
     An average of such a network (`Average`) is evaluated with the running means of the network itself, which it copies.
     """
 
+    eps = 0.0
+
     def __init__(self, shape: tuple[int, ...]):
         """shape: of V."""
         super().__init__(shape, train_scale=True, init_std=1.0, v_std=0.05)
         self.mean = RunningMean(shape[self.unit_dim])
-
-    def weight(self) -> Tensor:
-        """W, of V's shape."""
-        norm = torch.linalg.vector_norm(self.v, dim=tuple(range(1, self.v.dim())), keepdim=True)
-        return self.v * (self.g.view_as(norm) / norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, inputs, ...] -> [B, units, ...]."""

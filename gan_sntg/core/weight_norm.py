@@ -1,10 +1,14 @@
 """Which layers have weight norm? Dense, convolution and transposed convolution, each of which can start from data (reference 5)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_sntg.core.layers import frozen_statistics
+from gan_sntg.core.normed_weight import NormedLinear, NormedWeight
 
 
 class WeightNorm(nn.Module):
@@ -16,6 +20,7 @@ class WeightNorm(nn.Module):
     """
 
     unit_dim = 0  # the dimension of V that counts output units
+    eps = 1e-6
 
     def __init__(self, shape: tuple[int, ...], train_scale: bool, init_std: float | None, v_std: float):
         """shape: of V."""
@@ -25,17 +30,20 @@ class WeightNorm(nn.Module):
         self.b = nn.Parameter(torch.zeros(shape[self.unit_dim]))
         self.init_std = init_std
         self.initializing = False
+        self.fixed: Tensor | None = None
 
     def weight(self) -> Tensor:
-        """W, of V's shape."""
-        inputs = [d for d in range(self.v.dim()) if d != self.unit_dim]
-        norm = torch.sqrt(1e-6 + self.v.square().sum(inputs, keepdim=True))
-        return self.v * (self.g.view_as(norm) / norm)
+        """W, of V's shape; within `fixed_weights`, what it was at its beginning, without a gradient into V and g."""
+        return NormedWeight.apply(self.v, self.g, self.unit_dim, self.eps)[0] if self.fixed is None else self.fixed
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, inputs, ...] -> [B, units, ...]."""
-        y = self.linear(x, self.weight())
+        y = self.mapped(x)
         return self._standardize(y) if self.initializing else y
+
+    def mapped(self, x: Tensor) -> Tensor:
+        """x through the layer's map, before it is standardised."""
+        return self.linear(x, self.weight())
 
     def linear(self, x: Tensor, weight: Tensor) -> Tensor:
         """The layer's own linear map with W and b."""
@@ -57,6 +65,10 @@ class WeightNormLinear(WeightNorm):
     def __init__(self, inputs: int, outputs: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.1):
         """inputs, outputs: features of x and y."""
         super().__init__((outputs, inputs), train_scale, init_std, v_std)
+
+    def mapped(self, x: Tensor) -> Tensor:
+        """x [B, inputs] -> [B, outputs], without making W."""
+        return NormedLinear.apply(x, self.v, self.g, self.b, self.eps)[0] if self.fixed is None else self.linear(x, self.fixed)
 
     def linear(self, x: Tensor, weight: Tensor) -> Tensor:
         """x [B, inputs] -> [B, outputs]."""
@@ -101,6 +113,24 @@ class WeightNormConvTranspose(WeightNorm):
     def linear(self, x: Tensor, weight: Tensor) -> Tensor:
         """x [B, inputs, H, W] -> [B, outputs, 2 H, 2 W]."""
         return F.conv_transpose2d(x, weight, self.b, stride=2, padding=self.padding, output_padding=1)
+
+
+@contextmanager
+def fixed_weights(net: nn.Module) -> Iterator[None]:
+    """Within it, the weights W of `net` are those of now, made once for all passes, and no gradient reaches V and g.
+
+    Under autocast they are rounded once, too.
+    """
+    layers = [m for m in net.modules() if isinstance(m, WeightNorm)]
+    try:
+        for m in layers:
+            with torch.no_grad():
+                w, kind = m.weight(), m.v.device.type
+                m.fixed = w.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else w
+        yield
+    finally:
+        for m in layers:
+            m.fixed = None
 
 
 def starts_from_data(net: nn.Module) -> list[WeightNorm]:
