@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # what all of torch's batch norms are
 
@@ -34,14 +35,14 @@ class BatchNormBias(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, features, ...] -> the same shape, float32 at the least."""
-        x, mean, var = at_least_float32(x), self.mean, self.var
-        if self.training:
+        x = at_least_float32(x)
+        if not self.training:
+            return F.batch_norm(x, self.mean, self.var, None, self.bias, eps=1e-6)
+        if self.fixing:
             var, mean = torch.var_mean(x, dim=[d for d in range(x.dim()) if d != 1], correction=0)
-            if self.fixing:
-                self.mean.copy_(mean)
-                self.var.copy_(var)
-        mean, scale, bias = (v.view(1, -1, *[1] * (x.dim() - 2)) for v in (mean, torch.rsqrt(var + 1e-6), self.bias))
-        return (x - mean) * scale + bias
+            self.mean.copy_(mean)
+            self.var.copy_(var)
+        return F.batch_norm(x, None, None, None, self.bias, training=True, eps=1e-6)
 
 
 @torch.no_grad()
