@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gan_sntg.core.draws import Dropout
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.layers import BatchNormBias
+from gan_sntg.core.layers import BatchNormBias, channels_last
 from gan_sntg.core.precision import at_least_float32
 from gan_sntg.core.weight_norm import WeightNormConv, WeightNormConvTranspose, WeightNormLinear
 from gan_sntg.networks import Discriminator, Generator
@@ -66,7 +66,7 @@ class ConvDiscriminator(Discriminator):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, C, H, W] -> h [B, widths[1]], logits [B, K]."""
-        maps = self.features(x.contiguous(memory_format=torch.channels_last))
+        maps = self.features(channels_last(x))
         h = at_least_float32(maps).mean((2, 3))
         return h, at_least_float32(self.out(h))
 
@@ -76,7 +76,7 @@ class Maps(nn.Unflatten):
 
     def forward(self, x: Tensor) -> Tensor:
         """The same numbers in another order of storage."""
-        return super().forward(x).contiguous(memory_format=torch.channels_last)
+        return channels_last(super().forward(x))
 
 
 class ConvGenerator(Generator):

@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import resource
 import sys
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from gan_sntg.core.data.streams import UNLABELED
 from gan_sntg.core.errors import InputError, UnhealthyError
 from gan_sntg.core.liveness import Health, describe, examine
 from gan_sntg.core.precision import Precision
+from gan_sntg.core.stopwatch import peak_memory
 
 
 def parser() -> Parser:
@@ -116,9 +116,3 @@ def report(console: Console, file: str, parts: Parts, health: Health) -> None:
 def spread(counts: list[int]) -> str:
     """Few counts as they are, many by their least and greatest."""
     return " ".join(map(str, counts)) if len(counts) <= 10 else f"{min(counts)} to {max(counts)} in {len(counts)} classes"
-
-
-def peak_memory() -> float:
-    """The most memory that this process has held, in MB (2^20 bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -3,10 +3,10 @@
 import sys
 
 from gan_sntg import __version__
-from gan_sntg.commands import doctor, evaluate, graph, predict, sample, splits, train
+from gan_sntg.commands import bench, doctor, evaluate, graph, predict, sample, splits, train
 from gan_sntg.core.errors import InputError, NonFiniteError, UnhealthyError
 
-COMMANDS = {module.__name__.rpartition(".")[2]: module for module in (train, evaluate, predict, sample, splits, graph, doctor)}
+COMMANDS = {module.__name__.rpartition(".")[2]: module for module in (train, evaluate, predict, sample, splits, graph, doctor, bench)}
 
 
 def main(argv: list[str] | None = None) -> int:

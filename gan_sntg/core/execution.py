@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from gan_sntg.core.draws import Draw, Noise, drawing_from, given, recorded
 from gan_sntg.core.layers import frozen_statistics
 
+PROGRAMS = 256  # a process may compile: networks, their modes and sizes of batches; torch stops at 8
+
 
 class Plain:
     """`execution(net, x, generator)` is net(x) with the noise of its layers drawn from the generator."""
@@ -28,6 +30,7 @@ class Compiled(Plain):
 
     def __init__(self):
         """Nothing is compiled before it is called."""
+        torch._dynamo.config.recompile_limit = max(PROGRAMS, torch._dynamo.config.recompile_limit)
         self.compiled = torch.compile(forward, dynamic=False, fullgraph=True)
         self.records: WeakKeyDictionary[nn.Module, dict] = WeakKeyDictionary()
         self.failed = False
