@@ -22,6 +22,7 @@ class Method(nn.Module):
     views: tuple[str, ...] = Batch._fields  # what of a batch it asks for
     start_size: int = 500  # images in the batch that `start` is given
     execution: Plain = Plain()  # how its networks pass over a batch in training
+    settings: dict[str, float]  # what schedules gave the last step, for telemetry
 
     def seed(self, seed: int, device: torch.device | str) -> None:
         """Make one generator a purpose on the device."""
@@ -91,13 +92,14 @@ def fit(
     on_step: Callable[[], None],
     on_interval: Callable[[dict[str, float]], None],
     precision: Precision = Precision.float32,
+    meter: Meter | None = None,
 ) -> None:
     """Train from where `progress` stands to `epochs`.
 
     `on_interval` is called with the mean terms each `interval_epochs` and at the end: it evaluates, records and saves.
-    Raises NonFiniteError before such a call where a term is not finite.
+    Raises NonFiniteError before such a call where a term is not finite. meter: another than that of one run.
     """
-    meter, device = Meter(), streams.pool.x.device
+    meter, device = meter or Meter(), streams.pool.x.device
     while progress.epoch < epochs:
         for batch in streams.epoch():
             with precision(device):

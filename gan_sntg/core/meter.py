@@ -39,3 +39,26 @@ class Meter:
                 before, steps = totals.get(name, (0.0, 0))
                 totals[name] = before + value, steps + count
         return {name: value / steps for name, (value, steps) in totals.items()}
+
+
+class Meters(Meter):
+    """Those of S runs abreast, whose terms are [S] each."""
+
+    def __init__(self, runs: list[str]):
+        """runs: what errors call them."""
+        super().__init__()
+        self.runs = runs
+
+    def read(self, steps_per_epoch: int) -> list[dict[str, float]]:
+        """As the meter of each run alone. The NonFiniteError names the run, too."""
+        sums, self.sums = self.sums, {}
+        return [self.read_one(sums, s, steps_per_epoch) for s in range(len(self.runs))]
+
+    def read_one(self, sums: dict[tuple[str, ...], tuple[Tensor, Tensor, int]], s: int, steps_per_epoch: int) -> dict[str, float]:
+        """Of run s."""
+        meter = Meter()
+        meter.sums = {names: (total[:, s], first[:, s], count) for names, (total, first, count) in sums.items()}
+        try:
+            return meter.read(steps_per_epoch)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{self.runs[s]}: {error}") from error
