@@ -29,26 +29,25 @@ class Run(NamedTuple):
 
 
 def train_all(runs: list[Run]) -> None:
-    """Train unfinished runs to the end: those that stand at the same step together, if they can be stacked."""
-    if not runs:
-        return
-    first = Session(*runs[0])
-    why_not = obstacle(first.parts.method, first.options)
-    if len(runs) > 1 and why_not:
+    """Train unfinished runs to the end: those that stand at the same step together, where that is faster."""
+    first = Session(*runs[0]) if runs else None
+    if len(runs) > 1 and not (why_not := obstacle(first.parts.method, first.options)):
+        return train_groups([first, *(Session(*run) for run in runs[1:])])
+    if len(runs) > 1:
         print(f"the seeds are trained one after another: {why_not}", file=sys.stderr)
-    if len(runs) == 1 or why_not:
-        first.train()
-        for run in runs[1:]:
-            print(f"seed {run.options.seed}: {run.folder.path}", file=sys.stderr)
-            Session(*run).train()
-        return
+    for k, run in enumerate(runs):
+        (Session(*run) if k else first).train()
+
+
+def train_groups(sessions: list[Session]) -> None:
+    """Train together those that stand at the same step, group after group; one that stands there by itself is trained alone."""
     groups: dict[int, list[Session]] = {}
-    for session in [first, *(Session(*run) for run in runs[1:])]:
+    for session in sessions:
         groups.setdefault(session.progress.epoch, []).append(session)
-    for epoch, sessions in groups.items():
+    for epoch, group in groups.items():
         if len(groups) > 1:
-            print(f"from epoch {epoch}: seeds {', '.join(str(s.options.seed) for s in sessions)}", file=sys.stderr)
-        Together(sessions).train()
+            print(f"from epoch {epoch}: seeds {', '.join(str(s.options.seed) for s in group)}", file=sys.stderr)
+        (Together(group) if len(group) > 1 else group[0]).train()
 
 
 def obstacle(method: Method, options: Namespace) -> str | None:
