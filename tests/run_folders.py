@@ -57,6 +57,6 @@ def interrupted(command, words: list, folder: Path, owner, name: str, call: int)
 
 def age(folder: Path) -> None:
     """Date the event files a minute back: their names count seconds, and TensorBoard reads them in the order of their names."""
-    for path in RunFolder(folder).tensorboard.iterdir():
+    for path in [*folder.rglob("events.out.*")]:
         seconds = path.name.split(".")[3]
         path.rename(path.with_name(path.name.replace(seconds, str(int(seconds) - 60), 1)))

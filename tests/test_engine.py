@@ -1,4 +1,4 @@
-"""The engine: whose parameters move, what the meter tells, and when the loop calls whom."""
+"""The engine: whose parameters move, and when the loop calls whom."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 from tiny import streams
 from torch import nn
 
-from gan_sntg.core.engine import Meter, Method, Progress, descend, fit
+from gan_sntg.core.engine import Method, Progress, descend, fit
 from gan_sntg.core.errors import NonFiniteError
 
 
@@ -54,24 +54,6 @@ def test_descend_is_one_step_down_the_sum_of_the_terms():
         terms = descend(optimizer, {"net/square": p.square().sum(), "net/linear": 3 * p.sum()})
         torch.testing.assert_close(p.detach(), expected)
     assert not any(value.requires_grad for value in terms.values())
-
-
-def test_the_meter_gives_the_mean_of_each_term_over_the_steps_that_had_it():
-    meter = Meter()
-    for step, terms in enumerate([{"a": 1.0}, {"a": 3.0, "b": 10.0}, {"a": 5.0, "b": 20.0}, {"b": 60.0}]):
-        meter.add({name: torch.tensor(value) for name, value in terms.items()}, step)
-    assert meter.read(1) == {"a": 3.0, "b": 30.0}
-    assert meter.read(1) == {}
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_the_meter_names_the_first_term_that_is_not_finite_its_epoch_and_step(value):
-    meter = Meter()
-    for step in range(10):
-        bad, later = value if step >= 7 else 1.0, value if step > 7 else 1.0
-        meter.add({"d/early": torch.tensor(later), "d/graph": torch.tensor(bad)}, step)
-    with pytest.raises(NonFiniteError, match="the term d/graph is not finite since epoch 2, step 7"):
-        meter.read(steps_per_epoch=3)
 
 
 def test_fit_asks_in_the_order_of_the_contract():

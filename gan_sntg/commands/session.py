@@ -21,6 +21,12 @@ GRID_SIZE = 100
 FEW_NEGATIVES = 0.05
 
 
+def display(console: Console) -> Progress:
+    """A line for each run: what it does, how far it is, and times."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=console)
+
+
 class Session:
     """One training session on a run folder."""
 
@@ -50,14 +56,17 @@ class Session:
 
     def train(self) -> None:
         """Train with a live display, then write the result."""
-        method, streams, options = self.parts.method, self.parts.streams, self.options
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-        with Progress(*columns, console=self.console) as self.bar:
-            self.task = self.bar.add_task("training", total=options.epochs * streams.steps_per_epoch, completed=self.progress.step)
-            self.clock = time.perf_counter()
-            watch = self.progress, self.on_step, self.on_interval
-            engine.fit(method, streams, options.epochs, options.interval_epochs, *watch, options.precision)
+        options, watch = self.options, (self.progress, self.on_step, self.on_interval)
+        with display(self.console) as bar:
+            self.begin(bar)
+            engine.fit(self.parts.method, self.parts.streams, options.epochs, options.interval_epochs, *watch, options.precision)
         self.folder.finish(self.result())
+
+    def begin(self, bar: Progress) -> None:
+        """Show in `bar` how far the run is, and start the clock."""
+        total = self.options.epochs * self.parts.streams.steps_per_epoch
+        self.bar, self.task = bar, bar.add_task("training", total=total, completed=self.progress.step)
+        self.clock = time.perf_counter()
 
     def on_step(self) -> None:
         """Move the progress bar."""

@@ -30,7 +30,7 @@ def run_quietly(arguments: list[str]) -> dict:
     """`gan-sntg train` with these arguments on one thread, printing nothing; its result. A finished run folder is only read."""
     torch.set_num_threads(1)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return train.run(train.parser().parse_args([*arguments, "--threads", "1"]))
+        return train.run(train.parser().parse_args([*arguments, "--threads", "1"]))[0]
 
 
 def run_all(jobs: dict[str, list[str]], processes: int) -> dict[str, dict]:

@@ -1,8 +1,9 @@
-"""Train a method on a data set, or resume a run folder."""
+"""Train a method on a data set, or resume a run folder; with several seeds, a run of each."""
 
 import hashlib
 import json
 import sys
+from argparse import SUPPRESS
 from pathlib import Path
 
 import yaml
@@ -10,29 +11,39 @@ from jsonargparse import Namespace
 
 from gan_sntg.commands.building import config_parser, identity, read_run
 from gan_sntg.commands.parsing import Parser
-from gan_sntg.commands.session import Session
+from gan_sntg.commands.seeds import spread
+from gan_sntg.commands.together import Run, train_all
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.record import RunFolder
 
 
 def parser() -> Parser:
-    """The options of a run."""
-    return config_parser()
+    """The options of a run, and those that stand for several: never in a run's own configuration."""
+    parser = config_parser()
+    parser.add_argument("--seeds", type=str, default=SUPPRESS, help="a run of each of these in place of --seed: 0..9, or 0,3,5")
+    parser.add_argument("--data_seeds", type=str, default=SUPPRESS, help="with --seeds, as many, each run's own in place of --data_seed")
+    return parser
 
 
-def run(options: Namespace) -> dict:
-    """Train to the end and print what came out; returns the result."""
+def run(options: Namespace) -> list[dict]:
+    """Train to the end and print what came out; returns the result of each run."""
+    runs = [prepared(own) for own in spread(options)]
+    train_all([run for run in runs if not run.folder.finished])
+    results = [run.folder.read_result() for run in runs]
+    for run, result in zip(runs, results, strict=True):
+        report(run.folder, result)
+    return results
+
+
+def prepared(options: Namespace) -> Run:
+    """A run with its folder, in which there is nothing else. Raises InputError; writes nothing."""
     text = config_parser().dump(options, skip_unset=False)
     folder = RunFolder(Path(options.out or default_folder(options, text)))
     if folder.config.exists():
         check_same(folder, text)
     else:
         folder.check_unused()
-    if not folder.finished:
-        Session(folder, options, text).train()
-    result = folder.read_result()
-    report(folder, result)
-    return result
+    return Run(folder, options, text)
 
 
 def default_folder(options: Namespace, text: str) -> str:

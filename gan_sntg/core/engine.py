@@ -8,12 +8,10 @@ from torch.optim import Optimizer
 
 from gan_sntg.core.data.base import Source
 from gan_sntg.core.data.streams import Batch, Pool, Streams
-from gan_sntg.core.errors import NonFiniteError
 from gan_sntg.core.execution import Plain
 from gan_sntg.core.generators import purpose_generator
+from gan_sntg.core.meter import Meter, Terms
 from gan_sntg.core.precision import Precision
-
-Terms = dict[str, Tensor]
 
 
 class Method(nn.Module):
@@ -24,6 +22,7 @@ class Method(nn.Module):
     views: tuple[str, ...] = Batch._fields  # what of a batch it asks for
     start_size: int = 500  # images in the batch that `start` is given
     execution: Plain = Plain()  # how its networks pass over a batch in training
+    settings: dict[str, float]  # what schedules gave the last step, for telemetry
 
     def seed(self, seed: int, device: torch.device | str) -> None:
         """Make one generator a purpose on the device."""
@@ -76,39 +75,6 @@ def descend(optimizer: Optimizer, terms: Terms) -> Terms:
     return {name: value.detach() for name, value in terms.items()}
 
 
-class Meter:
-    """Means of terms over an interval, kept on the device; the first non-finite step of each is remembered and raised on reading."""
-
-    def __init__(self):
-        """Empty."""
-        self.sums: dict[tuple[str, ...], tuple[Tensor, Tensor, int]] = {}
-
-    def add(self, terms: Terms, step: int) -> None:
-        """Count the terms of one step, without a synchronisation."""
-        names = tuple(terms)
-        values = torch.stack([terms[name].float() for name in names])
-        sums, first, count = self.sums.get(names) or (torch.zeros_like(values), torch.full_like(values, -1, dtype=torch.int64), 0)
-        self.sums[names] = sums + values, torch.where((first < 0) & ~values.isfinite(), step, first), count + 1
-
-    def read(self, steps_per_epoch: int) -> dict[str, float]:
-        """The means, and start anew. Raises NonFiniteError with the first bad term, its epoch and step (both from 0)."""
-        sums, self.sums = self.sums, {}
-        firsts = [pair for names, (_, first, _) in sums.items() for pair in zip(first.tolist(), names, strict=True)]
-        bad = [(step, name) for step, name in firsts if step >= 0]
-        if bad:
-            step, name = min(bad)
-            raise NonFiniteError(
-                f"the term {name} is not finite since epoch {step // steps_per_epoch}, step {step}; the last checkpoint is from "
-                "before. Lower the learning rate or this term's weight"
-            )
-        totals: dict[str, tuple[float, int]] = {}
-        for names, (total, _, count) in sums.items():
-            for name, value in zip(names, total.tolist(), strict=True):
-                before, steps = totals.get(name, (0.0, 0))
-                totals[name] = before + value, steps + count
-        return {name: value / steps for name, (value, steps) in totals.items()}
-
-
 class Progress:
     """How far a run is: epochs and steps done, and seconds of training so far."""
 
@@ -126,13 +92,14 @@ def fit(
     on_step: Callable[[], None],
     on_interval: Callable[[dict[str, float]], None],
     precision: Precision = Precision.float32,
+    meter: Meter | None = None,
 ) -> None:
     """Train from where `progress` stands to `epochs`.
 
     `on_interval` is called with the mean terms each `interval_epochs` and at the end: it evaluates, records and saves.
-    Raises NonFiniteError before such a call where a term is not finite.
+    Raises NonFiniteError before such a call where a term is not finite. meter: another than that of one run.
     """
-    meter, device = Meter(), streams.pool.x.device
+    meter, device = meter or Meter(), streams.pool.x.device
     while progress.epoch < epochs:
         for batch in streams.epoch():
             with precision(device):

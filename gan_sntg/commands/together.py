@@ -1,0 +1,103 @@
+"""How are the runs of several seeds trained? As one program where that can be done and is faster, else one after another."""
+
+import sys
+import time
+from typing import NamedTuple
+
+from jsonargparse import Namespace
+
+from gan_sntg.commands.session import Session, display
+from gan_sntg.core import engine
+from gan_sntg.core.engine import Method
+from gan_sntg.core.errors import NonFiniteError
+from gan_sntg.core.meter import Meters
+from gan_sntg.core.record import RunFolder
+from gan_sntg.core.stacked import StackedStreams, stacked, unstack
+from gan_sntg.feature_matching import FeatureMatchingGAN
+from gan_sntg.networks import DenseDiscriminator, DenseGenerator
+
+TERMS = ("discriminator_terms", "generator_terms")  # the functions of a FeatureMatchingGAN whose terms are descended
+LARGE = 500_000  # D's weights from which one program is slower on a CPU (results/seeds_speed.md)
+
+
+class Run(NamedTuple):
+    """What a session is made of: the folder, the options and their text."""
+
+    folder: RunFolder
+    options: Namespace
+    text: str
+
+
+def train_all(runs: list[Run]) -> None:
+    """Train unfinished runs to the end: those that stand at the same step together, where that is faster."""
+    first = Session(*runs[0]) if runs else None
+    if len(runs) > 1 and not (why_not := obstacle(first.parts.method, first.options)):
+        return train_groups([first, *(Session(*run) for run in runs[1:])])
+    if len(runs) > 1:
+        print(f"the seeds are trained one after another: {why_not}", file=sys.stderr)
+    for k, run in enumerate(runs):
+        (Session(*run) if k else first).train()
+
+
+def train_groups(sessions: list[Session]) -> None:
+    """Train together those that stand at the same step, group after group; one that stands there by itself is trained alone."""
+    groups: dict[int, list[Session]] = {}
+    for session in sessions:
+        groups.setdefault(session.progress.epoch, []).append(session)
+    for epoch, group in groups.items():
+        if len(groups) > 1:
+            print(f"from epoch {epoch}: seeds {', '.join(str(s.options.seed) for s in group)}", file=sys.stderr)
+        (Together(group) if len(group) > 1 else group[0]).train()
+
+
+def obstacle(method: Method, options: Namespace) -> str | None:
+    """Why runs of this method are not stacked; None where they are."""
+    nets = [getattr(method, name, None) for name in ("discriminator", "generator")]
+    if type(method) is not FeatureMatchingGAN or [type(net) for net in nets] != [DenseDiscriminator, DenseGenerator]:
+        return "only the GAN of dense networks is trained as one program"
+    if options.compile:
+        return "one program of them all is not compiled"
+    weights = sum(p.numel() for p in method.discriminator.parameters())
+    if weights >= LARGE and next(method.parameters()).device.type == "cpu":
+        return f"one program is not faster on a CPU for networks of {weights:,} weights"
+    return None
+
+
+class Together:
+    """The sessions of runs that stand at the same step, trained as one, each watched, recorded and saved as it would be alone."""
+
+    def __init__(self, sessions: list[Session]):
+        """sessions: of one configuration but for the seeds. Their methods are as before until the first interval."""
+        self.sessions, self.progress = sessions, sessions[0].progress
+        self.method = stacked([s.parts.method for s in sessions], TERMS)
+        self.streams = StackedStreams([s.parts.streams for s in sessions])
+
+    def train(self) -> None:
+        """Train with a live display, then write the results."""
+        first, watch = self.sessions[0].options, (self.progress, self.on_step, self.on_interval)
+        meters = Meters([f"seed {s.options.seed} ({s.folder.path})" for s in self.sessions])
+        with display(self.sessions[0].console) as bar:
+            for session in self.sessions:
+                session.begin(bar)
+            self.clock = time.perf_counter()
+            try:
+                engine.fit(self.method, self.streams, first.epochs, first.interval_epochs, *watch, first.precision, meters)
+            except NonFiniteError as error:
+                raise NonFiniteError(f"{error}; without this seed in --seeds the others go on") from error
+        for session in self.sessions:
+            session.folder.finish(session.result())
+
+    def on_step(self) -> None:
+        """Move every run's progress bar."""
+        for session in self.sessions:
+            session.on_step()
+
+    def on_interval(self, terms: list[dict[str, float]]) -> None:
+        """Let each run go on alone from what was trained: its part of the time and of the state."""
+        share = (time.perf_counter() - self.clock) / len(self.sessions)
+        unstack(self.method, [s.parts.method for s in self.sessions])
+        for session, own in zip(self.sessions, terms, strict=True):
+            session.progress.epoch, session.progress.step = self.progress.epoch, self.progress.step
+            session.clock = time.perf_counter() - share
+            session.on_interval(own)
+        self.clock = time.perf_counter()
