@@ -1,10 +1,8 @@
 """Measure how fast configurations train: ms a step and where they go, memory, and FLOP/s beside what the machine can do."""
 
-import itertools
 import json
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -12,17 +10,14 @@ from jsonargparse import Namespace
 from rich.console import Console
 from rich.table import Table
 
-from gan_sntg.breakdown import breakdown, flops_of
-from gan_sntg.commands.building import Parts, build, config_parser, pick_device
-from gan_sntg.commands.doctor import epochs_of, stand_in
-from gan_sntg.commands.parsing import Parser, load_yaml
+from gan_sntg.commands.building import pick_device
+from gan_sntg.commands.parsing import Parser
+from gan_sntg.commands.ways import measure
 from gan_sntg.core.ceilings import ceilings
-from gan_sntg.core.engine import Meter
+from gan_sntg.core.checkpoint import write_atomically
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.precision import Precision
 from gan_sntg.core.record import environment
-from gan_sntg.core.stopwatch import forget_peak_memory, moment, peak_memory
-from gan_sntg.naive import NaiveStep
 
 
 def parser() -> Parser:
@@ -44,69 +39,20 @@ def parser() -> Parser:
     return parser
 
 
-class Way:
-    """One way to train one configuration: its objects, and seconds a step of each timing."""
-
-    def __init__(self, name: str, parts: Parts, t: int, precision: Precision, naive: NaiveStep | None = None):
-        """t: the epoch that its ramps are in."""
-        self.name, self.parts, self.t, self.precision, self.naive = name, parts, t, precision, naive
-        self.batches, self.meter = forever(parts), Meter()
-        self.seconds: list[float] = []
-        self.steps, self.memory = 1, 0.0
-
-    def step(self) -> None:
-        """One step as `engine.fit` takes it, data and logging included."""
-        if self.naive is not None:
-            self.naive(self.t)
-            return
-        batch = next(self.batches)
-        with self.precision(self.parts.device):
-            terms = self.parts.method.step(batch, self.t)
-        self.meter.add(terms, 0)
-
-    def warm_up(self, seconds: float) -> None:
-        """Take a few steps, and choose how many make a timing that long."""
-        for _ in range(3):
-            began = moment(self.parts.device)
-            self.step()
-            took = moment(self.parts.device) - began
-        self.steps = max(1, round(seconds / took))
-
-    def measure(self) -> None:
-        """One timing."""
-        device = self.parts.device
-        forget_peak_memory(device)
-        began = moment(device)
-        for _ in range(self.steps):
-            self.step()
-        self.seconds.append((moment(device) - began) / self.steps)
-        self.memory = max(self.memory, peak_memory(device))
-
-    @property
-    def median(self) -> float:
-        """Seconds a step."""
-        return sorted(self.seconds)[len(self.seconds) // 2]
-
-
-def forever(parts: Parts) -> Iterator:
-    """Batches, epoch after epoch."""
-    return itertools.chain.from_iterable(parts.streams.epoch() for _ in itertools.count())
-
-
 def run(options: Namespace) -> dict:
     """Print a table a configuration; returns what the JSON file holds."""
     check(options)
     device, console = pick_device(options.device), Console(width=None if sys.stdout.isatty() else 130, highlight=False)
     if options.threads:
         torch.set_num_threads(options.threads)
-    earlier = json.loads(Path(options.against).read_text()) if options.against else None
+    earlier = read(options.against, environment(device)) if options.against else {}
     found = {"command": shlex.join(["gan-sntg", *sys.argv[1:]]), "environment": environment(device), "ceilings": ceilings(device)}
     found["configs"] = {}
     for file in options.config:
         found["configs"][file] = measure(options, file)
-        report(console, file, found, earlier)
-    if options.out:
-        Path(options.out).write_text(json.dumps(found, indent=1) + "\n")
+        report(console, file, found, earlier.get(file, {}))
+        if options.out:
+            write_atomically(Path(options.out), (json.dumps(found, indent=1) + "\n").encode())
     return found
 
 
@@ -122,64 +68,22 @@ def check(options: Namespace) -> None:
         raise InputError(f"--out {options.out}: its folder does not exist; make it first")
 
 
-def measure(options: Namespace, file: str) -> dict:
-    """Time one configuration in all ways, taking turns."""
-    ways = list(make_ways(options, file))
-    for way in ways:
-        way.warm_up(options.seconds)
-    for _ in range(options.repeats):
-        for way in ways:
-            way.measure()
-    first = ways[0]
-    flops = flops_of(first.step)
-    found = {way.name: figures(way, flops) for way in ways}
-    return {"images_a_step": sum(len(v.y) for v in next(first.batches) if v is not None), "flops_a_step": flops, "ways": found}
+def read(file: str, here: dict) -> dict[str, dict]:
+    """By configuration, the ways of an earlier run. Raises InputError where it is none, or was made on another machine."""
+    try:
+        earlier = json.loads(Path(file).read_text())
+        there, cells = earlier["environment"], {name: cell["ways"] for name, cell in earlier["configs"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"--against {file} is no file that `gan-sntg bench --out` wrote ({type(error).__name__}); give one") from error
+    differ = [f"{key} {there.get(key)} there, {here[key]} here" for key in ("device", "platform", "threads") if there.get(key) != here[key]]
+    if differ:
+        raise InputError(f"--against {file} is of another machine or setting ({'; '.join(differ)}); ratios would mean nothing")
+    return cells
 
 
-def make_ways(options: Namespace, file: str) -> Iterator[Way]:
-    """Each asked for, on objects of its own; temporal ensembling has one epoch behind it."""
-    for precision, compiled in itertools.product(options.precision, options.compile):
-        parts = made(options, file, ["--precision", precision.value, "--compile", str(compiled).lower()])
-        yield Way(f"{precision.value}{' compiled' * compiled}", parts, epochs_of(file) - 1, precision)
-    if options.naive:
-        parts = made(options, file, [])
-        pool, streams = parts.streams.pool, parts.streams
-        sizes = streams.batch_size, streams.streams["labeled"].batch_size if "labeled" in streams.streams else 0
-        yield Way("naive", parts, epochs_of(file) - 1, Precision.float32, NaiveStep(parts.method, pool, *sizes, options.workers))
-
-
-def made(options: Namespace, file: str, more: list[str]) -> Parts:
-    """The objects of a run of this file, started, with one step and the end of an epoch behind it."""
-    given = ["--config", file, "--device", options.device, *more]
-    if options.synthetic:
-        given += stand_in(file, load_yaml(Path(file)))
-    elif options.root:
-        given += ["--data.root", options.root]
-    if options.threads:
-        given += ["--threads", str(options.threads)]
-    parser = config_parser()
-    parts = build(parser, parser.parse_args(given))
-    parts.method.start(parts.streams.example(parts.method.start_size, "start"))
-    parts.method.step(next(iter(parts.streams.epoch())), 0)
-    parts.method.end_epoch()
-    return parts
-
-
-def figures(way: Way, flops: int) -> dict:
-    """What was measured of one way."""
-    device = way.parts.device
-    found = {"ms_a_step": [1e3 * s for s in way.seconds], "median_ms": 1e3 * way.median, "steps_a_timing": way.steps}
-    found |= {"flop_rate": flops / way.median, "peak_mb": way.memory}
-    if way.naive is None:
-        parts = breakdown(way.parts.method, way.batches, way.t, way.precision, device, max(3, way.steps))
-        found["parts_ms"] = {name: 1e3 * s for name, s in sorted(parts.items(), key=lambda item: -item[1])}
-    return found
-
-
-def report(console: Console, file: str, found: dict, earlier: dict | None) -> None:
-    """One configuration's tables."""
+def report(console: Console, file: str, found: dict, before: dict) -> None:
+    """One configuration's tables; before: the ways of an earlier run."""
     cell = found["configs"][file]
-    before = earlier["configs"].get(file, {}).get("ways", {}) if earlier else {}
     naive = cell["ways"].get("naive")
     table = Table(title=f"{file}: {cell['images_a_step']} images and {cell['flops_a_step'] / 1e9:,.1f} GFLOP a step")
     for column in (

@@ -1,0 +1,119 @@
+"""In which ways is a configuration timed? Each precision, plain or compiled, and the usual way of peers; each with objects of its own."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from gan_sntg.breakdown import breakdown, flops_of
+from gan_sntg.commands.building import Parts, build, config_parser
+from gan_sntg.commands.doctor import epochs_of, stand_in
+from gan_sntg.commands.parsing import load_yaml
+from gan_sntg.core.meter import Meter
+from gan_sntg.core.precision import Precision
+from gan_sntg.core.stopwatch import forget_peak_memory, moment, peak_memory
+from gan_sntg.naive import NaiveStep
+
+
+class Way:
+    """One way to train one configuration: its objects, and seconds a step of each timing."""
+
+    def __init__(self, name: str, parts: Parts, t: int, precision: Precision, naive: NaiveStep | None = None):
+        """t: the epoch that its ramps are in."""
+        self.name, self.parts, self.t, self.precision, self.naive = name, parts, t, precision, naive
+        self.batches, self.meter = forever(parts), Meter()
+        self.seconds: list[float] = []
+        self.steps, self.memory = 1, 0.0
+
+    def step(self) -> None:
+        """One step as `engine.fit` takes it, data and logging included."""
+        if self.naive is not None:
+            self.naive(self.t)
+            return
+        batch = next(self.batches)
+        with self.precision(self.parts.device):
+            terms = self.parts.method.step(batch, self.t)
+        self.meter.add(terms, 0)
+
+    def warm_up(self, seconds: float) -> None:
+        """Take a few steps, and choose how many make a timing that long."""
+        for _ in range(3):
+            began = moment(self.parts.device)
+            self.step()
+            took = moment(self.parts.device) - began
+        self.steps = max(1, round(seconds / took))
+
+    def measure(self) -> None:
+        """One timing."""
+        device = self.parts.device
+        forget_peak_memory(device)
+        began = moment(device)
+        for _ in range(self.steps):
+            self.step()
+        self.seconds.append((moment(device) - began) / self.steps)
+        self.memory = max(self.memory, peak_memory(device))
+
+    @property
+    def median(self) -> float:
+        """Seconds a step."""
+        return sorted(self.seconds)[len(self.seconds) // 2]
+
+
+def forever(parts: Parts) -> Iterator:
+    """Batches, epoch after epoch."""
+    return itertools.chain.from_iterable(parts.streams.epoch() for _ in itertools.count())
+
+
+def measure(options: Namespace, file: str) -> dict:
+    """Time one configuration in all ways, taking turns."""
+    ways = list(make_ways(options, file))
+    for way in ways:
+        way.warm_up(options.seconds)
+    for _ in range(options.repeats):
+        for way in ways:
+            way.measure()
+    first = ways[0]
+    flops = flops_of(first.step)
+    found = {way.name: figures(way, flops) for way in ways}
+    return {"images_a_step": sum(len(v.y) for v in next(first.batches) if v is not None), "flops_a_step": flops, "ways": found}
+
+
+def make_ways(options: Namespace, file: str) -> Iterator[Way]:
+    """Each asked for, on objects of its own; temporal ensembling has one epoch behind it."""
+    for precision, compiled in itertools.product(options.precision, options.compile):
+        parts = made(options, file, ["--precision", precision.value, "--compile", str(compiled).lower()])
+        yield Way(f"{precision.value}{' compiled' * compiled}", parts, epochs_of(file) - 1, precision)
+    if options.naive:
+        parts = made(options, file, [])
+        pool, streams = parts.streams.pool, parts.streams
+        sizes = streams.batch_size, streams.streams["labeled"].batch_size if "labeled" in streams.streams else 0
+        yield Way("naive", parts, epochs_of(file) - 1, Precision.float32, NaiveStep(parts.method, pool, *sizes, options.workers))
+
+
+def made(options: Namespace, file: str, more: list[str]) -> Parts:
+    """The objects of a run of this file, started, with one step and the end of an epoch behind it."""
+    given = ["--config", file, "--device", options.device, *more]
+    if options.synthetic:
+        given += stand_in(file, load_yaml(Path(file)))
+    elif options.root:
+        given += ["--data.root", options.root]
+    if options.threads:
+        given += ["--threads", str(options.threads)]
+    parser = config_parser()
+    parts = build(parser, parser.parse_args(given))
+    parts.method.start(parts.streams.example(parts.method.start_size, "start"))
+    parts.method.step(next(iter(parts.streams.epoch())), 0)
+    parts.method.end_epoch()
+    return parts
+
+
+def figures(way: Way, flops: int) -> dict:
+    """What was measured of one way."""
+    device = way.parts.device
+    found = {"ms_a_step": [1e3 * s for s in way.seconds], "median_ms": 1e3 * way.median, "steps_a_timing": way.steps}
+    found |= {"flop_rate": flops / way.median, "peak_mb": way.memory}
+    if way.naive is None:
+        parts = breakdown(way.parts.method, way.batches, way.t, way.precision, device, max(3, way.steps))
+        found["parts_ms"] = {name: 1e3 * s for name, s in sorted(parts.items(), key=lambda item: -item[1])}
+    return found

@@ -1,0 +1,62 @@
+"""`gan-sntg bench`: ways side by side, a JSON file, and ratios to an earlier one of the same machine."""
+
+import json
+
+import pytest
+import yaml
+from test_doctor_command import CONFIGS
+
+
+@pytest.fixture(scope="module")
+def benched(command, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench")
+    words = "--repeats 2 --seconds 0.01 --threads 1 --workers 0 --device cpu".split()
+    return command("bench", "--config", CONFIGS / "digits_20/fm_gan.yaml", *words, "--out", folder / "a.json"), folder / "a.json"
+
+
+def test_every_way_has_its_figures_in_the_table_and_the_file(benched):
+    outcome, file = benched
+    assert outcome.status == 0 and outcome.err == ""
+    found = json.loads(file.read_text())
+    (cell,) = found["configs"].values()
+    assert set(cell["ways"]) == {"float32", "bfloat16", "naive"} and cell["images_a_step"] == 300
+    assert found["environment"]["threads"] == 1 and all(rate > 0 for rate in found["ceilings"].values())
+    for way in cell["ways"].values():
+        assert len(way["ms_a_step"]) == 2 and way["median_ms"] in way["ms_a_step"]
+        assert way["flop_rate"] == pytest.approx(cell["flops_a_step"] / way["median_ms"] * 1e3)
+    for text in ("float32", "bfloat16", "naive", "graph loss", "teacher pass", "GFLOP a step"):
+        assert text in outcome.out
+
+
+def test_an_earlier_file_gives_ratios_and_one_of_another_machine_is_refused(command, benched, refused, tmp_path):
+    _, file = benched
+    words = ["--config", str(CONFIGS / "digits_20/fm_gan.yaml"), *"--repeats 1 --seconds 0.01 --threads 1 --device cpu".split()]
+    words += "--naive false --precision float32".split()
+    earlier = json.loads(file.read_text())
+    (cell,) = earlier["configs"].values()
+    cell["ways"]["float32"]["median_ms"] = 1e9
+    (tmp_path / "slow.json").write_text(json.dumps(earlier))
+    outcome = command("bench", *words, "--against", tmp_path / "slow.json")
+    row = next(line for line in outcome.out.splitlines() if line.startswith("│ float32"))
+    assert float(row.split("│")[-2]) > 1e4
+    earlier["environment"]["threads"] = 99
+    (tmp_path / "other.json").write_text(json.dumps(earlier))
+    refused(["bench", *words, "--against", "other.json"], "threads 99 there, 1 here")
+    (tmp_path / "junk.json").write_text(yaml.safe_dump({"a": 1}))
+    refused(["bench", *words, "--against", "junk.json"], "no file that `gan-sntg bench --out` wrote")
+
+
+@pytest.mark.parametrize(
+    ("words", "phrase"),
+    [
+        ("", "--config is not set"),
+        ("--config F --repeats 0", "--repeats and --threads of at least 1"),
+        ("--config F --seconds 0", "--seconds above 0"),
+        ("--config F --against none.json", "none.json is no file"),
+        ("--config F --out none/a.json", "its folder does not exist"),
+        ("--config none.yaml", "none.yaml"),
+        ("--config F --precision half", "half"),
+    ],
+)
+def test_bad_options_are_refused(refused, words, phrase):
+    refused(["bench", *words.replace("F", str(CONFIGS / "digits_20/fm_gan.yaml")).split()], phrase)
