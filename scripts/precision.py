@@ -1,6 +1,6 @@
 """Is training in bfloat16, and with compiled networks, as good as in float32?
 
-python scripts/precision.py                        paired seeds -> results/precision_digits.json, .md and results/precision_mnist10k.json, .md
+python scripts/precision.py        paired seeds -> results/precision_digits.json, .md and results/precision_mnist10k.json, .md
 
 FM-GAN + SNTG and Pi + SNTG on digits with 20 labels (10 seeds), Pi on the first 10,000 images of MNIST with 100 labels (2 seeds).
 """

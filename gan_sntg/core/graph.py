@@ -85,7 +85,7 @@ class Distance(Enum):
 
 def contrastive(distance: Tensor, w: Tensor, margin: float) -> Tensor:
     """l_G = w d^2 + (1 - w) max(0, m - d)^2 (Eq. 8), w in [0, 1] mixing both branches. distance, w [S] -> [S]."""
-    return w * distance.square() + (1 - w) * torch.relu(margin - distance).square()
+    return torch.lerp(torch.relu(margin - distance).square(), distance.square(), w)
 
 
 def pair_loss(h: Tensor, pairs: Pairs, w: Tensor, margin: float, distance: Callable[[Tensor, Pairs], Tensor]) -> Tensor:
