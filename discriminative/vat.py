@@ -97,7 +97,8 @@ class VAT(Objective):
         rounded = torch.is_autocast_enabled(x.device.type)
         with exactly(x.device):
             if rounded:  # the difference of two precisions would drown that of x and x + d
-                targets = self.predict_with(noise, x)[1].detach().softmax(1)
+                with torch.no_grad():
+                    targets = self.predict_with(noise, x)[1].softmax(1)
             for _ in range(self.power_iterations):
                 d = (self.xi * unit(d)).requires_grad_()
                 (d,) = torch.autograd.grad(kl_divergence(targets, self.predict_with(noise, x + d)[1]), d)
