@@ -10,7 +10,7 @@ from test_doctor_command import CONFIGS
 @pytest.fixture(scope="module")
 def benched(command, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench")
-    words = "--repeats 2 --seconds 0.01 --threads 1 --workers 0 --device cpu".split()
+    words = "--repeats 2 --seconds 0.01 --threads 1 --workers 0 --device cpu --plain true".split()
     return command("bench", "--config", CONFIGS / "digits_20/fm_gan.yaml", *words, "--out", folder / "a.json"), folder / "a.json"
 
 
@@ -19,7 +19,7 @@ def test_every_way_has_its_figures_in_the_table_and_the_file(benched):
     assert outcome.status == 0 and outcome.err == ""
     found = json.loads(file.read_text())
     (cell,) = found["configs"].values()
-    assert set(cell["ways"]) == {"float32", "bfloat16", "naive"} and cell["images_a_step"] == 300
+    assert set(cell["ways"]) == {"float32", "bfloat16", "plain layers", "naive"} and cell["images_a_step"] == 300
     assert found["environment"]["threads"] == 1 and all(rate > 0 for rate in found["ceilings"].values())
     for way in cell["ways"].values():
         assert len(way["ms_a_step"]) == 2 and way["median_ms"] in way["ms_a_step"]

@@ -27,6 +27,7 @@ def parser() -> Parser:
     parser.add_argument("--precision", type=Precision, nargs="+", default=[Precision.float32, Precision.bfloat16], help="ways to compute")
     parser.add_argument("--compile", type=bool, nargs="+", default=[False], help="plain passes (false), compiled ones (true), or both")
     parser.add_argument("--naive", type=bool, default=True, help="the usual way of peers' code beside them, in float32")
+    parser.add_argument("--plain", type=bool, default=False, help="our own steps in float32, but of layers as they are written down")
     parser.add_argument("--workers", type=int, default=1, help="its processes that prepare images, for each kind of image")
     parser.add_argument("--repeats", type=int, default=5, help="timings of each way; ways take turns")
     parser.add_argument("--seconds", type=float, default=2.0, help="least length of a timing")
@@ -99,7 +100,7 @@ def report(console: Console, file: str, found: dict, before: dict) -> None:
     ):
         table.add_column(column, justify="left" if column == "way" else "right")
     for name, way in cell["ways"].items():
-        ms, kind = way["median_ms"], name.split()[0] if name != "naive" else "float32"
+        ms, kind = way["median_ms"], "bfloat16" if name.startswith("bfloat16") else "float32"
         share = way["flop_rate"] / found["ceilings"][f"products {kind}"]
         spread = f"{min(way['ms_a_step']):,.1f} to {max(way['ms_a_step']):,.1f}"
         ratios = [f"{other['median_ms'] / ms:.2f}" if other else "" for other in (naive, before.get(name))]

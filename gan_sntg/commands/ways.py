@@ -1,7 +1,8 @@
 """In which ways is a configuration timed? Each precision, plain or compiled, and the usual way of peers; each with objects of its own."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -13,11 +14,13 @@ from gan_sntg.commands.parsing import load_yaml
 from gan_sntg.core.meter import Meter
 from gan_sntg.core.precision import Precision
 from gan_sntg.core.stopwatch import forget_peak_memory, moment, peak_memory
-from gan_sntg.naive import NaiveStep
+from gan_sntg.naive import NaiveStep, plain_layers
 
 
 class Way:
     """One way to train one configuration: its objects, and seconds a step of each timing."""
+
+    layers: Callable[[], AbstractContextManager] = nullcontext  # within which its steps are taken
 
     def __init__(self, name: str, parts: Parts, t: int, precision: Precision, naive: NaiveStep | None = None):
         """t: the epoch that its ramps are in."""
@@ -32,7 +35,7 @@ class Way:
             self.naive(self.t)
             return
         batch = next(self.batches)
-        with self.precision(self.parts.device):
+        with self.layers(), self.precision(self.parts.device):
             terms = self.parts.method.step(batch, self.t)
         self.meter.add(terms, 0)
 
@@ -84,6 +87,10 @@ def make_ways(options: Namespace, file: str) -> Iterator[Way]:
     for precision, compiled in itertools.product(options.precision, options.compile):
         parts = made(options, file, ["--precision", precision.value, "--compile", str(compiled).lower()])
         yield Way(f"{precision.value}{' compiled' * compiled}", parts, epochs_of(file) - 1, precision)
+    if options.plain:
+        way = Way("plain layers", made(options, file, []), epochs_of(file) - 1, Precision.float32)
+        way.layers = plain_layers
+        yield way
     if options.naive:
         parts = made(options, file, [])
         pool, streams = parts.streams.pool, parts.streams
@@ -114,6 +121,7 @@ def figures(way: Way, flops: int) -> dict:
     found = {"ms_a_step": [1e3 * s for s in way.seconds], "median_ms": 1e3 * way.median, "steps_a_timing": way.steps}
     found |= {"flop_rate": flops / way.median, "peak_mb": way.memory}
     if way.naive is None:
-        parts = breakdown(way.parts.method, way.batches, way.t, way.precision, device, max(3, way.steps))
+        with way.layers():
+            parts = breakdown(way.parts.method, way.batches, way.t, way.precision, device, max(3, way.steps))
         found["parts_ms"] = {name: 1e3 * s for name, s in sorted(parts.items(), key=lambda item: -item[1])}
     return found
