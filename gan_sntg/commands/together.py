@@ -13,6 +13,7 @@ from gan_sntg.core.errors import NonFiniteError
 from gan_sntg.core.meter import Meters
 from gan_sntg.core.record import RunFolder
 from gan_sntg.core.stacked import StackedStreams, stacked, unstack
+from gan_sntg.core.threads import crowding
 from gan_sntg.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks import DenseDiscriminator, DenseGenerator
 
@@ -31,6 +32,8 @@ class Run(NamedTuple):
 def train_all(runs: list[Run]) -> None:
     """Train unfinished runs to the end: those that stand at the same step together, where that is faster."""
     first = Session(*runs[0]) if runs else None
+    if first and first.parts.device.type == "cpu" and (note := crowding(first.options.threads)):
+        print(note, file=sys.stderr)
     if len(runs) > 1 and not (why_not := obstacle(first.parts.method, first.options)):
         return train_groups([first, *(Session(*run) for run in runs[1:])])
     if len(runs) > 1:

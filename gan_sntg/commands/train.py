@@ -15,7 +15,6 @@ from gan_sntg.commands.seeds import spread
 from gan_sntg.commands.together import Run, train_all
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.record import RunFolder
-from gan_sntg.core.threads import crowding
 
 
 def parser() -> Parser:
@@ -29,10 +28,7 @@ def parser() -> Parser:
 def run(options: Namespace) -> list[dict]:
     """Train to the end and print what came out; returns the result of each run."""
     runs = [prepared(own) for own in spread(options)]
-    unfinished = [run for run in runs if not run.folder.finished]
-    if unfinished and options.device != "cuda" and (note := crowding(options.threads)):
-        print(note, file=sys.stderr)
-    train_all(unfinished)
+    train_all([run for run in runs if not run.folder.finished])
     results = [run.folder.read_result() for run in runs]
     for run, result in zip(runs, results, strict=True):
         report(run.folder, result)
