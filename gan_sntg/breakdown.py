@@ -87,9 +87,8 @@ class GraphBackward:
                 torch.autograd.grad(term, h, retain_graph=True)
             return term
 
-        own = "graph_term" in vars(method)
         method.graph_term = made
-        stack.callback(setattr, method, "graph_term", make) if own else stack.callback(delattr, method, "graph_term")
+        stack.callback(setattr, method, "graph_term", make)  # which `watched` put there, and takes away
 
 
 def flops_of(step: Callable[[], object]) -> int:
