@@ -1,0 +1,40 @@
+"""What does a command on a run begin with? Its folder, named on the command line, and its objects as of the last checkpoint."""
+
+from pathlib import Path
+
+from gan_sntg.commands.building import Parts, build, pick_device, read_run
+from gan_sntg.commands.parsing import Parser
+from gan_sntg.core import checkpoint, engine
+from gan_sntg.core.data.base import Source
+from gan_sntg.core.errors import InputError
+from gan_sntg.core.record import RunFolder
+
+
+def run_parser(name: str, description: str) -> Parser:
+    """What every command on a run takes: RUN, --root and --device, as `load` needs them."""
+    parser = Parser(prog=f"gan-sntg {name}", description=description)
+    parser.add_argument("run", type=str, help="run folder")
+    parser.add_argument("--root", type=str | None, default=None, help="folder of the data that the run was trained on, if it has moved")
+    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
+    return parser
+
+
+def load(run: str, device: str, root: str | None = None) -> tuple[Parts, engine.Progress]:
+    """The objects of a run as of its last checkpoint. Raises InputError where there is none."""
+    folder = RunFolder(Path(run))
+    parser, options = read_run(folder.path)
+    options.device, options.split = pick_device(device).type, str(folder.split)
+    if root and "root" not in (options.data.get("init_args") or {}):
+        raise InputError(f"--root {root}: the data of {run} ({options.data.class_path}) are not read from a folder; leave --root out")
+    if root:
+        options.data.init_args.root = root
+    if not folder.checkpoint.exists():
+        raise InputError(f"{run} has no checkpoint yet; train it first")
+    parts, progress = build(parser, options), engine.Progress()
+    checkpoint.restore(folder.checkpoint, parts.method, parts.streams, progress)
+    return parts, progress
+
+
+def class_names(source: Source) -> list[str]:
+    """The names of the classes where the data give them, else their numbers."""
+    return source.class_names or [str(k) for k in range(source.num_classes)]

