@@ -1,6 +1,7 @@
 """Where do an extractor's published weights come from? A file known by its hash, read without executing anything."""
 
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -38,7 +39,9 @@ def inception_file(folder: Path, download: bool) -> Path:
 def tensors(path: Path) -> dict[str, Tensor]:
     """The state in a file of weights, on the CPU, nothing unpickled but tensors. Raises InputError."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of bytes that are refused below
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
         raise InputError(f"{path} is not a readable file of weights ({type(error).__name__}); fetch it again") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

