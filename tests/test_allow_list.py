@@ -5,8 +5,12 @@ import sys
 import pytest
 import yaml
 
+from gan_sntg.commands import parsing
+
 FORMS = ["{}", "'{}'", '{{"class_path": "{}"}}', "{{class_path: {}, init_args: {{}}}}", "[{}]", "'{{class_path: {}}}'", '"{}\\n"']
 TAG = "!!python/object/apply:os.mkdir [intruder]"
+
+ESCAPED = ['{class_path: "intruder\\x2eThing"}', '{"class\\u005fpath": "\\u0069ntruder\\u002eThing"}', '"intruder\\x2eThing"']
 
 
 @pytest.fixture
@@ -38,6 +42,33 @@ OPTIONS = [
 def test_nothing_else_is_imported_for_the_command_line(train, intruder, option):
     for value in [form.format("intruder.Thing") for form in FORMS]:
         assert intruder([*train, option, value]) and intruder([*train, f"{option}={value}"]), value
+
+
+@pytest.mark.parametrize("option", ["--data", "--method", "--method.teacher"])
+@pytest.mark.parametrize("value", ESCAPED)
+def test_nothing_else_is_imported_for_a_name_that_yaml_unescapes(train, intruder, tiny_tree, tmp_path, option, value):
+    assert intruder([*train, option, value]) and intruder([*train, f"{option}={value}"])
+    tree = tiny_tree()
+    (tree["method"]["init_args"] if option == "--method.teacher" else tree)[option.split(".")[-1].lstrip("-")] = value
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+    assert intruder(["train", "--config", "config.yaml", "--out", "run"])
+
+
+def test_names_of_any_script_are_checked(refused, train):
+    for name in "übel.Ding", "зло.Thing", "torch.ao.übel.Ding":
+        refused([*train, "--method.teacher", name])
+        refused([*train, "--data", "{class_path: übel.Ding}"], "übel.Ding is refused")
+
+
+@pytest.mark.parametrize("option", ["--method.teacher", "--method", "--data"])
+def test_what_the_check_of_texts_overlooks_is_not_imported_either(train, intruder, monkeypatch, option):
+    monkeypatch.setattr(parsing, "check_arguments", lambda args: None)
+    assert intruder([*train, option, "intruder.Thing"]) and intruder([*train, option, ESCAPED[0]])
+
+
+def test_nothing_is_imported_to_word_an_error(train, intruder):
+    assert intruder([*train, "--epochs", "module 'intruder' has no attribute 'x'"])
+    assert intruder([*train, "--epochs", "class_path 'intruder.Thing' Option 'x'"])
 
 
 @pytest.mark.parametrize("option", ["--data", "--method", "--normalization"])
@@ -76,7 +107,7 @@ def test_nothing_else_is_imported_for_the_configuration_of_a_run(intruder, tmp_p
 )
 @pytest.mark.parametrize("option", ["--data", "--normalization", "--method", "--method.pairing"])
 def test_what_is_no_part_of_a_configuration_cannot_be_named(refused, train, option, name):
-    refused([*train, option, name], name)
+    refused([*train, option, name], "a configuration may only name what is in gan_sntg, discriminative, torch")
 
 
 def test_a_yaml_tag_is_not_obeyed_in_a_file(refused, tmp_path):

@@ -1,20 +1,24 @@
 """How are configuration and command line read? jsonargparse, with dotted paths checked before it and short messages after it."""
 
 import difflib
-import importlib
 import inspect
 import re
+import sys
 from pathlib import Path
 
-import yaml
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, set_parsing_settings
 
+from gan_sntg.commands.documents import load_yaml, texts
 from gan_sntg.core.errors import InputError
 
 ALLOWED = ("gan_sntg", "discriminative", "torch")
-DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
+DOTTED = re.compile(r"[^\W\d]\w*(\.\w+)+")  # names may be of any script
 OBJECTS = ("data", "normalization", "method")  # the options that name classes
 PLAIN_KEYS = ("root", "file")  # values that are never imported, though they may look like a dotted path
+REFUSED = f"is refused: a configuration may only name what is in {', '.join(ALLOWED)}"
+
+# The gate: jsonargparse itself imports nothing else that a value names. What is checked below before it says so better, and sooner.
+set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=list(ALLOWED))
 
 
 class Parser(ArgumentParser):
@@ -32,6 +36,7 @@ class Parser(ArgumentParser):
 
 def shortened(message: str, options: list[str]) -> str:
     """The keys on the way to the problem, the problem, and the names nearest to what was given."""
+    message = re.sub(r"Importing '(\S+)' is not allowed, denied by .*", rf"\1 {REFUSED}", message)
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     keys = ".".join(found for line in lines for found in re.findall(r'^Parser key "(.+)":$', line))
     problem = " ".join(line for line in lines if not re.match(r'Parser key "|Problem with given class_path|tip:|nearest:', line))[:300]
@@ -44,7 +49,7 @@ def nearest(message: str, problem: str, options: list[str]) -> list[str]:
     for class_path in re.findall(r"class_path '([\w.]+)'", message):
         options = parameters(class_path)
     for module in re.findall(r"module '([\w.]+)' has no attribute", message):
-        options = list(vars(importlib.import_module(module)))
+        options = list(vars(sys.modules.get(module)) if module in sys.modules else [])
     unknown = re.search(r"Option '(\w+)'|arguments: --([\w.]+)|has no attribute '(\w+)'", problem)
     given = next(filter(None, unknown.groups())) if unknown else ""
     near = difflib.get_close_matches(given, [name.lstrip("-") for name in options], n=3)
@@ -54,11 +59,8 @@ def nearest(message: str, problem: str, options: list[str]) -> list[str]:
 def parameters(class_path: str) -> list[str]:
     """Names of the constructor's parameters; none where the class cannot be found."""
     module, _, name = class_path.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name, None) if module.split(".")[0] in ALLOWED else None
-    except ImportError:
-        found = None
-    return list(inspect.signature(found).parameters) if found else []
+    found = getattr(sys.modules.get(module), name, None)  # a message is no reason to import anything
+    return list(inspect.signature(found).parameters) if inspect.isclass(found) else []
 
 
 def check_arguments(args: list[str]) -> None:
@@ -76,39 +78,18 @@ def check_arguments(args: list[str]) -> None:
                     check_tree(tree[part], f"{value}: {part}", str(part).rpartition(".")[2])
         elif key.startswith("--") and name and any(part.startswith(name.split(".")[0]) for part in OBJECTS):
             check_tree({name.rpartition(".")[2]: value}, key)
-
-
-def load_yaml(path: Path) -> dict:
-    """The mapping in a YAML file, by the safe loader. Raises InputError where there is none."""
-    try:
-        tree = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is not a readable YAML file ({reason}); give one such as configs/digits_20/fm_gan.yaml") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path} holds no options (a mapping of names to values); give one such as configs/digits_20/fm_gan.yaml")
-    return tree
+        else:
+            check_tree(attached or word, key if attached else "the command line", PLAIN_KEYS[0])  # for the YAML in it alone
 
 
 def check_tree(tree, where: str, key: str = "") -> None:
-    """Raise InputError if a text in the tree holds what could be an import path outside ALLOWED."""
+    """Raise InputError if a text in the tree holds what could be an import path outside ALLOWED, or YAML that is not read."""
     try:
         for name, text in texts(tree, key):
-            paths = [] if name in PLAIN_KEYS else [match.group() for match in DOTTED.finditer(text)]
-            for path in paths:
-                if path.split(".")[0] not in ALLOWED:
-                    raise InputError(f"{where}: {path} is refused: a configuration may only name what is in {', '.join(ALLOWED)}")
-    except RecursionError as error:
-        raise InputError(f"{where} refers to itself; write the options out") from error
-
-
-def texts(tree, key: str):
-    """(key, text) of every text in a tree of mappings and lists."""
-    if isinstance(tree, dict):
-        for name, branch in tree.items():
-            yield from texts(branch, str(name))
-    elif isinstance(tree, list):
-        for branch in tree:
-            yield from texts(branch, key)
-    elif isinstance(tree, str):
-        yield key, tree
+            for match in [] if name in PLAIN_KEYS else DOTTED.finditer(text):
+                if match.group().split(".")[0] not in ALLOWED:
+                    raise InputError(f"{where}: {match.group()} {REFUSED}")
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where} cannot be read: {error}") from error

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gan_sntg.commands.building import Parts, build, config_parser, identity
-from gan_sntg.commands.parsing import load_yaml
+from gan_sntg.commands.documents import load_yaml
 from gan_sntg.core import checkpoint, engine
 from gan_sntg.core.data.splits import load_split
 from gan_sntg.core.errors import InputError

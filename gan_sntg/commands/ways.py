@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from gan_sntg.breakdown import breakdown, flops_of
 from gan_sntg.commands.building import Parts, build, config_parser
 from gan_sntg.commands.doctor import epochs_of, stand_in
-from gan_sntg.commands.parsing import load_yaml
+from gan_sntg.commands.documents import load_yaml
 from gan_sntg.core.meter import Meter
 from gan_sntg.core.precision import Precision
 from gan_sntg.core.stopwatch import forget_peak_memory, moment, peak_memory
