@@ -1,7 +1,6 @@
 """Where do an extractor's published weights come from? A file known by its hash, read without executing anything."""
 
-import pickle
-import warnings
+import zipfile
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.fingerprint import file_sha256
+from gan_sntg.core.tensor_files import load_tensors, load_unchecked
 
 INCEPTION_FILE = URL_INCEPTION_V3.rpartition("/")[2]
 INCEPTION_HASH = INCEPTION_FILE.rpartition("-")[2].removesuffix(".pth")  # the first digits of its SHA-256, as torch.hub names files
@@ -39,10 +39,8 @@ def inception_file(folder: Path, download: bool) -> Path:
 def tensors(path: Path) -> dict[str, Tensor]:
     """The state in a file of weights, on the CPU, nothing unpickled but tensors. Raises InputError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of bytes that are refused below
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        state = load_tensors(path) if zipfile.is_zipfile(path) else load_unchecked(path)
+    except Exception as error:  # see load_tensors
         raise InputError(f"{path} is not a readable file of weights ({type(error).__name__}); fetch it again") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path} does not hold the tensors of a network alone; fetch it again")

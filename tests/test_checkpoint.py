@@ -124,3 +124,36 @@ def test_a_checkpoint_of_another_method_is_refused(tmp_path):
     checkpoint.save(tmp_path / "last.pt", *trained(1, teacher=Ensemble()))
     with pytest.raises(InputError, match="does not fit this configuration"):
         checkpoint.restore(tmp_path / "last.pt", *trained(1, teacher=Averaged()))
+
+
+NAN, INF = float("nan"), float("inf")
+SPOILT = {
+    "epoch": lambda state: state["progress"].update(epoch="3"),
+    "seconds": lambda state: state["progress"].update(seconds=INF),
+    "more progress": lambda state: state["progress"].update(load_state_dict=1),
+    "position": lambda state: state["streams"]["labeled"].update(position=-1),
+    "late position": lambda state: state["streams"]["unlabeled"].update(position=10**6),
+    "order": lambda state: state["streams"]["unlabeled"].update(order=state["streams"]["unlabeled"]["order"] + 10**6),
+    "no order": lambda state: state["streams"]["unlabeled"].update(order=torch.zeros(3)),
+    "weights": lambda state: next(v for k, v in state["method"].items() if k.endswith("weight")).fill_(NAN),
+    "moments": lambda state: state["optimizers"]["d"]["state"][0].update(m=torch.zeros(3)),
+    "moments' numbers": lambda state: state["optimizers"]["d"]["state"][0]["v"].fill_(INF),
+    "moments' kind": lambda state: state["optimizers"]["g"]["state"][0].update(m="many"),
+}
+
+
+@pytest.mark.parametrize("part", SPOILT)
+def test_a_checkpoint_with_a_part_that_could_not_be_gone_on_with_is_refused(tmp_path, part):
+    method, made, progress = trained(2)
+    state = checkpoint.state_of(method, made, progress)
+    SPOILT[part](state)
+    torch.save(state, tmp_path / "last.pt")
+    with pytest.raises(InputError, match="does not fit this configuration .ValueError|does not fit this configuration .TypeError"):
+        checkpoint.restore(tmp_path / "last.pt", *trained(1, seed=1))
+
+
+def test_a_link_in_the_place_of_the_temporary_file_is_not_written_through(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / ".last.pt.tmp").symlink_to(tmp_path / "mine.txt")
+    checkpoint.write_atomically(tmp_path / "last.pt", b"new")
+    assert (tmp_path / "mine.txt").read_text() == "mine" and (tmp_path / "last.pt").read_bytes() == b"new"

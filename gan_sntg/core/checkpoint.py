@@ -2,14 +2,16 @@
 
 import io
 import os
-import warnings
 from pathlib import Path
 
 import torch
+from torch import Tensor
+from torch.optim import Optimizer
 
 from gan_sntg.core.data.streams import Streams
 from gan_sntg.core.engine import Method, Progress
 from gan_sntg.core.errors import InputError
+from gan_sntg.core.tensor_files import load_tensors
 
 FORMAT = 1
 
@@ -17,7 +19,8 @@ FORMAT = 1
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write a temporary file beside `path`, sync it, rename it over `path`, sync the folder: `path` is never half written."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
+    temporary.unlink(missing_ok=True)  # a link there would lead the bytes elsewhere
+    with temporary.open("xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -33,7 +36,7 @@ def state_of(method: Method, streams: Streams, progress: Progress) -> dict:
     """Everything that the rest of the run depends on: tensors, numbers and strings only."""
     return {
         "format": FORMAT,
-        "progress": vars(progress).copy(),
+        "progress": progress.state_dict(),
         "method": method.state_dict(),
         "optimizers": {name: optimizer.state_dict() for name, optimizer in method.optimizers.items()},
         "generators": {name: generator.get_state() for name, generator in method.generators.items()},
@@ -55,23 +58,39 @@ def restore(path: Path, method: Method, streams: Streams, progress: Progress) ->
         method.load_state_dict(state["method"])
         for name, optimizer in method.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+            _check_optimizer(optimizer)
         for name, generator in method.generators.items():
             generator.set_state(state["generators"][name].cpu())
         streams.load_state_dict(state["streams"])
-        vars(progress).update(state["progress"])
+        progress.load_state_dict(state["progress"])
+        _check_finite("the method", dict(method.named_parameters()))  # statistics are NaN before they are taken
     except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
         reason = _first_line(error)
         raise InputError(f"{path} does not fit this configuration ({reason}); nothing was changed. Use the config that wrote it") from error
 
 
+def _check_optimizer(optimizer: Optimizer) -> None:
+    """Raise ValueError unless what it keeps of a parameter is of its shape, or one number, and finite."""
+    for parameter, kept in optimizer.state.items():
+        tensors = {name: torch.as_tensor(value) for name, value in kept.items()}
+        if any(tensor.numel() != 1 and tensor.shape != parameter.shape for tensor in tensors.values()):
+            raise ValueError(f"an optimizer's state is not of its parameter's shape {list(parameter.shape)}")
+        _check_finite("an optimizer", tensors)
+
+
+def _check_finite(whose: str, tensors: dict[str, Tensor]) -> None:
+    """Raise ValueError with the name of a tensor that holds NaN or an infinity."""
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} of {whose} is not finite")
+
+
 def read(path: Path, device: torch.device | str) -> dict:
-    """The checkpoint's state on `device`, loaded with `weights_only=True`."""
+    """The checkpoint's state on `device`. Raises InputError where it is none, or not as it was written."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged bytes, which are refused below
-            state = torch.load(path, map_location=device, weights_only=True)
+        state = load_tensors(path, device)
         found = state["format"]
-    except Exception as error:  # torch.load raises nearly anything on a damaged file
+    except Exception as error:  # see load_tensors
         raise InputError(
             f"{path} is not a readable checkpoint ({_first_line(error)}); nothing was changed. "
             "Restore it from a copy, or start again in another folder with --out"

@@ -82,6 +82,17 @@ class Progress:
         """At the start."""
         self.epoch, self.step, self.seconds = 0, 0, 0.0
 
+    def state_dict(self) -> dict[str, int | float]:
+        """Its numbers by name."""
+        return vars(self).copy()
+
+    def load_state_dict(self, state: dict[str, int | float]) -> None:
+        """Go on there. Raises ValueError unless they are such numbers."""
+        kinds = {"epoch": int, "step": int, "seconds": float}
+        if {name: type(value) for name, value in state.items()} != kinds or not all(0 <= value < 2**63 for value in state.values()):
+            raise ValueError("progress is not epochs, steps and seconds")
+        vars(self).update(state)
+
 
 def fit(
     method: Method,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_sntg.core.checkpoint import write_atomically
+from gan_sntg.core.tensor_files import load_tensors
 
 
 def cache_folder() -> Path:
@@ -27,9 +28,9 @@ def key_of(kind: str, x: Tensor) -> str:
 def recall(key: str, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor] | None:
     """float32 tensors of these names and shapes as `keep` left them; None where they are not there or not whole."""
     try:
-        found = torch.load(cache_folder() / f"{key}.pt", weights_only=True)
+        found = load_tensors(cache_folder() / f"{key}.pt")
         whole = {name: (tuple(t.shape), t.dtype) for name, t in found.items()} == {n: (s, torch.float32) for n, s in shapes.items()}
-    except Exception:  # torch.load raises nearly anything on a damaged file; what is not there is fitted again
+    except Exception:  # see load_tensors; what is not there is fitted again
         return None
     return found if whole else None
 

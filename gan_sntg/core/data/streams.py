@@ -74,8 +74,13 @@ class Stream:
         return {"order": self.order, "position": self.position, "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on exactly where `state` was taken."""
-        self.order, self.position = state["order"].to(self.index.device), state["position"]
+        """Go on exactly where `state` was taken. Raises ValueError where its order is not one of these examples."""
+        order, position = state["order"].to(self.index.device), state["position"]
+        if order.dtype != self.index.dtype or order.ndim != 1 or not torch.isin(order, self.index).all():
+            raise ValueError("the order of a stream is not one of these examples")
+        if type(position) is not int or not 0 <= position <= len(order):
+            raise ValueError(f"a stream cannot go on from {position}")
+        self.order, self.position = order, position
         self.generator.set_state(state["generator"].cpu())
 
 
