@@ -1,13 +1,13 @@
 """Which figures of sample quality may stand side by side? Those measured in one way, which each carries with it in a file of the run."""
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from gan_sntg.core.checkpoint import write_atomically
 from gan_sntg.core.errors import InputError
+from gan_sntg.core.json_files import read_json
 
 FILE = "fidelity.json"  # in a run folder
 
@@ -38,16 +38,14 @@ def measurements(run: Path) -> list[Measurement]:
     if not path.exists():
         return []
     try:
-        return [measurement(entry) for entry in json.loads(path.read_text())]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        return [measurement(entry) for entry in read_json(path)]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it and measure again with gan-sntg evaluate --fidelity") from error
 
 
 def measurement(entry: dict) -> Measurement:
     """One entry of the file. Raises KeyError, TypeError or ValueError where it is none."""
     scores = {str(name): Score(*(float(s[part]) for part in Score._fields)) for name, s in entry["scores"].items()}
-    if not all(math.isfinite(s.value) for s in scores.values()):
-        raise ValueError("a score is not a finite number")
     plain = [{str(k): v for k, v in entry[part].items()} for part in ("provenance", "generator")]
     if not all(isinstance(v, str | int | float) for fields in plain for v in fields.values()):
         raise ValueError("a field is neither text nor number")

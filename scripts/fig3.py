@@ -30,11 +30,13 @@ def named(words: list[str]) -> dict[str, list[str]]:
 
 def curve(name: str, runs: list[str]) -> Curve:
     """Raises InputError where a run is not finished or was measured after other epochs than the first."""
-    rows = [[(row["epoch"], row[ERROR]) for row in finished(run).rows()] for run in runs]
+    rows = [[(row["epoch"], row.get(ERROR)) for row in finished(run).rows()] for run in runs]
     epochs = [epoch for epoch, _ in rows[0]]
     for run, found in zip(runs, rows, strict=True):
         if not found or [epoch for epoch, _ in found] != epochs:
             raise InputError(f"{run} was not measured after the same epochs as {runs[0]}; give {name} runs of one length and interval")
+        if any(error is None for _, error in found):
+            raise InputError(f"{run} has rows without {ERROR} in its metrics.jsonl; train it again")
     return Curve(torch.tensor(epochs), torch.tensor([[error for _, error in found] for found in rows], dtype=torch.float64))
 
 

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import yaml
 from test_doctor_command import CONFIGS
 
 
@@ -42,8 +41,13 @@ def test_an_earlier_file_gives_ratios_and_one_of_another_machine_is_refused(comm
     earlier["environment"]["threads"] = 99
     (tmp_path / "other.json").write_text(json.dumps(earlier))
     refused(["bench", *words, "--against", "other.json"], "threads 99 there, 1 here")
-    (tmp_path / "junk.json").write_text(yaml.safe_dump({"a": 1}))
-    refused(["bench", *words, "--against", "junk.json"], "no file that `gan-sntg bench --out` wrote")
+    for junk in (
+        {"a": 1},
+        {"environment": [], "configs": {}},
+        {"environment": {}, "configs": {"a": {"ways": {"float32": {"median_ms": "x"}}}}},
+    ):
+        (tmp_path / "junk.json").write_text(json.dumps(junk))
+        refused(["bench", *words, "--against", "junk.json"], "no file that `gan-sntg bench --out` wrote")
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from gan_sntg.core.data.manifests import load_split
 from gan_sntg.core.data.sources import Digits
-from gan_sntg.core.data.splits import load_split, make_split
+from gan_sntg.core.data.splits import make_split
 from gan_sntg.core.errors import InputError
 
 DIGITS = Digits()
@@ -52,6 +53,14 @@ def test_another_format_is_named_as_such(tmp_path):
         load_split(tmp_path / "split.json", DIGITS)
 
 
+def test_a_manifest_that_is_nested_too_deep_is_refused_even_where_it_is_only_shown(tmp_path, command):
+    manifest = json.loads(make_split(DIGITS, 10, 0, False).text())
+    for depth in 400, 100_000:
+        (tmp_path / "split.json").write_text(json.dumps(manifest | {"data": "deep"}).replace('"deep"', "[" * depth + "]" * depth))
+        outcome = command("splits", "show", tmp_path / "split.json")
+        assert outcome.status == 2 and "split.json is not a readable split manifest" in outcome.err
+
+
 def test_a_folder_or_a_missing_file_is_no_manifest(tmp_path):
     for path in tmp_path, tmp_path / "none.json":
         with pytest.raises(InputError, match="not a readable split manifest"):
@@ -87,6 +96,13 @@ def test_a_folder_or_a_missing_file_is_no_manifest(tmp_path):
         {"labeled": [3, 5], "replaced": [[3, -1]]},
         {"sha256": None},
         {"data_seed": "zero"},
+        {"data_seed": -1},
+        {"data_seed": 2**63},
+        {"data": [[]]},
+        {"format": 2.0},
+        {"label_noise": True},
+        {"label_noise": 1.5},
+        {"label_noise": float("nan")},
         {"extra": 1},
     ],
     ids=str,

@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
+from gan_sntg.core.data.manifests import load_split
 from gan_sntg.core.data.sources import Digits
-from gan_sntg.core.data.splits import load_split, make_split
+from gan_sntg.core.data.splits import make_split
 from gan_sntg.core.data.streams import UNLABELED
 from gan_sntg.core.errors import InputError
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
+from gan_sntg.core.data.manifests import load_split
 from gan_sntg.core.data.plane import FourSpins, TwoMoons
-from gan_sntg.core.data.splits import load_split, make_split
+from gan_sntg.core.data.splits import make_split
 from gan_sntg.core.data.streams import Pool, Streams
 from gan_sntg.core.data.whiten import AsIs, PerImage, Symmetric, UnitRange
 from gan_sntg.core.data.zca import ZCA

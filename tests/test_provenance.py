@@ -41,7 +41,10 @@ def test_nothing_was_measured_where_there_is_no_file(tmp_path):
         '[{"scores": {}}]',
         '[{"scores": {"fid": 3}, "provenance": {}, "generator": {}}]',
         '[{"scores": {"fid": {"value": NaN, "low": 0, "high": 1}}, "provenance": {}, "generator": {}}]',
+        '[{"scores": {"fid": {"value": 1, "low": -Infinity, "high": 1}}, "provenance": {}, "generator": {}}]',
+        '[{"scores": {"fid": {"value": 1' + "0" * 400 + ', "low": 0, "high": 1}}, "provenance": {}, "generator": {}}]',
         '[{"scores": {}, "provenance": {"a": [1]}, "generator": {}}]',
+        '[{"scores": {}, "provenance": {"a": NaN}, "generator": {}}]',
         "[" * 100_000,
     ],
 )

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from gan_sntg.core.data.balance import Balance
+from gan_sntg.core.data.manifests import load_split
 from gan_sntg.core.data.sources import Digits
-from gan_sntg.core.data.splits import load_split, make_split
+from gan_sntg.core.data.splits import make_split
 from gan_sntg.core.errors import InputError
 
 DIGITS = Digits()

@@ -16,6 +16,7 @@ from gan_sntg.commands.ways import measure
 from gan_sntg.core.ceilings import ceilings
 from gan_sntg.core.checkpoint import write_atomically
 from gan_sntg.core.errors import InputError
+from gan_sntg.core.json_files import read_json
 from gan_sntg.core.precision import Precision
 from gan_sntg.core.record import environment
 
@@ -72,11 +73,15 @@ def check(options: Namespace) -> None:
 def read(file: str, here: dict) -> dict[str, dict]:
     """By configuration, the ways of an earlier run. Raises InputError where it is none, or was made on another machine."""
     try:
-        earlier = json.loads(Path(file).read_text())
-        there, cells = earlier["environment"], {name: cell["ways"] for name, cell in earlier["configs"].items()}
+        earlier = read_json(Path(file))
+        there = {key: earlier["environment"].get(key) for key in ("device", "platform", "threads")}
+        cells = {
+            name: {way: {"median_ms": float(found["median_ms"])} for way, found in c["ways"].items()}
+            for name, c in earlier["configs"].items()
+        }
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"--against {file} is no file that `gan-sntg bench --out` wrote ({type(error).__name__}); give one") from error
-    differ = [f"{key} {there.get(key)} there, {here[key]} here" for key in ("device", "platform", "threads") if there.get(key) != here[key]]
+    differ = [f"{key} {value} there, {here[key]} here" for key, value in there.items() if value != here[key]]
     if differ:
         raise InputError(f"--against {file} is of another machine or setting ({'; '.join(differ)}); ratios would mean nothing")
     return cells

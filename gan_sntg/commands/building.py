@@ -11,7 +11,8 @@ from torch import Tensor
 from gan_sntg.commands.parsing import Parser
 from gan_sntg.core.data.balance import Balance
 from gan_sntg.core.data.base import Source
-from gan_sntg.core.data.splits import Split, load_split, make_split
+from gan_sntg.core.data.manifests import load_split
+from gan_sntg.core.data.splits import Split, make_split
 from gan_sntg.core.data.streams import UNLABELED, Pool, Streams
 from gan_sntg.core.data.whiten import Normalization
 from gan_sntg.core.engine import Method

@@ -112,11 +112,10 @@ def classifier(run: str, source: Source, root: str | None, device: str) -> Class
     folder = RunFolder(Path(run))
     if not folder.finished:
         raise InputError(f"--extractor {run} is neither inception, efficientnet_lite0 nor the folder of a finished run; train it first")
-    config, result = folder.read_result()["config"], folder.read_result()
-    if config["labels"] is not None or config["label_noise"]:
-        raise InputError(
-            f"--extractor {run} was not trained on all labels (labels {config['labels']}); train one as configs/mnist_all does"
-        )
+    result = folder.read_result()
+    labels, noise = (result["config"].get(name, "unknown") for name in ("labels", "label_noise"))
+    if labels is not None or noise:
+        raise InputError(f"--extractor {run} was not trained on all labels (labels {labels}); train one as configs/mnist_all does")
     parts, _ = load(run, device, root)
     if parts.source.image_shape != source.image_shape:
         there, here = list(parts.source.image_shape), list(source.image_shape)

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gan_sntg.commands.building import Parts, build, config_parser, identity
 from gan_sntg.commands.documents import load_yaml
 from gan_sntg.core import checkpoint, engine
-from gan_sntg.core.data.splits import load_split
+from gan_sntg.core.data.manifests import load_split
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import error_rate
 from gan_sntg.core.generators import purpose_generator

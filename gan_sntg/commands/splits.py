@@ -12,7 +12,7 @@ from gan_sntg.commands.evaluate import as_json, class_names
 from gan_sntg.commands.parsing import Parser
 from gan_sntg.core.checkpoint import write_atomically
 from gan_sntg.core.data.base import Source
-from gan_sntg.core.data.splits import load_split, read_split
+from gan_sntg.core.data.manifests import load_split, read_split
 from gan_sntg.core.errors import InputError
 
 HELP = {

@@ -12,6 +12,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from gan_sntg.core.checkpoint import write_atomically
 from gan_sntg.core.errors import InputError
+from gan_sntg.core.json_files import read_json
+from gan_sntg.core.run_files import check_inside, check_result, row_of
 
 PACKAGES = ("gan-sntg", "torch", "torchvision", "numpy", "scikit-learn")
 
@@ -20,11 +22,13 @@ class RunFolder:
     """Paths and files of one run. Nothing is written before `open`."""
 
     def __init__(self, path: Path):
-        """path: need not exist yet."""
+        """path: need not exist yet. Raises InputError where a part of it lies elsewhere."""
         self.path = path
         self.config, self.split, self.result = path / "config.yaml", path / "split.json", path / "result.json"
         self.metrics, self.environment = path / "metrics.jsonl", path / "environment.json"
         self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
+        files = self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint
+        check_inside(path, [*files, self.samples, self.tensorboard])
 
     @property
     def finished(self) -> bool:
@@ -55,21 +59,22 @@ class RunFolder:
     def sessions(self) -> list[dict]:
         """The environments that the run was trained in so far. Raises InputError where the file is damaged."""
         try:
-            return json.loads(self.environment.read_text()) if self.environment.exists() else []
-        except ValueError as error:
+            found = read_json(self.environment) if self.environment.exists() else []
+            if not isinstance(found, list) or not all(isinstance(session, dict) for session in found):
+                raise ValueError("it is no list of environments")
+        except (OSError, ValueError) as error:
             raise InputError(f"{self.environment} is damaged ({error}); delete it and run the same command again") from error
+        return found
 
     def rows(self) -> list[dict]:
-        """The rows of metrics.jsonl; a line torn by a crash ends them."""
-        rows = []
-        for line in self.metrics.read_text().splitlines() if self.metrics.exists() else []:
+        """The rows of metrics.jsonl; a last line torn by a crash is left out. Raises InputError where another is damaged."""
+        lines, rows = self.metrics.read_bytes().splitlines() if self.metrics.is_file() else [], []
+        for k, line in enumerate(lines, 1):
             try:
-                row = json.loads(line)
-            except ValueError:
-                break
-            if not isinstance(row, dict) or not isinstance(row.get("step"), int):
-                break
-            rows.append(row)
+                rows.append(row_of(line))
+            except ValueError as error:
+                if k < len(lines):
+                    raise InputError(f"line {k} of {self.metrics} is damaged ({error}); mend or delete that line") from error
         return rows
 
     def log(self, epoch: int, step: int, seconds: float, values: dict[str, float]) -> None:
@@ -88,9 +93,11 @@ class RunFolder:
     def read_result(self) -> dict:
         """The result of a finished run. Raises InputError where the file is damaged."""
         try:
-            return json.loads(self.result.read_text())
+            result = read_json(self.result)
+            check_result(result)
         except (OSError, ValueError) as error:
             raise InputError(f"{self.result} cannot be read ({error}); delete it and run the same command to write it again") from error
+        return result
 
     def finish(self, result: dict) -> None:
         """Write result.json: its presence says that the run is finished."""

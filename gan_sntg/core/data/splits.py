@@ -1,8 +1,7 @@
-"""Which labels are known? A choice of images, the noise on their labels, and manifests that pin both to the bytes of the data."""
+"""Which labels are known? A choice of images and the noise on their labels, pinned to the bytes of the data."""
 
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -90,56 +89,3 @@ def _noise(labeled: list[int], num_classes: int, rate: float, data_seed: int) ->
     order = torch.randperm(len(labeled), generator=generator)[: round(rate * len(labeled))]
     classes = torch.randint(num_classes, (len(order),), generator=generator)
     return sorted([labeled[i], k] for i, k in zip(order.tolist(), classes.tolist(), strict=True))
-
-
-def read_split(path: Path) -> Split:
-    """A manifest that is not checked against any data. Raises InputError where the file is none."""
-    try:
-        split = Split(**json.loads(path.read_text()))
-        if not isinstance(split.labeled, list) or not isinstance(split.validation, list):
-            raise ValueError("labeled and validation must be lists")
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path} is not a readable split manifest ({error}); give the split.json of a run folder") from error
-    return split
-
-
-def load_split(path: Path, source: Source) -> Split:
-    """Read a manifest and check it against the data. Raises InputError where it is damaged or speaks of other data."""
-    split = read_split(path)
-    if split.format != FORMAT:
-        raise InputError(
-            f"{path} has manifest format {split.format}, this version reads {FORMAT}; make it again with `gan-sntg splits make`"
-        )
-    if split.sha256 != source.sha256:
-        raise InputError(
-            f"{path} belongs to {split.data} with SHA-256 {str(split.sha256)[:12]}..., but the data here are {source.name} with "
-            f"{source.sha256[:12]}...; use the data that the manifest was made from"
-        )
-    _check(path, split, source)
-    return split
-
-
-def _check(path: Path, split: Split, source: Source) -> None:
-    """Raise InputError unless the fields have their types and the indices and classes are the source's."""
-    if type(split.data_seed) is not int or split.balance not in list(Balance.__members__) or type(split.label_noise) not in (int, float):
-        raise InputError(f"{path} is damaged: data_seed, balance or label_noise is not one; make it again")
-    both = [*split.labeled, *split.validation]
-    n = source.num_examples
-    if not split.labeled or any(type(i) is not int or not 0 <= i < n for i in both) or len(set(both)) != len(both):
-        raise InputError(
-            f"{path} is damaged: its labelled and validation indices must be distinct whole numbers in 0..{n - 1}; make it again"
-        )
-    if (source.train_y[both] == UNLABELED).any():
-        raise InputError(f"{path} is damaged: it names images of which {source.name} has no label; make it again")
-    _check_replaced(path, split, source.num_classes)
-
-
-def _check_replaced(path: Path, split: Split, num_classes: int) -> None:
-    pairs = split.replaced if isinstance(split.replaced, list) else [None]
-    if not all(isinstance(pair, list) and len(pair) == 2 and all(type(i) is int for i in pair) for pair in pairs):
-        raise InputError(f"{path} is damaged: `replaced` must be a list of [index, class]; make it again")
-    indices = [i for i, _ in pairs]
-    if not set(indices) <= set(split.labeled) or len(set(indices)) != len(indices) or any(not 0 <= k < num_classes for _, k in pairs):
-        raise InputError(
-            f"{path} is damaged: `replaced` must name labelled images once each, with classes in 0..{num_classes - 1}; make it again"
-        )
