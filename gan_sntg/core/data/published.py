@@ -9,6 +9,7 @@ import torchvision
 from torch import Tensor
 
 from gan_sntg.core.data.base import Source
+from gan_sntg.core.data.known_files import is_noted, mark_of, note
 from gan_sntg.core.errors import InputError
 
 # The files that torchvision leaves under its root: SHA-256, or (32 digits) the MD5 that torchvision states.
@@ -74,13 +75,15 @@ class Published(Source):
 
 
 def check_known_file(root: Path, name: str) -> None:
-    """Raise InputError unless root/name exists and has the hash that KNOWN_FILES states."""
+    """Raise InputError unless root/name exists and has the hash that KNOWN_FILES states, now or when it was last read (see known_files)."""
     path, known = root / name, KNOWN_FILES[name]
     if not path.is_file():
         raise InputError(
             f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA, or add --data.download true"
         )
-    kind = "sha256" if len(known) == 64 else "md5"
+    if is_noted(path, known):
+        return
+    kind, mark = "sha256" if len(known) == 64 else "md5", mark_of(path)
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
     if found != known:
@@ -88,6 +91,7 @@ def check_known_file(root: Path, name: str) -> None:
             f"{path} is not the published file ({kind} {found[:12]}..., expected {known[:12]}...; {path.stat().st_size} bytes): "
             "it is truncated or altered; delete it and fetch it again"
         )
+    note(path, known, mark)
 
 
 def check_labels(where: str, y: Tensor, num_classes: int) -> None:
