@@ -137,17 +137,19 @@ def test_files_that_are_there_are_used_offline_even_where_download_is_asked_for(
 
 @pytest.mark.parametrize("name", SETS)
 def test_a_download_asks_torchvision_for_every_part_and_a_failure_says_what_to_do(publish, monkeypatch, name):
-    asked = []
-    monkeypatch.setattr(torchvision.datasets, name, lambda root, **options: asked.append((root, options)))
+    theirs, asked = getattr(torchvision.datasets, name), []
+    monkeypatch.setattr(theirs, "__init__", lambda *arguments, **named: pytest.fail("torchvision was to read the files"))
+    monkeypatch.setattr(theirs, "download", lambda self: asked.append(vars(self)))
     root = str(publish(small(name)[0]))
     assert getattr(sources, name)(root, download=True).num_examples in (100, 120)
-    parts = [{"split": "train"}, {"split": "test"}] if name == "SVHN" else [{"train": True}]
-    assert asked == [(root, {"download": True, **part}) for part in parts]
+    split = getattr(theirs, "split_list", {})
+    parts = [{"split": part, "url": split[part][0], "filename": split[part][1]} for part in ("train", "test")] if split else [{}]
+    assert asked == [{"root": root, **part} for part in parts]
 
-    def offline(*arguments, **named):
+    def offline(self):
         raise RuntimeError("no route")
 
-    monkeypatch.setattr(torchvision.datasets, name, offline)
+    monkeypatch.setattr(theirs, "download", offline)
     with pytest.raises(InputError, match=f"{name} could not be downloaded.*no route.*put the files there yourself: "):
         getattr(sources, name)(root, download=True)
 
@@ -155,8 +157,8 @@ def test_a_download_asks_torchvision_for_every_part_and_a_failure_says_what_to_d
 def test_the_cpu_sized_mnist_is_the_first_10000_and_downloads_as_mnist_does(publish, monkeypatch):
     files, train_x, train_y, *_ = small("MNIST")
     root, asked = publish(files), []
-    monkeypatch.setattr(torchvision.datasets, "MNIST", lambda *args, **kwargs: asked.append(kwargs))
+    monkeypatch.setattr(torchvision.datasets.MNIST, "download", lambda self: asked.append(self.raw_folder))
     source = sources.MNIST10k(str(root), download=True)
     n = min(len(train_y), 10_000)
     assert np.array_equal(source.train_x, train_x[:n]) and np.array_equal(source.train_y, train_y[:n])
-    assert source.validation.tolist() == list(range(n * 4 // 5, n)) and asked and all(call["download"] for call in asked)
+    assert source.validation.tolist() == list(range(n * 4 // 5, n)) and asked == [f"{root}/MNIST/raw"]

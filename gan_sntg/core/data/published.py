@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import tarfile
+import zlib
 from pathlib import Path
 
 import torch
@@ -9,6 +11,7 @@ import torchvision
 from torch import Tensor
 
 from gan_sntg.core.data.base import Source
+from gan_sntg.core.data.fetching import fetch
 from gan_sntg.core.data.known_files import is_noted, mark_of, note
 from gan_sntg.core.errors import InputError
 
@@ -44,7 +47,7 @@ class Published(Source):
     """A set whose files under `root` are checked before they are read, and that torchvision fetches where `download` is true."""
 
     files: tuple[str, ...]  # paths under root, keys of KNOWN_FILES
-    downloads: tuple[dict, ...] = ({"train": True},)  # arguments of torchvision's class of the same name, one call each
+    downloads: tuple[dict[str, str], ...] = ({},)  # for each download, the fields that torchvision's class of the same name needs
     validation_share: float = 0.1
 
     def __init__(self, root: str | None = None, download: bool = False):
@@ -62,8 +65,8 @@ class Published(Source):
     def _download(self) -> None:
         try:
             for part in self.downloads:
-                getattr(torchvision.datasets, type(self).__name__)(str(self.root), download=True, **part)
-        except (OSError, RuntimeError) as error:
+                fetch(getattr(torchvision.datasets, type(self).__name__), str(self.root), **part)
+        except (OSError, RuntimeError, tarfile.TarError, EOFError, zlib.error) as error:
             raise InputError(
                 f"{type(self).__name__} could not be downloaded to {self.root} ({error}); check the connection, or put the files "
                 f"there yourself: {', '.join(self.files)}"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torchvision
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
@@ -13,6 +14,8 @@ from gan_sntg.core.data.formats import read_batch, read_idx, read_mat
 from gan_sntg.core.data.npz import read_npz
 from gan_sntg.core.data.published import KNOWN_FILES, Published, check_labels, data_folder
 from gan_sntg.core.errors import InputError
+
+URLS = torchvision.datasets.SVHN.split_list
 
 
 def _under(folder: str) -> tuple[str, ...]:
@@ -86,7 +89,7 @@ class SVHN(Published):
     num_classes = 10
     shape = (3, 32, 32)
     files = ("train_32x32.mat", "test_32x32.mat")
-    downloads = ({"split": "train"}, {"split": "test"})
+    downloads = tuple({"split": part, "url": URLS[part][0], "filename": URLS[part][1]} for part in ("train", "test"))
 
     def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         train, test = (read_mat(path) for path in paths)

@@ -1,0 +1,27 @@
+"""How are the public sets' files fetched? By torchvision, without the part of it that unpickles them, and into the folder only."""
+
+import contextlib
+import tarfile
+from collections.abc import Iterator
+
+
+def fetch(kind: type, root: str, **named: str) -> None:
+    """Call `download` of torchvision's class `kind`, not its constructor, which reads what was fetched; named: fields that it needs.
+
+    Raises OSError, RuntimeError or TarError where the files cannot be had, or do not stay under root.
+    """
+    fetcher = kind.__new__(kind)
+    vars(fetcher).update(named, root=root)
+    with confined_archives():
+        fetcher.download()
+
+
+@contextlib.contextmanager
+def confined_archives() -> Iterator[None]:
+    """Within, tarfile unpacks nothing to outside the folder that it is told, no links to there and no devices (its filter `data`)."""
+    before = tarfile.TarFile.extraction_filter
+    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
+    try:
+        yield
+    finally:
+        tarfile.TarFile.extraction_filter = before
