@@ -97,6 +97,17 @@ def test_a_wrong_content_is_refused_by_file_and_reason(arrays, changes, reason):
         arrays(**changes)
 
 
+def test_an_array_of_another_name_is_refused_not_left_out(arrays):
+    with pytest.raises(InputError, match="mine.npz holds train_z, unlabelled_x, which is not read; leave in it only train_x"):
+        arrays(unlabelled_x=X, train_z=Y)
+
+
+@pytest.mark.parametrize("file", ["../mine.npz", "a/../../mine.npz", "/etc/passwd"])
+def test_a_file_outside_the_data_folder_is_refused(tmp_path, file):
+    with pytest.raises(InputError, match="leads out of the data folder; name the folder by --data.root"):
+        Arrays(file, str(tmp_path))
+
+
 def test_the_root_is_the_argument_then_the_variable(arrays, tmp_path, monkeypatch):
     arrays()
     monkeypatch.setenv("GAN_SNTG_DATA", str(tmp_path))

@@ -1,13 +1,15 @@
 """Reading idx and MATLAB files: exact where they are right, refused where not."""
 
 import gzip
+import pickle
 
 import numpy as np
 import pytest
 import torch
 from made import idx, mat
 
-from gan_sntg.core.data.formats import read_idx, read_mat
+from gan_sntg.core.data import formats
+from gan_sntg.core.data.formats import read_batch, read_idx, read_mat
 from gan_sntg.core.errors import InputError
 
 G = np.random.default_rng(0)
@@ -31,8 +33,16 @@ def test_idx_files_are_read_as_they_were_written_packed_or_not(file, name):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\0\0\x08", idx(np.zeros(3)), idx(np.zeros((2, 3, 4)))[:-1], idx(np.zeros((2, 3, 4))) + b"0", b"\0\0\x0d\3" + bytes(100)],
-    ids=["empty", "header only", "other dimensions", "short", "long", "floats"],
+    [
+        b"",
+        b"\0\0\x08",
+        idx(np.zeros(3)),
+        idx(np.zeros((0, 3, 4))),
+        idx(np.zeros((2, 3, 4)))[:-1],
+        idx(np.zeros((2, 3, 4))) + b"0",
+        b"\0\0\x0d\3" + bytes(100),
+    ],
+    ids=["empty", "header only", "other dimensions", "no image", "short", "long", "floats"],
 )
 def test_what_is_no_idx_file_of_three_dimensions_is_refused(file, data):
     with pytest.raises(InputError, match="file.*fetch it again"):
@@ -44,6 +54,28 @@ def test_a_damaged_gzip_file_is_refused(file):
     for data in packed[:-3], packed[:10], b"text", packed[:12] + b"\xff\xff\xff" + packed[15:]:
         with pytest.raises(InputError, match="a.gz"):
             read_idx(file(data, "a.gz"), 3)
+
+
+def test_what_follows_a_gzip_stream_or_unpacks_to_too_much_is_refused(file, monkeypatch):
+    packed = gzip.compress(idx(np.zeros((2, 3, 4))))
+    with pytest.raises(InputError, match="a.gz cannot be unpacked .it is cut off, has something behind it"):
+        read_idx(file(packed + b"0", "a.gz"), 3)
+    monkeypatch.setattr(formats, "MOST_BYTES", 40)
+    assert read_idx(file(packed, "a.gz"), 3).shape == (2, 3, 4)
+    monkeypatch.setattr(formats, "MOST_BYTES", 39)
+    with pytest.raises(InputError, match="holds more than 39 bytes"):
+        read_idx(file(packed, "a.gz"), 3)
+
+
+@pytest.mark.parametrize("labels", [[], [-1, 2], [2**63, 1], [1.0, 2], [True, 1], [1], "ab"], ids=str)
+def test_a_batch_without_as_many_whole_labels_as_images_is_refused(file, labels):
+    data = {b"data": np.zeros((2 if labels else 0, 3072), np.uint8), b"labels": labels}
+    with pytest.raises(InputError, match="file: data is not uint8 .n, 3072. beside n whole labels"):
+        read_batch(file(pickle.dumps(data, 4)), "labels")
+    assert read_batch(file(pickle.dumps(data | {b"data": np.zeros((2, 3072), np.uint8), b"labels": [7, 1]}, 4)), "labels")[1].tolist() == [
+        7,
+        1,
+    ]
 
 
 def test_the_axes_of_svhns_x_are_turned_and_its_label_10_is_the_digit_0(file):

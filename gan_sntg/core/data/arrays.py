@@ -1,16 +1,19 @@
 """How are one's own arrays a data set? An .npz file with train_x, train_y, test_x, test_y and, if there are any, unlabeled_x."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from gan_sntg.core.data.base import Source, check_apart, one_fifth
-from gan_sntg.core.data.npz import read_npz
+from gan_sntg.core.data.npz import names_in, read_npz
 from gan_sntg.core.data.published import data_folder
 from gan_sntg.core.data.streams import UNLABELED
 from gan_sntg.core.errors import InputError
 
 CHANNELS = (1, 3)
+NAMES, OPTIONAL = ("train_x", "train_y", "test_x", "test_y"), ("unlabeled_x",)
 
 
 class Arrays(Source):
@@ -23,8 +26,14 @@ class Arrays(Source):
 
     def __init__(self, file: str, root: str | None = None):
         """file: the .npz, in the folder root (see `data_folder`). Raises InputError with the file and what is wrong in it."""
+        if Path(file).is_absolute() or ".." in Path(file).parts:
+            raise InputError(f"file is {file}, which leads out of the data folder; name the folder by --data.root and a file in it")
         self.path = path = data_folder(root) / file
-        arrays = read_npz(path, ("train_x", "train_y", "test_x", "test_y"), optional=("unlabeled_x",))
+        arrays = read_npz(path, NAMES, OPTIONAL)
+        unknown = sorted({*names_in(path)} - {*NAMES, *OPTIONAL})
+        if unknown:  # unlabelled_x would be left out without a word
+            every = ", ".join([*NAMES, *OPTIONAL])
+            raise InputError(f"{path} holds {', '.join(unknown)[:200]}, which is not read; leave in it only {every}")
         x, self.test_x = self._images("train_x", arrays["train_x"]), self._images("test_x", arrays["test_x"])
         unlabeled = self._images("unlabeled_x", arrays["unlabeled_x"]) if "unlabeled_x" in arrays else x[:0]
         if not x.shape[1:] == self.test_x.shape[1:] == unlabeled.shape[1:]:

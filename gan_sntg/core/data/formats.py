@@ -1,6 +1,5 @@
 """How are the public sets' files read? idx, MATLAB and CIFAR's pickles, none of them able to run code."""
 
-import gzip
 import math
 import pickle
 import struct
@@ -10,27 +9,36 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 from torch import Tensor
 
 from gan_sntg.core.errors import InputError
 
+MOST_BYTES = 2**30  # that an idx file unpacks to
 AGAIN = "it is damaged or another file; fetch it again"
 
 
 def read_idx(path: Path, dimensions: int) -> Tensor:
     """The uint8 array of an idx file, gzipped where its name ends in .gz. Raises InputError unless it has `dimensions`."""
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
+        data = _unpacked(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, zlib.error) as error:
         raise InputError(f"{path} cannot be unpacked ({error}): {AGAIN}") from error
     start = 4 + 4 * dimensions
     if data[:4] != bytes([0, 0, 8, dimensions]) or len(data) < start:
         raise InputError(f"{path} is no idx file of {dimensions} dimensions of bytes: {AGAIN}")
     shape = struct.unpack(f">{dimensions}I", data[4:start])
-    if len(data) - start != math.prod(shape):
+    if len(data) - start != math.prod(shape) or len(data) == start:
         raise InputError(f"{path} says it holds {' x '.join(map(str, shape))} bytes, but has {len(data) - start}: {AGAIN}")
     return torch.from_numpy(np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy())
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Of one gzip stream. Raises zlib.error where it is damaged, or holds more than MOST_BYTES."""
+    stream = zlib.decompressobj(wbits=31)
+    unpacked = stream.decompress(data, MOST_BYTES)
+    if not stream.eof or stream.unused_data:
+        raise zlib.error(f"it is cut off, has something behind it or holds more than {MOST_BYTES:,} bytes")
+    return unpacked
 
 
 def read_mat(path: Path) -> tuple[Tensor, Tensor]:
@@ -41,7 +49,7 @@ def read_mat(path: Path) -> tuple[Tensor, Tensor]:
     try:
         arrays = loadmat(path, variable_names=("X", "y"))
         x, y = arrays["X"], arrays["y"].reshape(-1)
-    except (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError, zlib.error, MatReadError) as error:
+    except Exception as error:  # a reader of foreign bytes may fail in any way
         raise InputError(f"{path} is no readable MATLAB file with X and y ({error}): {AGAIN}") from error
     if x.dtype != np.uint8 or x.shape != (32, 32, 3, len(y)) or not len(y):
         raise InputError(f"{path}: X is {x.dtype} {list(x.shape)}, not uint8 [32, 32, 3, {len(y)}] for its {len(y)} labels: {AGAIN}")
@@ -89,10 +97,11 @@ def read_batch(path: Path, labels: str) -> tuple[Tensor, Tensor]:
         y = batch[labels]
         _, shape, dtype, fortran, pixels = batch["data"].state
         plain = dtype.arguments[0] in (b"u1", "u1") and not fortran and isinstance(pixels, bytes)
-        right = plain and shape == (len(y), 3072) and len(pixels) == 3072 * len(y) and all(type(k) is int for k in y)
+        right = plain and shape == (len(y), 3072) and len(pixels) == 3072 * len(y) > 0
+        right = right and all(type(k) is int and 0 <= k < 2**63 for k in y)
     except Exception as error:  # a pickle may hold anything, so that reading it may fail in any way
         raise InputError(f"{path} is no readable batch with data and {labels} ({type(error).__name__}: {error}): {AGAIN}") from error
     if not right:
-        raise InputError(f"{path}: data is not uint8 [n, 3072] beside n whole {labels}: {AGAIN}")
+        raise InputError(f"{path}: data is not uint8 [n, 3072] beside n whole {labels} of 0 or more: {AGAIN}")
     x = np.frombuffer(pixels, np.uint8).reshape(-1, 3, 32, 32).copy()
     return torch.from_numpy(x), torch.tensor(y, dtype=torch.int64)

@@ -34,6 +34,12 @@ def read_npz(
         raise InputError(f"{path} is not a readable .npz file ({type(error).__name__}: {error}); {remedy}") from error
 
 
+def names_in(path: Path) -> list[str]:
+    """The names of all its arrays. Raises BadZipFile."""
+    with zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(info) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
