@@ -54,7 +54,7 @@ def test_an_earlier_file_gives_ratios_and_one_of_another_machine_is_refused(comm
     ("words", "phrase"),
     [
         ("", "--config is not set"),
-        ("--config F --repeats 0", "--repeats and --threads of at least 1"),
+        ("--config F --repeats 0", "--repeats of at least 1"),
         ("--config F --seconds 0", "--seconds above 0"),
         ("--config F --against none.json", "none.json is no file"),
         ("--config F --out none/a.json", "its folder does not exist"),

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from gan_sntg.commands.building import pick_device
 from gan_sntg.commands.parsing import Parser
+from gan_sntg.commands.ranges import check_threads
 from gan_sntg.commands.ways import measure
 from gan_sntg.core.ceilings import ceilings
 from gan_sntg.core.checkpoint import write_atomically
@@ -62,8 +63,9 @@ def check(options: Namespace) -> None:
     """Raise InputError for options that cannot be."""
     if not options.config:
         raise InputError("--config is not set; name one or more YAML files, such as --config configs/digits_20/*.yaml")
-    if options.repeats < 1 or not options.seconds > 0 or options.workers < 0 or (options.threads is not None and options.threads < 1):
-        raise InputError("give --repeats and --threads of at least 1, --seconds above 0 and --workers of 0 or more")
+    if options.repeats < 1 or not options.seconds > 0 or options.workers < 0:
+        raise InputError("give --repeats of at least 1, --seconds above 0 and --workers of 0 or more")
+    check_threads(options.threads)
     if options.against and not Path(options.against).is_file():
         raise InputError(f"--against {options.against} is no file; give the JSON file of an earlier `gan-sntg bench --out`")
     if options.out and not Path(options.out).resolve().parent.is_dir():

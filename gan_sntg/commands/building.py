@@ -1,6 +1,7 @@
 """What does a configuration stand for? Its options declared once, and the objects made from them."""
 
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from jsonargparse import Namespace
 from torch import Tensor
 
 from gan_sntg.commands.parsing import Parser
+from gan_sntg.commands.ranges import check_given
 from gan_sntg.core.data.balance import Balance
 from gan_sntg.core.data.base import Source
 from gan_sntg.core.data.manifests import load_split
@@ -88,17 +90,16 @@ def pick_device(name: str) -> torch.device:
 
 def build(parser: Parser, options: Namespace) -> Parts:
     """Everything that a run needs, on its device, as before the first step. Raises InputError; writes nothing."""
-    for name in ("data", "normalization", "method", "epochs"):
-        if options[name] is None:
-            raise InputError(f"the option {name} is not set; give it in the file of --config or as --{name}")
-    for name in ("epochs", "interval_epochs", "batch_size", "labeled_batch_size"):
-        if options[name] is not None and options[name] < 1:
-            raise InputError(f"{name} is {options[name]}; give at least 1")
-    for name in ("seed", "data_seed"):
-        if not 0 <= options[name] < 2**63:
-            raise InputError(f"{name} is {options[name]}; give a whole number from 0 to 2^63 - 1")
-    if options.threads is not None and options.threads < 1:
-        raise InputError(f"threads is {options.threads}; give at least 1, or leave it out")
+    check_given(options)
+    try:
+        return built(parser, options)
+    except NotImplementedError as error:
+        where = traceback.extract_tb(error.__traceback__)[-1].name
+        raise InputError(f"the configuration names a class whose {where} only its kinds have; name one of them") from error
+
+
+def built(parser: Parser, options: Namespace) -> Parts:
+    """The same, of options that are in their ranges."""
     device = pick_device(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -4,9 +4,10 @@ import difflib
 import inspect
 import re
 import sys
+import traceback
 from pathlib import Path
 
-from jsonargparse import ArgumentParser, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
 from gan_sntg.commands.documents import load_yaml, texts
 from gan_sntg.core.errors import InputError
@@ -28,6 +29,20 @@ class Parser(ArgumentParser):
         """As jsonargparse's, after every dotted path in `args` and the files they name was checked against ALLOWED."""
         check_arguments(args)
         return super().parse_args(args, *rest, **named)
+
+    def instantiate(self, options: Namespace, *rest, **named) -> Namespace:
+        """As jsonargparse's; what a constructor raises becomes an InputError that says where."""
+        try:
+            return super().instantiate(options, *rest, **named)
+        except InputError:
+            raise
+        except Exception as error:  # a constructor, with whatever a configuration gives it, may fail in any way
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise InputError(
+                f"the objects of the configuration cannot be made ({reason}; {Path(last.filename).name}, line {last.lineno}); "
+                "give other values, or a machine with more memory"
+            ) from error
 
     def error(self, message: str, ex: Exception | None = None):
         """Raise InputError with the message made short."""

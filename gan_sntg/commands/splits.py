@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 from gan_sntg.commands.building import choose_split, config_parser
 from gan_sntg.commands.evaluate import as_json, class_names
 from gan_sntg.commands.parsing import Parser
+from gan_sntg.commands.ranges import check_never_null, check_seed
 from gan_sntg.core.checkpoint import write_atomically
 from gan_sntg.core.data.base import Source
 from gan_sntg.core.data.manifests import load_split, read_split
@@ -44,8 +45,8 @@ def make(options: Namespace) -> None:
     """Write the manifest of the options. Raises InputError where the data, the labels or the file do not allow it."""
     if not options.out:
         raise InputError("--out is not set; name the manifest to write, such as --out split.json")
-    if not 0 <= options.data_seed < 2**63:  # as `build` has it
-        raise InputError(f"data_seed is {options.data_seed}; give a whole number from 0 to 2^63 - 1")
+    check_never_null(options)
+    check_seed("data_seed", options.data_seed)
     split = choose_split(options, source_of(options))
     try:
         write_atomically(Path(options.out), split.text().encode())
