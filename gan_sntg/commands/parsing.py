@@ -9,12 +9,10 @@ from pathlib import Path
 import yaml
 from jsonargparse import ArgumentParser
 
+from gan_sntg.core.allowed import ALLOWED, check_tree
 from gan_sntg.core.errors import InputError
 
-ALLOWED = ("gan_sntg", "discriminative", "torch")
-DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 OBJECTS = ("data", "normalization", "method")  # the options that name classes
-PLAIN_KEYS = ("root", "file")  # values that are never imported, though they may look like a dotted path
 
 
 class Parser(ArgumentParser):
@@ -88,27 +86,3 @@ def load_yaml(path: Path) -> dict:
     if not isinstance(tree, dict):
         raise InputError(f"{path} holds no options (a mapping of names to values); give one such as configs/digits_20/fm_gan.yaml")
     return tree
-
-
-def check_tree(tree, where: str, key: str = "") -> None:
-    """Raise InputError if a text in the tree holds what could be an import path outside ALLOWED."""
-    try:
-        for name, text in texts(tree, key):
-            paths = [] if name in PLAIN_KEYS else [match.group() for match in DOTTED.finditer(text)]
-            for path in paths:
-                if path.split(".")[0] not in ALLOWED:
-                    raise InputError(f"{where}: {path} is refused: a configuration may only name what is in {', '.join(ALLOWED)}")
-    except RecursionError as error:
-        raise InputError(f"{where} refers to itself; write the options out") from error
-
-
-def texts(tree, key: str):
-    """(key, text) of every text in a tree of mappings and lists."""
-    if isinstance(tree, dict):
-        for name, branch in tree.items():
-            yield from texts(branch, str(name))
-    elif isinstance(tree, list):
-        for branch in tree:
-            yield from texts(branch, key)
-    elif isinstance(tree, str):
-        yield key, tree

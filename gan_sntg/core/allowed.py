@@ -1,0 +1,34 @@
+"""What may be imported because a file or an option names it? What is ours or torch's; checked before anything is."""
+
+import re
+
+from gan_sntg.core.errors import InputError
+
+OURS = ("gan_sntg", "discriminative")
+ALLOWED = (*OURS, "torch")
+DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
+PLAIN_KEYS = ("root", "file")  # values that are never imported, though they may look like a dotted path
+
+
+def check_tree(tree, where: str, key: str = "", allowed: tuple[str, ...] = ALLOWED) -> None:
+    """Raise InputError if a text in the tree holds what could be an import path outside the packages `allowed`."""
+    try:
+        for name, text in texts(tree, key):
+            paths = [] if name in PLAIN_KEYS else [match.group() for match in DOTTED.finditer(text)]
+            for path in paths:
+                if path.split(".")[0] not in allowed:
+                    raise InputError(f"{where}: {path} is refused: a configuration may only name what is in {', '.join(allowed)}")
+    except RecursionError as error:
+        raise InputError(f"{where} refers to itself; write the options out") from error
+
+
+def texts(tree, key: str):
+    """(key, text) of every text in a tree of mappings and lists."""
+    if isinstance(tree, dict):
+        for name, branch in tree.items():
+            yield from texts(branch, str(name))
+    elif isinstance(tree, list):
+        for branch in tree:
+            yield from texts(branch, key)
+    elif isinstance(tree, str):
+        yield key, tree
