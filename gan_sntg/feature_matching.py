@@ -9,7 +9,7 @@ from gan_sntg.core.average import Average
 from gan_sntg.core.consistency import supervised_loss
 from gan_sntg.core.data.streams import Batch, View
 from gan_sntg.core.draws import drawing_from
-from gan_sntg.core.engine import Method, Terms, descend
+from gan_sntg.core.engine import Method, Terms
 from gan_sntg.core.evaluate import graph_telemetry
 from gan_sntg.core.graph import Distance, Graph, Pairing, pair_loss
 from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
@@ -103,10 +103,10 @@ class FeatureMatchingGAN(Method):
         for optimizer in self.optimizers.values():
             set_learning_rate(optimizer, rate)
         self.settings = {"learning_rate": rate, "weight/graph": self.graph_weight_at(t)}
-        terms = descend(self.optimizers["d"], self.discriminator_terms(batch, t))
+        terms = self.descend("d", self.discriminator_terms, batch, t)
         self.average.update(self.discriminator)
         self.teacher.update(self.discriminator)
-        return terms | descend(self.optimizers["g"], self.generator_terms(batch))
+        return terms | self.descend("g", self.generator_terms, batch)
 
     def discriminator_terms(self, batch: Batch, t: int) -> Terms:
         """L_lab + L_unl (reference 5) and the weighted R_S, from one forward pass over all three kinds of images."""
@@ -135,6 +135,10 @@ class FeatureMatchingGAN(Method):
                 h_real, _ = self.discriminate(real)
             h_fake, _ = self.discriminate(self.generate(len(real)))
         return {"g/matching": self.matching(h_real, h_fake)}
+
+    def in_force(self, t: int | None = None) -> tuple:
+        """The graph's weight, which G's terms do not depend on."""
+        return () if t is None else (self.graph_weight_at(t),)
 
     def graph_weight_at(self, t: int) -> float:
         """lambda_2 w(t)."""
