@@ -65,9 +65,10 @@ def trace(file: str, device: str) -> tuple[dict[str, list[float]], float]:
     if tree.get("labeled_batch_size"):
         given += ["--labeled_batch_size", str(BATCH)]
     on_cpu = patch.object(streams, "purpose_generator", lambda seed, purpose, device: purpose_generator(seed, purpose))
-    with on_cpu, DrawnOnCpu(torch.device(device)):
+    with on_cpu:
         parts = build(parser, parser.parse_args(given))
-        method = parts.method
+    method = parts.method
+    with on_cpu, DrawnOnCpu(parts.device):
         method.descent = Direct()
         method.seed(0, "cpu")
         method.start(parts.streams.example(100, "start"))

@@ -3,7 +3,7 @@
 import json
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -102,12 +102,20 @@ def environment(device: torch.device) -> dict:
     """Versions, hardware, threads and the revision of the code."""
     return {
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: installed(name) for name in PACKAGES},
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
         "git": revision(),
     }
+
+
+def installed(package: str) -> str | None:
+    """Its version; None where it is not installed, as this one may not be where it runs from its checkout."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def revision() -> str | None:
