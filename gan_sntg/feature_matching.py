@@ -10,15 +10,14 @@ from gan_sntg.core.consistency import supervised_loss
 from gan_sntg.core.data.streams import Batch, View
 from gan_sntg.core.draws import drawing_from
 from gan_sntg.core.engine import Method, Terms
-from gan_sntg.core.evaluate import graph_telemetry
 from gan_sntg.core.graph import Distance, Graph, Pairing, pair_loss
 from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
-from gan_sntg.core.pairs import all_pairs
 from gan_sntg.core.schedules import linear_tail, ramp_up
 from gan_sntg.core.weight_norm import data_dependent_init, fixed_weights, starts_from_data
 from gan_sntg.losses import Matching, fake_loss, real_loss
 from gan_sntg.networks import Discriminator, Generator
 from gan_sntg.teachers import Teacher
+from gan_sntg.telemetry import gan_telemetry
 
 
 class FeatureMatchingGAN(Method):
@@ -168,20 +167,7 @@ class FeatureMatchingGAN(Method):
         generator, like = self.generators["z"], next(self.generator.parameters())
         return torch.rand(n, self.generator.latent, generator=generator, device=generator.device, dtype=like.dtype)
 
-    @torch.no_grad()
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
-        """Weights, learning rate, D's accuracy on real and generated images, matching gap, graph; D without noise."""
-        generator = torch.Generator(batch.unlabeled.x.device).manual_seed(0)
-        z = torch.rand(len(batch.unlabeled.x), self.generator.latent, generator=generator, device=generator.device)
-        self.discriminator.eval()
-        h, logits = self.discriminator(batch.unlabeled.x)
-        h_fake, l_fake = self.discriminator(self.generator(z))
-        targets = self.teacher.targets(self.discriminator, batch.unlabeled, logits, generator)
-        self.discriminator.train()
-        return {
-            **self.settings,
-            "gan/real_accuracy": (torch.logsumexp(logits, 1) > 0).float().mean(),
-            "gan/generated_accuracy": (torch.logsumexp(l_fake, 1) < 0).float().mean(),
-            "gan/matching_gap": self.matching(h, h_fake),
-            **graph_telemetry(h, targets, batch.unlabeled.y, all_pairs(len(h), h.device), self.distance, self.margin),
-        }
+        """Learning rate and graph's weight of the last step, and the figures of `gan_telemetry`."""
+        nets = self.discriminator, self.generator, self.teacher
+        return self.settings | gan_telemetry(*nets, batch.unlabeled, self.matching, self.distance, self.margin)

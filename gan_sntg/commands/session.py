@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gan_sntg.commands.building import Parts, build, config_parser, identity
+from gan_sntg.commands.concerns import concerns
 from gan_sntg.commands.parsing import load_yaml
 from gan_sntg.core import checkpoint, engine
 from gan_sntg.core.data.splits import load_split
@@ -18,7 +19,6 @@ from gan_sntg.core.record import RunFolder
 from gan_sntg.samples import draw, grid, save_png, stretched, z_bank
 
 GRID_SIZE = 100
-FEW_NEGATIVES = 0.05
 
 
 def display(console: Console) -> Progress:
@@ -45,7 +45,8 @@ class Session:
             self.draw_data()
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
-        self.console, self.warned = Console(stderr=True), False
+        self.console = Console(stderr=True)
+        self.warned: set[str] = set()
         self.measured: dict[str, float] = {}
 
     def check_split(self) -> None:
@@ -89,14 +90,11 @@ class Session:
         self.clock = time.perf_counter()
 
     def warn(self, telemetry: dict[str, float]) -> None:
-        """Say, once a session, that the graph has nothing left to push apart."""
-        share = telemetry.get("graph/negatives_inside_margin", 1.0)
-        if telemetry.get("weight/graph") and share < FEW_NEGATIVES and not self.warned:
-            self.warned = True
-            self.console.print(
-                f"[yellow]epoch {self.progress.epoch}: {share:.1%} of the negative pairs are inside the margin, so the graph hardly "
-                "pushes apart. Try a larger --method.margin"
-            )
+        """Print what gives concern, once a session for each subject; which of several runs it is, its seed says."""
+        for subject, line in concerns(telemetry).items():
+            if subject not in self.warned:
+                self.warned.add(subject)
+                self.console.print(f"[yellow]seed {self.options.seed}, epoch {self.progress.epoch}: {line}")
 
     def errors(self) -> dict[str, float]:
         """Percent wrong of every classifier on the test images, and on the validation images if they were held out."""
