@@ -18,6 +18,7 @@ from gan_sntg.core.engine import Method
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.execution import Compiled, use
 from gan_sntg.core.precision import Precision
+from gan_sntg.core.record import RunFolder
 from gan_sntg.core.replay import Replayed
 
 NETS = ("discriminator", "generator", "net")
@@ -154,8 +155,6 @@ def choose_split(options: Namespace, source: Source) -> Split:
 
 def read_run(folder: Path) -> tuple[Parser, Namespace]:
     """The options that a run folder was trained with. Raises InputError where it is no run folder."""
-    config = folder / "config.yaml"
-    if not config.is_file():
-        raise InputError(f"{folder} is not a run folder (no config.yaml in it); give the folder that `gan-sntg train` printed")
+    RunFolder(folder).check_made()
     parser = config_parser()
-    return parser, parser.parse_args(["--config", str(config)])
+    return parser, parser.parse_args(["--config", str(RunFolder(folder).config)])

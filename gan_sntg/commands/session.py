@@ -41,7 +41,7 @@ class Session:
         else:
             self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
         folder.open(text, self.parts.split.text(), self.parts.device, self.progress.step)
-        if not self.progress.step:
+        if len(self.parts.source.image_shape) == 3:
             self.draw_data()
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
@@ -106,10 +106,12 @@ class Session:
         return errors
 
     def draw_data(self) -> None:
-        """Training images as networks see them, normalised and then augmented, in TensorBoard; nothing where the data are points."""
-        if len(self.parts.source.image_shape) != 3:
+        """A grid of training images as PNG, if there is none yet; of a new run in TensorBoard too, as networks see them, then augmented."""
+        x, _, index = self.parts.streams.example(GRID_SIZE, "display").unlabeled
+        if not self.folder.real.exists():
+            save_png(self.folder.real, grid(self.parts.streams.pool.x[index].cpu()))
+        if self.progress.step:
             return
-        x = self.parts.streams.example(GRID_SIZE, "display").unlabeled.x
         self.folder.log_image("data/normalized", grid(stretched(x).cpu()), 0)
         if augmentation := getattr(self.parts.method, "augmentation", None):
             varied = augmentation(x, purpose_generator(self.options.seed, "display", x.device))
@@ -130,6 +132,7 @@ class Session:
         return {
             **{f"test_error_{name}": errors[f"test_error/{name}"] for name in self.parts.method.classifiers},
             "validation_error": errors.get("validation_error/averaged"),
+            "test_images": len(self.parts.source.test_y),
             "seed": self.options.seed,
             "data_seed": self.parts.split.data_seed,
             "seconds": round(self.progress.seconds, 1),

@@ -25,11 +25,17 @@ class RunFolder:
         self.config, self.split, self.result = path / "config.yaml", path / "split.json", path / "result.json"
         self.metrics, self.environment = path / "metrics.jsonl", path / "environment.json"
         self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
+        self.real = self.samples / "real.png"
 
     @property
     def finished(self) -> bool:
         """Whether the result is written."""
         return self.result.is_file()
+
+    def check_made(self) -> None:
+        """Raise InputError unless there is a run in the folder."""
+        if not self.config.is_file():
+            raise InputError(f"{self.path} is not a run folder (no config.yaml in it); give the folder that `gan-sntg train` printed")
 
     def check_unused(self) -> None:
         """Raise InputError if there is something in the folder that is not a run."""
