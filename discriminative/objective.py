@@ -12,7 +12,7 @@ from gan_sntg.core.data.augment import Augmentation
 from gan_sntg.core.data.base import Source
 from gan_sntg.core.data.streams import UNLABELED, Batch, Pool, View
 from gan_sntg.core.draws import drawing_from
-from gan_sntg.core.engine import Method, Terms, descend
+from gan_sntg.core.engine import Method, Terms
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import graph_telemetry
 from gan_sntg.core.generators import preserved
@@ -107,9 +107,13 @@ class Objective(Method):
         set_learning_rate(self.optimizers["net"], rate, self.schedule.betas(t))
         weights = {"weight/consistency": self.consistency_weight_at(t), "weight/graph": self.graph_weight_at(t)}
         self.settings = {"learning_rate": rate} | weights
-        terms = descend(self.optimizers["net"], self.terms(batch, t))
+        terms = self.descend("net", self.terms, batch, t)
         self.follow(t)
         return terms
+
+    def in_force(self, t: int | None = None) -> tuple:
+        """The weights of R_C and R_S."""
+        return self.consistency_weight_at(t), self.graph_weight_at(t)
 
     def follow(self, t: int) -> None:
         """Move what follows the student after its step in epoch t."""

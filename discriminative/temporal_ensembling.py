@@ -28,7 +28,7 @@ class TemporalEnsembling(Objective):
         """The de-biased ensemble of earlier epochs; while training, the present prediction is kept for `end_epoch`."""
         p, index = logits.softmax(1), view.index
         if self.training:
-            self.latest[index], self.seen[index] = p, True
+            self.latest[index], self.seen[index] = p, torch.ones_like(index, dtype=torch.bool)
         epochs = self.epochs[index].unsqueeze(1)
         return torch.where(epochs > 0, self.ensemble[index] / (1 - self.alpha**epochs).clamp(min=1e-12), p)
 
@@ -36,6 +36,6 @@ class TemporalEnsembling(Objective):
     def end_epoch(self) -> None:
         """Eq. 3 for the images of this epoch."""
         seen = self.seen.unsqueeze(1)
-        self.ensemble = torch.where(seen, self.alpha * self.ensemble + (1 - self.alpha) * self.latest, self.ensemble)
+        self.ensemble.copy_(torch.where(seen, self.alpha * self.ensemble + (1 - self.alpha) * self.latest, self.ensemble))
         self.epochs += self.seen
         self.seen.zero_()

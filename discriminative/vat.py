@@ -32,6 +32,7 @@ class VAT(Objective):
 
     divergence = staticmethod(kl_divergence)
     purposes = (*Objective.purposes, "direction", "refresh")
+    recordable = False
 
     def __init__(
         self,

@@ -9,16 +9,15 @@ from gan_sntg.core.average import Average
 from gan_sntg.core.consistency import supervised_loss
 from gan_sntg.core.data.streams import Batch, View
 from gan_sntg.core.draws import drawing_from
-from gan_sntg.core.engine import Method, Terms, descend
-from gan_sntg.core.evaluate import graph_telemetry
+from gan_sntg.core.engine import Method, Terms
 from gan_sntg.core.graph import Distance, Graph, Pairing, pair_loss
 from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
-from gan_sntg.core.pairs import all_pairs
 from gan_sntg.core.schedules import linear_tail, ramp_up
 from gan_sntg.core.weight_norm import data_dependent_init, fixed_weights, starts_from_data
 from gan_sntg.losses import Matching, fake_loss, real_loss
 from gan_sntg.networks import Discriminator, Generator
 from gan_sntg.teachers import Teacher
+from gan_sntg.telemetry import gan_telemetry
 
 
 class FeatureMatchingGAN(Method):
@@ -103,10 +102,10 @@ class FeatureMatchingGAN(Method):
         for optimizer in self.optimizers.values():
             set_learning_rate(optimizer, rate)
         self.settings = {"learning_rate": rate, "weight/graph": self.graph_weight_at(t)}
-        terms = descend(self.optimizers["d"], self.discriminator_terms(batch, t))
+        terms = self.descend("d", self.discriminator_terms, batch, t)
         self.average.update(self.discriminator)
         self.teacher.update(self.discriminator)
-        return terms | descend(self.optimizers["g"], self.generator_terms(batch))
+        return terms | self.descend("g", self.generator_terms, batch)
 
     def discriminator_terms(self, batch: Batch, t: int) -> Terms:
         """L_lab + L_unl (reference 5) and the weighted R_S, from one forward pass over all three kinds of images."""
@@ -136,6 +135,10 @@ class FeatureMatchingGAN(Method):
             h_fake, _ = self.discriminate(self.generate(len(real)))
         return {"g/matching": self.matching(h_real, h_fake)}
 
+    def in_force(self, t: int | None = None) -> tuple:
+        """The graph's weight, which G's terms do not depend on."""
+        return () if t is None else (self.graph_weight_at(t),)
+
     def graph_weight_at(self, t: int) -> float:
         """lambda_2 w(t)."""
         return self.graph_weight * ramp_up(t, self.graph_ramp_epochs, self.graph_start_epochs)
@@ -164,20 +167,7 @@ class FeatureMatchingGAN(Method):
         generator, like = self.generators["z"], next(self.generator.parameters())
         return torch.rand(n, self.generator.latent, generator=generator, device=generator.device, dtype=like.dtype)
 
-    @torch.no_grad()
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
-        """Weights, learning rate, D's accuracy on real and generated images, matching gap, graph; D without noise."""
-        generator = torch.Generator(batch.unlabeled.x.device).manual_seed(0)
-        z = torch.rand(len(batch.unlabeled.x), self.generator.latent, generator=generator, device=generator.device)
-        self.discriminator.eval()
-        h, logits = self.discriminator(batch.unlabeled.x)
-        h_fake, l_fake = self.discriminator(self.generator(z))
-        targets = self.teacher.targets(self.discriminator, batch.unlabeled, logits, generator)
-        self.discriminator.train()
-        return {
-            **self.settings,
-            "gan/real_accuracy": (torch.logsumexp(logits, 1) > 0).float().mean(),
-            "gan/generated_accuracy": (torch.logsumexp(l_fake, 1) < 0).float().mean(),
-            "gan/matching_gap": self.matching(h, h_fake),
-            **graph_telemetry(h, targets, batch.unlabeled.y, all_pairs(len(h), h.device), self.distance, self.margin),
-        }
+        """Learning rate and graph's weight of the last step, and the figures of `gan_telemetry`."""
+        nets = self.discriminator, self.generator, self.teacher
+        return self.settings | gan_telemetry(*nets, batch.unlabeled, self.matching, self.distance, self.margin)

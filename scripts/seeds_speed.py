@@ -1,4 +1,4 @@
-"""Are ten seeds of the dense GAN faster as one program (`--seeds`) than as processes that train one run after another, on two cores?
+"""Are ten seeds of the dense GAN faster as one program than as processes that train one run after another, on two cores?
 
 python scripts/seeds_speed.py                     5 repeats of 3 s -> results/seeds_speed.json, .md    about 5 minutes on an idle machine
 

@@ -6,8 +6,8 @@ import time
 import pytest
 import yaml
 
-from gan_sntg.commands import documents
-from gan_sntg.commands.documents import load_yaml, texts
+from gan_sntg.core import documents
+from gan_sntg.core.documents import load_yaml, texts
 from gan_sntg.core.errors import InputError
 
 LAUGHS = "{a0: &a0 [x, x]" + "".join(f", a{k}: &a{k} [*a{k - 1}, *a{k - 1}, *a{k - 1}]" for k in range(1, 60)) + "}"

@@ -5,7 +5,7 @@ import torch
 
 from gan_sntg.core import neighbors
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.neighbors import nearest
+from gan_sntg.core.neighbors import nearest, nearest_rows, nearest_to
 
 
 def images(n: int, shape: tuple[int, ...], values: int, seed: int = 0) -> torch.Tensor:
@@ -61,3 +61,30 @@ def test_distances_that_float32_cannot_tell_apart_are_told_apart():
 def test_more_neighbours_than_others_are_refused_at_once(k):
     with pytest.raises(InputError, match=rf"{k} neighbours cannot be found among the others of 5 images; give k in 1\.\.4"):
         nearest(images(5, (1, 2, 2), 256), k)
+
+
+@pytest.mark.parametrize("block", [1, 7, 1000])
+@pytest.mark.parametrize("values", [2, 256])
+def test_the_nearest_to_other_images_equal_a_naive_double_loop(block, values, monkeypatch):
+    monkeypatch.setattr(neighbors, "BLOCK", block)
+    others, x = images(12, (1, 3, 3), values, seed=1), images(40, (1, 3, 3), values)
+    rows, all_rows = others.flatten(1).double(), x.flatten(1).double()
+    expected = [sorted(range(40), key=lambda j: (float((row - all_rows[j]).square().sum()), j)) for row in rows]
+    for k in 1, 5, 40:
+        assert nearest_to(others, x, k).tolist() == [row[:k] for row in expected]
+
+
+@pytest.mark.parametrize("rows", [1, 5, 1000])
+def test_the_nearest_features_equal_a_naive_double_loop(rows, monkeypatch):
+    monkeypatch.setattr(neighbors, "ROWS", rows)
+    generator = torch.Generator().manual_seed(0)
+    h, others = (torch.randn(n, 6, generator=generator) for n in (9, 50))
+    expected = [sorted(range(50), key=lambda j: float((row.double() - others[j].double()).square().sum()))[:4] for row in h]
+    assert nearest_rows(h, others, 4).tolist() == expected
+
+
+@pytest.mark.parametrize("find", [nearest_to, nearest_rows])
+@pytest.mark.parametrize("k", [0, 6])
+def test_more_neighbours_than_images_are_refused(find, k):
+    with pytest.raises(InputError, match=rf"{k} neighbours cannot be found among 5 images; give k in 1\.\.5"):
+        find(torch.zeros(2, 3), torch.zeros(5, 3), k)

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from gan_sntg.core import record
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.record import RunFolder
+from gan_sntg.core.record import RunFolder, installed
 
 CPU = torch.device("cpu")
 
@@ -132,3 +132,7 @@ def test_the_revision_is_that_of_the_code_and_says_where_it_was_changed(tmp_path
     assert record.revision() == git("rev-parse", "HEAD")
     (tmp_path / "code.py").write_text("2\n")
     assert record.revision() == git("rev-parse", "HEAD") + "+dirty"
+
+
+def test_a_package_that_is_not_installed_has_no_version():
+    assert installed("no-such-package-of-ours") is None and installed("torch")

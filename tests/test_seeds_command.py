@@ -1,4 +1,4 @@
-"""`--seeds`: several runs of one command, each the run that it would be alone."""
+"""`--seeds` where runs are stacked: several of one command, each the run that it would be alone."""
 
 import time
 from pathlib import Path
@@ -6,21 +6,25 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from jsonargparse import Namespace
-from methods import made
 from run_folders import assert_same_run, interrupted, result, rows, state
-from tiny import gan
 
 from gan_sntg.commands import together
 from gan_sntg.core.record import RunFolder
 from gan_sntg.feature_matching import FeatureMatchingGAN
-from gan_sntg.networks import DenseDiscriminator
 
 SEEDS = ["--seeds", "0..2", "--data_seeds", "4..6"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def stacking():
+    """Seeds are stacked on a CPU too, so that what a GPU does is tested without one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(together, "ONE_PROGRAM_ON", ("cpu", "cuda"))
+        yield
+
+
 @pytest.fixture(scope="module")
-def cell(tmp_path_factory, command, tiny) -> Path:
+def cell(stacking, tmp_path_factory, command, tiny) -> Path:
     """The runs of three seeds, each with a data seed of its own, trained together."""
     folder = tmp_path_factory.mktemp("runs") / "cell"
     assert command("train", "--config", tiny, *SEEDS, "--out", folder).status == 0
@@ -118,27 +122,3 @@ def test_a_term_that_is_not_finite_stops_them_and_names_the_seed_and_its_folder(
     assert outcome.status == 1 and "Traceback" not in outcome.err
     assert f"stopped: seed 0 ({tmp_path / 'cell/0'}): the term g/matching is not finite since epoch 0, step 0" in outcome.err
     assert "without this seed in --seeds the others go on" in outcome.err and not [*tmp_path.rglob("last.pt")]
-
-
-@pytest.mark.parametrize("method", ["another method", "large networks"])
-def test_where_one_program_is_not_faster_they_are_trained_one_after_another(
-    command, tiny_tree, labels_alone, tmp_path, monkeypatch, method
-):
-    monkeypatch.setattr(together, "LARGE", 0)
-    tree = tiny_tree() | {"epochs": 1, "steps_per_epoch": 1} | ({"method": labels_alone()} if method == "another method" else {})
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
-    words = ["train", "--config", tmp_path / "config.yaml"]
-    outcome = command(*words, "--seeds", "0,1", "--out", tmp_path / "cell")
-    assert outcome.status == 0 and outcome.err.count("the seeds are trained one after another: ") == 1
-    assert command(*words, "--seed", 1, "--out", tmp_path / "alone").status == 0
-    assert_same_run(tmp_path / "cell/1", tmp_path / "alone")
-
-
-def test_only_the_gan_of_small_dense_networks_is_trained_together_and_not_compiled():
-    plain, compiled = Namespace(compile=False), Namespace(compile=True)
-    assert together.obstacle(gan(), plain) is None
-    assert "not compiled" in together.obstacle(gan(), compiled)
-    assert "dense networks" in together.obstacle(made("pi"), plain)
-    wide = gan()
-    wide.discriminator = DenseDiscriminator((1, 28, 28), 10)
-    assert "not faster on a CPU" in together.obstacle(wide, plain)

@@ -24,7 +24,7 @@ def supervised(tiny_tree, labels_alone, tmp_path) -> Path:
 
 def test_a_run_leaves_its_configuration_split_environment_metrics_checkpoint_grids_and_result(finished):
     names = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file() and p.parent.name != "tensorboard"}
-    grids = {f"samples/epoch_000{k}.png" for k in (1, 2, 3)}
+    grids = {f"samples/epoch_000{k}.png" for k in (1, 2, 3)} | {"samples/real.png"}
     assert names == grids | {"config.yaml", "split.json", "environment.json", "metrics.jsonl", "result.json", "checkpoints/last.pt"}
     assert [(row["epoch"], row["step"]) for row in rows(finished)] == [(1, 4), (2, 8), (3, 12)]
     assert Image.open(finished / "samples/epoch_0003.png").size == (10 * 10 + 2, 10 * 10 + 2)
@@ -106,7 +106,7 @@ def test_a_graph_without_negatives_inside_the_margin_is_warned_of_once(command, 
 def test_the_supervised_baseline_trains_and_has_no_grid(command, supervised, tmp_path):
     outcome = command("train", "--config", supervised, "--out", tmp_path / "run")
     assert outcome.status == 0 and "sample grid" not in outcome.out
-    assert list((tmp_path / "run/samples").iterdir()) == [] and rows(tmp_path / "run")[0]["net/labeled"] > 0
+    assert [path.name for path in (tmp_path / "run/samples").iterdir()] == ["real.png"] and rows(tmp_path / "run")[0]["net/labeled"] > 0
 
 
 def test_a_method_with_no_classifiers_but_last_and_averaged_finishes(command, supervised, tmp_path, monkeypatch):

@@ -28,6 +28,7 @@ def parser() -> Parser:
     parser.add_argument("--config", type=str, nargs="+", help="YAML files of runs")
     parser.add_argument("--precision", type=Precision, nargs="+", default=[Precision.float32, Precision.bfloat16], help="ways to compute")
     parser.add_argument("--compile", type=bool, nargs="+", default=[False], help="plain passes (false), compiled ones (true), or both")
+    parser.add_argument("--cuda_graphs", type=bool, nargs="+", default=[True], help="on a GPU: recorded steps, written ones, or both")
     parser.add_argument("--naive", type=bool, default=True, help="the usual way of peers' code beside them, in float32")
     parser.add_argument("--plain", type=bool, default=False, help="our own steps in float32, but of layers as they are written down")
     parser.add_argument("--workers", type=int, default=1, help="its processes that prepare images, for each kind of image")

@@ -21,9 +21,11 @@ from gan_sntg.core.engine import Method
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.execution import Compiled, use
 from gan_sntg.core.precision import Precision
+from gan_sntg.core.record import RunFolder
+from gan_sntg.core.replay import Replayed
 
 NETS = ("discriminator", "generator", "net")
-PLACE = ("config", "out", "device", "split")  # where and on what a run happens; all else is what it is
+PLACE = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else is what it is
 
 
 @dataclass
@@ -58,6 +60,7 @@ def config_parser() -> Parser:
     parser.add_argument("--validation", type=bool, default=False, help="take the validation images out of the pool and report their error")
     parser.add_argument("--precision", type=Precision, default=Precision.float32, help="of products in training; bfloat16 is faster")
     parser.add_argument("--compile", type=bool, default=False, help="compile the networks while training; pays on small ones")
+    parser.add_argument("--cuda_graphs", type=bool, default=True, help="on a GPU, record a step and replay it: the same numbers, sooner")
     parser.add_argument("--threads", type=int | None, default=None, help="CPU threads; part of the run, for sums depend on it")
     parser.add_argument("--split", type=str | None, default=None, help="manifest (split.json) to use instead of choosing labels")
     parser.add_argument("--out", type=str | None, default=None, help="run folder; default runs/<config>-seed<seed>-<hash>")
@@ -114,6 +117,10 @@ def built(parser: Parser, options: Namespace) -> Parts:
     streams = Streams(pool, options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size, method.views)
     if options.compile:
         use(Compiled(), method)
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
+        if options.cuda_graphs and method.recordable:
+            method.descent = Replayed()
     method.prepare(source, pool)
     method.seed(options.seed, device)
     method.check(options.batch_size, options.labeled_batch_size or options.batch_size)
@@ -150,8 +157,6 @@ def choose_split(options: Namespace, source: Source) -> Split:
 
 def read_run(folder: Path) -> tuple[Parser, Namespace]:
     """The options that a run folder was trained with. Raises InputError where it is no run folder."""
-    config = folder / "config.yaml"
-    if not config.is_file():
-        raise InputError(f"{folder} is not a run folder (no config.yaml in it); give the folder that `gan-sntg train` printed")
+    RunFolder(folder).check_made()
     parser = config_parser()
-    return parser, parser.parse_args(["--config", str(config)])
+    return parser, parser.parse_args(["--config", str(RunFolder(folder).config)])

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from gan_sntg.commands.building import Parts, build, config_parser
-from gan_sntg.commands.documents import load_yaml
 from gan_sntg.commands.parsing import Parser, check_arguments
 from gan_sntg.core.data.folder import ImageFolder
 from gan_sntg.core.data.streams import UNLABELED
+from gan_sntg.core.documents import load_yaml
 from gan_sntg.core.errors import InputError, UnhealthyError
 from gan_sntg.core.liveness import Health, describe, examine
 from gan_sntg.core.precision import Precision

@@ -3,10 +3,11 @@
 import sys
 
 from gan_sntg import __version__
-from gan_sntg.commands import bench, doctor, evaluate, graph, predict, sample, splits, train
+from gan_sntg.commands import bench, compare, doctor, evaluate, graph, predict, sample, splits, train
 from gan_sntg.core.errors import InputError, NonFiniteError, UnhealthyError
 
-COMMANDS = {module.__name__.rpartition(".")[2]: module for module in (train, evaluate, predict, sample, splits, graph, doctor, bench)}
+MODULES = train, evaluate, compare, predict, sample, splits, graph, doctor, bench
+COMMANDS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 
 
 def main(argv: list[str] | None = None) -> int:

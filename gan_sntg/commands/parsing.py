@@ -9,14 +9,11 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
-from gan_sntg.commands.documents import load_yaml, texts
+from gan_sntg.core.allowed import ALLOWED, PLAIN_KEYS, REFUSED, check_tree
+from gan_sntg.core.documents import load_yaml
 from gan_sntg.core.errors import InputError
 
-ALLOWED = ("gan_sntg", "discriminative", "torch")
-DOTTED = re.compile(r"[^\W\d]\w*(\.\w+)+")  # names may be of any script
 OBJECTS = ("data", "normalization", "method")  # the options that name classes
-PLAIN_KEYS = ("root", "file")  # values that are never imported, though they may look like a dotted path
-REFUSED = f"is refused: a configuration may only name what is in {', '.join(ALLOWED)}"
 
 # The gate: jsonargparse itself imports nothing else that a value names. What is checked below before it says so better, and sooner.
 set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=list(ALLOWED))
@@ -95,16 +92,3 @@ def check_arguments(args: list[str]) -> None:
             check_tree({name.rpartition(".")[2]: value}, key)
         else:
             check_tree(attached or word, key if attached else "the command line", PLAIN_KEYS[0])  # for the YAML in it alone
-
-
-def check_tree(tree, where: str, key: str = "") -> None:
-    """Raise InputError if a text in the tree holds what could be an import path outside ALLOWED, or YAML that is not read."""
-    try:
-        for name, text in texts(tree, key):
-            for match in [] if name in PLAIN_KEYS else DOTTED.finditer(text):
-                if match.group().split(".")[0] not in ALLOWED:
-                    raise InputError(f"{where}: {match.group()} {REFUSED}")
-    except InputError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} cannot be read: {error}") from error

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gan_sntg.commands.building import Parts, build, config_parser, identity
-from gan_sntg.commands.documents import load_yaml
+from gan_sntg.commands.concerns import concerns
 from gan_sntg.core import checkpoint, engine
 from gan_sntg.core.data.manifests import load_split
+from gan_sntg.core.documents import load_yaml
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.evaluate import error_rate
 from gan_sntg.core.generators import purpose_generator
@@ -18,7 +19,6 @@ from gan_sntg.core.record import RunFolder
 from gan_sntg.samples import draw, grid, save_png, stretched, z_bank
 
 GRID_SIZE = 100
-FEW_NEGATIVES = 0.05
 
 
 def display(console: Console) -> Progress:
@@ -41,11 +41,12 @@ class Session:
         else:
             self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
         folder.open(text, self.parts.split.text(), self.parts.device, self.progress.step)
-        if not self.progress.step:
+        if len(self.parts.source.image_shape) == 3:
             self.draw_data()
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
-        self.console, self.warned = Console(stderr=True), False
+        self.console = Console(stderr=True)
+        self.warned: set[str] = set()
         self.measured: dict[str, float] = {}
 
     def check_split(self) -> None:
@@ -89,14 +90,11 @@ class Session:
         self.clock = time.perf_counter()
 
     def warn(self, telemetry: dict[str, float]) -> None:
-        """Say, once a session, that the graph has nothing left to push apart."""
-        share = telemetry.get("graph/negatives_inside_margin", 1.0)
-        if telemetry.get("weight/graph") and share < FEW_NEGATIVES and not self.warned:
-            self.warned = True
-            self.console.print(
-                f"[yellow]epoch {self.progress.epoch}: {share:.1%} of the negative pairs are inside the margin, so the graph hardly "
-                "pushes apart. Try a larger --method.margin"
-            )
+        """Print what gives concern, once a session for each subject; which of several runs it is, its seed says."""
+        for subject, line in concerns(telemetry).items():
+            if subject not in self.warned:
+                self.warned.add(subject)
+                self.console.print(f"[yellow]seed {self.options.seed}, epoch {self.progress.epoch}: {line}")
 
     def errors(self) -> dict[str, float]:
         """Percent wrong of every classifier on the test images, and on the validation images if they were held out."""
@@ -108,10 +106,12 @@ class Session:
         return errors
 
     def draw_data(self) -> None:
-        """Training images as networks see them, normalised and then augmented, in TensorBoard; nothing where the data are points."""
-        if len(self.parts.source.image_shape) != 3:
+        """A grid of training images as PNG, if there is none yet; of a new run in TensorBoard too, as networks see them, then augmented."""
+        x, _, index = self.parts.streams.example(GRID_SIZE, "display").unlabeled
+        if not self.folder.real.exists():
+            save_png(self.folder.real, grid(self.parts.streams.pool.x[index].cpu()))
+        if self.progress.step:
             return
-        x = self.parts.streams.example(GRID_SIZE, "display").unlabeled.x
         self.folder.log_image("data/normalized", grid(stretched(x).cpu()), 0)
         if augmentation := getattr(self.parts.method, "augmentation", None):
             varied = augmentation(x, purpose_generator(self.options.seed, "display", x.device))
@@ -132,6 +132,7 @@ class Session:
         return {
             **{f"test_error_{name}": errors[f"test_error/{name}"] for name in self.parts.method.classifiers},
             "validation_error": errors.get("validation_error/averaged"),
+            "test_images": len(self.parts.source.test_y),
             "seed": self.options.seed,
             "data_seed": self.parts.split.data_seed,
             "seconds": round(self.progress.seconds, 1),

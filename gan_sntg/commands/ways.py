@@ -8,11 +8,12 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from gan_sntg.breakdown import breakdown, flops_of
-from gan_sntg.commands.building import Parts, build, config_parser
+from gan_sntg.commands.building import Parts, build, config_parser, pick_device
 from gan_sntg.commands.doctor import epochs_of, stand_in
-from gan_sntg.commands.documents import load_yaml
+from gan_sntg.core.documents import load_yaml
 from gan_sntg.core.meter import Meter
 from gan_sntg.core.precision import Precision
+from gan_sntg.core.replay import Direct, directly
 from gan_sntg.core.stopwatch import forget_peak_memory, moment, peak_memory
 from gan_sntg.naive import NaiveStep, plain_layers
 
@@ -41,7 +42,7 @@ class Way:
 
     def warm_up(self, seconds: float) -> None:
         """Take a few steps, and choose how many make a timing that long."""
-        for _ in range(3):
+        for _ in range(3 if type(self.parts.method.descent) is Direct else 6):  # recording takes three of them
             began = moment(self.parts.device)
             self.step()
             took = moment(self.parts.device) - began
@@ -77,16 +78,20 @@ def measure(options: Namespace, file: str) -> dict:
         for way in ways:
             way.measure()
     first = ways[0]
-    flops = flops_of(first.step)
+    with directly(first.parts.method):
+        flops = flops_of(first.step)
     found = {way.name: figures(way, flops) for way in ways}
     return {"images_a_step": sum(len(v.y) for v in next(first.batches) if v is not None), "flops_a_step": flops, "ways": found}
 
 
 def make_ways(options: Namespace, file: str) -> Iterator[Way]:
     """Each asked for, on objects of its own; temporal ensembling has one epoch behind it."""
-    for precision, compiled in itertools.product(options.precision, options.compile):
-        parts = made(options, file, ["--precision", precision.value, "--compile", str(compiled).lower()])
-        yield Way(f"{precision.value}{' compiled' * compiled}", parts, epochs_of(file) - 1, precision)
+    graphs = options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
+    for precision, compiled, recorded in itertools.product(options.precision, options.compile, graphs):
+        words = {"precision": precision.value, "compile": compiled, "cuda_graphs": recorded}
+        parts = made(options, file, [word for name, value in words.items() for word in (f"--{name}", str(value).lower())])
+        name = f"{precision.value}{' compiled' * compiled}{' recorded' * (type(parts.method.descent) is not Direct)}"
+        yield Way(name, parts, epochs_of(file) - 1, precision)
     if options.plain:
         way = Way("plain layers", made(options, file, []), epochs_of(file) - 1, Precision.float32)
         way.layers = plain_layers
@@ -121,7 +126,7 @@ def figures(way: Way, flops: int) -> dict:
     found = {"ms_a_step": [1e3 * s for s in way.seconds], "median_ms": 1e3 * way.median, "steps_a_timing": way.steps}
     found |= {"flop_rate": flops / way.median, "peak_mb": way.memory}
     if way.naive is None:
-        with way.layers():
+        with way.layers(), directly(way.parts.method):
             parts = breakdown(way.parts.method, way.batches, way.t, way.precision, device, max(3, way.steps))
         found["parts_ms"] = {name: 1e3 * s for name, s in sorted(parts.items(), key=lambda item: -item[1])}
     return found

@@ -38,10 +38,9 @@ class Average(nn.Module):
         trained = [(a, p) for a, p in pairs if p.requires_grad]
         weight = (1 - self.decay) / (1 - self.decay**self.count)
         torch._foreach_lerp_([a for a, _ in trained], [p.detach() for _, p in trained], weight)
-        for a, p in [(a, p) for a, p in pairs if not p.requires_grad]:
-            a.copy_(p)
-        for a, p in zip(self.net.buffers(), net.buffers(), strict=True):
-            a.copy_(p)
+        copied = [(a, p) for a, p in pairs if not p.requires_grad] + list(zip(self.net.buffers(), net.buffers(), strict=True))
+        if copied:
+            torch._foreach_copy_([a for a, _ in copied], [p for _, p in copied])
 
     @torch.no_grad()
     def zero_start(self, net: nn.Module) -> nn.Module:

@@ -2,7 +2,10 @@
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from torch import Tensor
@@ -16,20 +19,39 @@ from gan_sntg.core.tensor_files import load_tensors
 FORMAT = 1
 
 
-def write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Write a temporary file beside `path`, sync it, rename it over `path`, sync the folder: `path` is never half written."""
+@contextmanager
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that becomes `path` once it is whole: a temporary one beside it, synced, renamed over it, the folder synced.
+
+    Where writing fails or is interrupted, the temporary file is removed and `path` is as it was.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.unlink(missing_ok=True)  # a link there would lead the bytes elsewhere
     with temporary.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink()
+            raise
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder outlast a loss of power."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
+    """Write all of `data` to `path`, or leave it as it was."""
+    with atomic(path) as file:
+        file.write(data)
 
 
 def state_of(method: Method, streams: Streams, progress: Progress) -> dict:

@@ -12,6 +12,7 @@ from gan_sntg.core.execution import Plain
 from gan_sntg.core.generators import purpose_generator
 from gan_sntg.core.meter import Meter, Terms
 from gan_sntg.core.precision import Precision
+from gan_sntg.core.replay import Direct, gradients, named
 
 
 class Method(nn.Module):
@@ -22,11 +23,29 @@ class Method(nn.Module):
     views: tuple[str, ...] = Batch._fields  # what of a batch it asks for
     start_size: int = 500  # images in the batch that `start` is given
     execution: Plain = Plain()  # how its networks pass over a batch in training
+    descent: Direct = Direct()  # how it finds gradients in training
+    recordable = True  # whether its terms can be recorded as a CUDA graph: they rewind no generator
+    draws: list[dict[str, torch.Generator]]  # what its terms draw from: its generators, or those of each run where it stands for several
     settings: dict[str, float]  # what schedules gave the last step, for telemetry
 
     def seed(self, seed: int, device: torch.device | str) -> None:
         """Make one generator a purpose on the device."""
         self.generators = {p: purpose_generator(seed, p, device) for p in self.purposes}
+        self.draws = [self.generators]
+
+    def descend(self, name: str, terms: Callable[..., Terms], batch: Batch, *shared) -> Terms:
+        """One step of the optimizer `name` down the sum of terms(batch, *shared). Returns the terms, detached.
+
+        Gradients reach only the optimizer's own parameters.
+        """
+        optimizer = self.optimizers[name]
+        found = self.descent(self, parameters(optimizer), terms, batch, *shared)
+        optimizer.step()
+        return found
+
+    def in_force(self, t: int | None = None) -> tuple:
+        """What the terms depend on besides the batch, parameters, buffers and draws: all there is to epoch t, unless a method says less."""
+        return (t,)
 
     @property
     def classifiers(self) -> dict[str, nn.Module]:
@@ -66,13 +85,16 @@ class Method(nn.Module):
         return {}
 
 
+def parameters(optimizer: Optimizer) -> list[Tensor]:
+    """All that it updates."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
 def descend(optimizer: Optimizer, terms: Terms) -> Terms:
     """One step down the sum of the terms; gradients reach only the optimizer's own parameters. Returns the terms detached."""
-    params = [p for group in optimizer.param_groups for p in group["params"]]
-    optimizer.zero_grad()
-    torch.stack(list(terms.values())).sum().backward(inputs=params)
+    values = gradients(parameters(optimizer), terms)
     optimizer.step()
-    return {name: value.detach() for name, value in terms.items()}
+    return named(terms, values)
 
 
 class Progress:

@@ -1,6 +1,8 @@
 """How good is a classifier, and how right is the graph? Figures that are watched and never minimised."""
 
+import math
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
@@ -36,6 +38,14 @@ def percent_wrong(logits: Tensor, y: Tensor) -> float:
 def error_rate(net: nn.Module, x: Tensor, y: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> float:
     """Percent of examples whose arg max logit is not the label. x [N, ...] as the data set holds them, y [N], all; evaluation mode."""
     return percent_wrong(logits_of(net, x, normalize, batch_size), y)
+
+
+def wilson(wrong: int, n: int) -> tuple[float, float]:
+    """The 95 % interval (Wilson, 1927), in percent, for `wrong` of n images: what chance in the choice of the images allows."""
+    z, p = NormalDist().inv_cdf(0.975), wrong / n
+    center, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
+    low, high = (100 * (center + side * half) / (1 + z * z / n) for side in (-1, 1))
+    return max(0.0, low), min(100.0, high)
 
 
 def confusion_matrix(logits: Tensor, y: Tensor) -> Tensor:

@@ -42,7 +42,8 @@ class BatchNormBias(nn.Module):
             var, mean = torch.var_mean(x, dim=[d for d in range(x.dim()) if d != 1], correction=0)
             self.mean.copy_(mean)
             self.var.copy_(var)
-        return F.batch_norm(x, None, None, None, self.bias, training=True, eps=1e-6)
+        scale = torch.ones_like(self.bias) if x.is_cuda else None  # without a scale CUDA's backward pass gives the bias no gradient
+        return F.batch_norm(x, None, None, scale, self.bias, training=True, eps=1e-6)
 
 
 @torch.no_grad()

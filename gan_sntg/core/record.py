@@ -1,9 +1,10 @@
 """What does a run leave behind? A folder: configuration, environment, split, JSONL, TensorBoard, checkpoints, samples, result."""
 
 import json
+import math
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -27,6 +28,7 @@ class RunFolder:
         self.config, self.split, self.result = path / "config.yaml", path / "split.json", path / "result.json"
         self.metrics, self.environment = path / "metrics.jsonl", path / "environment.json"
         self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
+        self.real = self.samples / "real.png"
         files = self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint
         check_inside(path, [*files, self.samples, self.tensorboard])
 
@@ -34,6 +36,11 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether the result is written."""
         return self.result.is_file()
+
+    def check_made(self) -> None:
+        """Raise InputError unless there is a run in the folder."""
+        if not self.config.is_file():
+            raise InputError(f"{self.path} is not a run folder (no config.yaml in it); give the folder that `gan-sntg train` printed")
 
     def check_unused(self) -> None:
         """Raise InputError if there is something in the folder that is not a run."""
@@ -78,8 +85,8 @@ class RunFolder:
         return rows
 
     def log(self, epoch: int, step: int, seconds: float, values: dict[str, float]) -> None:
-        """One row of metrics.jsonl and the same scalars for TensorBoard. NaN, where there was nothing to count, is null in JSON."""
-        row = {"epoch": epoch, "step": step, "seconds": round(seconds, 2)} | {k: v if v == v else None for k, v in values.items()}
+        """One row of metrics.jsonl and the same scalars for TensorBoard. In JSON a number that is not finite is null."""
+        row = {"epoch": epoch, "step": step, "seconds": round(seconds, 2)} | {k: v if math.isfinite(v) else None for k, v in values.items()}
         with self.metrics.open("a") as file:
             file.write(json.dumps(row) + "\n")
         for name, value in values.items():
@@ -109,12 +116,20 @@ def environment(device: torch.device) -> dict:
     """Versions, hardware, threads and the revision of the code."""
     return {
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: installed(name) for name in PACKAGES},
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
         "git": revision(),
     }
+
+
+def installed(package: str) -> str | None:
+    """Its version; None where it is not installed, as this one may not be where it runs from its checkout."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def revision() -> str | None:

@@ -33,7 +33,9 @@ def check_result(result) -> None:
     """Raise ValueError unless it has what is read of a result."""
     if not isinstance(result, dict) or not isinstance(result.get("config"), dict) or not isinstance(result.get("split_sha256"), str):
         raise ValueError("it has no config and split_sha256")
-    if not all(is_number(result.get(name)) for name in ("test_error_last", "test_error_averaged", "seconds")):
-        raise ValueError("its errors and seconds are no numbers")
+    if not all(is_number(result.get(name)) for name in ("test_error_last", "test_error_averaged", "seconds", "epochs")):
+        raise ValueError("its errors, seconds and epochs are no numbers")
+    if type(images := result.get("test_images", 1)) is not int or images < 1:
+        raise ValueError("its test_images is no number of images")
     if not is_number(result.get("validation_error", "")) and result.get("validation_error", "") is not None:
         raise ValueError("its validation_error is no number")

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from gan_sntg.core.data.streams import Batch, Streams, View
+from gan_sntg.core.data.streams import Batch, Pool, Streams, View
+from gan_sntg.core.data.whiten import Normalization
 from gan_sntg.core.dealing import Dealing
 from gan_sntg.core.engine import Method
 from gan_sntg.core.meter import Terms
@@ -17,13 +18,29 @@ class StackedStreams:
     """The batches of S streams that are read abreast, each tensor [S, B, ...]."""
 
     def __init__(self, streams: list[Streams]):
-        """streams: of the same sizes; each goes on as if it were read alone."""
+        """streams: of the same sizes; each goes on as if it were read alone. Images that all share are read once for all."""
         self.streams, self.steps_per_epoch, self.pool = streams, streams[0].steps_per_epoch, streams[0].pool
+        self.y = torch.stack([s.pool.y for s in streams]) if all(alike(self.pool, s.pool) for s in streams) else None
 
     def epoch(self) -> Iterator[Batch]:
         """The batches of one epoch."""
-        for batches in zip(*(s.epoch() for s in self.streams), strict=True):
-            yield Batch(*(view and View(*map(torch.stack, zip(view, *views, strict=True))) for view, *views in zip(*batches, strict=True)))
+        for _ in range(self.steps_per_epoch):
+            yield Batch(**{name: self.view([s.streams[name].next() for s in self.streams]) for name in self.streams[0].streams})
+
+    def view(self, indices: list[Tensor]) -> View:
+        """The examples at S indices [B]."""
+        if self.y is None:
+            views = [s.pool.view(index) for s, index in zip(self.streams, indices, strict=True)]
+            return View(*map(torch.stack, zip(*views, strict=True)))
+        index = torch.stack(indices)
+        return View(self.pool.normalize(self.pool.x[index]), self.y.gather(1, index), index)
+
+
+def alike(pool: Pool, other: Pool) -> bool:
+    """Whether both hold the same images, and make the same of them: by a scaling that looks at one number at a time."""
+    a, b = pool.normalize, other.normalize
+    plain = type(a) is type(b) and type(a).fit is Normalization.fit and vars(a) == vars(b)
+    return pool is other or (plain and torch.equal(pool.x, other.x))
 
 
 class Function(nn.Module):
@@ -52,8 +69,9 @@ def stacked(methods: list[Method], names: tuple[str, ...]) -> Method:
         tensor.data = torch.stack([state[name] for state in states])
     for name, optimizer in method.optimizers.items():
         optimizer.load_state_dict(joined([m.optimizers[name].state_dict() for m in methods]))
+    method.draws = [m.generators for m in methods]
     for name in names:
-        setattr(method, name, of_each(Function(method, name), [m.generators for m in methods]))
+        setattr(method, name, of_each(Function(method, name), method.draws))
     return method
 
 

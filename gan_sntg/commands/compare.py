@@ -1,0 +1,96 @@
+"""Show 2 to 8 runs side by side: a page of its own, and their grids for TensorBoard."""
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from gan_sntg.commands.parsing import Parser
+from gan_sntg.commands.runs import read_runs, shortest_names
+from gan_sntg.core.checkpoint import write_atomically
+from gan_sntg.core.errors import InputError
+from gan_sntg.page.document import GENERATOR, document
+from gan_sntg.page.panel import write_panels
+from gan_sntg.page.run import Run, shown_epochs
+
+FEWEST, MOST = 2, 8
+DESCRIPTION = (
+    "Write OUT/index.html, a page that needs nothing but itself: grids of the same z at each epoch beside training images, errors and "
+    "fidelity with intervals, curves, and where the configurations differ; and OUT/tensorboard, whose image tab has all grids in one "
+    "picture. Runs may be unfinished. The data are not needed."
+)
+
+
+def parser() -> Parser:
+    """Which runs, what to call them, where to, and how many epochs."""
+    parser = Parser(prog="gan-sntg compare", description=DESCRIPTION)
+    parser.add_argument("runs", type=str, nargs="+", help=f"{FEWEST} to {MOST} run folders on one data set")
+    parser.add_argument("--names", type=str, nargs="+", default=None, help="what to call them; default: what tells their paths apart")
+    parser.add_argument("--out", type=str | None, default=None, help="folder; default runs/compare-<names>-<hash>")
+    parser.add_argument("--epochs", type=int, default=40, help="most grids of a run; fewer are kept where the page would be too large")
+    return parser
+
+
+def run(options: Namespace) -> None:
+    """Write both and print where they are."""
+    paths = [Path(path) for path in options.runs]
+    names = checked_names(paths, options.names)
+    if options.epochs < 2:
+        raise InputError(f"--epochs is {options.epochs}; give at least 2, for the first and the last")
+    out = Path(options.out or default_folder(paths, names))
+    check_own(out)
+    runs, refused = read_runs(paths, names)
+    epochs = shown_epochs(runs, options.epochs)
+    write(out, document(runs, epochs, refused), runs, epochs)
+    if refused:
+        print(f"figures of sample quality are left out: {refused}", file=sys.stderr)
+    report(out, epochs)
+
+
+def checked_names(paths: list[Path], given: list[str] | None) -> list[str]:
+    """What the runs are called. Raises InputError where there are too few or many runs, or a folder or a name is there twice."""
+    if not FEWEST <= len(paths) <= MOST:
+        raise InputError(f"{len(paths)} run{'s' * (len(paths) > 1)} cannot be compared; give {FEWEST} to {MOST} run folders")
+    twice = next((path for k, path in enumerate(paths) if path.resolve() in [p.resolve() for p in paths[:k]]), None)
+    if twice:
+        raise InputError(f"{twice} is given twice; give each run folder once")
+    names = given or shortest_names(paths)
+    if len(names) != len(paths) or len(set(names)) != len(names) or not all(name.strip() for name in names):
+        raise InputError(f"--names gives {', '.join(map(repr, names))} for {len(paths)} runs; give each run a name of its own")
+    return names
+
+
+def default_folder(paths: list[Path], names: list[str]) -> str:
+    """runs/compare-<names>-<hash of the paths>."""
+    digest = hashlib.sha256("\n".join(str(path.resolve()) for path in paths).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"runs/compare-{re.sub(r'[^A-Za-z0-9_.]+', '_', '-'.join(names))[:80]}-{digest}"
+
+
+def check_own(out: Path) -> None:
+    """Raise InputError where there is something in the folder and no page of this command, so that nothing else is lost."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    page = out / "index.html"
+    if not page.is_file() or f'content="{GENERATOR}"' not in page.read_text(encoding="utf-8", errors="replace")[:2000]:
+        raise InputError(f"{out} exists and holds no page that gan-sntg compare wrote; choose another folder with --out")
+
+
+def write(out: Path, page: str, runs: list[Run], epochs: list[int]) -> None:
+    """The page, then the grids for TensorBoard. Raises InputError where the folder cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / "index.html", page.encode("utf-8", "replace"))
+        write_panels(out / "tensorboard", runs, epochs)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error}); choose another folder with --out") from error
+
+
+def report(out: Path, epochs: list[int]) -> None:
+    """Print where the page and the grids are."""
+    page = out / "index.html"
+    print(f"page: {page} ({page.stat().st_size / 1e6:.1f} MB)")
+    if epochs:
+        board = Path(sys.executable).parent / "tensorboard"
+        print(f"TensorBoard: {board} --logdir {out / 'tensorboard'} --samples_per_plugin images={len(epochs)}")
