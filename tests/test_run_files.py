@@ -38,7 +38,8 @@ def test_a_damaged_line_before_the_last_is_refused_by_its_number(tmp_path, line)
         folder.rows()
 
 
-RESULT = {"test_error_last": 1, "test_error_averaged": 2.5, "validation_error": None, "seconds": 3, "split_sha256": "a", "config": {}}
+RESULT = {"test_error_last": 1, "test_error_averaged": 2.5, "validation_error": None, "seconds": 3, "epochs": 3}
+RESULT |= {"split_sha256": "a", "config": {}}
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path):
@@ -47,7 +48,7 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
     assert folder.read_result() == RESULT
 
 
-CHANGES = [{"test_error_last": None}, {"test_error_averaged": "2.5"}, {"validation_error": "x"}, {"seconds": True}, {"config": []}]
+CHANGES = [{"test_error_last": None}, {"test_error_averaged": "2.5"}, {"validation_error": "x"}, {"seconds": True}, {"test_images": 0}, {"config": []}]
 
 
 @pytest.mark.parametrize("change", [*CHANGES, {"split_sha256": 3}, {"test_error_last": float("nan")}, {"config": {"epochs": 10**400}}])
