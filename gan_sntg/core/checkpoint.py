@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import torch
 
 from gan_sntg.core.data.streams import Streams
 from gan_sntg.core.engine import Method, Progress
-from gan_sntg.core.errors import InputError
+from gan_sntg.core.errors import InputError, first_line
 
 FORMAT = 1
 
@@ -33,6 +34,24 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             temporary.unlink()
             raise
+    sync_folder(path.parent)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to write to that becomes `path`, which is absent or empty, once it is whole: a temporary one beside it, renamed.
+
+    Where writing fails or is interrupted, the temporary folder is removed and `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+        os.sync()
+        os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary)
+        raise
     sync_folder(path.parent)
 
 
@@ -82,7 +101,7 @@ def restore(path: Path, method: Method, streams: Streams, progress: Progress) ->
         streams.load_state_dict(state["streams"])
         vars(progress).update(state["progress"])
     except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
-        reason = _first_line(error)
+        reason = first_line(error)
         raise InputError(f"{path} does not fit this configuration ({reason}); nothing was changed. Use the config that wrote it") from error
 
 
@@ -95,13 +114,9 @@ def read(path: Path, device: torch.device | str) -> dict:
         found = state["format"]
     except Exception as error:  # torch.load raises nearly anything on a damaged file
         raise InputError(
-            f"{path} is not a readable checkpoint ({_first_line(error)}); nothing was changed. "
+            f"{path} is not a readable checkpoint ({first_line(error)}); nothing was changed. "
             "Restore it from a copy, or start again in another folder with --out"
         ) from error
     if found != FORMAT:
         raise InputError(f"{path} has checkpoint format {found}, this version reads {FORMAT}; use the version that wrote it")
     return state
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
