@@ -55,8 +55,13 @@ def measurement(entry: dict) -> Measurement:
 def record(run: Path, new: Measurement) -> None:
     """Add it to the run's file, in the place of one that was measured the same way."""
     kept = [m for m in measurements(run) if m.provenance != new.provenance]
-    entries = [asdict(m) | {"scores": {name: score._asdict() for name, score in m.scores.items()}} for m in [*kept, new]]
+    entries = [as_entry(m) for m in [*kept, new]]
     write_atomically(run / FILE, (json.dumps(entries, indent=1, allow_nan=False) + "\n").encode())
+
+
+def as_entry(m: Measurement) -> dict:
+    """What `measurement` reads again."""
+    return asdict(m) | {"scores": {name: score._asdict() for name, score in m.scores.items()}}
 
 
 def differences(a: dict, b: dict) -> list[str]:

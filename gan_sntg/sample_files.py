@@ -1,7 +1,5 @@
 """How are many samples kept? As a folder of PNGs or as one .npz, written block by block, whole or not at all."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
@@ -10,23 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_sntg.core.checkpoint import atomic, sync_folder
+from gan_sntg.core.checkpoint import atomic, atomic_folder
 from gan_sntg.samples import png
 
 
 def save_pngs(folder: Path, blocks: Iterable[Tensor]) -> None:
     """Write the images of blocks uint8 [b, C, H, W] as sample_00000.png and so on; `folder`, new or empty, appears when all are there."""
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    temporary.mkdir()
-    try:
+    with atomic_folder(folder) as temporary:
         for i, image in enumerate(image for block in blocks for image in block):
             (temporary / f"sample_{i:05d}.png").write_bytes(png(image))
-        os.sync()
-        os.replace(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary)
-        raise
-    sync_folder(folder.parent)
 
 
 def save_npz(

@@ -33,6 +33,11 @@ def paths(ends: Tensor, steps: int) -> Tensor:
     return torch.lerp(ends[::2].unsqueeze(1), ends[1::2].unsqueeze(1), t).flatten(0, 1)
 
 
+def fix_on_bank(generator: Generator, device: torch.device | str = "cpu") -> None:
+    """Make G's batch statistics in evaluation mode those of the first BANK_SIZE z of the bank."""
+    fix_statistics(generator, z_bank(generator.latent, BANK_SIZE, device))
+
+
 @torch.no_grad()
 def drawn(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Iterator[Tensor]:
     """Images uint8 [b, C, H, W] of one batch of z [n, latent] after another, on the CPU: the same z gives the same image in any batch.
@@ -40,7 +45,7 @@ def drawn(generator: Generator, z: Tensor, normalization: Normalization, batch_s
     G's batch statistics are first fixed on the bank of BANK_SIZE z; training mode and its batches are left as they were.
     """
     training = generator.training
-    fix_statistics(generator, z_bank(generator.latent, BANK_SIZE, z.device))
+    fix_on_bank(generator, z.device)
     generator.eval()
     for part in z.split(batch_size):
         yield normalization.images(generator(part)).cpu()

@@ -10,11 +10,17 @@ from gan_sntg.core.errors import InputError
 from gan_sntg.core.record import RunFolder
 
 
-def run_parser(name: str, description: str) -> Parser:
-    """What every command on a run takes: RUN, --root and --device, as `load` needs them."""
+def folder_parser(name: str, description: str) -> Parser:
+    """RUN and --root, as `load` needs them."""
     parser = Parser(prog=f"gan-sntg {name}", description=description)
     parser.add_argument("run", type=str, help="run folder")
     parser.add_argument("--root", type=str | None, default=None, help="folder of the data that the run was trained on, if it has moved")
+    return parser
+
+
+def run_parser(name: str, description: str) -> Parser:
+    """What a command takes that computes something of a run: RUN, --root and --device."""
+    parser = folder_parser(name, description)
     parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
     return parser
 

@@ -1,5 +1,6 @@
 """What may be imported because a file or an option names it? What is ours or torch's; checked before anything is."""
 
+import importlib
 import re
 
 from gan_sntg.core.documents import texts
@@ -23,3 +24,20 @@ def check_tree(tree, where: str, key: str = "", allowed: tuple[str, ...] = ALLOW
         raise
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} cannot be read: {error}") from error
+
+
+def class_at(path: str, kind: type, where: str) -> type:
+    """The class of a kind that a module of ours defines itself. Raises InputError where the dotted path leads to anything else.
+
+    What a module imports is not its own: no path through ours leads into another package. Nothing private can be named.
+    """
+    module, _, name = path.rpartition(".")
+    if not re.fullmatch(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", module) or module.split(".")[0] not in OURS:
+        raise InputError(f"{where}: {path} is refused: only classes of {' and '.join(OURS)} may be named here")
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        found = None
+    if not (isinstance(found, type) and found.__module__ == module and issubclass(found, kind)):
+        raise InputError(f"{where}: {path} is refused: it is not a {kind.__name__} that {module} defines; use the version that wrote it")
+    return found

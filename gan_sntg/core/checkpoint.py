@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch.optim import Optimizer
 
 from gan_sntg.core.data.streams import Streams
 from gan_sntg.core.engine import Method, Progress
-from gan_sntg.core.errors import InputError
+from gan_sntg.core.errors import InputError, first_line
 from gan_sntg.core.tensor_files import load_tensors
 
 FORMAT = 1
@@ -36,6 +37,24 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             temporary.unlink()
             raise
+    sync_folder(path.parent)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to write to that becomes `path`, which is absent or empty, once it is whole: a temporary one beside it, renamed.
+
+    Where writing fails or is interrupted, the temporary folder is removed and `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+        os.sync()
+        os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary)
+        raise
     sync_folder(path.parent)
 
 
@@ -87,7 +106,7 @@ def restore(path: Path, method: Method, streams: Streams, progress: Progress) ->
         progress.load_state_dict(state["progress"])
         _check_finite("the method", dict(method.named_parameters()))  # statistics are NaN before they are taken
     except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
-        reason = _first_line(error)
+        reason = first_line(error)
         raise InputError(f"{path} does not fit this configuration ({reason}); nothing was changed. Use the config that wrote it") from error
 
 
@@ -114,13 +133,9 @@ def read(path: Path, device: torch.device | str) -> dict:
         found = state["format"]
     except Exception as error:  # see load_tensors
         raise InputError(
-            f"{path} is not a readable checkpoint ({_first_line(error)}); nothing was changed. "
+            f"{path} is not a readable checkpoint ({first_line(error)}); nothing was changed. "
             "Restore it from a copy, or start again in another folder with --out"
         ) from error
     if found != FORMAT:
         raise InputError(f"{path} has checkpoint format {found}, this version reads {FORMAT}; use the version that wrote it")
     return state
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"

@@ -6,8 +6,13 @@ class InputError(ValueError):
 
 
 class UnhealthyError(RuntimeError):
-    """A loss term is dead, or moves what it must not. The message names the configuration, the term and the network."""
+    """A check failed: a loss term is dead or moves what it must not, an export is not its run. The message says which."""
 
 
 class NonFiniteError(ArithmeticError):
     """A loss term became NaN or infinite. The message names the term, the epoch and the step."""
+
+
+def first_line(error: Exception) -> str:
+    """The kind of an error and the beginning of its message."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"

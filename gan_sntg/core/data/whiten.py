@@ -9,6 +9,8 @@ from gan_sntg.core.errors import InputError
 class Normalization:
     """Maps uint8 images to floats and back: `normalize.fit(train_x)` once, then `normalize(x)` and `normalize.images(x)`."""
 
+    statistics: tuple[str, ...] = ()  # the tensors that `fit` sets, by name: the whole of what it learns
+
     def check(self, x: Tensor) -> None:
         """Raise InputError unless x is of the kind that this maps: uint8 images."""
         if x.dtype != torch.uint8:

@@ -17,6 +17,8 @@ class Whitening(Normalization):
     `scale` and `gain` make a variant. The statistics are float64 while they are fitted, float32 in use.
     """
 
+    statistics = ("mean", "matrix", "inverse")
+
     def scale(self, x: Tensor) -> Tensor:
         """s(x): uint8 [B, C, H, W] -> float32 of the same shape."""
         raise NotImplementedError
@@ -32,12 +34,12 @@ class Whitening(Normalization):
         """
         d = x[0].numel()
         key = key_of(type(self).__name__, x) if d >= LARGE else ""
-        statistics = recall(key, {"mean": (d,), "matrix": (d, d), "inverse": (d, d)}) if key else None
-        if statistics is None:
-            statistics = self._found(x, d)
+        found = recall(key, {"mean": (d,), "matrix": (d, d), "inverse": (d, d)}) if key else None
+        if found is None:
+            found = self._found(x, d)
             if key:
-                keep(key, statistics)
-        self.mean, self.matrix, self.inverse = (statistics[name] for name in ("mean", "matrix", "inverse"))
+                keep(key, found)
+        self.mean, self.matrix, self.inverse = (found[name] for name in self.statistics)
 
     def _found(self, x: Tensor, d: int) -> dict[str, Tensor]:
         mean, covariance = torch.zeros(d, dtype=torch.float64), torch.zeros(d, d, dtype=torch.float64)

@@ -1,0 +1,66 @@
+"""Export a run's classifier and generator for use elsewhere."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import Namespace
+
+from gan_sntg.commands.building import Parts, read_run
+from gan_sntg.commands.description import described
+from gan_sntg.commands.loading import class_names, folder_parser, load
+from gan_sntg.commands.parsing import Parser
+from gan_sntg.core.errors import InputError
+from gan_sntg.core.record import RunFolder
+from gan_sntg.export_files import write
+from gan_sntg.exported import Classifier, ImageGenerator
+from gan_sntg.samples import fix_on_bank
+
+COMPARED = 64  # test examples, and z, on which what was written must do what the run does
+DESCRIPTION = (
+    "Write, of a run's last checkpoint, the weights of classifier and generator as safetensors, the classifier as a torch.export program "
+    "that takes images as the data set holds them, and card.json, which says what they are; gan_sntg.exported.load gives them back."
+)
+
+
+def parser() -> Parser:
+    """RUN, which weights, and where to."""
+    parser = folder_parser("export", DESCRIPTION)
+    parser.add_argument("--out", type=str | None, default=None, help="folder to write, new or empty; default RUN/export")
+    parser.add_argument("--classifier", type=Literal["last", "averaged"], default="averaged", help="which weights of the classifier")
+    return parser
+
+
+def run(options: Namespace) -> None:
+    """Write the export and print its folder."""
+    folder, out = RunFolder(Path(options.run)), Path(options.out or Path(options.run) / "export")
+    config = read_run(folder.path)[1]
+    check_target(out)
+    parts, progress = load(options.run, "cpu", options.root)
+    classifier, generator = networks(parts, options.classifier)
+    card = described(folder, config, parts, progress, options.classifier)
+    try:
+        write(out, card, classifier, generator, parts.source.test_x[:COMPARED])
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error}); choose another folder with --out") from error
+    print(out)
+
+
+def check_target(out: Path) -> None:
+    """Raise InputError unless the folder is absent or empty, and can be written."""
+    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        raise InputError(f"{out} cannot be written (its folder does not exist or may not be written to); choose another with --out")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} exists and is not an empty folder; remove it, or choose another with --out")
+
+
+def networks(parts: Parts, weights: str) -> tuple[Classifier, ImageGenerator | None]:
+    """What is exported, as the run has it; G's batch statistics are fixed on the bank, as they are for `gan-sntg sample`."""
+    source, method, normalization = parts.source, parts.method, parts.normalization
+    net = method.classifiers[weights]
+    classifier = Classifier(net, normalization, source.image_shape, source.test_x.dtype, class_names(source))
+    generator = getattr(method, "generator", None)
+    if generator is None:
+        return classifier, None
+    fix_on_bank(generator)
+    return classifier, ImageGenerator(generator, normalization)
