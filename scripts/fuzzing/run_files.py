@@ -1,0 +1,150 @@
+"""Which files of a run are damaged? Those of a tiny finished one, and of its export."""
+
+import contextlib
+import hashlib
+import io
+import json
+import random
+import shutil
+from pathlib import Path
+
+import torch
+import yaml
+
+from fuzzing import sealed
+from fuzzing.damages import damaged
+from fuzzing.subjects import Subject
+from gan_sntg import exported
+from gan_sntg.card import CARD, WEIGHTS
+from gan_sntg.commands.building import build, config_parser
+from gan_sntg.commands.loading import load
+from gan_sntg.commands.main import main
+from gan_sntg.commands.runs import read_runs
+from gan_sntg.core import checkpoint
+from gan_sntg.core.data.manifests import load_split
+from gan_sntg.page.document import document
+from gan_sntg.page.panel import write_panels
+from gan_sntg.page.run import shown_epochs
+from gan_sntg.provenance import FILE, Measurement, Score, record
+
+CONFIG = {
+    "data": "gan_sntg.core.data.sources.Digits",
+    "labels": 20,
+    "normalization": "gan_sntg.core.data.whiten.UnitRange",
+    "batch_size": 20,
+    "epochs": 2,
+    "steps_per_epoch": 2,
+    "method": {
+        "class_path": "gan_sntg.feature_matching.FeatureMatchingGAN",
+        "init_args": {
+            "discriminator": {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [8, 6]}},
+            "generator": {"class_path": "gan_sntg.networks.DenseGenerator", "init_args": {"latent": 4, "widths": [6, 6]}},
+            "graph_weight": 0.1,
+            "graph_ramp_epochs": 1,
+            "teacher": {"class_path": "gan_sntg.teachers.Averaged", "init_args": {"decay": 0.9}},
+            "pairing": {"class_path": "gan_sntg.core.graph.Halves"},
+        },
+    },
+    "threads": 1,
+    "device": "cpu",
+}
+
+
+def trained(folder: Path) -> tuple[Path, Path]:
+    """Two finished runs that were measured, and the export of the first in it."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    runs = folder / "a", folder / "b"
+    for k, run in enumerate(runs):
+        command("train", "--config", str(folder / "config.yaml"), "--seed", str(k), "--out", str(run))
+        record(run, Measurement({"extractor": "x", "samples": 100}, {"epoch": 2, "step": 4, "sha256": "f"}, {"fid": Score(2.0, 1.0, 3.0)}))
+    command("export", str(runs[0]))
+    return runs
+
+
+def command(*words: str) -> None:
+    """`gan-sntg` with these words, which must be done."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main([*words]) == 0
+
+
+def checkpoints(run: Path) -> list[Subject]:
+    """The checkpoint: as it is, with a damaged member under a right checksum, and with other parts. What is accepted trains a step."""
+    parts, progress = load(str(run), "cpu")
+    path = shutil.copy(run / "checkpoints/last.pt", run / "checkpoints/damaged.pt")
+
+    def read() -> dict:
+        checkpoint.restore(path, parts.method, parts.streams, progress)
+        found = torch.load(path, weights_only=True)
+        parts.method.step(next(iter(parts.streams.epoch())), progress.epoch)
+        return found
+
+    return [
+        Subject("checkpoint", path, read, hashed=True),
+        Subject("checkpoint, sealed again", path, read, inner=sealed.in_zip),
+        Subject("checkpoint, sealed again", path, read, form="state", inner=sealed.in_zip),
+    ]
+
+
+def manifest(run: Path) -> Subject:
+    """split.json, beside the data."""
+    source, path = load(str(run), "cpu")[0].source, Path(shutil.copy(run / "split.json", run.parent / "split.json"))
+    return Subject("split.json", path, lambda: load_split(path, source), form="json")
+
+
+def config(run: Path) -> Subject:
+    """A configuration: parsed, built, and trained for a step."""
+    path = run.parent / "config.yaml"
+
+    def read() -> dict:
+        parser = config_parser()
+        options = parser.parse_args(["--config", str(path)])
+        parts = build(parser, options)
+        parts.method.start(parts.streams.example(50, "start"))
+        parts.method.step(next(iter(parts.streams.epoch())), 1)
+        return options.as_dict()
+
+    return Subject("config YAML", path, read, form="yaml", named=False)
+
+
+def page_files(run: Path, other: Path) -> list[Subject]:
+    """What `gan-sntg compare` reads of a run."""
+
+    def read() -> str:
+        runs, refused = read_runs([run, other], ["a", "b"])
+        epochs = shown_epochs(runs, 40)
+        write_panels(run.parent / "panels", runs, epochs)
+        return document(runs, epochs, refused)
+
+    forms = {"result.json": "json", "metrics.jsonl": "jsonl", "environment.json": "json", FILE: "json", "split.json": "json"}
+    subjects = [Subject(name, run / name, read, form=form) for name, form in forms.items()]
+    return [*subjects, Subject("config YAML", run / "config.yaml", read, form="yaml"), Subject("PNG", run / "samples/epoch_0002.png", read)]
+
+
+def export_files(folder: Path) -> list[Subject]:
+    """The card; and a file of weights, as it is and with the hash of what it became."""
+    card, path = folder / CARD, folder / WEIGHTS["net"]
+    whole = card.read_text()
+
+    def read() -> tuple:
+        classifier, generator, found = exported.load(folder)
+        return found, classifier.net.state_dict(), generator.net.state_dict()
+
+    def sealed_read() -> tuple:
+        tree = json.loads(whole)
+        tree["files"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        card.write_text(json.dumps(tree))
+        try:
+            return read()[1:]
+        finally:
+            card.write_text(whole)
+
+    def header(data: bytes, rng: random.Random) -> bytes:
+        cut = rng.choice([8, 8 + int.from_bytes(data[:8], "little")])
+        return damaged(data[:cut], rng) + data[cut:]
+
+    return [
+        Subject("card.json", card, read, form="json"),
+        Subject("safetensors", path, read, hashed=True),
+        Subject("safetensors, sealed again", path, sealed_read),
+        Subject("safetensors, sealed again", path, sealed_read, inner=header),
+    ]
