@@ -41,6 +41,7 @@ TINY = {
     },
     "threads": 1,
     "device": "cpu",
+    "liveness": False,
 }
 
 

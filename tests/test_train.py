@@ -25,7 +25,15 @@ def supervised(tiny_tree, labels_alone, tmp_path) -> Path:
 def test_a_run_leaves_its_configuration_split_environment_metrics_checkpoint_grids_and_result(finished):
     names = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file() and p.parent.name != "tensorboard"}
     grids = {f"samples/epoch_000{k}.png" for k in (1, 2, 3)} | {"samples/real.png"}
-    assert names == grids | {"config.yaml", "split.json", "environment.json", "metrics.jsonl", "result.json", "checkpoints/last.pt"}
+    assert names == grids | {
+        "config.yaml",
+        "split.json",
+        "environment.json",
+        "metrics.jsonl",
+        "result.json",
+        "checkpoints/last.pt",
+        "checkpoints/last-1.pt",
+    }
     assert [(row["epoch"], row["step"]) for row in rows(finished)] == [(1, 4), (2, 8), (3, 12)]
     assert Image.open(finished / "samples/epoch_0003.png").size == (10 * 10 + 2, 10 * 10 + 2)
 
