@@ -19,7 +19,7 @@ from gan_sntg.core.data import published, sources
 
 torch.set_num_threads(1)
 os.environ["GAN_SNTG_CACHE"] = tempfile.mkdtemp(prefix="gan-sntg-cache-")  # nothing is written into, or taken from, the user's
-pytest.register_assert_rewrite("run_folders", "tiny")
+pytest.register_assert_rewrite("run_folders", "tiny", "browser", "compared")
 
 TINY = {
     "data": {"class_path": "gan_sntg.core.data.sources.Digits"},
@@ -41,6 +41,7 @@ TINY = {
     },
     "threads": 1,
     "device": "cpu",
+    "liveness": False,
 }
 
 

@@ -109,6 +109,7 @@ def test_an_unreadable_checkpoint(refused, train, finished, tmp_path, damage):
     shutil.copytree(finished, tmp_path / "run")
     (tmp_path / "run/result.json").unlink()
     path = tmp_path / "run/checkpoints/last.pt"
+    path.with_name("last-1.pt").unlink()
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     for words in train, ["evaluate", "run"], ["sample", "run"]:
         refused(words, "last.pt is not a readable checkpoint", "nothing was changed", "Restore it from a copy")

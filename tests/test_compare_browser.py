@@ -1,19 +1,13 @@
-"""The page of a comparison and TensorBoard's image tab in a real browser: keyboard, themes, narrow screens, no request to the outside."""
-
-import contextlib
-import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
+"""The page of a comparison and TensorBoard's image tab, in headless Chromium. Skipped where it or Playwright is not installed."""
 
 import pytest
 from browser import chromium
-from compared_runs import copied, error, measured, unfinished, without_generator  # noqa: F401 (fixtures)
+from compared import NASTY, copied, cut, pair, scored
+from tensorboard import program
 
-SIZES = {"wide": 1280, "narrow": 360}
+from gan_sntg.page.panel import CAPTION, GAP
+
+SEEN = "figure.run img:not([hidden])"
 
 
 @pytest.fixture(scope="module")
@@ -23,121 +17,160 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def compared(command, finished, unfinished, without_generator, tmp_path_factory) -> Path:  # noqa: F811
-    """The folder of a comparison of four runs, one with a name that is long and hostile."""
-    folder = tmp_path_factory.mktemp("compare")
-    two = error(copied(finished, folder / "two", seed=5), 40.0)
-    runs = [measured(copied(finished, folder / "one"), 10.0), measured(two, 20.0), unfinished, without_generator]
-    names = ["one", "<script>alert(1)</script>" + "long" * 40, "stopped", "alone"]
-    outcome = command("compare", *runs, "--names", *names, "--out", folder / "out")
-    assert outcome.status == 0, outcome.err
+def runs(command, finished, tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pair")
+    made = [copied(run, folder / "copies" / run.name) for run in pair(command, finished, tiny, folder)]
+    for k, run in enumerate(made):
+        scored(run, 2.0 + k)
+    return made
+
+
+@pytest.fixture(scope="module")
+def two(command, runs, tmp_path_factory):
+    """The folder of a comparison of two runs, one of them unfinished."""
+    out = tmp_path_factory.mktemp("two") / "out"
+    last = cut(copied(runs[1], out.parent / "unfinished"), 2)
+    assert command("compare", runs[0], last, "--out", out).status == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def eight(command, runs, tmp_path_factory):
+    """The same of eight, with names that are long, or try to be more than a name."""
+    folder = tmp_path_factory.mktemp("eight")
+    made = [copied(runs[k % 2], folder / str(k)) for k in range(8)]
+    names = [NASTY, "long_" * 30, "words " * 20, *"abcde"]
+    assert command("compare", *made, "--names", *names, "--out", folder / "out").status == 0
     return folder / "out"
 
 
 @pytest.fixture
-def opened(browser, compared):
-    """Opens the page in a window of a width; whatever goes wrong in it, or is asked for, fails the test."""
-    with contextlib.ExitStack() as stack:
+def opened(browser):
+    """Opens the page of a folder; at the end nothing was asked for from outside and the console is silent."""
+    asked, said, contexts = [], [], []
 
-        def open_page(width: int = 1280, scheme: str = "light", **options):
-            page = stack.enter_context(
-                contextlib.closing(browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme, **options))
-            )
-            page.wrong = []
-            page.on("pageerror", lambda e: page.wrong.append(str(e)))
-            page.on("console", lambda m: page.wrong.append(m.text) if m.type == "error" else None)
-            page.on("dialog", lambda d: (page.wrong.append(d.message), d.dismiss()))
-            page.on("request", lambda r: page.wrong.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
-            page.goto((compared / "index.html").as_uri())
-            pages.append(page)
-            return page
+    def open_page(folder, width=1280, scheme="light"):
+        contexts.append(browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(("file:", "data:")) else route.abort())
+        page.goto((folder / "index.html").as_uri())
+        return page
 
-        pages = []
-        yield open_page
-        assert [page.wrong for page in pages if page.wrong] == []
-
-
-def seen(page) -> list[str]:
-    """The grids that can be seen, by their alternative text."""
-    return page.eval_on_selector_all("figure.run img", "images => images.filter(i => i.offsetParent).map(i => i.alt.slice(-20))")
+    yield open_page
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == [] and said == []
+    assert sum(url.startswith("file:") for url in asked) == len(contexts)
+    for context in contexts:
+        context.close()
 
 
-def test_the_slider_goes_through_the_epochs_by_keyboard(opened):
-    page = opened()
-    assert [text[-1] for text in seen(page)] == ["3", "3", "2"] and "epoch 2, the last before" in page.content()
-    page.focus("#epoch")
+def background(page) -> str:
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_the_slider_goes_through_the_epochs_by_keyboard(opened, two):
+    page = opened(two)
+
+    def epochs() -> list[str]:
+        return [image.get_attribute("data-epoch") for image in page.locator(SEEN).all()]
+
+    assert epochs() == ["3", "2"] and page.locator("#at").inner_text() == "3"
+    page.locator("#epoch").focus()
     page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")
-    assert [text[-1] for text in seen(page)] == ["1", "1", "1"] and page.inner_text("#at") == "1"
-    assert page.get_attribute("#epoch", "aria-valuetext") == "epoch 1"
-    page.keyboard.press("End")
-    assert [text[-1] for text in seen(page)] == ["3", "3", "2"]
-
-
-def test_the_theme_follows_the_system_and_its_button_turns_it(opened):
-    color = "getComputedStyle(document.body).backgroundColor"
-    light, dark = opened(), opened(scheme="dark")
-    white, black = light.evaluate(color), dark.evaluate(color)
-    assert white == "rgb(255, 255, 255)" and black != white
-    for page, before, after in (light, white, black), (dark, black, white):
-        page.focus("#theme")
-        page.keyboard.press("Enter")
-        assert page.evaluate(color) == after
-        page.click("#theme")
-        assert page.evaluate(color) == before
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_no_width_makes_the_page_scroll_sideways(opened, size):
-    page = opened(SIZES[size])
-    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]
-    for summary in page.query_selector_all("summary"):
-        if summary.is_visible():
-            summary.click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]
-    assert all(
-        box["x"] >= 0 and box["x"] + box["width"] <= SIZES[size]
-        for box in map(lambda e: e.bounding_box(), page.query_selector_all("figure"))
-    )
-
-
-def test_curves_are_drawn_read_at_the_cursor_and_changed(opened):
-    page = opened()
-    assert len(page.query_selector_all("#chart svg path.line")) == 4
-    page.focus("#chart")
+    assert epochs() == ["2", "2"] and page.locator("#epoch").get_attribute("aria-valuetext") == "epoch 2"
     page.keyboard.press("Home")
-    first = page.inner_text("#legend")
+    assert epochs() == ["1", "1"] and page.locator("#at").inner_text() == "1"
     page.keyboard.press("End")
-    assert "epoch 1" in first and "epoch 3" in page.inner_text("#legend") and re.search(r"alone\s*–", page.inner_text("#legend"))
-    page.select_option("#metric", "d/labeled")
-    assert "Loss terms of the discriminator" in page.text_content("#chart svg") and "epoch" in page.text_content("#chart svg")
-    assert page.get_attribute("#chart", "aria-valuetext").startswith("epoch 3: one ")
+    assert epochs() == ["3", "2"] and "epoch 2, the last before" in page.locator("figure.run").nth(1).inner_text()
+    assert all(image.evaluate("i => i.complete && i.naturalWidth > 0") for image in page.locator("img").all())
 
 
-def test_without_javascript_the_page_says_what_is_missing_and_shows_the_rest(opened):
-    page = opened(java_script_enabled=False)
-    assert page.is_visible("noscript p") and len(page.query_selector_all("figure.run img:not([hidden])")) == 3 and page.is_visible("table")
+def test_every_control_is_reached_by_tab_in_the_order_of_the_page(opened, two):
+    page = opened(two)
+    reached = []
+    while len(reached) < 6:
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.className || document.activeElement.localName"))
+    assert reached[:2] == ["theme", "epoch"] and "scroll" in reached and "summary" in reached
 
 
-def test_tensorboards_image_tab_shows_the_panel(browser, compared):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    words = ["--logdir", str(compared / "tensorboard"), "--port", str(port), "--samples_per_plugin", "images=3", "--load_fast", "false"]
-    server = subprocess.Popen(
-        [str(Path(sys.executable).parent / "tensorboard"), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_is_the_systems_until_the_button_is_pressed(opened, two, scheme):
+    page, colours = opened(two, scheme=scheme), {"light": "rgb(255, 255, 255)", "dark": "rgb(22, 24, 28)"}
+    other = {"light": "dark", "dark": "light"}[scheme]
+    assert background(page) == colours[scheme] and page.locator("#theme").inner_text() == f"{other.title()} theme"
+    page.locator("#theme").focus()
+    page.keyboard.press("Enter")
+    assert background(page) == colours[other] and page.locator("#theme").inner_text() == f"{scheme.title()} theme"
+    page.keyboard.press("Space")
+    assert background(page) == colours[scheme]
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+def test_nothing_is_wider_than_the_window(opened, two, eight, width):
+    for folder in two, eight:
+        page = opened(folder, width)
+        for details in page.locator("details").all():
+            details.evaluate("d => d.open = true")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        outside = "all => all.filter(e => !e.closest('.scroll') && e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML)"
+        assert page.locator("main *").evaluate_all(outside) == []
+
+
+def test_charts_draw_the_chosen_metric_and_the_cursor_reads_all_of_them(opened, two):
+    page = opened(two)
+    assert page.locator("figure.curve").count() == 2
+    for text in "test error, %", "loss term of the discriminator", "epoch":
+        assert page.locator(".chart text", has_text=text).count() >= 1
+    line = page.locator(".chart .line").first
+    before = line.get_attribute("d")
+    page.locator("select").first.select_option("graph/precision")
+    assert line.get_attribute("d") != before and page.locator(".chart text", has_text="graph").count() == 1
+    read = page.locator(".legend .at")
+    assert read.all_inner_texts() == ["3", "3"]
+    page.locator(".chart").first.focus()
+    page.keyboard.press("ArrowLeft")
+    assert read.all_inner_texts() == ["2", "2"]
+    assert page.locator(".chart").first.get_attribute("aria-valuetext").startswith("epoch 2: ")
+    assert page.locator(".legend").first.locator("li output").first.inner_text() not in ("", "–")
+
+
+def test_without_javascript_the_page_says_what_is_missing_and_shows_the_last_grids(browser, two):
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((two / "index.html").as_uri())
+    assert page.locator("noscript p").is_visible() and page.locator(SEEN).count() == 2 and page.locator("table").first.is_visible()
+    page.close()
+
+
+def test_a_name_that_is_markup_does_nothing(opened, eight):
+    page = opened(eight)
+    assert page.title().startswith('"><img src=x') and page.locator("img[src=x]").count() == 0
+    assert page.locator(".name", has_text="<img src=x").count() >= 5
+
+
+def test_what_is_injected_cannot_run_or_ask(browser, two):
+    page = browser.new_page()
+    failures = []
+    page.on("requestfailed", lambda request: failures.append(request.failure))
+    page.goto((two / "index.html").as_uri())
+    page.evaluate("""document.body.insertAdjacentHTML("beforeend", '<img src="http://127.0.0.1:9/a.png" onerror="document.title = 1">')""")
+    page.evaluate("s => document.body.append(Object.assign(document.createElement('script'), { textContent: s }))", "document.title = 2")
+    assert page.evaluate("fetch('http://127.0.0.1:9/').catch(error => error.message)") == "Failed to fetch"
+    assert page.title() not in ("1", "2") and set(failures) == {"csp"}
+    page.close()
+
+
+def test_tensorboard_shows_the_panel_of_all_runs(browser, two):
+    board = program.TensorBoard()
+    board.configure(
+        argv=[None, "--logdir", str(two / "tensorboard"), "--port", "0", "--samples_per_plugin", "images=3", "--load_fast=false"]
     )
-    try:
-        for _ in range(300):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/data/plugin/images/tags") as answer:
-                if b"samples" in answer.read():
-                    break
-            time.sleep(0.2)
-        with contextlib.closing(browser.new_page(viewport={"width": 1600, "height": 900})) as page:
-            page.goto(f"http://127.0.0.1:{port}/#images")
-            image = page.wait_for_selector("image-card img, tf-image-loader img", timeout=60_000)
-            page.wait_for_function("i => i.complete && i.naturalWidth > 0", arg=image, timeout=60_000)
-            assert image.evaluate("i => i.naturalWidth") > 900  # three grids side by side
-    finally:
-        server.terminate()
-        server.wait()
+    page = browser.new_page()
+    page.goto(f"{board.launch()}#images")
+    image = page.locator("img[src*=individualImage], #main-image-container img").first
+    image.wait_for()
+    assert image.evaluate("i => i.decode().then(() => [i.naturalWidth, i.naturalHeight])") == [2 * 306 + GAP, 306 + CAPTION]
+    assert page.get_by_text("samples").count() >= 1
+    page.close()

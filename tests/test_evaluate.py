@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan_sntg.core.evaluate import error_rate, graph_telemetry
+from gan_sntg.core.evaluate import error_rate, graph_telemetry, wilson
 from gan_sntg.core.graph import euclidean, rms
 from gan_sntg.core.pairs import Pairs, all_pairs
 
@@ -102,3 +102,11 @@ def test_where_there_is_nothing_to_count_the_figure_is_nan():
     together = graph_telemetry(h, one[[0, 0, 0]], torch.tensor([0, 1, 2]), all_pairs(3), rms, 1.0)
     assert math.isnan(together["graph/recall"]) and math.isnan(together["graph/negatives_inside_margin"])
     assert float(together["graph/precision"]) == 0.0
+
+
+@pytest.mark.parametrize(("wrong", "n"), [(0, 10), (1, 10), (53, 397), (133, 10_000), (10, 10)])
+def test_the_interval_holds_the_rates_from_which_the_count_is_within_1_96_deviations(wrong, n):
+    low, high = (bound / 100 for bound in wilson(wrong, n))
+    for rate in (r for r in (low, high) if 1e-9 < r < 1 - 1e-9):
+        assert abs(wrong / n - rate) == pytest.approx(1.959964 * math.sqrt(rate * (1 - rate) / n), rel=1e-6)
+    assert (low < 1e-9) == (wrong == 0) and (high > 1 - 1e-9) == (wrong == n) and low - 1e-9 < wrong / n < high + 1e-9

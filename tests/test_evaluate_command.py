@@ -104,7 +104,8 @@ def test_a_folder_that_is_no_run_or_has_no_checkpoint_is_refused(command, conten
     outcome = command(subcommand, tmp_path / "none")
     assert outcome.status == 2 and "none is not a run folder (no config.yaml in it)" in outcome.err
     shutil.copytree(finished, tmp_path / "run")
-    (tmp_path / "run/checkpoints/last.pt").unlink()
+    for path in (tmp_path / "run/checkpoints").iterdir():
+        path.unlink()
     before = contents(tmp_path)
     outcome = command(subcommand, tmp_path / "run")
     assert outcome.status == 2 and "has no checkpoint yet; train it first" in outcome.err

@@ -18,6 +18,7 @@ CPU = torch.device("cpu")
 def opened(path, step: int = 0) -> RunFolder:
     folder = RunFolder(path)
     folder.open("a: 1\n", "{}\n", CPU, step)
+    folder.release()  # for another of this process
     return folder
 
 

@@ -15,7 +15,7 @@ from run_folders import age, assert_same_run, interrupted, rows
 from tiny import POINTS
 
 from discriminative.objective import Objective
-from gan_sntg.core import checkpoint
+from gan_sntg.commands import session
 from gan_sntg.core.record import RunFolder
 from gan_sntg.feature_matching import FeatureMatchingGAN
 
@@ -91,7 +91,7 @@ def test_every_discriminative_method_resumes_bit_for_bit(command, tiny_tree, tmp
     assert_same_run(tmp_path / "a", tmp_path / "b")
 
 
-WRITES = [(checkpoint, "save", 1), (checkpoint, "save", 2), (RunFolder, "log", 2), (os, "replace", 9), (RunFolder, "finish", 1)]
+WRITES = [(session, "keep", 1), (session, "keep", 2), (RunFolder, "log", 2), (os, "replace", 9), (RunFolder, "finish", 1)]
 
 
 @pytest.mark.parametrize(("owner", "name", "call"), WRITES, ids=["save 1", "save 2", "log 2", "replace 9", "finish"])

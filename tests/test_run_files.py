@@ -70,7 +70,9 @@ def test_a_result_without_one_of_its_fields_is_refused(tmp_path, name):
 
 @pytest.mark.parametrize("text", ["3", "{}", "[3]", "[" * 10_000, "\xff"])
 def test_environments_that_are_none_are_refused(tmp_path, text):
-    opened(tmp_path / "run").writer.close()
+    made = opened(tmp_path / "run")
+    made.writer.close()
+    made.release()
     (tmp_path / "run/environment.json").write_text(text)
     with pytest.raises(InputError, match="environment.json is damaged .*delete it and run the same command again"):
         opened(tmp_path / "run")

@@ -89,7 +89,7 @@ def test_those_at_another_epoch_are_trained_apart_and_one_by_itself_to_the_bit_a
         interrupted(command, ["--config", tiny, "--seed", 1, "--data_seed", 5], tmp_path / name, FeatureMatchingGAN, "step", 6)
     assert alone(command, tiny, 1, tmp_path / "alone").status == 0
     outcome = command("train", "--config", tiny, *SEEDS, "--out", tmp_path / "cell")
-    assert outcome.status == 0 and "from epoch 0: seeds 0, 2\n" in outcome.err and "from epoch 1: seeds 1\n" in outcome.err
+    assert outcome.status == 0 and "from step 0: seeds 0, 2\n" in outcome.err and "from step 4: seeds 1\n" in outcome.err
     assert_same_run(tmp_path / "cell/1", tmp_path / "alone")
     assert_near(tmp_path / "cell/2", cell / "2")
 

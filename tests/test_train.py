@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
@@ -13,6 +14,7 @@ from run_folders import assert_same_run, result, rows, scalars
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from discriminative.supervised import Supervised
+from gan_sntg.core.data.sources import Digits
 
 
 @pytest.fixture
@@ -25,15 +27,30 @@ def supervised(tiny_tree, labels_alone, tmp_path) -> Path:
 def test_a_run_leaves_its_configuration_split_environment_metrics_checkpoint_grids_and_result(finished):
     names = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file() and p.parent.name != "tensorboard"}
     grids = {f"samples/epoch_000{k}.png" for k in (1, 2, 3)} | {"samples/real.png"}
-    assert names == grids | {"config.yaml", "split.json", "environment.json", "metrics.jsonl", "result.json", "checkpoints/last.pt"}
+    assert names == grids | {
+        "config.yaml",
+        "split.json",
+        "environment.json",
+        "metrics.jsonl",
+        "result.json",
+        "checkpoints/last.pt",
+        "checkpoints/last-1.pt",
+    }
     assert [(row["epoch"], row["step"]) for row in rows(finished)] == [(1, 4), (2, 8), (3, 12)]
     assert Image.open(finished / "samples/epoch_0003.png").size == (10 * 10 + 2, 10 * 10 + 2)
+
+
+def test_the_real_images_beside_samples_are_a_hundred_of_the_training_images(finished):
+    picture = np.asarray(Image.open(finished / "samples/real.png").convert("L"))
+    cells = picture[2:, 2:].reshape(10, 10, 10, 10).swapaxes(1, 2)[:, :, :8, :8].reshape(100, 64)
+    shown, training = ({row.tobytes() for row in images} for images in (cells, Digits().train_x.flatten(1).numpy()))
+    assert len(shown) >= 99 and shown <= training
 
 
 def test_the_result_holds_the_errors_seeds_and_configuration(finished):
     found, last = json.loads((finished / "result.json").read_text()), rows(finished)[-1]
     assert found["test_error_last"] == last["test_error/last"] and found["test_error_averaged"] == last["test_error/averaged"]
-    assert found["validation_error"] is None
+    assert found["validation_error"] is None and found["test_images"] == 397
     assert (found["seed"], found["data_seed"]) == (0, 0) and found["seconds"] >= 0
     assert found["config"]["method"]["init_args"]["graph_weight"] == 0.1 and found["config"]["labels"] == 20
 

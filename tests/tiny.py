@@ -98,4 +98,5 @@ POINTS = {
     },
     "threads": 1,
     "device": "cpu",
+    "liveness": False,
 }

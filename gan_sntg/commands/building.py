@@ -4,6 +4,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from jsonargparse import Namespace
@@ -25,7 +26,8 @@ from gan_sntg.core.record import RunFolder
 from gan_sntg.core.replay import Replayed
 
 NETS = ("discriminator", "generator", "net")
-PLACE = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else is what it is
+PLACE = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else but CARE is what it is
+CARE = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
 
 
 @dataclass
@@ -65,6 +67,13 @@ def config_parser() -> Parser:
     parser.add_argument("--split", type=str | None, default=None, help="manifest (split.json) to use instead of choosing labels")
     parser.add_argument("--out", type=str | None, default=None, help="run folder; default runs/<config>-seed<seed>-<hash>")
     parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
+    parser.add_argument("--max_minutes", type=float | None, default=None, help="stop in good time before so many are over, all saved")
+    parser.add_argument("--checkpoint_minutes", type=float | None, default=15, help="longest time between checkpoints; null: each interval")
+    parser.add_argument("--keep", type=int, default=2, help="how many of the last checkpoints are kept")
+    parser.add_argument("--on_nonfinite", type=Literal["stop", "rollback"], default="stop", help="rollback: once, to a tenth of the rate")
+    parser.add_argument(
+        "--liveness", type=bool, default=True, help="before a run, see that its loss terms are alive and move only what they must"
+    )
     for net in NETS:
         for name in ("image_shape", "num_classes"):
             parser.link_arguments("data", f"method.init_args.{net}.init_args.{name}", lambda d, n=name: getattr(d, n), "instantiate")
@@ -74,8 +83,8 @@ def config_parser() -> Parser:
 
 
 def identity(config: dict) -> dict:
-    """What makes two configurations the same run: all of it but PLACE and where the data lie."""
-    tree = {k: v for k, v in config.items() if k not in PLACE}
+    """What makes two configurations the same run: all of it but PLACE, CARE and where the data lie."""
+    tree = {k: v for k, v in config.items() if k not in (*PLACE, *CARE)}
     data = tree.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("init_args"), dict):
         return tree

@@ -7,19 +7,21 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
+from gan_sntg.commands.images import completed
 from gan_sntg.commands.parsing import Parser
 from gan_sntg.commands.runs import read_runs, shortest_names
 from gan_sntg.core.checkpoint import write_atomically
 from gan_sntg.core.errors import InputError
+from gan_sntg.page.concerns import all_concerns
 from gan_sntg.page.document import GENERATOR, document
 from gan_sntg.page.panel import write_panels
-from gan_sntg.page.run import Run, shown_epochs
+from gan_sntg.page.run import Comparison, shown_epochs
 
 FEWEST, MOST = 2, 8
 DESCRIPTION = (
     "Write OUT/index.html, a page that needs nothing but itself: grids of the same z at each epoch beside training images, errors and "
     "fidelity with intervals, curves, and where the configurations differ; and OUT/tensorboard, whose image tab has all grids in one "
-    "picture. Runs may be unfinished. The data are not needed."
+    "picture. Runs may be unfinished. The data are read only where no run folder keeps real images or the number of test images."
 )
 
 
@@ -30,6 +32,7 @@ def parser() -> Parser:
     parser.add_argument("--names", type=str, nargs="+", default=None, help="what to call them; default: what tells their paths apart")
     parser.add_argument("--out", type=str | None, default=None, help="folder; default runs/compare-<names>-<hash>")
     parser.add_argument("--epochs", type=int, default=40, help="most grids of a run; fewer are kept where the page would be too large")
+    parser.add_argument("--root", type=str | None, default=None, help="folder of the data, if it has moved; read only where needed")
     return parser
 
 
@@ -41,12 +44,11 @@ def run(options: Namespace) -> None:
         raise InputError(f"--epochs is {options.epochs}; give at least 2, for the first and the last")
     out = Path(options.out or default_folder(paths, names))
     check_own(out)
-    runs, refused = read_runs(paths, names)
-    epochs = shown_epochs(runs, options.epochs)
-    write(out, document(runs, epochs, refused), runs, epochs)
-    if refused:
-        print(f"figures of sample quality are left out: {refused}", file=sys.stderr)
-    report(out, epochs)
+    runs, refusal = read_runs(paths, names)
+    runs, real = completed(runs, paths, options.root)
+    comparison = Comparison(runs, shown_epochs(runs, options.epochs), real, refusal)
+    write(out, comparison)
+    report(out, comparison)
 
 
 def checked_names(paths: list[Path], given: list[str] | None) -> list[str]:
@@ -77,20 +79,23 @@ def check_own(out: Path) -> None:
         raise InputError(f"{out} exists and holds no page that gan-sntg compare wrote; choose another folder with --out")
 
 
-def write(out: Path, page: str, runs: list[Run], epochs: list[int]) -> None:
+def write(out: Path, comparison: Comparison) -> None:
     """The page, then the grids for TensorBoard. Raises InputError where the folder cannot be written."""
+    page = document(comparison)
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / "index.html", page.encode("utf-8", "replace"))
-        write_panels(out / "tensorboard", runs, epochs)
+        write_panels(out / "tensorboard", comparison.runs, comparison.epochs)
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error}); choose another folder with --out") from error
 
 
-def report(out: Path, epochs: list[int]) -> None:
-    """Print where the page and the grids are."""
+def report(out: Path, comparison: Comparison) -> None:
+    """Print what must be known before comparing, then where the page and the grids are."""
+    for concern in all_concerns(comparison):
+        print(concern, file=sys.stderr)
     page = out / "index.html"
     print(f"page: {page} ({page.stat().st_size / 1e6:.1f} MB)")
-    if epochs:
+    if comparison.epochs:
         board = Path(sys.executable).parent / "tensorboard"
-        print(f"TensorBoard: {board} --logdir {out / 'tensorboard'} --samples_per_plugin images={len(epochs)}")
+        print(f"TensorBoard: {board} --logdir {out / 'tensorboard'} --samples_per_plugin images={len(comparison.epochs)}")

@@ -32,7 +32,7 @@ def parser() -> Parser:
 def run(options: Namespace) -> None:
     """Print the figures, draw the averaged classifier's reliability, keep what was measured of the samples."""
     threads = torch.get_num_threads()
-    parts, progress = load(options.run, options.device, options.root)
+    parts, progress = load(options.run, options.device, options.root, options.checkpoint)
     x, y = parts.source.test_x.to(parts.device), parts.source.test_y
     logits = {name: logits_of(net, x, parts.normalization).cpu() for name, net in parts.method.classifiers.items()}
     figures = {"epoch": progress.epoch, "step": progress.step} | {f"test_error_{k}": percent_wrong(v, y) for k, v in logits.items()}

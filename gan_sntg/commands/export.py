@@ -36,7 +36,7 @@ def run(options: Namespace) -> None:
     folder, out = RunFolder(Path(options.run)), Path(options.out or Path(options.run) / "export")
     config = read_run(folder.path)[1]
     check_target(out)
-    parts, progress = load(options.run, "cpu", options.root)
+    parts, progress = load(options.run, "cpu", options.root, options.checkpoint)
     classifier, generator = networks(parts, options.classifier)
     card = described(folder, config, parts, progress, options.classifier)
     try:

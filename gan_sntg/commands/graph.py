@@ -65,7 +65,7 @@ def predictions(options: Namespace) -> None:
     out, folder = writable(options.out), RunFolder(Path(options.run))
     if folder.config.exists() and not folder.finished:
         raise InputError(f"{folder.path} is not finished (no result.json in it); go on with the `gan-sntg train` that it was begun with")
-    parts, _ = load(options.run, options.device, options.root)
+    parts, _ = load(options.run, options.device, options.root, options.checkpoint)
     origin, net = origin_of(folder, options.classifier), parts.method.classifiers[options.classifier]
     blocks = parts.streams.pool.x.split(AT_ONCE)
     found = torch.cat([logits_of(net, x, parts.normalization).argmax(1).cpu() for x in shown(blocks, len(blocks))])

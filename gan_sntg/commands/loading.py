@@ -1,20 +1,23 @@
 """What does a command on a run begin with? Its folder, named on the command line, and its objects as of the last checkpoint."""
 
 from pathlib import Path
+from typing import Literal
 
 from gan_sntg.commands.building import Parts, build, pick_device, read_run
 from gan_sntg.commands.parsing import Parser
-from gan_sntg.core import checkpoint, engine
+from gan_sntg.core import checkpoint, engine, generations
 from gan_sntg.core.data.base import Source
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.record import RunFolder
 
 
 def folder_parser(name: str, description: str) -> Parser:
-    """RUN and --root, as `load` needs them."""
+    """RUN, --root and --checkpoint, as `load` needs them."""
     parser = Parser(prog=f"gan-sntg {name}", description=description)
     parser.add_argument("run", type=str, help="run folder")
     parser.add_argument("--root", type=str | None, default=None, help="folder of the data that the run was trained on, if it has moved")
+    which = "the newest, or, of a run with validation images, that of the least validation error"
+    parser.add_argument("--checkpoint", type=Literal["last", "best"], default="last", help=which)
     return parser
 
 
@@ -25,8 +28,8 @@ def run_parser(name: str, description: str) -> Parser:
     return parser
 
 
-def load(run: str, device: str, root: str | None = None) -> tuple[Parts, engine.Progress]:
-    """The objects of a run as of its last checkpoint. Raises InputError where there is none."""
+def load(run: str, device: str, root: str | None = None, which: str = "last") -> tuple[Parts, engine.Progress]:
+    """The objects of a run as of its last checkpoint, or the best. Raises InputError where there is none."""
     folder = RunFolder(Path(run))
     parser, options = read_run(folder.path)
     options.device, options.split = pick_device(device).type, str(folder.split)
@@ -34,10 +37,16 @@ def load(run: str, device: str, root: str | None = None) -> tuple[Parts, engine.
         raise InputError(f"--root {root}: the data of {run} ({options.data.class_path}) are not read from a folder; leave --root out")
     if root:
         options.data.init_args.root = root
-    if not folder.checkpoint.exists():
-        raise InputError(f"{run} has no checkpoint yet; train it first")
+    path = folder.checkpoint if which == "last" else folder.best
+    if not generations.generations(path):
+        raise InputError(
+            f"{run} has no checkpoint yet; train it first"
+            if which == "last"
+            else f"{run} has no best checkpoint: it was trained without validation images; leave --checkpoint out"
+        )
     parts, progress = build(parser, options), engine.Progress()
-    checkpoint.restore(folder.checkpoint, parts.method, parts.streams, progress)
+    state, file = generations.newest(path, parts.device)
+    checkpoint.put_back(state, file, parts.method, parts.streams, progress)
     return parts, progress
 
 

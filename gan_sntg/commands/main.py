@@ -4,14 +4,17 @@ import sys
 
 from gan_sntg import __version__
 from gan_sntg.commands import bench, compare, doctor, evaluate, export, graph, predict, sample, splits, train
-from gan_sntg.core.errors import InputError, NonFiniteError, UnhealthyError
+from gan_sntg.core.errors import InputError, NonFiniteError, StoppedError, UnhealthyError
 
 MODULES = train, evaluate, compare, predict, sample, export, splits, graph, doctor, bench
 COMMANDS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand. Exit status 0: done; 1: training failed, or a check; 2: input that cannot be used; 130: interrupted."""
+    """Run one subcommand. Exit status 0: done; 1: training failed, or a check; 2: input that cannot be used; 130: interrupted.
+
+    75: stopped in good order by SIGTERM, SIGUSR1 or --max_minutes.
+    """
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] not in COMMANDS:
         return _usage(argv)
@@ -27,6 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     except UnhealthyError as error:
         print(f"gan-sntg {argv[0]}: unhealthy: {error}", file=sys.stderr)
         return 1
+    except StoppedError as error:
+        print(f"gan-sntg {argv[0]}: stopped, since {error}; all is saved, and the same command goes on from here", file=sys.stderr)
+        return error.status
     except KeyboardInterrupt:
         print(f"\ngan-sntg {argv[0]}: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130

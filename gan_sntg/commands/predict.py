@@ -38,7 +38,7 @@ def run(options: Namespace) -> None:
     if not out.parent.is_dir():
         raise InputError(f"{out.parent} is not a folder; make it, or choose another file with --out")
     files = [path for path in files_in(folder) if path != out]
-    parts, _ = load(options.run, options.device, options.root)
+    parts, _ = load(options.run, options.device, options.root, options.checkpoint)
     rows, problems = predict(parts, parts.method.classifiers[options.classifier], files)
     if rows:
         write_csv(out, [(path.relative_to(folder).as_posix(), *row) for path, row in rows.items()])

@@ -15,6 +15,9 @@ NEVER_NULL = (
     "validation",
     "precision",
     "compile",
+    "keep",
+    "on_nonfinite",
+    "liveness",
     "device",
 )
 MOST_THREADS = 1024
@@ -32,6 +35,11 @@ def check_given(options: Namespace) -> None:
     check_seed("seed", options.seed)
     check_seed("data_seed", options.data_seed)
     check_threads(options.threads)
+    if options.keep < 1:
+        raise InputError(f"keep is {options.keep}; give at least 1 checkpoint to keep")
+    for name in ("max_minutes", "checkpoint_minutes"):
+        if options[name] is not None and not options[name] > 0:
+            raise InputError(f"{name} is {options[name]}; give a time above 0, or null for none")
 
 
 def check_never_null(options: Namespace) -> None:

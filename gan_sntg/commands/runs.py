@@ -17,29 +17,35 @@ from gan_sntg.provenance import Measurement, comparable, measurements
 GRID = re.compile(r"epoch_(\d{1,9})\.png")
 
 
-def read_runs(paths: list[Path], names: list[str]) -> tuple[list[Run], str | None]:
-    """Those in these folders, and why their figures of sample quality are left out, where they are: they were measured in different ways.
+def read_runs(paths: list[Path], names: list[str]) -> tuple[list[Run], str]:
+    """Those in these folders, and why their fidelity cannot be compared, if so.
 
-    Raises InputError with the name of what is missing or damaged, and where the runs cannot be compared.
+    Raises InputError with the name of what is missing or damaged, or where they are not on one data set.
     """
     for path in paths:
         RunFolder(path).check_made()
-    found, refused = {name: measurements(path) for path, name in zip(paths, names, strict=True)}, None
-    try:
-        fidelity = comparable(found)
-    except InputError as error:
-        fidelity, refused = {}, str(error)
-    runs = [read(path, name, fidelity.get(name)) for path, name in zip(paths, names, strict=True)]
+    measured = {name: measurements(path) for path, name in zip(paths, names, strict=True)}
+    fidelity, refusal = same_way(measured)
+    runs = [read(path, name, measured[name], fidelity.get(name)) for path, name in zip(paths, names, strict=True)]
     data = [run.options.get("data.class_path", run.options.get("data")) for run in runs]
     for path, found in zip(paths, data, strict=True):
         if found != data[0]:
             raise InputError(f"{path} was trained on {found}, but {paths[0]} on {data[0]}; give runs on one data set")
-    return runs, refused
+    return runs, refusal
 
 
-def read(path: Path, name: str, fidelity: Measurement | None) -> Run:
+def same_way(measured: dict[str, list[Measurement]]) -> tuple[dict[str, Measurement], str]:
+    """The measurements to show by run; none, and why, where they were not made in one way."""
+    try:
+        return comparable(measured), ""
+    except InputError as error:
+        return {}, str(error)
+
+
+def read(path: Path, name: str, measured: list[Measurement], fidelity: Measurement | None) -> Run:
     """The run in a folder. Raises InputError where a file of it is damaged."""
     folder = RunFolder(path)
+    finished = folder.read_result() if folder.finished else None
     return Run(
         name=name,
         options=flat(identity(load_yaml(folder.config))),
@@ -47,10 +53,12 @@ def read(path: Path, name: str, fidelity: Measurement | None) -> Run:
         split=read_split(folder.split),
         split_sha256=hashlib.sha256(folder.split.read_bytes()).hexdigest(),
         rows=folder.rows(),
-        result=folder.read_result() if folder.finished else None,
+        result=finished,
         grids=grids(folder),
         real=folder.real if folder.real.is_file() else None,
+        measured=measured,
         fidelity=fidelity,
+        test_images=(finished or {}).get("test_images"),
     )
 
 

@@ -39,7 +39,7 @@ def run(options: Namespace) -> None:
     """Write what was asked for and print its path."""
     kind = KINDS[options.kind]
     settle(options, kind)
-    parts, _ = load(options.run, options.device, options.root)
+    parts, _ = load(options.run, options.device, options.root, options.checkpoint)
     if getattr(parts.method, "generator", None) is None:
         method = type(parts.method).__name__
         raise InputError(f"{options.run} is a run of {method}, which has no generator; give a run of FeatureMatchingGAN")

@@ -1,24 +1,33 @@
 """What happens in one training session? Objects built, checkpoint read, epochs trained, each interval watched and saved."""
 
 import hashlib
+import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from jsonargparse import Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from gan_sntg.commands.alive import check_alive
 from gan_sntg.commands.building import Parts, build, config_parser, identity
 from gan_sntg.commands.concerns import concerns
+from gan_sntg.commands.stopping import Watch
 from gan_sntg.core import checkpoint, engine
+from gan_sntg.core.checkpoint import write_atomically
 from gan_sntg.core.data.manifests import load_split
 from gan_sntg.core.documents import load_yaml
-from gan_sntg.core.errors import InputError
+from gan_sntg.core.errors import InputError, NonFiniteError
 from gan_sntg.core.evaluate import error_rate
+from gan_sntg.core.generations import generations, keep, newest
 from gan_sntg.core.generators import purpose_generator
+from gan_sntg.core.meter import Meter
 from gan_sntg.core.record import RunFolder
 from gan_sntg.samples import draw, grid, save_png, stretched, z_bank
 
 GRID_SIZE = 100
+SLOWER = 0.1  # times the learning rate after a roll-back
 
 
 def display(console: Console) -> Progress:
@@ -27,18 +36,36 @@ def display(console: Console) -> Progress:
     return Progress(*columns, console=console)
 
 
+@contextmanager
+def writing(folder: RunFolder) -> Iterator[None]:
+    """Within it, a run is trained in its folder: what cannot be written becomes an InputError, and at the end others may train there."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{folder.path} cannot be written ({error}); the last checkpoint is as it was. Make room, or writable, and run the same command"
+        ) from error
+    finally:
+        folder.release()
+
+
 class Session:
     """One training session on a run folder."""
 
-    def __init__(self, folder: RunFolder, options: Namespace, text: str):
-        """Build everything and read the checkpoint, if there is one, before anything is written."""
+    def __init__(self, folder: RunFolder, options: Namespace, text: str, watch: Watch | None = None):
+        """Build everything and read the checkpoint, if there is one, before anything is written. watch: that of several sessions."""
         self.folder, self.options = folder, options
+        self.watch = watch or Watch(options.max_minutes, options.checkpoint_minutes)
+        if folder.config.exists():
+            folder.lock()
         self.parts: Parts = build(config_parser(), options)
-        self.progress = engine.Progress()
+        self.progress, self.meter, self.rate = engine.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
         self.check_split()
-        if folder.checkpoint.exists():
-            checkpoint.restore(folder.checkpoint, self.parts.method, self.parts.streams, self.progress)
+        if generations(folder.checkpoint):
+            self.restore()
         else:
+            if options.liveness:
+                check_alive(self.parts, options, folder.path)
             self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
         folder.open(text, self.parts.split.text(), self.parts.device, self.progress.step)
         if len(self.parts.source.image_shape) == 3:
@@ -55,13 +82,33 @@ class Session:
         if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
             raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
 
+    def restore(self) -> None:
+        """Put the newest checkpoint back that can be read."""
+        method, streams = self.parts.method, self.parts.streams
+        state, file = newest(self.folder.checkpoint, self.parts.device)
+        self.meter.sums.clear()
+        checkpoint.put_back(state, file, method, streams, self.progress, self.meter)
+        if self.progress.rate_scale != 1:
+            method.learning_rate = self.rate * self.progress.rate_scale
+
     def train(self) -> None:
         """Train with a live display, then write the result."""
-        options, watch = self.options, (self.progress, self.on_step, self.on_interval)
-        with display(self.console) as bar:
+        with writing(self.folder), display(self.console) as bar, self.watch:
             self.begin(bar)
-            engine.fit(self.parts.method, self.parts.streams, options.epochs, options.interval_epochs, *watch, options.precision)
-        self.folder.finish(self.result())
+            try:
+                self.fit()
+            except NonFiniteError as error:
+                self.dump()
+                if not self.roll_back(error):
+                    raise
+                self.fit()
+            self.folder.finish(self.result())
+
+    def fit(self) -> None:
+        """Go on to the last epoch."""
+        options, calls = self.options, (self.on_step, self.on_interval)
+        span = options.epochs, options.interval_epochs
+        engine.fit(self.parts.method, self.parts.streams, *span, self.progress, *calls, options.precision, self.meter)
 
     def begin(self, bar: Progress) -> None:
         """Show in `bar` how far the run is, and start the clock."""
@@ -70,14 +117,56 @@ class Session:
         self.clock = time.perf_counter()
 
     def on_step(self) -> None:
-        """Move the progress bar."""
+        """Move the progress bar; save or stop where it is time to."""
         self.bar.advance(self.task)
+        self.watch.tick()
+        stopped = self.watch.stop()
+        if stopped or self.watch.must_save:
+            self.meter.check(self.parts.streams.steps_per_epoch)
+            self.count_seconds()
+            self.save()
+        if stopped:
+            raise stopped
+
+    def count_seconds(self) -> None:
+        """Add those since the last time to the progress."""
+        now = time.perf_counter()
+        self.progress.seconds, self.clock = self.progress.seconds + now - self.clock, now
+
+    def save(self, best: bool = False) -> None:
+        """The newest checkpoint, which is also the best one where its validation error is."""
+        data = checkpoint.as_bytes(checkpoint.state_of(self.parts.method, self.parts.streams, self.progress, self.meter))
+        keep(self.folder.checkpoint, data, self.options.keep)
+        if best:
+            write_atomically(self.folder.best, data)
+        self.watch.has_saved()
+        self.watch.tick()
+
+    def dump(self) -> None:
+        """Keep the state in which a term was not finite, beside the checkpoints, for whoever looks for the cause."""
+        checkpoint.save(self.folder.checkpoint.with_name("nonfinite.pt"), self.parts.method, self.parts.streams, self.progress, self.meter)
+
+    def roll_back(self, error: NonFiniteError) -> bool:
+        """Where asked for, once in a run: go back to the last checkpoint, to go on at a tenth of the learning rate. Whether it was done."""
+        stopped_at = self.progress.step
+        asked = self.options.on_nonfinite == "rollback" and self.rate is not None
+        if not asked or self.progress.rolled_back >= 0 or not generations(self.folder.checkpoint):
+            return False
+        self.restore()
+        self.progress.rolled_back, self.progress.rate_scale = stopped_at, SLOWER
+        self.parts.method.learning_rate = self.rate * SLOWER
+        self.folder.forget_after(self.progress.step)
+        self.save()
+        self.bar.update(self.task, completed=self.progress.step)
+        self.console.print(
+            f"[yellow]rolled back: {error}. The run goes on from step {self.progress.step} with {SLOWER:g} times the learning rate"
+        )
+        return True
 
     def on_interval(self, terms: dict[str, float]) -> None:
         """Evaluate, draw, record, save."""
         progress, folder = self.progress, self.folder
-        now = time.perf_counter()
-        progress.seconds, self.clock = progress.seconds + now - self.clock, now
+        self.count_seconds()
         batch = self.parts.streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
         telemetry = {name: float(value) for name, value in self.parts.method.telemetry(batch).items()}
         errors = self.measured = self.errors()
@@ -86,7 +175,10 @@ class Session:
         shown = f"test error {errors['test_error/last']:.2f} %  averaged {errors['test_error/averaged']:.2f} %"
         self.bar.update(self.task, description=f"epoch {progress.epoch}  {shown}")
         self.warn(telemetry)
-        checkpoint.save(folder.checkpoint, self.parts.method, self.parts.streams, progress)
+        error = errors.get("validation_error/averaged", math.inf)
+        best = error < progress.best
+        progress.best = min(error, progress.best)
+        self.save(best)
         self.clock = time.perf_counter()
 
     def warn(self, telemetry: dict[str, float]) -> None:
@@ -138,6 +230,7 @@ class Session:
             "seconds": round(self.progress.seconds, 1),
             "epochs": self.progress.epoch,
             "steps": self.progress.step,
+            "rolled_back_from_step": None if self.progress.rolled_back < 0 else self.progress.rolled_back,
             "split_sha256": hashlib.sha256(self.parts.split.text().encode()).hexdigest(),
             "config": identity(load_yaml(self.folder.config)),
         }

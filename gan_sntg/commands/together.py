@@ -1,12 +1,15 @@
 """How are the runs of several seeds trained? As one program where that can be done and is faster, else one after another."""
 
+import copy
 import sys
 import time
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from jsonargparse import Namespace
 
-from gan_sntg.commands.session import Session, display
+from gan_sntg.commands.session import Session, display, writing
+from gan_sntg.commands.stopping import Watch
 from gan_sntg.core import engine
 from gan_sntg.core.engine import Method
 from gan_sntg.core.errors import NonFiniteError
@@ -31,25 +34,26 @@ class Run(NamedTuple):
 
 def train_all(runs: list[Run]) -> None:
     """Train unfinished runs to the end: those that stand at the same step together, where that is faster."""
-    first = Session(*runs[0]) if runs else None
+    watch = Watch(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes) if runs else None
+    first = Session(*runs[0], watch) if runs else None
     if first and first.parts.device.type == "cpu" and (note := crowding(first.options.threads)):
         print(note, file=sys.stderr)
     if len(runs) > 1 and not (why_not := obstacle(first.parts.method, first.options)):
-        return train_groups([first, *(Session(*run) for run in runs[1:])])
+        return train_groups([first, *(Session(*run, watch) for run in runs[1:])])
     if len(runs) > 1:
         print(f"the seeds are trained one after another: {why_not}", file=sys.stderr)
     for k, run in enumerate(runs):
-        (Session(*run) if k else first).train()
+        (Session(*run, watch) if k else first).train()
 
 
 def train_groups(sessions: list[Session]) -> None:
     """Train together those that stand at the same step, group after group; one that stands there by itself is trained alone."""
     groups: dict[int, list[Session]] = {}
     for session in sessions:
-        groups.setdefault(session.progress.epoch, []).append(session)
-    for epoch, group in groups.items():
+        groups.setdefault(session.progress.step, []).append(session)
+    for step, group in groups.items():
         if len(groups) > 1:
-            print(f"from epoch {epoch}: seeds {', '.join(str(s.options.seed) for s in group)}", file=sys.stderr)
+            print(f"from step {step}: seeds {', '.join(str(s.options.seed) for s in group)}", file=sys.stderr)
         (Together(group) if len(group) > 1 else group[0]).train()
 
 
@@ -70,36 +74,61 @@ class Together:
 
     def __init__(self, sessions: list[Session]):
         """sessions: of one configuration but for the seeds. Their methods are as before until the first interval."""
-        self.sessions, self.progress = sessions, sessions[0].progress
+        self.sessions, self.progress, self.watch = sessions, copy.copy(sessions[0].progress), sessions[0].watch
+        self.meters = Meters([f"seed {s.options.seed} ({s.folder.path})" for s in sessions])
+        self.meters.join([s.meter for s in sessions])
+        for session in sessions:
+            session.meter.sums = {}
         self.method = stacked([s.parts.method for s in sessions], TERMS)
         self.streams = StackedStreams([s.parts.streams for s in sessions])
 
     def train(self) -> None:
         """Train with a live display, then write the results."""
-        first, watch = self.sessions[0].options, (self.progress, self.on_step, self.on_interval)
-        meters = Meters([f"seed {s.options.seed} ({s.folder.path})" for s in self.sessions])
-        with display(self.sessions[0].console) as bar:
+        first, calls = self.sessions[0].options, (self.progress, self.on_step, self.on_interval)
+        with ExitStack() as stack:
+            for session in self.sessions:
+                stack.enter_context(writing(session.folder))
+            bar = stack.enter_context(display(self.sessions[0].console))
+            stack.enter_context(self.watch)
             for session in self.sessions:
                 session.begin(bar)
             self.clock = time.perf_counter()
             try:
-                engine.fit(self.method, self.streams, first.epochs, first.interval_epochs, *watch, first.precision, meters)
+                engine.fit(self.method, self.streams, first.epochs, first.interval_epochs, *calls, first.precision, self.meters)
             except NonFiniteError as error:
                 raise NonFiniteError(f"{error}; without this seed in --seeds the others go on") from error
-        for session in self.sessions:
-            session.folder.finish(session.result())
+            for session in self.sessions:
+                session.folder.finish(session.result())
 
     def on_step(self) -> None:
-        """Move every run's progress bar."""
+        """Move every run's progress bar; save all, or stop all, where it is time to."""
         for session in self.sessions:
-            session.on_step()
+            session.bar.advance(session.task)
+        self.watch.tick()
+        stopped = self.watch.stop()
+        if stopped or self.watch.must_save:
+            self.meters.check(self.streams.steps_per_epoch)
+            self.hand_out()
+            for s, session in enumerate(self.sessions):
+                session.meter.sums = self.meters.one(s).sums
+                session.count_seconds()
+                session.save()
+                session.meter.sums = {}
+            self.clock = time.perf_counter()
+        if stopped:
+            raise stopped
 
-    def on_interval(self, terms: list[dict[str, float]]) -> None:
-        """Let each run go on alone from what was trained: its part of the time and of the state."""
+    def hand_out(self) -> None:
+        """Give each run what was trained: its part of the time and of the state."""
         share = (time.perf_counter() - self.clock) / len(self.sessions)
         unstack(self.method, [s.parts.method for s in self.sessions])
-        for session, own in zip(self.sessions, terms, strict=True):
+        for session in self.sessions:
             session.progress.epoch, session.progress.step = self.progress.epoch, self.progress.step
             session.clock = time.perf_counter() - share
+
+    def on_interval(self, terms: list[dict[str, float]]) -> None:
+        """Let each run go on alone from what was trained."""
+        self.hand_out()
+        for session, own in zip(self.sessions, terms, strict=True):
             session.on_interval(own)
         self.clock = time.perf_counter()

@@ -15,9 +15,11 @@ from torch.optim import Optimizer
 from gan_sntg.core.data.streams import Streams
 from gan_sntg.core.engine import Method, Progress
 from gan_sntg.core.errors import InputError, first_line
+from gan_sntg.core.meter import Meter
 from gan_sntg.core.tensor_files import load_tensors
 
-FORMAT = 1
+FORMAT = 2
+READ = (1, 2)  # 1: of the end of an interval alone
 
 
 @contextmanager
@@ -73,8 +75,8 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
         file.write(data)
 
 
-def state_of(method: Method, streams: Streams, progress: Progress) -> dict:
-    """Everything that the rest of the run depends on: tensors, numbers and strings only."""
+def state_of(method: Method, streams: Streams, progress: Progress, meter: Meter | None = None) -> dict:
+    """Everything that the rest of the run depends on: tensors, numbers and strings only. meter: not empty within an interval."""
     return {
         "format": FORMAT,
         "progress": progress.state_dict(),
@@ -82,19 +84,30 @@ def state_of(method: Method, streams: Streams, progress: Progress) -> dict:
         "optimizers": {name: optimizer.state_dict() for name, optimizer in method.optimizers.items()},
         "generators": {name: generator.get_state() for name, generator in method.generators.items()},
         "streams": streams.state_dict(),
+        "settings": dict(method.settings),
+        "meter": meter.state_dict() if meter else [],
     }
 
 
-def save(path: Path, method: Method, streams: Streams, progress: Progress) -> None:
-    """Write the checkpoint atomically."""
+def as_bytes(state: dict) -> memoryview:
+    """A state as the file holds it."""
     buffer = io.BytesIO()
-    torch.save(state_of(method, streams, progress), buffer)
-    write_atomically(path, buffer.getbuffer())
+    torch.save(state, buffer)
+    return buffer.getbuffer()
 
 
-def restore(path: Path, method: Method, streams: Streams, progress: Progress) -> None:
+def save(path: Path, method: Method, streams: Streams, progress: Progress, meter: Meter | None = None) -> None:
+    """Write the checkpoint atomically."""
+    write_atomically(path, as_bytes(state_of(method, streams, progress, meter)))
+
+
+def restore(path: Path, method: Method, streams: Streams, progress: Progress, meter: Meter | None = None) -> None:
     """Put a checkpoint back into freshly built objects. Raises InputError where it cannot be read or does not fit."""
-    state = read(path, next(method.parameters()).device)
+    put_back(read(path, next(method.parameters()).device), path, method, streams, progress, meter)
+
+
+def put_back(state: dict, path: Path, method: Method, streams: Streams, progress: Progress, meter: Meter | None = None) -> None:
+    """The same of a state that was read. Raises InputError with the path where it does not fit."""
     try:
         method.load_state_dict(state["method"])
         for name, optimizer in method.optimizers.items():
@@ -104,6 +117,9 @@ def restore(path: Path, method: Method, streams: Streams, progress: Progress) ->
             generator.set_state(state["generators"][name].cpu())
         streams.load_state_dict(state["streams"])
         progress.load_state_dict(state["progress"])
+        method.settings = {str(name): float(value) for name, value in state.get("settings", {}).items()}
+        if meter is not None:
+            meter.load_state_dict(state.get("meter", []))
         _check_finite("the method", dict(method.named_parameters()))  # statistics are NaN before they are taken
     except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
         reason = first_line(error)
@@ -136,6 +152,6 @@ def read(path: Path, device: torch.device | str) -> dict:
             f"{path} is not a readable checkpoint ({first_line(error)}); nothing was changed. "
             "Restore it from a copy, or start again in another folder with --out"
         ) from error
-    if found != FORMAT:
+    if found not in READ:
         raise InputError(f"{path} has checkpoint format {found}, this version reads {FORMAT}; use the version that wrote it")
     return state

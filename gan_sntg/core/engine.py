@@ -1,5 +1,6 @@
 """How is any method trained? The contract of a method, the descent of its terms, and the loop."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -26,7 +27,7 @@ class Method(nn.Module):
     descent: Direct = Direct()  # how it finds gradients in training
     recordable = True  # whether its terms can be recorded as a CUDA graph: they rewind no generator
     draws: list[dict[str, torch.Generator]]  # what its terms draw from: its generators, or those of each run where it stands for several
-    settings: dict[str, float]  # what schedules gave the last step, for telemetry
+    settings: dict[str, float] = {}  # what schedules gave the last step, for telemetry; never changed in place
 
     def seed(self, seed: int, device: torch.device | str) -> None:
         """Make one generator a purpose on the device."""
@@ -98,20 +99,26 @@ def descend(optimizer: Optimizer, terms: Terms) -> Terms:
 
 
 class Progress:
-    """How far a run is: epochs and steps done, and seconds of training so far."""
+    """How far a run is: epochs and steps done, seconds of training, the least validation error, and the roll-back that there was.
+
+    rate_scale: what the learning rate is multiplied by since then; rolled_back: the step that it went back from, -1 for none.
+    """
 
     def __init__(self):
         """At the start."""
-        self.epoch, self.step, self.seconds = 0, 0, 0.0
+        self.epoch, self.step, self.seconds, self.best = 0, 0, 0.0, math.inf
+        self.rate_scale, self.rolled_back = 1.0, -1
 
     def state_dict(self) -> dict[str, int | float]:
         """Its numbers by name."""
         return vars(self).copy()
 
     def load_state_dict(self, state: dict[str, int | float]) -> None:
-        """Go on there. Raises ValueError unless they are such numbers."""
-        kinds = {"epoch": int, "step": int, "seconds": float}
-        if {name: type(value) for name, value in state.items()} != kinds or not all(0 <= value < 2**63 for value in state.values()):
+        """Go on there; what an earlier version did not count is as at the start. Raises ValueError unless they are such numbers."""
+        state = vars(Progress()) | state
+        kinds = {name: type(value) for name, value in vars(Progress()).items()}
+        large = [name for name, value in state.items() if not 0 <= value < 2**63 and name != "rolled_back"]
+        if {name: type(value) for name, value in state.items()} != kinds or large not in ([], ["best"]):
             raise ValueError("progress is not epochs, steps and seconds")
         vars(self).update(state)
 
@@ -129,12 +136,13 @@ def fit(
 ) -> None:
     """Train from where `progress` stands to `epochs`.
 
-    `on_interval` is called with the mean terms each `interval_epochs` and at the end: it evaluates, records and saves.
-    Raises NonFiniteError before such a call where a term is not finite. meter: another than that of one run.
+    `on_step` is called after each step, and may stop training by what it raises: all that the rest depends on is then in the state of
+    method, streams, progress and meter. `on_interval` is called with the mean terms each `interval_epochs` and at the end: it
+    evaluates, records and saves. Raises NonFiniteError before such a call where a term is not finite.
     """
     meter, device = meter or Meter(), streams.pool.x.device
     while progress.epoch < epochs:
-        for batch in streams.epoch():
+        for batch in streams.epoch(progress.step - progress.epoch * streams.steps_per_epoch):
             with precision(device):
                 terms = method.step(batch, progress.epoch)
             meter.add(terms, progress.step)

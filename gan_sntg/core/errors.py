@@ -13,6 +13,15 @@ class NonFiniteError(ArithmeticError):
     """A loss term became NaN or infinite. The message names the term, the epoch and the step."""
 
 
+class StoppedError(RuntimeError):
+    """A run was stopped in good order, its state saved: the message says why, `status` what the command exits with."""
+
+    def __init__(self, why: str, status: int):
+        """status: an exit status."""
+        super().__init__(why)
+        self.status = status
+
+
 def first_line(error: Exception) -> str:
     """The kind of an error and the beginning of its message."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"

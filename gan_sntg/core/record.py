@@ -1,7 +1,10 @@
 """What does a run leave behind? A folder: configuration, environment, split, JSONL, TensorBoard, checkpoints, samples, result."""
 
+import errno
+import fcntl
 import json
 import math
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -28,9 +31,10 @@ class RunFolder:
         self.config, self.split, self.result = path / "config.yaml", path / "split.json", path / "result.json"
         self.metrics, self.environment = path / "metrics.jsonl", path / "environment.json"
         self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
-        self.real = self.samples / "real.png"
+        self.real, self.best = self.samples / "real.png", path / "checkpoints" / "best.pt"
         files = self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint
         check_inside(path, [*files, self.samples, self.tensorboard])
+        self.held: int | None = None  # the folder, open and locked
 
     @property
     def finished(self) -> bool:
@@ -42,6 +46,26 @@ class RunFolder:
         if not self.config.is_file():
             raise InputError(f"{self.path} is not a run folder (no config.yaml in it); give the folder that `gan-sntg train` printed")
 
+    def lock(self) -> None:
+        """Keep other processes from training in the folder, until `release` or the end of this one. Raises InputError where one does."""
+        if self.held is not None:
+            return
+        held = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(held)
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                return  # a file system without locks
+            raise InputError(f"{self.path} is being trained by another process; wait for its end, or choose another --out") from error
+        self.held = held
+
+    def release(self) -> None:
+        """Let others train in the folder."""
+        if self.held is not None:
+            os.close(self.held)
+            self.held = None
+
     def check_unused(self) -> None:
         """Raise InputError if there is something in the folder that is not a run."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
@@ -52,15 +76,20 @@ class RunFolder:
         try:
             for folder in (self.checkpoint.parent, self.samples, self.tensorboard):
                 folder.mkdir(parents=True, exist_ok=True)
+            self.lock()
             if not self.config.exists():
                 write_atomically(self.split, split.encode())
                 write_atomically(self.config, config.encode())
-            kept = [row for row in self.rows() if row["step"] <= step]
-            write_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept).encode())
             sessions = self.sessions()
             write_atomically(self.environment, (json.dumps([*sessions, environment(device)], indent=1) + "\n").encode())
+            self.forget_after(step)
         except OSError as error:
             raise InputError(f"{self.path} cannot be written ({error}); choose another folder with --out") from error
+
+    def forget_after(self, step: int) -> None:
+        """Of what was logged, keep what is not after `step`, in metrics.jsonl and for who reads TensorBoard."""
+        kept = [row for row in self.rows() if row["step"] <= step]
+        write_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept).encode())
         self.writer = SummaryWriter(str(self.tensorboard), purge_step=step + 1)
 
     def sessions(self) -> list[dict]:

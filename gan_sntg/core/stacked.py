@@ -22,9 +22,9 @@ class StackedStreams:
         self.streams, self.steps_per_epoch, self.pool = streams, streams[0].steps_per_epoch, streams[0].pool
         self.y = torch.stack([s.pool.y for s in streams]) if all(alike(self.pool, s.pool) for s in streams) else None
 
-    def epoch(self) -> Iterator[Batch]:
-        """The batches of one epoch."""
-        for _ in range(self.steps_per_epoch):
+    def epoch(self, done: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch; those that are left where `done` of them were drawn before."""
+        for _ in range(self.steps_per_epoch - done):
             yield Batch(**{name: self.view([s.streams[name].next() for s in self.streams]) for name in self.streams[0].streams})
 
     def view(self, indices: list[Tensor]) -> View:

@@ -5,32 +5,43 @@ import json
 from gan_sntg.page.markup import Markup, element, joined
 from gan_sntg.page.run import Run
 
-DEFAULT = "test_error/averaged"
-GROUPS = {
-    "test_error": "Test error, %",
-    "validation_error": "Validation error, %",
-    "d": "Loss terms of the discriminator",
-    "g": "Loss terms of the generator",
-    "net": "Loss terms of the classifier",
-    "graph": "Graph",
-    "gan": "GAN",
-    "weight": "Weights",
-    "": "Other",
+CHARTS = ("test_error", "d", "net")  # groups that a chart begins with, where they are there
+FIRST = ("test_error/averaged", "d/unlabeled", "net/labeled")  # in its group
+GROUPS = {  # what the vertical axis says
+    "test_error": "test error, %",
+    "validation_error": "validation error, %",
+    "d": "loss term of the discriminator",
+    "g": "loss term of the generator",
+    "net": "loss term of the classifier",
+    "graph": "graph",
+    "gan": "generator's health",
+    "weight": "weight",
+    "": "other",
 }
 NOT_METRICS = ("epoch", "step", "seconds")
 
 
 def curves(runs: list[Run]) -> Markup:
-    """The choice of a metric, its drawing, and the values at the cursor."""
+    """Charts side by side: of the errors, of the losses, and each of any other metric that is chosen."""
     keys = metrics(runs)
     if not keys:
         return element("p", "Nothing is recorded yet.", class_="quiet")
+    begun = [name for name in CHARTS if any(group(key) == name for key in keys)] or [group(keys[0])]
+    charts = (chart(name, keys, runs) for name in begun)
+    return joined(element("div", *charts, class_="curves"), data_block("metrics", points(runs, keys)))
+
+
+def chart(begun: str, keys: list[str], runs: list[Run]) -> Markup:
+    """The choice of a metric, at first one of the group `begun`, a place for its drawing, and the values at the cursor."""
     items = (element("li", line(k), element("span", run.name, class_="name"), " ", element("output")) for k, run in enumerate(runs))
-    return joined(
-        element("div", element("label", "Metric", for_="metric"), choice(keys), class_="bar"),
-        element("div", element("svg", aria_hidden="true"), id="chart", tabindex=0, role="slider", aria_label="Epoch of the values below"),
-        element("div", element("p", "epoch ", element("output", id="cursor")), element("ul", *items), id="legend"),
-        data_block("metrics", points(runs, keys)),
+    return element(
+        "figure",
+        element("div", element("label", "Metric", for_=f"metric-{begun}"), choice(begun, keys), class_="bar"),
+        element(
+            "div", element("svg", aria_hidden="true"), class_="chart", tabindex=0, role="slider", aria_label="Epoch of the values below"
+        ),
+        element("div", element("p", "epoch ", element("output", class_="at")), element("ul", *items), class_="legend"),
+        class_="curve",
     )
 
 
@@ -53,14 +64,15 @@ def group(key: str) -> str:
     return prefix if prefix in GROUPS else ""
 
 
-def choice(keys: list[str]) -> Markup:
-    """A select element, in groups; the averaged weights' test error is chosen where it is there."""
-    chosen = DEFAULT if DEFAULT in keys else keys[0]
+def choice(begun: str, keys: list[str]) -> Markup:
+    """A select element, in groups."""
+    own = [key for key in keys if group(key) == begun]
+    chosen = next((key for key in FIRST if key in own), own[0])
     groups = {}
     for key in keys:
         groups.setdefault(group(key), []).append(element("option", key, value=key, selected=key == chosen))
     inside = (element("optgroup", *options, label=GROUPS[name]) for name, options in groups.items())
-    return element("select", *inside, id="metric", autocomplete="off")
+    return element("select", *inside, id=f"metric-{begun}", autocomplete="off")
 
 
 def points(runs: list[Run], keys: list[str]) -> dict:

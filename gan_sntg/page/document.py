@@ -6,20 +6,20 @@ from importlib.resources import files
 from string import Template
 
 from gan_sntg.page import tables
+from gan_sntg.page.concerns import other_epochs, unfinished, unpaired
 from gan_sntg.page.curves import curves
+from gan_sntg.page.fidelity import fidelity
 from gan_sntg.page.grids import samples
 from gan_sntg.page.markup import Markup, element, joined
-from gan_sntg.page.run import Run
+from gan_sntg.page.run import Comparison
 
 GENERATOR = "gan-sntg compare"  # what the page says it was made by
 SCRIPTS = ("theme.js", "samples.js", "curves.js")
 
 
-def document(runs: list[Run], epochs: list[int], refused: str | None = None) -> str:
-    """The page, with the grids of these epochs. Raises InputError where one of them is damaged.
-
-    refused: why figures of sample quality may not stand side by side, where they may not.
-    """
+def document(comparison: Comparison) -> str:
+    """The page. Raises InputError where a grid that it shows is damaged."""
+    runs = comparison.runs
     script = "\n".join(asset(name) for name in SCRIPTS)
     title = f"{', '.join(run.name for run in runs)} on {runs[0].split.data}"
     return Template(asset("page.html")).substitute(
@@ -29,10 +29,10 @@ def document(runs: list[Run], epochs: list[int], refused: str | None = None) -> 
         heading=element("h1", f"{len(runs)} runs on {runs[0].split.data}"),
         style=asset("style.css"),
         marks=asset("marks.svg"),
-        notes=notes(runs),
-        samples=samples(runs, epochs),
-        errors=tables.errors(runs),
-        fidelity=tables.fidelity(runs, refused),
+        notes=notes(unfinished(runs)),
+        samples=samples(comparison),
+        errors=joined(notes(unpaired(runs)), tables.errors(runs)),
+        fidelity=joined(notes(other_epochs(runs)), fidelity(runs, comparison.refusal)),
         curves=curves(runs),
         options=tables.options(runs),
         script=script,
@@ -52,12 +52,6 @@ def policy(script: str) -> str:
     )
 
 
-def notes(runs: list[Run]) -> Markup:
-    """What a reader must know before comparing: that runs are unfinished, on other images, or not paired."""
-    said = [f"{run.name} is unfinished: epoch {run.epoch} of {run.options.get('epochs', '?')}." for run in runs if not run.result]
-    if len({run.split.sha256 for run in runs}) > 1:
-        said.append("The images are not the same in all runs (their SHA-256 differ), so neither are the test images.")
-    if len({run.split_sha256 for run in runs}) > 1:
-        seeds = " (data seeds differ)" if len({run.split.data_seed for run in runs}) > 1 else ""
-        said.append(f"Not paired: the runs do not have the same split{seeds}, so differences are also those of the labels drawn.")
-    return element("ul", *(element("li", text) for text in said), class_="notes") if said else joined()
+def notes(sentences: list[str]) -> Markup:
+    """A list that is not to be overlooked; nothing where there are none."""
+    return element("ul", *(element("li", text) for text in sentences), class_="notes") if sentences else joined()

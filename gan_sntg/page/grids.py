@@ -1,14 +1,17 @@
 """How do the grids of runs stand side by side, at every epoch of a slider?"""
 
 import base64
-from pathlib import Path
+import io
+
+from PIL import Image
 
 from gan_sntg.page.markup import Markup, element, joined, named
-from gan_sntg.page.run import LATENT, Run, read_png
+from gan_sntg.page.run import LATENT, Comparison, Run, read_png
 
 
-def samples(runs: list[Run], epochs: list[int]) -> Markup:
-    """The slider and a figure a run that has a generator, then the training images."""
+def samples(comparison: Comparison) -> Markup:
+    """The slider and a figure a run that has a generator, then real images or why there are none."""
+    runs, epochs, real, _ = comparison
     figures = [figure(k, run, epochs) for k, run in enumerate(runs) if run.has_generator]
     if not epochs:
         return element("p", "No grid yet." if figures else "No run has a generator.", class_="quiet")
@@ -16,7 +19,8 @@ def samples(runs: list[Run], epochs: list[int]) -> Markup:
     return joined(
         element("p", said_of(runs, epochs), f" Without a generator: {without}." if without else "", class_="quiet"),
         slider(epochs),
-        element("div", *figures, real_images(runs), class_="grids"),
+        element("div", *figures, real_images(real.picture) if real.picture else "", class_="grids"),
+        "" if real.picture else element("p", f"No real images beside: {real.missing or 'the data are no images'}.", class_="quiet missing"),
     )
 
 
@@ -47,23 +51,20 @@ def slider(epochs: list[int]) -> Markup:
 def figure(index: int, run: Run, epochs: list[int]) -> Markup:
     """The grids of a run that are shown at some of the epochs, one above the other; the last one can be seen."""
     shown = sorted({e for e in map(run.grid_at, epochs) if e is not None})
-    images = [image(run.grids[e], f"{run.name}: grid drawn at epoch {e}", hidden=e != shown[-1], data_epoch=e) for e in shown]
+    images = [image(read_png(run.grids[e]), f"{run.name}: grid drawn at epoch {e}", hidden=e != shown[-1], data_epoch=e) for e in shown]
     said = f"epoch {shown[-1]}" if shown else "no grid yet"
     return element("figure", element("figcaption", named(index, run.name), element("span", said, class_="said")), *images, class_="run")
 
 
-def real_images(runs: list[Run]) -> Markup:
-    """Training images, of the first run that has a file of them."""
-    path = next((run.real for run in runs if run.real), None)
-    if path is None:
-        return element("p", "No run has kept a grid of training images (samples/real.png).", class_="quiet")
+def real_images(picture: bytes) -> Markup:
+    """Their grid, under a caption as the others have."""
     title = element("figcaption", element("span", "real", class_="name"), element("span", "training images", class_="said"))
-    return element("figure", title, image(path, "Grid of training images"))
+    return element("figure", title, image((picture, Image.open(io.BytesIO(picture))), "Grid of training images"))
 
 
-def image(path: Path, alt: str, **attributes: object) -> Markup:
+def image(found: tuple[bytes, Image.Image], alt: str, **attributes: object) -> Markup:
     """A PNG within the page."""
-    data, picture = read_png(path)
+    data, picture = found
     source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
     size = {"width": picture.width, "height": picture.height, "style": f"--natural: {picture.width}px"}
     return element("img", src=source, alt=alt, decoding="sync", **size, **attributes)

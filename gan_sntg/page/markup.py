@@ -1,5 +1,6 @@
 """How does text become HTML? Elements whose text is escaped where it enters, so that nothing from a run folder is ever markup."""
 
+import re
 from html import escape
 
 VOID = ("img", "input")
@@ -37,6 +38,11 @@ def table(caption: str, head: list, rows: list[list], class_: str | None = None)
     body = (element("tr", element("th", first, scope="row"), *(element("td", cell) for cell in cells)) for first, *cells in rows)
     parts = element("caption", element("span", caption)), element("thead", titles), element("tbody", *body)
     return element("div", element("table", *parts, class_=class_), class_="scroll", tabindex=0, role="region", aria_label=caption)
+
+
+def breakable(name: str) -> Markup:
+    """A dotted name that may go on in the next line after each dot."""
+    return Markup("<wbr>".join(joined(part) for part in re.split(r"(?<=\.)", name)))
 
 
 def folded(summary: str, *children: object) -> Markup:

@@ -11,13 +11,15 @@ from torch.utils.tensorboard import SummaryWriter
 from gan_sntg.page.run import Run, read_png
 
 SUFFIX = ".compare"  # of the event files
-WIDTH, GAP, CAPTION = 300, 10, 20  # pixels: the least width of a grid, between two of them, and of the names' line
+WIDTH, GAP, CAPTION, FONT = 300, 10, 26, 18  # pixels: the least width of a grid, between two of them, the names' line, its letters
 
 
 def write_panels(folder: Path, runs: list[Run], epochs: list[int]) -> None:
-    """The tag `samples`, an image at each epoch, in place of what was written before."""
+    """The tag `samples`, an image at each epoch, in place of what was written before; no file where there is no epoch."""
     for old in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
         old.unlink()
+    if not epochs:
+        return
     drawing = [run for run in runs if run.has_generator]
     with SummaryWriter(str(folder), filename_suffix=SUFFIX) as writer:
         for epoch in epochs:
@@ -37,7 +39,7 @@ def panel(grids: list[tuple[str, Image.Image | None]]) -> Tensor:
     pictures = [enlarged(picture) if picture else Image.new("RGB", (WIDTH, WIDTH), "white") for _, picture in grids]
     height = CAPTION + max(picture.height for picture in pictures)
     whole = Image.new("RGB", (sum(p.width for p in pictures) + GAP * (len(pictures) - 1), height), "white")
-    draw, font, left = ImageDraw.Draw(whole), ImageFont.load_default(13), 0
+    draw, font, left = ImageDraw.Draw(whole), ImageFont.load_default(FONT), 0
     for (caption, _), picture in zip(grids, pictures, strict=True):
         draw.text((left, 2), fitted(caption, font, picture.width), "black", font)
         whole.paste(picture, (left, CAPTION))

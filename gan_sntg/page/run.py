@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -11,7 +12,7 @@ from gan_sntg.core.errors import InputError
 from gan_sntg.provenance import Measurement
 
 LATENT = "method.init_args.generator.init_args.latent"
-MOST_BYTES = 36_000_000  # of all grids as PNG: base64 makes a page of 48 MB of them
+MOST_BYTES = 10_500_000  # of all grids as PNG: base64 makes a page of 14 MB of them
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Run:
     """What is read from its folder.
 
     options, place: of its configuration and of the last session, flat. rows: of metrics.jsonl. result: None while it is unfinished.
-    grids: files by epoch. real: file of the training images' grid. fidelity: None where it was not measured. split_sha256: of split.json.
+    grids: files by epoch. real: file of the training images' grid. measured: oldest first; fidelity: the one to show, if any.
+    split_sha256: of split.json. test_images: their number, where it is known.
     """
 
     name: str
@@ -31,7 +33,9 @@ class Run:
     result: dict | None
     grids: dict[int, Path]
     real: Path | None
+    measured: list[Measurement]
     fidelity: Measurement | None
+    test_images: int | None
 
     @property
     def epoch(self) -> int:
@@ -46,6 +50,22 @@ class Run:
     def grid_at(self, epoch: int) -> int | None:
         """The epoch of the grid to show at `epoch`: that one, else the nearest before it, if any."""
         return max((e for e in self.grids if e <= epoch), default=None)
+
+
+class Real(NamedTuple):
+    """Training images as a PNG, or why there are none."""
+
+    picture: bytes | None
+    missing: str = ""
+
+
+class Comparison(NamedTuple):
+    """What a page shows. epochs: those whose grids are kept; refusal: why no fidelity can be shown, "" where it can."""
+
+    runs: list[Run]
+    epochs: list[int]
+    real: Real
+    refusal: str = ""
 
 
 def shown_epochs(runs: list[Run], most: int) -> list[int]:

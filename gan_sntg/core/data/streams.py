@@ -119,9 +119,9 @@ class Streams:
     def _stream(self, index: Tensor, name: str, batch_size: int, drop_last: bool) -> Stream:
         return Stream(index, batch_size, purpose_generator(self.seed, f"order/{name}", index.device), drop_last)
 
-    def epoch(self) -> Iterator[Batch]:
-        """The batches of one epoch."""
-        for _ in range(self.steps_per_epoch):
+    def epoch(self, done: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch; those that are left where `done` of them were drawn before."""
+        for _ in range(self.steps_per_epoch - done):
             yield Batch(**{name: self.pool.view(stream.next()) for name, stream in self.streams.items()})
 
     def example(self, size: int, purpose: str, revealed: bool = False) -> Batch:
