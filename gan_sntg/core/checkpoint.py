@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import torch
-from torch import Tensor
-from torch.optim import Optimizer
 
 from gan_sntg.core.data.streams import Streams
 from gan_sntg.core.engine import Method, Progress
 from gan_sntg.core.errors import InputError, first_line
 from gan_sntg.core.meter import Meter
+from gan_sntg.core.optim import check_finite, load_optimizer
 from gan_sntg.core.tensor_files import load_tensors
 
 FORMAT = 2
@@ -111,8 +110,7 @@ def put_back(state: dict, path: Path, method: Method, streams: Streams, progress
     try:
         method.load_state_dict(state["method"])
         for name, optimizer in method.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-            _check_optimizer(optimizer)
+            load_optimizer(optimizer, state["optimizers"][name])
         for name, generator in method.generators.items():
             generator.set_state(state["generators"][name].cpu())
         streams.load_state_dict(state["streams"])
@@ -120,26 +118,10 @@ def put_back(state: dict, path: Path, method: Method, streams: Streams, progress
         method.settings = {str(name): float(value) for name, value in state.get("settings", {}).items()}
         if meter is not None:
             meter.load_state_dict(state.get("meter", []))
-        _check_finite("the method", dict(method.named_parameters()))  # statistics are NaN before they are taken
+        check_finite("the method", dict(method.named_parameters()))  # statistics are NaN before they are taken
     except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
         reason = first_line(error)
         raise InputError(f"{path} does not fit this configuration ({reason}); nothing was changed. Use the config that wrote it") from error
-
-
-def _check_optimizer(optimizer: Optimizer) -> None:
-    """Raise ValueError unless what it keeps of a parameter is of its shape, or one number, and finite."""
-    for parameter, kept in optimizer.state.items():
-        tensors = {name: torch.as_tensor(value) for name, value in kept.items()}
-        if any(tensor.numel() != 1 and tensor.shape != parameter.shape for tensor in tensors.values()):
-            raise ValueError(f"an optimizer's state is not of its parameter's shape {list(parameter.shape)}")
-        _check_finite("an optimizer", tensors)
-
-
-def _check_finite(whose: str, tensors: dict[str, Tensor]) -> None:
-    """Raise ValueError with the name of a tensor that holds NaN or an infinity."""
-    for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
-            raise ValueError(f"{name} of {whose} is not finite")
 
 
 def read(path: Path, device: torch.device | str) -> dict:

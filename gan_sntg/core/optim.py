@@ -1,14 +1,15 @@
 """How are parameters updated? Adam with epsilon inside the root, as the Improved GAN's code has it."""
 
+import math
 from enum import Enum, member
 from functools import partial
-from math import sqrt
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 
-class AdamInside(torch.optim.Optimizer):
+class AdamInside(Optimizer):
     """p <- p - lr m^ / sqrt(v^ + eps), m^ and v^ bias-corrected (reference 5).
 
     With eps = 1e-8 inside the root it damps like 1e-4 outside: not the same as `torch.optim.Adam` where gradients are small.
@@ -41,7 +42,7 @@ class AdamInside(torch.optim.Optimizer):
         corrections = [1 - b2 ** s["step"] for s in states]  # of v, multiplied out of the root: two passes over memory less
         roots = torch._foreach_add(v, [group["eps"] * c for c in corrections])
         torch._foreach_sqrt_(roots)
-        rates = [-group["lr"] * sqrt(c) / (1 - b1 ** s["step"]) for c, s in zip(corrections, states, strict=True)]
+        rates = [-group["lr"] * math.sqrt(c) / (1 - b1 ** s["step"]) for c, s in zip(corrections, states, strict=True)]
         torch._foreach_addcdiv_(params, m, roots, rates)
 
 
@@ -50,7 +51,7 @@ def trainable(*nets: nn.Module) -> list[nn.Parameter]:
     return [p for net in nets for p in net.parameters() if p.requires_grad]
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float, betas: tuple[float, float] | None = None) -> None:
+def set_learning_rate(optimizer: Optimizer, lr: float, betas: tuple[float, float] | None = None) -> None:
     """Give every parameter group the learning rate `lr`, and the betas where they are given."""
     for group in optimizer.param_groups:
         group["lr"] = lr
@@ -64,6 +65,36 @@ class Adam(Enum):
     outside = member(partial(torch.optim.Adam, fused=True))
     inside = member(AdamInside)
 
-    def __call__(self, params: list[nn.Parameter], lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    def __call__(self, params: list[nn.Parameter], lr: float, betas: tuple[float, float]) -> Optimizer:
         """The optimizer of these parameters."""
         return self.value(params, lr=lr, betas=betas)
+
+
+def load_optimizer(optimizer: Optimizer, state: dict) -> None:
+    """Put a state back. Raises ValueError where it could not be gone on from, or nearly any error where it is none."""
+    made = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, before in zip(optimizer.param_groups, made, strict=True):
+        if not all(_alike(group[name], value) for name, value in before.items()) or max(group["betas"]) >= 1:
+            raise ValueError("an optimizer's settings are not of their kinds")
+    means = ("m", "v") if isinstance(optimizer, AdamInside) else ("exp_avg", "exp_avg_sq")
+    for parameter, kept in optimizer.state.items():
+        if kept and set(kept) != {"step", *means} or not 0 <= float(kept.get("step", 0)) < 2**63:
+            raise ValueError(f"an optimizer does not keep a number of steps and {' and '.join(means)}")
+        if any((kept[name].shape, kept[name].dtype) != (parameter.shape, parameter.dtype) for name in means if kept):
+            raise ValueError(f"an optimizer's state is not of its parameter's shape {list(parameter.shape)}")
+        check_finite("an optimizer", {name: kept[name] for name in means if kept})
+
+
+def _alike(found, made) -> bool:
+    """Whether a setting is what such a one can be: a switch, a finite number from 0 on, or as many of these."""
+    if isinstance(made, tuple):
+        return len(found) == len(made) and all(map(_alike, found, made))
+    return found is None or isinstance(found, bool) if made is None or isinstance(made, bool) else 0 <= float(found) < math.inf
+
+
+def check_finite(whose: str, tensors: dict[str, Tensor]) -> None:
+    """Raise ValueError with the name of a tensor that holds NaN or an infinity."""
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} of {whose} is not finite")

@@ -16,7 +16,7 @@ from fuzzing.damages import damaged
 from fuzzing.subjects import Subject
 from gan_sntg import exported
 from gan_sntg.card import CARD, WEIGHTS
-from gan_sntg.commands.building import build, config_parser
+from gan_sntg.commands import train
 from gan_sntg.commands.loading import load
 from gan_sntg.commands.main import main
 from gan_sntg.commands.runs import read_runs
@@ -48,6 +48,7 @@ CONFIG = {
     "threads": 1,
     "device": "cpu",
 }
+ONE_STEP = "--epochs 1 --steps_per_epoch 1 --interval_epochs 1".split()
 
 
 def trained(folder: Path) -> tuple[Path, Path]:
@@ -92,18 +93,16 @@ def manifest(run: Path) -> Subject:
 
 
 def config(run: Path) -> Subject:
-    """A configuration: parsed, built, and trained for a step."""
-    path = run.parent / "config.yaml"
+    """A configuration that is trained with, for a step."""
+    path, out = run.parent / "config.yaml", run.parent / "short"
 
     def read() -> dict:
-        parser = config_parser()
-        options = parser.parse_args(["--config", str(path)])
-        parts = build(parser, options)
-        parts.method.start(parts.streams.example(50, "start"))
-        parts.method.step(next(iter(parts.streams.epoch())), 1)
+        shutil.rmtree(out, ignore_errors=True)
+        options = train.parser().parse_args(["--config", str(path), *ONE_STEP, "--out", str(out)])
+        train.run(options)
         return options.as_dict()
 
-    return Subject("config YAML", path, read, form="yaml", named=False)
+    return Subject("config YAML", path, read, form="yaml", named="")  # but the option, or the class
 
 
 def page_files(run: Path, other: Path) -> list[Subject]:
@@ -117,7 +116,11 @@ def page_files(run: Path, other: Path) -> list[Subject]:
 
     forms = {"result.json": "json", "metrics.jsonl": "jsonl", "environment.json": "json", FILE: "json", "split.json": "json"}
     subjects = [Subject(name, run / name, read, form=form) for name, form in forms.items()]
-    return [*subjects, Subject("config YAML", run / "config.yaml", read, form="yaml"), Subject("PNG", run / "samples/epoch_0002.png", read)]
+    return [
+        *subjects,
+        Subject("config YAML", run / "config.yaml", read, form="yaml", named=str(run)),
+        Subject("PNG", run / "samples/epoch_0002.png", read),
+    ]
 
 
 def export_files(folder: Path) -> list[Subject]:

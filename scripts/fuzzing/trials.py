@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fuzzing.subjects import Subject, digest
-from gan_sntg.core.errors import InputError, NonFiniteError
+from gan_sntg.core.errors import InputError, NonFiniteError, UnhealthyError
 
 SECONDS, MEGABYTES = 20, 2048  # of a case: until it is a hang, and of address space beyond what the process has before it
 REFUSED, SAME, OTHER = "refused", "accepted, same meaning", "accepted, other contents"
@@ -51,8 +51,8 @@ def judged(subject: Subject) -> tuple[str, str]:
     try:
         same = digest(subject.read()) == subject.meaning
     except InputError as error:
-        return NAMELESS if subject.named and subject.path.name not in str(error) else REFUSED, str(error)
-    except NonFiniteError as error:
+        return NAMELESS if subject.named not in str(error) else REFUSED, str(error)
+    except (NonFiniteError, UnhealthyError) as error:  # what training says of its own
         return OTHER, str(error)
     except Exception:
         return TRACEBACK, traceback.format_exc()

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.io import loadmat
 from torch import Tensor
 
+from gan_sntg.core.data.matlab import read_arrays
+from gan_sntg.core.data.packed import GZIP, unpacked
 from gan_sntg.core.errors import InputError
 
-MOST_BYTES = 2**30  # that an idx file unpacks to
 AGAIN = "it is damaged or another file; fetch it again"
 
 
 def read_idx(path: Path, dimensions: int) -> Tensor:
     """The uint8 array of an idx file, gzipped where its name ends in .gz. Raises InputError unless it has `dimensions`."""
     try:
-        data = _unpacked(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        data = unpacked(path.read_bytes(), GZIP) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, zlib.error) as error:
         raise InputError(f"{path} cannot be unpacked ({error}): {AGAIN}") from error
     start = 4 + 4 * dimensions
@@ -32,24 +32,15 @@ def read_idx(path: Path, dimensions: int) -> Tensor:
     return torch.from_numpy(np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy())
 
 
-def _unpacked(data: bytes) -> bytes:
-    """Of one gzip stream. Raises zlib.error where it is damaged, or holds more than MOST_BYTES."""
-    stream = zlib.decompressobj(wbits=31)
-    unpacked = stream.decompress(data, MOST_BYTES)
-    if not stream.eof or stream.unused_data:
-        raise zlib.error(f"it is cut off, has something behind it or holds more than {MOST_BYTES:,} bytes")
-    return unpacked
-
-
 def read_mat(path: Path) -> tuple[Tensor, Tensor]:
     """SVHN's X [32, 32, 3, N] and y in 1..10 as x uint8 [N, 3, 32, 32] and y int64 [N], the digit 0 (10 in the file) as 0.
 
     Raises InputError where the file is none or holds something else.
     """
     try:
-        arrays = loadmat(path, variable_names=("X", "y"))
+        arrays = read_arrays(path.read_bytes())
         x, y = arrays["X"], arrays["y"].reshape(-1)
-    except Exception as error:  # a reader of foreign bytes may fail in any way
+    except (OSError, ValueError, KeyError, MemoryError, struct.error, zlib.error) as error:
         raise InputError(f"{path} is no readable MATLAB file with X and y ({error}): {AGAIN}") from error
     if x.dtype != np.uint8 or x.shape != (32, 32, 3, len(y)) or not len(y):
         raise InputError(f"{path}: X is {x.dtype} {list(x.shape)}, not uint8 [32, 32, 3, {len(y)}] for its {len(y)} labels: {AGAIN}")
