@@ -109,6 +109,6 @@ def test_a_convolutional_gan_takes_the_steps_of_the_formulas():
         views = [view._replace(x=x[10 * k : 10 * k + 10]) for k, view in enumerate(batch)]
         with context():
             method.start(batch._replace(labeled=views[0], unlabeled=views[1], unlabeled_g=views[2]))
-            terms = [method.step(type(batch)(*views), 1) for _ in range(5)]
+            terms = [method.step(type(batch)(*views), 1) for _ in range(STEPS)]
         results.append({name: torch.stack([t[name] for t in terms]) for name in terms[0]})
     torch.testing.assert_close(*results, rtol=1e-6, atol=1e-12)

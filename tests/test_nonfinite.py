@@ -6,8 +6,12 @@ import pytest
 import torch
 import yaml
 from run_folders import age, assert_same_run, interrupted, rows
+from tiny import assert_same
 
+from gan_sntg.commands.alive import check_alive
+from gan_sntg.commands.building import build, config_parser
 from gan_sntg.core.errors import NonFiniteError
+from gan_sntg.core.execution import Compiled
 from gan_sntg.core.meter import Meter, Meters
 from gan_sntg.feature_matching import FeatureMatchingGAN
 
@@ -114,6 +118,17 @@ ALIVE = {"liveness": True}
 def test_a_run_is_left_as_it_was_by_the_look_at_its_terms(command, tiny, finished, tmp_path):
     assert command("train", "--config", tiny, "--liveness", "true", "--out", tmp_path / "run").status == 0
     assert_same_run(tmp_path / "run", finished)
+
+
+def test_the_look_at_the_terms_leaves_the_way_of_computing_alone(tiny_tree, tmp_path):
+    parser = config_parser()
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny_tree() | {"compile": True}))
+    options = parser.parse_args(["--config", str(tmp_path / "config.yaml")])
+    parts = build(parser, options)
+    execution, before = parts.method.execution, parts.streams.state_dict()
+    check_alive(parts, options, tmp_path)
+    assert type(execution) is Compiled and parts.method.execution is parts.method.teacher.execution is execution
+    assert_same(parts.streams.state_dict(), before)
 
 
 def test_a_term_that_is_not_finite_from_the_start_is_refused_before_the_run_begins(command, tiny, tmp_path):

@@ -133,6 +133,17 @@ def test_how_a_run_is_looked_after_may_change_when_it_is_resumed(command, tiny, 
     assert not (tmp_path / "run/checkpoints/last-1.pt").exists()
 
 
+def test_a_command_that_is_refused_locks_nothing(command, tiny, tmp_path, at_step):
+    at_step(signal.SIGTERM, 5)
+    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == LATER
+    data = (tmp_path / "run/split.json").read_bytes()
+    (tmp_path / "run/split.json").write_bytes(b"{}")
+    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 2
+    (tmp_path / "run/split.json").write_bytes(data)
+    age(tmp_path / "run")
+    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 0
+
+
 def test_a_second_process_on_a_run_is_refused_and_the_first_goes_on(command, contents, tiny, tmp_path):
     words = ["train", "--config", str(tiny), "--epochs", "2000", "--interval_epochs", "1", "--out", str(tmp_path / "run")]
     first = subprocess.Popen([sys.executable, "-m", "gan_sntg", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -11,6 +11,7 @@ from gan_sntg.core import checkpoint
 from gan_sntg.core.data.streams import Streams
 from gan_sntg.core.engine import Progress
 from gan_sntg.core.errors import UnhealthyError
+from gan_sntg.core.execution import Plain, use
 from gan_sntg.core.liveness import examine
 from gan_sntg.core.replay import directly
 
@@ -29,10 +30,13 @@ def check_alive(parts: Parts, options: Namespace, out: Path) -> None:
     sizes = options.batch_size, options.labeled_batch_size or options.batch_size
     few = (IMAGES, IMAGES) if min(sizes) >= IMAGES else sizes
     small = Streams(streams.pool, few[0], options.seed, None, few[1], method.views)
+    execution = method.execution
+    use(Plain(), method)  # a compiled pass has one backward pass, not one a term
     try:
         with directly(method):
             faults = examine(method, small, options.epochs - 1, STEPS, options.precision).faults
     finally:
+        use(execution, method)
         method.train()
         checkpoint.put_back(before, out, method, streams, Progress())
     for fault in [fault for fault in faults if fault.endswith(MAY_BE)]:

@@ -28,7 +28,11 @@ def parser() -> Parser:
 def run(options: Namespace) -> list[dict]:
     """Train to the end and print what came out; returns the result of each run."""
     runs = [prepared(own) for own in spread(options)]
-    train_all([run for run in runs if not run.folder.finished])
+    try:
+        train_all([run for run in runs if not run.folder.finished])
+    finally:
+        for run in runs:
+            run.folder.release()
     results = [run.folder.read_result() for run in runs]
     for run, result in zip(runs, results, strict=True):
         report(run.folder, result)
