@@ -51,9 +51,9 @@ def test_what_is_no_idx_file_of_three_dimensions_is_refused(file, data):
 
 def test_a_damaged_gzip_file_is_refused(file):
     data = gzip.compress(idx(np.zeros((2, 3, 4))))
-    for data in packed[:-3], packed[:10], b"text", packed[:12] + b"\xff\xff\xff" + packed[15:]:
+    for bad in data[:-3], data[:10], b"text", data[:12] + b"\xff\xff\xff" + data[15:]:
         with pytest.raises(InputError, match="a.gz"):
-            read_idx(file(data, "a.gz"), 3)
+            read_idx(file(bad, "a.gz"), 3)
 
 
 def test_what_follows_a_gzip_stream_or_unpacks_to_too_much_is_refused(file, monkeypatch):

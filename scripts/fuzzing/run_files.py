@@ -17,6 +17,7 @@ from fuzzing.subjects import Subject
 from gan_sntg import exported
 from gan_sntg.card import CARD, WEIGHTS
 from gan_sntg.commands import train
+from gan_sntg.commands.images import completed
 from gan_sntg.commands.loading import load
 from gan_sntg.commands.main import main
 from gan_sntg.commands.runs import read_runs
@@ -24,7 +25,7 @@ from gan_sntg.core import checkpoint
 from gan_sntg.core.data.manifests import load_split
 from gan_sntg.page.document import document
 from gan_sntg.page.panel import write_panels
-from gan_sntg.page.run import shown_epochs
+from gan_sntg.page.run import Comparison, shown_epochs
 from gan_sntg.provenance import FILE, Measurement, Score, record
 
 CONFIG = {
@@ -109,10 +110,11 @@ def page_files(run: Path, other: Path) -> list[Subject]:
     """What `gan-sntg compare` reads of a run."""
 
     def read() -> str:
-        runs, refused = read_runs([run, other], ["a", "b"])
-        epochs = shown_epochs(runs, 40)
-        write_panels(run.parent / "panels", runs, epochs)
-        return document(runs, epochs, refused)
+        runs, refusal = read_runs([run, other], ["a", "b"])
+        runs, real = completed(runs, [run, other], None)
+        comparison = Comparison(runs, shown_epochs(runs, 40), real, refusal)
+        write_panels(run.parent / "panels", runs, comparison.epochs)
+        return document(comparison)
 
     forms = {"result.json": "json", "metrics.jsonl": "jsonl", "environment.json": "json", FILE: "json", "split.json": "json"}
     subjects = [Subject(name, run / name, read, form=form) for name, form in forms.items()]
