@@ -1,5 +1,6 @@
 """What does every discriminative method minimise? Alg. 1: L_S + w(t) [lambda1 R_C + lambda2 R_S]; how f~ is made is the method's own."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -18,6 +19,7 @@ from gan_sntg.core.evaluate import graph_telemetry
 from gan_sntg.core.generators import preserved
 from gan_sntg.core.graph import Distance, Halves, Pairing, pair_loss
 from gan_sntg.core.graphs import DrawnNeighborGraph, PairGraph, TeacherGraph
+from gan_sntg.core.networks import Classifier
 from gan_sntg.core.optim import Adam, set_learning_rate, trainable
 from gan_sntg.core.pairs import all_pairs
 from gan_sntg.core.schedules import Schedule, ramp_up
@@ -32,7 +34,7 @@ class Objective(Method):
 
     def __init__(
         self,
-        net: nn.Module,
+        net: Classifier,
         schedule: Schedule,
         learning_rate: float,
         pairing: Pairing | None = None,
@@ -157,9 +159,9 @@ class Objective(Method):
         asked = slice(len(batch.labeled.y) if len(self.views) == 2 else 0, None)  # of two streams, not the labelled
         return Pass(view, h, targets, (logits, view.y), (targets[asked], logits[asked]), logits)
 
+    @abstractmethod
     def targets(self, view: View, logits: Tensor) -> Tensor:
         """f~(x) [B, K], probabilities. view: mirrored images, labels, indices; logits [B, K]: the student's own of this pass."""
-        raise NotImplementedError
 
     def view(self, batch: Batch) -> View:
         """The images of the step, mirrored; of two streams the labelled first, the labels of the others hidden."""

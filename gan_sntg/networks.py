@@ -1,5 +1,6 @@
 """Which generators and discriminators are there? The Improved GAN's MLP pair for grey images; widths make it smaller or larger."""
 
+from abc import ABC, abstractmethod
 from itertools import pairwise
 from math import prod
 
@@ -10,18 +11,23 @@ from torch import Tensor, nn
 from gan_sntg.core.draws import GaussianNoise
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.layers import BatchNormBias
+from gan_sntg.core.networks import Classifier
 from gan_sntg.core.precision import at_least_float32
 from gan_sntg.core.weight_norm import WeightNormLinear
 
 
-class Discriminator(nn.Module):
-    """x [B, C, H, W] -> (h [B, D] penultimate features, logits [B, K]); the fake class has no logit of its own."""
+class Discriminator(Classifier):
+    """A classifier of images whose fake class has no logit of its own."""
 
 
-class Generator(nn.Module):
+class Generator(nn.Module, ABC):
     """z [B, latent], uniform in [0, 1] -> images [B, C, H, W] in the range that D sees."""
 
     latent: int
+
+    @abstractmethod
+    def forward(self, z: Tensor) -> Tensor:
+        """The images."""
 
 
 def check_widths(widths: tuple[int, ...]) -> None:

@@ -1,5 +1,7 @@
 """Who says which unlabelled images are alike? The teachers f~ that the GAN's graph can be built from (reference 6)."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -8,7 +10,7 @@ from gan_sntg.core.data.streams import View
 from gan_sntg.core.execution import Plain
 
 
-class Teacher(nn.Module):
+class Teacher(nn.Module, ABC):
     """f~: `targets(...)` gives probabilities [B, K] without gradient; `update` follows D after its step."""
 
     execution: Plain = Plain()  # how a network passes over a batch in training
@@ -16,9 +18,9 @@ class Teacher(nn.Module):
     def start(self, net: nn.Module, num_examples: int, num_classes: int) -> None:
         """Called once, while the method is built, with D's shape and N and K: the place to make buffers."""
 
+    @abstractmethod
     def targets(self, net: nn.Module, view: View, logits: Tensor, generator: torch.Generator) -> Tensor:
         """f~(x) [B, K]. logits [B, K]: the student's own, of this pass; generator: for noise of the teacher's own."""
-        raise NotImplementedError
 
     def update(self, net: nn.Module) -> None:
         """Called after every step of D."""

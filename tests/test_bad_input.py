@@ -48,6 +48,13 @@ VALUES = {
     "--config none.yaml": ("none.yaml is not a readable YAML file", "configs/digits_20/fm_gan.yaml"),
     "--split none.json": ("none.json is not a readable split manifest", "give the split.json of a run folder"),
     "--method gan_sntg.feature_matching.FeatureMatchGAN": ("FeatureMatchGAN", "nearest: FeatureMatchingGAN"),
+    "--method gan_sntg.core.engine.Method": ("method", "gan_sntg.core.engine.Method is abstract"),
+    "--data gan_sntg.core.data.base.Source": ("data", "gan_sntg.core.data.base.Source is abstract"),
+    "--normalization gan_sntg.core.data.zca.Whitening": ("normalization", "gan_sntg.core.data.zca.Whitening is abstract"),
+    "--method.teacher gan_sntg.teachers.Teacher": ("teacher", "gan_sntg.teachers.Teacher is abstract"),
+    "--method.pairing gan_sntg.core.graph.Pairing": ("pairing", "gan_sntg.core.graph.Pairing is abstract"),
+    "--method.discriminator gan_sntg.networks.Discriminator": ("discriminator", "gan_sntg.networks.Discriminator is abstract"),
+    "--method.discriminator torch.nn.Identity": ("discriminator", "torch.nn.Identity does not correspond to a subclass of Discriminator"),
     "--method gan_sntg.feature_match.FeatureMatchingGAN": ("feature_match", "nearest: feature_matching"),
 }
 
@@ -60,6 +67,21 @@ def test_a_value_that_cannot_be_used(refused, train, words):
 @pytest.mark.parametrize("words", [["train"], ["evaluate"], ["sample"], ["train", "--config"]], ids=" ".join)
 def test_a_command_without_what_it_needs(refused, words):
     refused(words)
+
+
+OTHERS = {
+    "--method discriminative.objective.Objective": "discriminative.objective.Objective is abstract",
+    "--method.schedule gan_sntg.core.schedules.Schedule": "gan_sntg.core.schedules.Schedule is abstract",
+    "--method.graph gan_sntg.core.graphs.PairGraph": "gan_sntg.core.graphs.PairGraph",
+    "--method.net gan_sntg.networks.DenseGenerator": "gan_sntg.networks.DenseGenerator does not correspond to a subclass of Classifier",
+    "--method.net torch.nn.Identity": "torch.nn.Identity does not correspond to a subclass of Classifier",
+}
+
+
+@pytest.mark.parametrize("words", OTHERS)
+def test_a_class_that_is_no_part_of_a_discriminative_method(refused, tiny_tree, labels_alone, tmp_path, words):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": labels_alone()}))
+    refused(["train", "--config", "config.yaml", "--out", "run", *words.split()], OTHERS[words])
 
 
 KEYS = {"epochz": "epochs", "lable": "labels", "method.graph_wieght": "graph_weight", "method.discriminator.width": "widths"}

@@ -1,7 +1,6 @@
 """What does a configuration stand for? Its options declared once, and the objects made from them."""
 
 import sys
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -103,15 +102,6 @@ def pick_device(name: str) -> torch.device:
 def build(parser: Parser, options: Namespace) -> Parts:
     """Everything that a run needs, on its device, as before the first step. Raises InputError; writes nothing."""
     check_given(options)
-    try:
-        return built(parser, options)
-    except NotImplementedError as error:
-        where = traceback.extract_tb(error.__traceback__)[-1].name
-        raise InputError(f"the configuration names a class whose {where} only its kinds have; name one of them") from error
-
-
-def built(parser: Parser, options: Namespace) -> Parts:
-    """The same, of options that are in their ranges."""
     device = pick_device(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -1,6 +1,7 @@
 """How is any method trained? The contract of a method, the descent of its terms, and the loop."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -16,7 +17,7 @@ from gan_sntg.core.precision import Precision
 from gan_sntg.core.replay import Direct, gradients, named
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """All that the engine asks of a method. Its `state_dict`, the optimizers' and the generators' are its whole state."""
 
     optimizers: dict[str, Optimizer]
@@ -71,9 +72,9 @@ class Method(nn.Module):
     def start(self, batch: Batch) -> None:
         """Once, before the first step: data-dependent initialisation."""
 
+    @abstractmethod
     def step(self, batch: Batch, t: int) -> Terms:
         """One update of everything in epoch t; the weighted terms "prefix/name" whose sum per prefix was descended, detached."""
-        raise NotImplementedError
 
     def end_epoch(self) -> None:
         """After the last step of an epoch."""

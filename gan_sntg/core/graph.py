@@ -4,6 +4,7 @@ This is the one graph-loss module of both families. `distance` is `rms` by defau
 `euclidean`, and its margin m then corresponds to m * sqrt(D). Labels that are not known are UNLABELED (-1).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum, member
 from math import sqrt
@@ -96,12 +97,12 @@ def pair_loss(h: Tensor, pairs: Pairs, w: Tensor, margin: float, distance: Calla
 # --- pairings (Sec. 4.3) ----------------------------------------------------------------------------------------------
 
 
-class Pairing:
+class Pairing(ABC):
     """How pairs are chosen in a batch of n: `pairing(n, generator)`, on the generator's device."""
 
+    @abstractmethod
     def __call__(self, n: int, generator: torch.Generator) -> Pairs:
         """The pairs."""
-        raise NotImplementedError
 
 
 class Halves(Pairing):

@@ -1,5 +1,6 @@
 """Which graph says which images are neighbours? The teacher's, learned as training goes, or one fixed before it (Sec. 5.3)."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import torch
@@ -12,16 +13,16 @@ from gan_sntg.core.graph_files import again, read_neighbors, read_predictions
 from gan_sntg.core.pairs import Pairs
 
 
-class PairGraph:
+class PairGraph(ABC):
     """W of the contrastive loss (Eq. 8), for pairs of examples in a batch."""
 
+    @abstractmethod
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
         """W_ij in [0, 1] of the pairs (i, j) of places in the batch, without gradient: [S] of targets' type, on its device.
 
         targets [B, K]: the teacher's probabilities; y [B]: labels, UNLABELED where hidden; index [B]: of the training images;
         i, j [S].
         """
-        raise NotImplementedError
 
     def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
         """Raise InputError where the graph was made of other data than those with this hash, N and K; a learned one fits all."""

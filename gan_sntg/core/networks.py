@@ -5,6 +5,7 @@ A training-mode pass uses its batch's statistics and updates the running ones, w
 from the network it follows: averaged weights are evaluated with the network's own running statistics.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -19,7 +20,15 @@ from gan_sntg.core.precision import at_least_float32
 SLOPE = 0.1  # of every LeakyReLU
 
 
-class ConvClassifier(nn.Module):
+class Classifier(nn.Module, ABC):
+    """f = g after h: x [B, ...] -> (h [B, D] penultimate features, logits [B, K])."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """h, logits; both float32 whatever the precision inside."""
+
+
+class ConvClassifier(Classifier):
     """x [B, C, H, W] -> (h [B, D], logits [B, K]): h is the global average pool of `features`, and `out` makes logits of it.
 
     Inside, images are stored channels last. h and logits are float32 (or float64, as x and the weights), whatever autocast does between.
@@ -85,7 +94,7 @@ class VATConvNet(ConvClassifier):
             nn.init.zeros_(dense.bias)
 
 
-class PlaneMLP(nn.Module):
+class PlaneMLP(Classifier):
     """Three hidden layers of 100 units for points of the plane, LeakyReLU 0.1 (reference 1.8); h is the last one after its LeakyReLU.
 
     Assumed, since no code was published: Gaussian noise on the points, and weight norm with mean-only batch norm as in ConvNet13.

@@ -1,5 +1,6 @@
 """What are weights, learning rates and Adam's betas at epoch t (counted from 0)? Functions of t alone."""
 
+from abc import ABC, abstractmethod
 from math import exp
 
 Betas = tuple[float, float]
@@ -27,16 +28,16 @@ def linear_tail(t: float, epochs: float | None) -> float:
     return 1.0 if epochs is None else max(0.0, min(3 * (1 - t / epochs), 1.0))
 
 
-class Schedule:
+class Schedule(ABC):
     """What the learning rate is multiplied by in epoch t, and Adam's betas then."""
 
+    @abstractmethod
     def factor(self, t: float) -> float:
         """In 0..1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def betas(self, t: float) -> Betas:
         """(beta1, beta2)."""
-        raise NotImplementedError
 
 
 class LinearTail(Schedule):

@@ -1,6 +1,7 @@
 """What is a data set? Images (or points) and labels as tensors, and the checks that every set of one's own must pass."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +13,7 @@ from gan_sntg.core.errors import InputError
 from gan_sntg.core.generators import purpose_generator
 
 
-class Source:
+class Source(ABC):
     """Images, train_x uint8 [N, C, H, W], or points, float32 [N, 2]; train_y int64 [N]; test_x, test_y likewise, on the CPU.
 
     train_y is UNLABELED where the set itself has no label; test_y never is. `validation` [V] indexes the labelled training
@@ -29,6 +30,10 @@ class Source:
     validation: Tensor
     class_names: list[str] | None = None
     notes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def __init__(self):
+        """Read or make it. Raises InputError where it is not what it must be."""
 
     @property
     def image_shape(self) -> tuple[int, ...]:

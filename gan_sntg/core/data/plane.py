@@ -1,5 +1,6 @@
 """Which points of the plane are there? Two moons and four spins, the synthetic sets of Sec. 5.1, drawn anew from a seed."""
 
+from abc import abstractmethod
 from math import pi
 
 import torch
@@ -33,9 +34,9 @@ class Plane(Source):
         self.train_x, self.test_x = (((points - mean) / std).float() for points in (x, test_x))
         self.validation = one_fifth(self.train_y)
 
+    @abstractmethod
     def _draw(self, n: int, noise: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """x float64 [n, 2] and y int64 [n]."""
-        raise NotImplementedError
 
 
 class TwoMoons(Plane):

@@ -4,6 +4,7 @@ import hashlib
 import os
 import tarfile
 import zlib
+from abc import abstractmethod
 from pathlib import Path
 
 import torch
@@ -72,9 +73,9 @@ class Published(Source):
                 f"there yourself: {', '.join(self.files)}"
             ) from error
 
+    @abstractmethod
     def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """train_x, train_y, test_x, test_y of the checked files."""
-        raise NotImplementedError
 
 
 def check_known_file(root: Path, name: str) -> None:

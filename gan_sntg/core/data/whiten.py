@@ -1,12 +1,14 @@
 """How do examples become what networks see, and uint8 images come back? Scalings that look at one example at a time."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor
 
 from gan_sntg.core.errors import InputError
 
 
-class Normalization:
+class Normalization(ABC):
     """Maps uint8 images to floats and back: `normalize.fit(train_x)` once, then `normalize(x)` and `normalize.images(x)`."""
 
     statistics: tuple[str, ...] = ()  # the tensors that `fit` sets, by name: the whole of what it learns
@@ -19,9 +21,9 @@ class Normalization:
     def fit(self, x: Tensor) -> None:
         """Learn what there is to learn from the training images, uint8 [N, C, H, W]; most learn nothing."""
 
+    @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
         """uint8 [B, C, H, W] -> float32 of the same shape."""
-        raise NotImplementedError
 
     def images(self, x: Tensor) -> Tensor:
         """The inverse, rounded and clipped: float [B, C, H, W] -> uint8. Raises InputError where there is none."""

@@ -1,5 +1,7 @@
 """How are images decorrelated? ZCA whitening, fitted on the training images, in the three variants of the sources (reference 1.2, 3, 4)."""
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -19,13 +21,13 @@ class Whitening(Normalization):
 
     statistics = ("mean", "matrix", "inverse")
 
+    @abstractmethod
     def scale(self, x: Tensor) -> Tensor:
         """s(x): uint8 [B, C, H, W] -> float32 of the same shape."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gain(self, spectrum: Tensor) -> Tensor:
         """What each direction is multiplied by; spectrum [D]: S, the variances along them."""
-        raise NotImplementedError
 
     def fit(self, x: Tensor) -> None:
         """Find mean and matrix for the images x uint8 [N, C, H, W], or recall them where they are large and were found before.
