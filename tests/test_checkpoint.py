@@ -139,6 +139,11 @@ SPOILT = {
     "moments": lambda state: state["optimizers"]["d"]["state"][0].update(m=torch.zeros(3)),
     "moments' numbers": lambda state: state["optimizers"]["d"]["state"][0]["v"].fill_(INF),
     "moments' kind": lambda state: state["optimizers"]["g"]["state"][0].update(m="many"),
+    "a moment's absence": lambda state: state["optimizers"]["g"]["state"][0].pop("m"),
+    "steps as a text": lambda state: state["optimizers"]["g"]["state"][0].update(step="3"),
+    "steps below 0": lambda state: state["optimizers"]["g"]["state"][0].update(step=-1),
+    "betas": lambda state: state["optimizers"]["d"]["param_groups"][0].update(betas=(0.5, 1.0)),
+    "rate": lambda state: state["optimizers"]["d"]["param_groups"][0].update(lr=NAN),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from made import idx, mat
 
-from gan_sntg.core.data import packed
+from gan_sntg.core.data import formats
 from gan_sntg.core.data.formats import read_batch, read_idx, read_mat
 from gan_sntg.core.errors import InputError
 
@@ -50,21 +50,21 @@ def test_what_is_no_idx_file_of_three_dimensions_is_refused(file, data):
 
 
 def test_a_damaged_gzip_file_is_refused(file):
-    data = gzip.compress(idx(np.zeros((2, 3, 4))))
-    for bad in data[:-3], data[:10], b"text", data[:12] + b"\xff\xff\xff" + data[15:]:
+    packed = gzip.compress(idx(np.zeros((2, 3, 4))))
+    for data in packed[:-3], packed[:10], b"text", packed[:12] + b"\xff\xff\xff" + packed[15:]:
         with pytest.raises(InputError, match="a.gz"):
-            read_idx(file(bad, "a.gz"), 3)
+            read_idx(file(data, "a.gz"), 3)
 
 
 def test_what_follows_a_gzip_stream_or_unpacks_to_too_much_is_refused(file, monkeypatch):
-    data = gzip.compress(idx(np.zeros((2, 3, 4))))
+    packed = gzip.compress(idx(np.zeros((2, 3, 4))))
     with pytest.raises(InputError, match="a.gz cannot be unpacked .it is cut off, has something behind it"):
-        read_idx(file(data + b"0", "a.gz"), 3)
-    monkeypatch.setattr(packed, "MOST_BYTES", 40)
-    assert read_idx(file(data, "a.gz"), 3).shape == (2, 3, 4)
-    monkeypatch.setattr(packed, "MOST_BYTES", 39)
+        read_idx(file(packed + b"0", "a.gz"), 3)
+    monkeypatch.setattr(formats, "MOST_BYTES", 40)
+    assert read_idx(file(packed, "a.gz"), 3).shape == (2, 3, 4)
+    monkeypatch.setattr(formats, "MOST_BYTES", 39)
     with pytest.raises(InputError, match="holds more than 39 bytes"):
-        read_idx(file(data, "a.gz"), 3)
+        read_idx(file(packed, "a.gz"), 3)
 
 
 @pytest.mark.parametrize("labels", [[], [-1, 2], [2**63, 1], [1.0, 2], [True, 1], [1], "ab"], ids=str)

@@ -9,6 +9,7 @@ import pytest
 from made import mat
 from scipy.io import loadmat, savemat
 
+from gan_sntg.core.data import matlab
 from gan_sntg.core.data.matlab import HEADER, read_arrays
 
 G = np.random.default_rng(0)
@@ -66,3 +67,12 @@ def test_a_file_cut_anywhere_or_with_any_other_byte_is_refused_or_read():
             except (ValueError, struct.error, zlib.error):
                 continue
             assert len(bad) == len(data), "what is cut off is not read"
+
+
+def test_packed_arrays_are_unpacked_up_to_a_limit_together(monkeypatch):
+    data = written(True, a=np.zeros((100, 100), np.uint8), b=np.zeros((100, 100), np.uint8))
+    monkeypatch.setattr(matlab, "MOST_BYTES", 20_200)
+    assert list(read_arrays(data)) == ["a", "b"]
+    monkeypatch.setattr(matlab, "MOST_BYTES", 19_000)
+    with pytest.raises(zlib.error, match="holds more than"):
+        read_arrays(data)

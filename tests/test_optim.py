@@ -1,10 +1,12 @@
 """Adam with epsilon inside the root against a scalar loop, and its state."""
 
+import copy
 from math import sqrt
 
+import pytest
 import torch
 
-from gan_sntg.core.optim import Adam, AdamInside, set_learning_rate, trainable
+from gan_sntg.core.optim import Adam, AdamInside, load_optimizer, set_learning_rate, trainable
 
 
 def test_updates_equal_a_scalar_loop():
@@ -75,3 +77,25 @@ def test_a_rate_and_betas_reach_every_group():
     assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]) == (0.3, (0.9, 0.999))
     set_learning_rate(optimizer, 0.2, (0.5, 0.99))
     assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]) == (0.2, (0.5, 0.99))
+
+
+KINDS = {
+    "inside": Adam.inside,
+    "outside": Adam.outside,
+    "plain": lambda params, lr, betas: torch.optim.SGD(params, lr),
+    "momentum": lambda params, lr, betas: torch.optim.SGD(params, lr, momentum=0.9),
+    "decay": lambda params, lr, betas: torch.optim.AdamW(params, lr, betas),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_the_state_of_any_optimizer_is_put_back(kind, steps):
+    params = [torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(2, 2))]
+    optimizer, other = (KINDS[kind](params, 0.1, (0.5, 0.9)) for _ in range(2))
+    for _ in range(steps):
+        params[0].grad = torch.full((3,), 0.1)  # the other has none, and nothing is kept of it
+        optimizer.step()
+    state = copy.deepcopy(optimizer.state_dict())
+    load_optimizer(other, state)
+    torch.testing.assert_close(other.state_dict(), state, rtol=0, atol=0)

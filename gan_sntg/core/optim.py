@@ -3,6 +3,7 @@
 import math
 from enum import Enum, member
 from functools import partial
+from types import UnionType
 
 import torch
 from torch import Tensor, nn
@@ -70,20 +71,31 @@ class Adam(Enum):
         return self.value(params, lr=lr, betas=betas)
 
 
+KEPT = {AdamInside: ({"step", "m", "v"}, int), torch.optim.Adam: ({"step", "exp_avg", "exp_avg_sq"}, Tensor)}  # of a parameter
+
+
 def load_optimizer(optimizer: Optimizer, state: dict) -> None:
     """Put a state back. Raises ValueError where it could not be gone on from, or nearly any error where it is none."""
     made = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
     for group, before in zip(optimizer.param_groups, made, strict=True):
-        if not all(_alike(group[name], value) for name, value in before.items()) or max(group["betas"]) >= 1:
+        if not all(_alike(group[name], value) for name, value in before.items()) or max(group.get("betas", (0,))) >= 1:
             raise ValueError("an optimizer's settings are not of their kinds")
-    means = ("m", "v") if isinstance(optimizer, AdamInside) else ("exp_avg", "exp_avg_sq")
     for parameter, kept in optimizer.state.items():
-        if kept and set(kept) != {"step", *means} or not 0 <= float(kept.get("step", 0)) < 2**63:
-            raise ValueError(f"an optimizer does not keep a number of steps and {' and '.join(means)}")
-        if any((kept[name].shape, kept[name].dtype) != (parameter.shape, parameter.dtype) for name in means if kept):
-            raise ValueError(f"an optimizer's state is not of its parameter's shape {list(parameter.shape)}")
-        check_finite("an optimizer", {name: kept[name] for name in means if kept})
+        if kept:
+            _check_kept(parameter, kept, *KEPT.get(type(optimizer), (set(kept), int | float | Tensor)))
+
+
+def _check_kept(parameter: Tensor, kept: dict, names: set[str], kind: type | UnionType) -> None:
+    """Raise ValueError unless what an optimizer keeps of a parameter has these names, and is like it, finite, and a number of steps."""
+    step = kept.get("step", 0)
+    if set(kept) != names or not isinstance(step, kind) or not 0 <= float(step) < 2**63:
+        raise ValueError(f"an optimizer does not keep {', '.join(sorted(names))} of a parameter, the steps a number from 0 on")
+    tensors = {name: value for name, value in kept.items() if name != "step" and value is not None}
+    like = parameter.shape, parameter.dtype
+    if any(not isinstance(value, Tensor) or (value.shape, value.dtype) != like for value in tensors.values()):
+        raise ValueError(f"an optimizer's state is not of its parameter's shape {list(parameter.shape)}")
+    check_finite("an optimizer", tensors)
 
 
 def _alike(found, made) -> bool:

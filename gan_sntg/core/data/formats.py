@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_sntg.core.data.matlab import read_arrays
-from gan_sntg.core.data.packed import GZIP, unpacked
+from gan_sntg.core.data.packed import GZIP, MOST_BYTES, unpacked
 from gan_sntg.core.errors import InputError
 
 AGAIN = "it is damaged or another file; fetch it again"
@@ -20,7 +20,7 @@ AGAIN = "it is damaged or another file; fetch it again"
 def read_idx(path: Path, dimensions: int) -> Tensor:
     """The uint8 array of an idx file, gzipped where its name ends in .gz. Raises InputError unless it has `dimensions`."""
     try:
-        data = unpacked(path.read_bytes(), GZIP) if path.suffix == ".gz" else path.read_bytes()
+        data = unpacked(path.read_bytes(), GZIP, MOST_BYTES) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, zlib.error) as error:
         raise InputError(f"{path} cannot be unpacked ({error}): {AGAIN}") from error
     start = 4 + 4 * dimensions

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gan_sntg.core.data.packed import ZLIB, unpacked
+from gan_sntg.core.data.packed import MOST_BYTES, ZLIB, unpacked
 
 HEADER, VERSION = 128, b"\0\1IM"  # of the file; its last four bytes, where numbers begin with their lowest byte
 DTYPES = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
@@ -18,9 +18,12 @@ def read_arrays(data: bytes) -> dict[str, np.ndarray]:
     """Every array of numbers in the file, by name. Raises ValueError, struct.error or zlib.error where it is none or damaged."""
     if len(data) < HEADER or data[HEADER - 4 : HEADER] != VERSION:
         raise ValueError("it does not begin as a MATLAB 5 file does")
-    found = {}
+    found, left = {}, MOST_BYTES
     for kind, content in elements(memoryview(data)[HEADER:]):
-        for inner, matrix in elements(memoryview(unpacked(content, ZLIB))) if kind == PACKED else [(kind, content)]:
+        if kind == PACKED:
+            content = memoryview(unpacked(content, ZLIB, left))
+            left -= len(content)
+        for inner, matrix in elements(content) if kind == PACKED else [(kind, content)]:
             if inner != MATRIX:
                 raise ValueError(f"it holds an element of kind {inner} where a matrix should be")
             name, array = read_matrix(matrix)
@@ -50,6 +53,6 @@ def read_matrix(data: memoryview) -> tuple[str, np.ndarray]:
     word = struct.unpack_from("<I", flags)[0]
     sides = [side for (side,) in struct.iter_unpack("<i", shape)]
     values = np.frombuffer(numbers, DTYPES[kind])
-    if word & 0xFF not in NUMBERS or word & COMPLEX or min(sides, default=-1) < 0 or math.prod(sides) != len(values):
-        raise ValueError(f"a matrix is not {sides} real numbers, as it says")
+    if word & 0xFF not in NUMBERS or word & COMPLEX or not 2 <= len(sides) <= 8 or min(sides) < 0 or math.prod(sides) != len(values):
+        raise ValueError(f"a matrix is not {sides[:8]} real numbers, as it says")
     return bytes(name).decode("ascii"), values.reshape(sides, order="F")
