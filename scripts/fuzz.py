@@ -7,6 +7,7 @@ headers, and changed branches of their trees; "sealed again" are those whose che
 """
 
 import argparse
+import contextlib
 import os
 import platform
 import sys
@@ -88,9 +89,10 @@ def main(words: list[str]) -> None:
     torch.set_num_threads(1)
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
+    keep = options.keep and options.keep.resolve()
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # paths that stand in files are the same each time
         os.environ["GAN_SNTG_CACHE"] = f"{folder}/cache"
-        found = trials(subjects_in(Path(folder)), options.cases, options.seed, options.keep)
+        found = trials(subjects_in(Path()), options.cases, options.seed, keep)
     kinds = {name: summary(own) for name, own in found.items()}
     bounds = {"a hang after seconds": SECONDS, "megabytes of address space": MEGABYTES}
     out = {"command": f"python scripts/fuzz.py --cases {options.cases} --seed {options.seed}", "bounds of a case": bounds}

@@ -19,7 +19,7 @@ class Subject:
 
     kind: row of the table. read: gives what the file means, or raises InputError. hashed: whether bytes with another meaning must be
     refused. form: of FORMATS, where its tree is damaged too. inner: damages what a checksum guards and sets the checksum right again.
-    named: what each refusal must say, by default the name of the file.
+    named: of which each refusal must say one, by default the name of the file.
     """
 
     kind: str
@@ -28,11 +28,11 @@ class Subject:
     hashed: bool = False
     form: str | None = None
     inner: Callable[[bytes, random.Random], bytes] = damaged
-    named: str | None = None
+    named: tuple[str, ...] = ()
 
     def __post_init__(self):
         """Read the whole file, for what it means."""
-        self.named = self.path.name if self.named is None else self.named
+        self.named = self.named or (self.path.name,)
         self.whole = self.path.read_bytes()
         self.meaning = digest(self.read())
 

@@ -51,7 +51,7 @@ def judged(subject: Subject) -> tuple[str, str]:
     try:
         same = digest(subject.read()) == subject.meaning
     except InputError as error:
-        return NAMELESS if subject.named not in str(error) else REFUSED, str(error)
+        return REFUSED if any(name in str(error) for name in subject.named) else NAMELESS, str(error)
     except (NonFiniteError, UnhealthyError) as error:  # what training says of its own
         return OTHER, str(error)
     except Exception:
