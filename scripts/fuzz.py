@@ -36,7 +36,7 @@ def subjects_in(folder: Path) -> list[Subject]:
     return [
         *run_files.checkpoints(run),
         run_files.manifest(run),
-        run_files.config(run),
+        *[run_files.config(run.parent / f"{name}.yaml", run.parent / "short") for name in ("config", "supervised")],
         *run_files.page_files(run, other),
         *run_files.export_files(run / "export"),
         *data_files.readers(folder / "readers"),

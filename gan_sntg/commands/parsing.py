@@ -5,6 +5,7 @@ import inspect
 import re
 import sys
 import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
@@ -20,10 +21,13 @@ set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=list(ALLO
 
 
 class Parser(ArgumentParser):
-    """A jsonargparse parser whose errors are InputErrors of two lines: which key, what was found, the nearest names."""
+    """A jsonargparse parser whose errors are InputErrors of two lines: which key, what was found, in which file, the nearest names."""
+
+    origin = ""  # of the words that are being parsed
 
     def parse_args(self, args: list[str], *rest, **named):
         """As jsonargparse's, after every dotted path in `args` and the files they name was checked against ALLOWED."""
+        self.origin = origin(config_files(args))
         check_arguments(args)
         return super().parse_args(args, *rest, **named)
 
@@ -37,23 +41,30 @@ class Parser(ArgumentParser):
             last = traceback.extract_tb(error.__traceback__)[-1]
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             raise InputError(
-                f"the objects of the configuration cannot be made ({reason}; {Path(last.filename).name}, line {last.lineno}); "
-                "give other values, or a machine with more memory"
+                f"the objects of the configuration cannot be made ({reason}; {Path(last.filename).name}, line {last.lineno})"
+                f"{origin(map(str, options.get('config') or []))}; give other values, or a machine with more memory"
             ) from error
 
     def error(self, message: str, ex: Exception | None = None):
         """Raise InputError with the message made short."""
-        raise InputError(shortened(message, [name for action in self._actions for name in action.option_strings])) from ex
+        problem, *hints = shortened(message, [name for action in self._actions for name in action.option_strings])
+        raise InputError("\n  ".join([problem + self.origin, *hints])) from ex
 
 
-def shortened(message: str, options: list[str]) -> str:
-    """The keys on the way to the problem, the problem, and the names nearest to what was given."""
+def origin(files: Iterable[str]) -> str:
+    """Where wrong options stand, if files were given: there, or on the command line, which wins."""
+    named = " and ".join(files)
+    return f" (in {named} or the options beside it)" if named else ""
+
+
+def shortened(message: str, options: list[str]) -> list[str]:
+    """The keys on the way to the problem, and the problem; then, if there are some, the names nearest to what was given."""
     message = re.sub(r"Importing '(\S+)' is not allowed, denied by .*", rf"\1 {REFUSED}", message)
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     keys = ".".join(found for line in lines for found in re.findall(r'^Parser key "(.+)":$', line))
     problem = " ".join(line for line in lines if not re.match(r'Parser key "|Problem with given class_path|tip:|nearest:', line))[:300]
     hints = [line for line in lines if line.startswith("nearest:")] or nearest(message, problem, options)
-    return (f"{keys}: " if keys else "") + "\n  ".join([problem, *hints])
+    return [(f"{keys}: " if keys else "") + problem, *hints]
 
 
 def nearest(message: str, problem: str, options: list[str]) -> list[str]:
@@ -75,20 +86,35 @@ def parameters(class_path: str) -> list[str]:
     return list(inspect.signature(found).parameters) if inspect.isclass(found) else []
 
 
-def check_arguments(args: list[str]) -> None:
-    """Raise InputError if an argument, or a YAML file behind --config, names something to import outside ALLOWED."""
+def words_of(args: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    """Of each word: the word, its key and name, if it is an option, and the value that it has or that follows it."""
     for word, following in zip(args, [*args[1:], ""], strict=False):
         key, _, attached = word.partition("=")
-        value = attached or following
-        name = key.lstrip("-")
-        if key.startswith("--") and name and "config".startswith(name):  # argparse takes the beginning of an option for it
+        yield word, key, key.lstrip("-") if key.startswith("--") else "", attached or following
+
+
+def is_config(name: str) -> bool:
+    """Whether it stands for --config: argparse takes the beginning of an option for it."""
+    return bool(name) and "config".startswith(name)
+
+
+def config_files(args: list[str]) -> list[str]:
+    """Those behind --config."""
+    return [value for _, _, name, value in words_of(args) if is_config(name)]
+
+
+def check_arguments(args: list[str]) -> None:
+    """Raise InputError if an argument, or a YAML file behind --config, names something to import outside ALLOWED."""
+    for word, key, name, value in words_of(args):
+        if is_config(name):
             tree = load_yaml(Path(value))
             if tree.get("config"):
                 raise InputError(f"{value} names a further config file; put all options into one file")
             for part in tree:  # a key may itself be dotted, as method.teacher
                 if str(part).split(".")[0] in OBJECTS:
                     check_tree(tree[part], f"{value}: {part}", str(part).rpartition(".")[2])
-        elif key.startswith("--") and name and any(part.startswith(name.split(".")[0]) for part in OBJECTS):
+        elif name and any(part.startswith(name.split(".")[0]) for part in OBJECTS):
             check_tree({name.rpartition(".")[2]: value}, key)
         else:
+            attached = word.partition("=")[2]
             check_tree(attached or word, key if attached else "the command line", PLAIN_KEYS[0])  # for the YAML in it alone

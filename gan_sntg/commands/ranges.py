@@ -1,5 +1,9 @@
 """Which values of a run's options can be none? Each is refused by its name before anything is made of it."""
 
+import sys
+from types import NoneType
+from typing import get_args, get_type_hints
+
 from jsonargparse import Namespace
 
 from gan_sntg.core.errors import InputError
@@ -21,6 +25,7 @@ NEVER_NULL = (
     "device",
 )
 MOST_THREADS = 1024
+LINKED = ("image_shape", "num_classes", "num_examples")  # arguments that the data give
 
 
 def check_given(options: Namespace) -> None:
@@ -47,6 +52,24 @@ def check_never_null(options: Namespace) -> None:
     for name in NEVER_NULL:
         if options[name] is None:
             raise InputError(f"{name} is null; give a value, or leave it out for its default")
+    for name in ("data", "normalization", "method"):
+        check_nulls(options[name], name)
+
+
+def check_nulls(chosen: Namespace, where: str) -> None:
+    """Raise InputError where an argument of a class, or of those in it, is null that has no such value: jsonargparse lets it pass."""
+    for name, value in vars(chosen.get("init_args") or Namespace()).items():
+        if isinstance(value, Namespace) and "class_path" in value:
+            check_nulls(value, f"{where}.{name}")
+        elif value is None and name not in LINKED and not may_be_null(chosen.class_path, name):
+            raise InputError(f"{where}.{name} is null; give a value, or leave it out for its default")
+
+
+def may_be_null(class_path: str, name: str) -> bool:
+    """Whether null is a value of this argument of a class, by the annotation of the constructor that has it."""
+    module, _, kind = class_path.rpartition(".")
+    hints = (get_type_hints(base.__init__) for base in getattr(sys.modules[module], kind).__mro__)
+    return NoneType in next((get_args(found[name]) for found in hints if name in found), (NoneType,))
 
 
 def check_seed(name: str, value: int) -> None:

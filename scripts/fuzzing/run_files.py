@@ -50,12 +50,27 @@ CONFIG = {
     "threads": 1,
     "device": "cpu",
 }
+SUPERVISED = {
+    "class_path": "discriminative.supervised.Supervised",
+    "init_args": {
+        "net": CONFIG["method"]["init_args"]["discriminator"],
+        "schedule": {"class_path": "gan_sntg.core.schedules.LinearTail", "init_args": {"epochs": 2.0}},
+        "graph": {"class_path": "gan_sntg.core.graphs.TeacherGraph"},
+        "augmentation": {"class_path": "gan_sntg.core.data.augment.Augmentation", "init_args": {"max_shift": 1}},
+        "learning_rate": 0.001,
+        "consistency_weight": 0.0,
+        "graph_weight": 0.1,
+        "adam": "inside",
+        "stream": "two",
+    },
+}
 ONE_STEP = "--epochs 1 --steps_per_epoch 1 --interval_epochs 1".split()
 
 
 def trained(folder: Path) -> tuple[Path, Path]:
     """Two finished runs that were measured, and the export of the first in it."""
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    (folder / "supervised.yaml").write_text(yaml.safe_dump(CONFIG | {"method": SUPERVISED}))
     runs = folder / "a", folder / "b"
     for k, run in enumerate(runs):
         command("train", "--config", str(folder / "config.yaml"), "--seed", str(k), "--out", str(run))
@@ -105,9 +120,9 @@ def manifest(run: Path) -> Subject:
     return Subject("split.json", path, lambda: load_split(path, source), form="json")
 
 
-def config(run: Path) -> Subject:
+def config(path: Path, out: Path) -> Subject:
     """A configuration that is trained with, for a step."""
-    path, out = run.parent / "config.yaml", run.parent / "short"
+    tree = yaml.safe_load(path.read_text())
 
     def read() -> dict:
         shutil.rmtree(out, ignore_errors=True)
@@ -115,7 +130,7 @@ def config(run: Path) -> Subject:
         train.run(options)
         return options.as_dict()
 
-    return Subject("config YAML", path, read, form="yaml", named=(path.name, *names(CONFIG)))
+    return Subject("config YAML", path, read, form="yaml", named=(path.name, *names(tree)))
 
 
 def names(tree) -> list[str]:
