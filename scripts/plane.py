@@ -8,9 +8,8 @@ Trials of SNTG start from the YAML, which holds the choice without it; the label
 
 from pathlib import Path
 
-from fig2 import panel
-
 from gan_sntg.commands.comparison import Comparison
+from gan_sntg.commands.picturing import regions
 from gan_sntg.commands.study import grid
 from gan_sntg.scatter import save_regions
 
@@ -45,7 +44,7 @@ COMPARISON = Comparison(
 def draw() -> None:
     """Fig. 2 from the shown seed's runs."""
     shown = [f"{cell}/{name}" for cell in CELLS for name in ("pi_model", "pi_model_sntg")]
-    save_regions(Path("docs/fig2.png"), [panel(COMPARISON.folder(row, SHOWN_SEED)) for row in shown])
+    save_regions(Path("docs/fig2.png"), [regions(Path(COMPARISON.folder(row, SHOWN_SEED))) for row in shown])
 
 
 if __name__ == "__main__":

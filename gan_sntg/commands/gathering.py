@@ -1,4 +1,4 @@
-"""What came out of the cells of a grid? Results of finished runs by row and column; runs that were not made alike are refused, not averaged."""
+"""What came out of the cells of a grid? Results of finished runs by row and column; runs that were not made alike are refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -79,8 +79,8 @@ def check_config(run: Found, asked: dict[str, str]) -> None:
     for name in sorted(run.config | asked):
         if run.config.get(name) != asked.get(name):
             raise InputError(
-                f"{run.folder} holds a run of another configuration ({name}: {run.config.get(name)} there, {asked.get(name)} asked for), which "
-                "is not averaged with the others; give another --out, or move that folder away"
+                f"{run.folder} holds a run of another configuration ({name}: {run.config.get(name)} there, {asked.get(name)} asked for), "
+                "which is not averaged with the others; give another --out, or move that folder away"
             )
 
 

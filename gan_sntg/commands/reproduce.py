@@ -31,11 +31,21 @@ DESCRIPTION = (
 )
 
 
+class Parted(Parser):
+    """A parser that leaves the words after -- as they are, in `words`."""
+
+    def parse_args(self, args: list[str], *rest, **named) -> Namespace:
+        """As the parser's."""
+        own = args[: args.index("--")] if "--" in args else args
+        options = super().parse_args(own, *rest, **named)
+        options.words = list(args[len(own) + 1 :])
+        return options
+
+
 def parser() -> Parser:
     """Which grid, which of its cells, how long, where, and on what."""
-    parser = Parser(prog="gan-sntg reproduce", description=DESCRIPTION)
+    parser = Parted(prog="gan-sntg reproduce", usage="%(prog)s GRID [options] [-- options of `gan-sntg train`]", description=DESCRIPTION)
     parser.add_argument("grid", type=str, help="table1 to table5, fig2 to fig6, digits, mnist-cpu, or the YAML file of a grid")
-    parser.add_argument("words", type=str, nargs="*", help="after --: more options of `gan-sntg train`, for every cell")
     parser.add_argument(
         "--seeds", type=str | None, default=None, help="0..9, or 0,3,5; each of the run and of its labels. Default: the grid's"
     )
