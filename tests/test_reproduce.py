@@ -57,7 +57,7 @@ def engine(monkeypatch):
 
     def use(**fails: int) -> Here:
         engine = Here({name.replace("_seed", "/"): times for name, times in fails.items()})
-        monkeypatch.setattr(reproduce, "make_engine", lambda options: engine)
+        monkeypatch.setattr(reproduce, "make_engine", lambda options, cells: engine)
         return engine
 
     return use

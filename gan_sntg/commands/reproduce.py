@@ -74,8 +74,9 @@ def run(options: Namespace) -> None:
     end = None if options.max_minutes is None else time.time() + 60 * options.max_minutes
     failed: list[Outcome] = []
     try:
+        engine = make_engine(options, cells)
         with signals():
-            failed = train(cells, options, end)
+            failed = train(engine, cells, options, end)
     finally:
         report(grid, cells, configs, options, Path(options.report or out / "report") / name, failed)
     if failed:
@@ -86,11 +87,10 @@ def run(options: Namespace) -> None:
         raise StoppedError(f"its time is over, with {len(left)} of {len(cells)} cells left", LATER)
 
 
-def train(cells: list[Cell], options: Namespace, end: float | None) -> list[Outcome]:
+def train(engine: Engine | None, cells: list[Cell], options: Namespace, end: float | None) -> list[Outcome]:
     """Run what is not finished, cells that read another's run after it; the outcomes of those that failed each time."""
     place, data = Path.cwd(), {name: os.environ[name] for name in ("GAN_SNTG_DATA", "GAN_SNTG_CACHE") if name in os.environ}
     todo = [Task(cell, options.threads, end, place, data) for cell in cells if not RunFolder(cell.folder).finished]
-    engine = make_engine(options) if todo else None
     remaining = Remaining(cells, options.processes or cores() // options.threads or 1)
     print(f"{len(cells)} cells, {len(cells) - len(todo)} of them finished", file=sys.stderr)
     given_up = []
@@ -118,8 +118,10 @@ def attempted(engine: Engine | None, tasks: list[Task], remaining: Remaining) ->
     return failed
 
 
-def make_engine(options: Namespace) -> Engine:
-    """That of the options."""
+def make_engine(options: Namespace, cells: list[Cell]) -> Engine | None:
+    """That of the options; None where there is nothing to run."""
+    if all(RunFolder(cell.folder).finished for cell in cells):
+        return None
     if options.engine == "ray":
         return Ray(options.address, options.gpus)
     return Local(options.processes or max(1, cores() // options.threads))
