@@ -1,11 +1,14 @@
 """Where do the cells of a grid run? On this machine's cores, or as tasks of a Ray cluster; the same call, the same outcomes."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Protocol
 
 from gan_sntg.commands.tasks import Children, Outcome, Task, perform
 from gan_sntg.core.errors import InputError
+
+LOST = 10  # workers that a task may lose
 
 
 class Engine(Protocol):
@@ -42,6 +45,7 @@ class Ray:
         try:
             import ray  # noqa: PLC0415  an extra
 
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to Ray's makers unless asked for
             ray.init(address, log_to_driver=False, include_dashboard=None if address else False)
         except ImportError as error:
             raise InputError("--engine ray needs Ray; install it with pip install 'gan-sntg[cluster]'") from error
@@ -51,15 +55,22 @@ class Ray:
 
     def run(self, tasks: list[Task]) -> Iterator[Outcome]:
         """See Engine."""
-        remote = self.ray.remote(num_gpus=self.gpus, max_retries=-1)(perform_alone)
-        pending = [remote.options(num_cpus=task.threads).remote(task) for task in tasks]
+        remote = self.ray.remote(num_gpus=self.gpus, max_retries=LOST)(perform_alone)
+        pending = {remote.options(num_cpus=task.threads).remote(task): task for task in tasks}
         try:
             while pending:
-                (done,), pending = self.ray.wait(pending)
-                yield self.ray.get(done)
+                (done,), _ = self.ray.wait(list(pending))
+                yield self.outcome(done, pending.pop(done))
         finally:
-            for task in pending:
-                self.ray.cancel(task, force=True)
+            for begun in pending:
+                self.ray.cancel(begun, force=True)
+
+    def outcome(self, done, task: Task) -> Outcome:
+        """What a task returned, or that its workers were lost too often."""
+        try:
+            return self.ray.get(done)
+        except self.ray.exceptions.RayError as error:
+            return Outcome(task, 1, f"its workers were lost ({' '.join(str(error).split())[:200]})")
 
 
 def perform_alone(task: Task) -> Outcome:
