@@ -1,4 +1,4 @@
-"""Which results does the README show? The paper's tables with our figures in them, made from results/*.json and the grids.
+"""Which results does the README show? The paper's tables with our figures in them, made from results/**/*.json and the grids.
 
 python scripts/readme_tables.py     writes what stands between the two marks anew; tests/test_readme_tables.py fails when it is stale
 
@@ -40,7 +40,7 @@ def tables(results: Path) -> str:
 def read(results: Path) -> dict[str, list[dict]]:
     """The reports of grids among the result files, by the grid's name, the longest schedules first."""
     found: dict[str, list[dict]] = {}
-    for path in sorted(results.glob("*.json")):
+    for path in sorted(results.rglob("*.json")):
         made = json.loads(path.read_text())
         if "grid" in made and "cells" in made:
             found.setdefault(made["grid"], []).append(made)

@@ -83,17 +83,17 @@ class Grid:
         """Every row and column that have a cell."""
         return [(r, c) for c in self.columns.values() for r in self.rows.values() if self.config(r, c).is_file()]
 
-    def cells(self, seeds: list[int], only: list[str], out: Path, words: dict[str, list[str]]) -> list[Cell]:
-        """Those whose name matches a pattern of `only` (all, where it is empty), in runs below `out`.
-
-        words: of the scaled schedule, by cell name, and those asked for on top. Raises InputError where a pattern matches none.
-        """
-        made = [self.cell(r, c, seed, out, words.get(f"{c.key}/{r.key}", [])) for r, c in self.pairs() for seed in seeds]
+    def chosen(self, only: list[str]) -> list[tuple[Row, Column]]:
+        """Those whose cell's name matches a pattern, all where there is none. Raises InputError where a pattern matches none."""
+        names = {f"{column.key}/{row.key}": (row, column) for row, column in self.pairs()}
         for pattern in only:
-            if not any(fnmatch(cell.name, pattern) for cell in made):
-                there = ", ".join(dict.fromkeys(cell.name for cell in made))
-                raise InputError(f"--only {pattern!r} matches no cell of {self.name}; there are {there}")
-        return [cell for cell in made if not only or any(fnmatch(cell.name, pattern) for pattern in only)]
+            if not any(fnmatch(name, pattern) for name in names):
+                raise InputError(f"--only {pattern!r} matches no cell of {self.name}; there are {', '.join(names)}")
+        return [pair for name, pair in names.items() if not only or any(fnmatch(name, pattern) for pattern in only)]
+
+    def cells(self, seeds: list[int], only: list[str], out: Path, words: dict[str, list[str]]) -> list[Cell]:
+        """The chosen ones at every seed, in runs below `out`; words: by cell's name, those on top of the grid's."""
+        return [self.cell(r, c, seed, out, words.get(f"{c.key}/{r.key}", [])) for r, c in self.chosen(only) for seed in seeds]
 
     def cell(self, row: Row, column: Column, seed: int, out: Path, words: list[str]) -> Cell:
         """The run of one seed, which is also that of its label draw."""

@@ -44,7 +44,7 @@ def planned(grid: Grid, options: Namespace) -> tuple[dict[str, dict[str, str]], 
     Raises InputError where an option is none, or the schedules cannot be so short.
     """
     configs, words, reader = {}, {}, config_parser()
-    for row, column in grid.pairs():
+    for row, column in grid.chosen(options.only):
         cell = grid.cell(row, column, 0, Path(), [])
         tree = parsed(reader, cell.words)
         changes = shortened(tree, options.scale) if options.scale != 1 else {}

@@ -7,7 +7,6 @@ import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import torch
 from jsonargparse import Namespace
 from rich.console import Console
 
@@ -153,7 +152,7 @@ def report(grid: Grid, cells: list[Cell], configs: dict, options: Namespace, pat
     if not runs:
         return
     made = {"command": command(grid, options), "grid": grid.name, "of": grid.of, "title": grid.title, "scale": options.scale}
-    made |= {"words": options.words, "torch": torch.__version__} | tabulated(grid, runs)
+    made |= {"words": options.words} | tabulated(grid, runs)
     made |= {"heading": heading(grid, options), "notes": notes(made, cells, failed)}
     files = write_report(path, made)
     if grid.figure:
