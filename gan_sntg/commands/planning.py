@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 
 from gan_sntg.commands.building import config_parser, identity
 from gan_sntg.commands.gathering import SEEDS
-from gan_sntg.commands.grids import Grid
+from gan_sntg.commands.grids import Cell, Grid
 from gan_sntg.commands.parsing import Parser
 from gan_sntg.commands.scaling import shortened
 from gan_sntg.commands.seeds import whole_numbers
@@ -16,6 +16,14 @@ from gan_sntg.commands.train import flat
 from gan_sntg.core.errors import InputError
 
 OWN = "--seed", "--seeds", "--data_seed", "--data_seeds", "--out", "--threads"  # of `train`, that each cell has by itself
+
+
+def asked(grid: Grid, options: Namespace) -> tuple[list[Cell], dict[str, dict[str, str]], Path]:
+    """The cells, by their name the configuration of their runs, and the report's path without an ending. Raises InputError."""
+    seeds, name = checked(options, grid)
+    out = Path(options.out or Path("runs/reproduce") / name)
+    configs, words = planned(grid, options)
+    return grid.cells(seeds, options.only, out, words), configs, Path(options.report or out / "report") / name
 
 
 def checked(options: Namespace, grid: Grid) -> tuple[list[int], str]:

@@ -15,7 +15,7 @@ from gan_sntg.commands.gathering import gathered, tabulated
 from gan_sntg.commands.grids import Cell, Grid, load_grid
 from gan_sntg.commands.parsing import Parser
 from gan_sntg.commands.picturing import picture
-from gan_sntg.commands.planning import checked, planned
+from gan_sntg.commands.planning import asked
 from gan_sntg.commands.remaining import Remaining
 from gan_sntg.commands.reports import command, heading, notes, write_report
 from gan_sntg.commands.stopping import LATER
@@ -65,10 +65,7 @@ def parser() -> Parser:
 def run(options: Namespace) -> None:
     """Train, report, and say what failed or is left."""
     grid = load_grid(options.grid)
-    seeds, name = checked(options, grid)
-    out = Path(options.out or Path("runs/reproduce") / name)
-    configs, words = planned(grid, options)
-    cells = grid.cells(seeds, options.only, out, words)
+    cells, configs, path = asked(grid, options)
     gathered(cells, configs)  # before hours are spent on what cannot be put into one table
     end = None if options.max_minutes is None else time.time() + 60 * options.max_minutes
     failed: list[Outcome] = []
@@ -77,7 +74,7 @@ def run(options: Namespace) -> None:
         with signals():
             failed = train(engine, cells, options, end)
     finally:
-        report(grid, cells, configs, options, Path(options.report or out / "report") / name, failed)
+        report(grid, cells, configs, options, path, failed)
     if failed:
         lines = [f"{o.task.cell.folder}: {o.message} (all of it: {o.task.cell.folder.with_suffix('.log')})" for o in failed]
         raise UnhealthyError("\n  ".join([f"{len(failed)} cells failed; the same command tries them again", *lines]))
