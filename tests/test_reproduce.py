@@ -41,6 +41,7 @@ class Here:
         for task in tasks:
             name = f"{task.cell.row}/{task.cell.seed}"
             self.ran.append(name)
+            task.cell.folder.parent.mkdir(parents=True, exist_ok=True)
             if self.fails.get(name, 0):
                 self.fails[name] -= 1
                 yield Outcome(task, -9, "killed")
@@ -48,7 +49,7 @@ class Here:
                 yield Outcome(task, LATER, "not begun")
             else:
                 words = ["train", *task.cell.words, "--out", str(task.cell.folder), "--threads", str(task.threads)]
-                yield Outcome(task, main(words), "its last line")
+                yield Outcome(task, (main(task.cell.first) if task.cell.first else 0) or main(words), "its last line")
 
 
 @pytest.fixture
@@ -204,6 +205,28 @@ def test_what_cannot_be_is_refused_before_anything_is_run(checkout, command, eng
     here, before = engine(), contents(checkout)
     status, _, err = command("reproduce", "two", "--out", "refused", *words)
     assert status == 2 and said in err and here.ran == [] and contents(checkout) == before
+
+
+def test_a_cell_that_reads_anothers_run_waits_for_it_and_gets_a_file_of_its_own(
+    checkout, command, engine, monkeypatch, tiny_tree, labels_alone
+):
+    monkeypatch.chdir(checkout)
+    pi = tiny_tree() | {"method": labels_alone() | {"class_path": "discriminative.pi_model.PiModel"}}
+    Path("configs/tiny/pi.yaml").write_text(yaml.safe_dump(pi))
+    fixed = {
+        "name": "Pi + fixed graph",
+        "method": "pi",
+        "needs": "pi",
+        "first": "graph predictions {needed} --out {files}.npz",
+        "options": "--method.graph gan_sntg.core.graphs.FixedGraph --method.graph.file {files}.npz --method.graph_weight 1",
+    }
+    Path("configs/grids/fixed.yaml").write_text(yaml.safe_dump(GRID | {"rows": {"fixed": fixed, "pi": {"name": "Pi"}}}, sort_keys=False))
+    here = engine()
+    for _ in range(2):
+        status, _, err = command("reproduce", "fixed", "--out", "fixed")
+        assert status == 0, err
+    assert here.ran == ["pi/0", "pi/1", "fixed/0", "fixed/1"]
+    assert [Path(f"fixed/tiny/fixed/{seed}.files.npz").is_file() for seed in (0, 1)] == [True, True]
 
 
 def changed(path: Path, **fields) -> None:

@@ -39,10 +39,15 @@ def found(cell: Cell) -> Found:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder.split} cannot be read ({error}); delete {cell.folder} and run the same command again") from error
     errors = {"last": result["test_error_last"], "averaged": result["test_error_averaged"]} | chosen(folder)
-    config = {name: value for name, value in flat(result["config"]).items() if name not in SEEDS}
+    config = asked_for(flat(result["config"]), cell)
     rolled_back = result.get("rolled_back_from_step") is not None
     environment = sessions[-1] if sessions else {}
     return Found(cell.folder, cell.seed, errors, result["seconds"], config, result["split_sha256"], data, environment, rolled_back)
+
+
+def asked_for(config: dict[str, str], cell: Cell) -> dict[str, str]:
+    """A run's flat configuration without what is its own: seeds, and the names of files beside it."""
+    return {name: value.replace(str(cell.files), "{files}") for name, value in config.items() if name not in SEEDS}
 
 
 def chosen(folder: RunFolder) -> dict[str, float]:

@@ -58,6 +58,11 @@ class Cell(NamedTuple):
         """As --only matches it."""
         return f"{self.column}/{self.row}"
 
+    @property
+    def files(self) -> Path:
+        """What the names of files that only this cell reads begin with."""
+        return files_of(self.folder)
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -99,7 +104,7 @@ class Grid:
         """The run of one seed, which is also that of its label draw."""
         folder = out / column.key / row.key / str(seed)
         needed = out / column.key / row.needs / str(seed) if row.needs else None
-        known = {"files": str(folder.with_suffix(".files")), "needed": str(needed)}
+        known = {"files": str(files_of(folder)), "needed": str(needed)}
         own = [word.format(**known) for word in self.words(row, column)]
         first = [word.format(**known) for word in shlex.split(row.first)]
         return Cell(row.key, column.key, seed, folder, [*own, *words, "--seed", str(seed), "--data_seed", str(seed)], first, needed)
@@ -108,6 +113,11 @@ class Grid:
         """Of `train`, but for seeds, places and a scaled schedule."""
         given = [word for part in (self.options, column.options, row.options) for word in shlex.split(part)]
         return ["--config", str(self.config(row, column)), *given]
+
+
+def files_of(folder: Path) -> Path:
+    """Beside a run folder, without an ending."""
+    return folder.with_suffix(".files")
 
 
 def load_grid(name: str) -> Grid:

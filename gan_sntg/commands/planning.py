@@ -7,7 +7,7 @@ import yaml
 from jsonargparse import Namespace
 
 from gan_sntg.commands.building import config_parser, identity
-from gan_sntg.commands.gathering import SEEDS
+from gan_sntg.commands.gathering import asked_for
 from gan_sntg.commands.grids import Cell, Grid
 from gan_sntg.commands.parsing import Parser
 from gan_sntg.commands.scaling import shortened
@@ -58,11 +58,10 @@ def planned(grid: Grid, options: Namespace) -> tuple[dict[str, dict[str, str]], 
         changes = shortened(tree, options.scale) if options.scale != 1 else {}
         more = [word for name, value in changes.items() for word in (f"--{name}", value)] + options.words
         words[cell.name] = more
-        configs[cell.name] = flat(parsed(reader, [*cell.words, *more, "--threads", str(options.threads)]))
+        configs[cell.name] = asked_for(flat(parsed(reader, [*cell.words, *more, "--threads", str(options.threads)])), cell)
     return configs, words
 
 
 def parsed(reader: Parser, words: list[str]) -> dict:
-    """The tree of options that is what a run is, without seeds."""
-    tree = identity(yaml.safe_load(reader.dump(reader.parse_args(words), skip_unset=False)))
-    return {name: value for name, value in tree.items() if name not in SEEDS}
+    """The tree of options that is what a run is."""
+    return identity(yaml.safe_load(reader.dump(reader.parse_args(words), skip_unset=False)))
