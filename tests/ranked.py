@@ -20,7 +20,8 @@ from gan_sntg.core.graph import AllPairs, Graph, Halves, Sampled, pair_loss
 from gan_sntg.core.layers import BatchNorm
 from gan_sntg.core.mean_only import MeanOnlyLinear
 from gan_sntg.core.parallel import join
-from gan_sntg.core.ranks import Scope, Team
+from gan_sntg.core.ranks import Scope
+from gan_sntg.core.team import Team
 from gan_sntg.losses import Matching
 from gan_sntg.teachers import Averaged, Ensemble, NoiseFree, SamePass
 

@@ -22,9 +22,10 @@ from gan_sntg.core.engine import Method
 from gan_sntg.core.errors import ElsewhereError, InputError, NonFiniteError, StoppedError, UnhealthyError
 from gan_sntg.core.layers import BatchNorm
 from gan_sntg.core.meter import Terms
-from gan_sntg.core.ranks import ALONE, Alone, Scope, Team, stepping
+from gan_sntg.core.ranks import ALONE, Alone, Scope, stepping
 from gan_sntg.core.replay import Direct, gradients, named
 from gan_sntg.core.running_mean import RunningMean
+from gan_sntg.core.team import Team
 
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # that torchrun sets, and LOCAL_RANK
 PATIENCE = timedelta(hours=6)  # while the first rank evaluates, the others wait
@@ -64,6 +65,17 @@ def started(pairs: Scope, statistics: Scope) -> Iterator[Alone]:
         raise ElsewhereError(getattr(error, "status", 1)) from error
     finally:
         dist.destroy_process_group()
+
+
+@contextmanager
+def said_once() -> Iterator[None]:
+    """Within it, before processes meet, an InputError is alike on all of them, and the first one's."""
+    try:
+        yield
+    except InputError as error:
+        if os.environ.get("RANK", "0") == "0":
+            raise
+        raise ElsewhereError(2) from error
 
 
 def own_device(team: Alone, device: torch.device) -> torch.device:
@@ -135,6 +147,8 @@ def join(team: Alone, method: Method, streams: Streams) -> None:
 
 def check_equal(team: Alone, method: Method, streams: Streams) -> None:
     """Raise UnhealthyError unless weights, generators and orders of data are the same on all ranks, bit for bit."""
+    if team.world == 1:
+        return
     digest = hashlib.sha256()
     generators = [*method.generators.values(), *(stream.generator for stream in streams.streams.values())]
     for tensor in (*method.parameters(), *(generator.get_state() for generator in generators)):
