@@ -1,27 +1,41 @@
 """What tests run on two ranks: a pool of two processes, and steps of one method by one process, by hand, and by both of them."""
 
+import contextlib
 import copy
+import io
+import os
+import signal
+import socket
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
+from unittest.mock import patch
 
 import torch
-import torch.distributed as dist
 from methods import ALL, made, prepared
-from tiny import UnitRange64, gan, started, streams
+from tiny import Squares, UnitRange64, gan, streams
+from tiny import started as initialised
 from torch import nn
 
 from discriminative.passes import Divisor, Stream
+from gan_sntg.commands.main import main
 from gan_sntg.core.average import Average
 from gan_sntg.core.data.augment import Augmentation
 from gan_sntg.core.data.streams import Batch, View
 from gan_sntg.core.draws import Dropout, GaussianNoise
 from gan_sntg.core.engine import parameters
+from gan_sntg.core.errors import StoppedError
 from gan_sntg.core.graph import AllPairs, Graph, Halves, Sampled, pair_loss
+from gan_sntg.core.graph_files import write_neighbors
+from gan_sntg.core.graphs import DrawnNeighborGraph
 from gan_sntg.core.layers import BatchNorm
 from gan_sntg.core.mean_only import MeanOnlyLinear
-from gan_sntg.core.parallel import join
-from gan_sntg.core.ranks import Scope
-from gan_sntg.core.team import Team
+from gan_sntg.core.neighbors import nearest
+from gan_sntg.core.parallel import join, started
+from gan_sntg.core.ranks import Alone, Scope, stepping
+from gan_sntg.core.record import RunFolder
+from gan_sntg.feature_matching import FeatureMatchingGAN
 from gan_sntg.losses import Matching
 from gan_sntg.teachers import Averaged, Ensemble, NoiseFree, SamePass
 
@@ -29,34 +43,35 @@ WORLD, BATCH, T = 2, 12, 2
 
 
 class Ranks:
-    """Two processes of one group; `run` calls a function in both and gives what each returns."""
+    """Two processes, as torchrun starts them; what a function returns in each, by rank."""
 
-    def __init__(self, file: str):
-        self.pool = ProcessPoolExecutor(WORLD, mp_context=get_context("spawn"))
-        self.both(begin, file)
+    def __init__(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        context = get_context("spawn")
+        places, gate = context.Queue(), context.Barrier(WORLD)
+        for rank in range(WORLD):
+            places.put(rank)
+        self.pool = ProcessPoolExecutor(WORLD, context, initializer=begin, initargs=(places, gate, port))
 
-    def both(self, function, *arguments) -> list:
-        futures = [self.pool.submit(call, function, rank, arguments) for rank in range(WORLD)]
-        return [future.result(timeout=120) for future in futures]
-
-    def run(self, function, *arguments) -> list:
-        return self.both(by_rank, function, *arguments)
+    def __call__(self, function, *arguments) -> list:
+        futures = [self.pool.submit(entered, function, *arguments) for _ in range(WORLD)]
+        return [found for _, found in sorted((future.result(timeout=200) for future in futures), key=lambda pair: pair[0])]
 
 
-def call(function, rank: int, arguments: tuple):
-    return function(rank, *arguments)
-
-
-def begin(rank: int, file: str) -> None:
-    """Each waits for the other here, so that neither process takes both places."""
+def begin(places, gate, port: int) -> None:
+    """In each process, once."""
+    global GATE
+    GATE = gate
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=WORLD)
+    os.environ |= {"WORLD_SIZE": str(WORLD), "RANK": str(places.get()), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
 
-def by_rank(_: int, function, *arguments):
-    """A process keeps the rank that it began with, whichever future it takes; results come in no order, and name it."""
-    dist.barrier()
-    return dist.get_rank(), function(*arguments)
+def entered(function, *arguments) -> tuple:
+    """(rank, what the function returns), once both processes are here: none does the work of both."""
+    GATE.wait(120)
+    return int(os.environ["RANK"]), function(*arguments)
 
 
 class Normed(nn.Module):
@@ -76,10 +91,10 @@ class Normed(nn.Module):
 def fm_gan(**options):
     """A GAN in float64 and its streams."""
     source = streams(batch_size=BATCH, normalization=UnitRange64)
-    return started(gan(dtype=torch.float64, graph_weight=0.7, **options), source), source
+    return initialised(gan(dtype=torch.float64, graph_weight=0.7, **options), source), source
 
 
-def discriminative(name: str, noise: float = 0.1, **options):
+def discriminative(name: str, noise: float = 0.1, batch_size: int = BATCH, **options):
     """Any method of the family in float64 and its streams."""
     net = Normed(noise)
     method = made(name, noise, **options)
@@ -89,7 +104,14 @@ def discriminative(name: str, noise: float = 0.1, **options):
         method.teacher = copy.deepcopy(net).requires_grad_(False)
     else:
         method.average = Average(net, 0.9)
-    return method, prepared(method, batch_size=BATCH, dtype=torch.float64)
+    return method, prepared(method, batch_size=batch_size, dtype=torch.float64)
+
+
+def neighbours() -> DrawnNeighborGraph:
+    """A graph that draws the second half of its batches."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_neighbors(Path(folder) / "knn.npz", Squares().sha256, torch.cat(list(nearest(Squares().train_x, 4))))
+        return DrawnNeighborGraph(str(Path(folder) / "knn.npz"))
 
 
 AUGMENTED = {"augmentation": Augmentation(translation=1, flip=True)}
@@ -102,6 +124,7 @@ CASES = {
     **{f"{name}": (discriminative, {"name": name, **AUGMENTED}) for name in ALL},
     "pi, two streams": (discriminative, {"name": "pi", "stream": Stream.two, "divisor": Divisor.labeled, **AUGMENTED}),
     "pi, labelled divisor": (discriminative, {"name": "pi", "divisor": Divisor.labeled, "pairing": AllPairs()}),
+    "pi, drawn neighbours of odd halves": (discriminative, {"name": "pi", "batch_size": 14, "graph": neighbours()}),
     "vat, sampled": (discriminative, {"name": "vat", "pairing": Sampled(9), **AUGMENTED}),
 }
 
@@ -133,12 +156,12 @@ def alone(name: str) -> tuple[dict, dict]:
     return found, trained(*case(name))
 
 
-def together(name: str, pairs: Scope, statistics: Scope) -> tuple[dict, dict]:
+def together(name: str, team: Alone) -> tuple[dict, dict]:
     """What each rank finds of the same batch, and holds after the same steps."""
     held = []
     for _ in range(2):
         method, source = case(name)
-        join(Team(pairs, statistics), method, source)
+        join(team, method, source)
         held.append((method, source))
     found = gradients_of(held[0][0], next(held[0][1].epoch()))
     return found, trained(*held[1])
@@ -153,8 +176,9 @@ def trained(method, source) -> dict:
     return kept(method)
 
 
-def every_case(pairs: Scope, statistics: Scope) -> dict:
-    return {name: together(name, pairs, statistics) for name in CASES}
+def every_case() -> dict:
+    with started(Scope.all, Scope.all) as team:
+        return {name: together(name, team) for name in CASES}
 
 
 # --- ranks that pair and normalise by themselves ----------------------------------------------------------------------
@@ -194,9 +218,8 @@ def direction_of(x: torch.Tensor, rank: int) -> torch.Tensor:
     return d / d.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
 
 
-def quiet_together(name: str) -> dict:
+def quiet_together(name: str, team: Alone) -> dict:
     method, source = quiet(name)
-    team = Team(Scope.rank, Scope.rank)
     join(team, method, source)
     if name == "vat":
         method.direction = lambda x, targets, noise: direction_of(x, team.rank)
@@ -204,7 +227,8 @@ def quiet_together(name: str) -> dict:
 
 
 def every_quiet() -> dict:
-    return {name: quiet_together(name) for name in QUIET}
+    with started(Scope.rank, Scope.rank) as team:
+        return {name: quiet_together(name, team) for name in QUIET} | {"gan": gan_together(team)}
 
 
 def quiet_gan():
@@ -243,7 +267,115 @@ def gan_by_hand() -> dict:
     return {k: v.detach() for k, v in found.items()} | grads
 
 
-def gan_together() -> dict:
+def gan_together(team: Alone) -> dict:
     method, source = quiet_gan()
-    join(Team(Scope.rank, Scope.rank), method, source)
+    join(team, method, source)
     return gradients_of(method, next(source.epoch()))
+
+
+def joined() -> dict:
+    """Nets that each rank initialised in its own way, once the ranks have joined."""
+    with started(Scope.all, Scope.all) as team:
+        method = gan(seed=team.rank)
+        join(team, method, streams())
+        return method.state_dict()
+
+
+# --- layers -------------------------------------------------------------------------------------------------------------
+
+
+def layer_of(kind: type) -> nn.Module:
+    """With weights that are no ones and zeros."""
+    torch.manual_seed(0)
+    layer = kind(3).double()
+    for p in layer.parameters():
+        nn.init.normal_(p)
+    return layer
+
+
+def passed(kind: type, team: Alone) -> dict:
+    """Outputs, gradients and statistics of one pass over maps, whole: the ranks' rows put together."""
+    layer, x = layer_of(kind), 5 + torch.randn(8, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    own = team.sliced(x).to(memory_format=torch.channels_last).requires_grad_()
+    with stepping(team):
+        y = layer(own)
+        (y.sin().mean() if y.dim() > 1 else y.sin().sum()).backward()
+        grads = [p.grad for p in layer.parameters()]
+        if team.world > 1:
+            team.average(grads)
+        whole = {"y": team.gathered(y) if y.dim() > 1 else y, "x": team.gathered(own.grad) / team.world}
+    return {k: v.detach() for k, v in whole.items()} | {f"p{k}": g for k, g in enumerate(grads)} | dict(layer.state_dict())
+
+
+def every_layer(kinds: list[type]) -> list[dict]:
+    with started(Scope.all, Scope.all) as team:
+        return [passed(kind, team) for kind in kinds]
+
+
+# --- the command --------------------------------------------------------------------------------------------------------
+
+
+def at_step(step: int, act, rank: int = 1):
+    """Lets FeatureMatchingGAN's step, once in its `step`-th call on this rank, act before it returns its terms."""
+    real, calls = FeatureMatchingGAN.step, iter(range(1, 10**6))
+
+    def acting(self, *arguments):
+        terms = real(self, *arguments)
+        if next(calls) == step and os.environ["RANK"] == str(rank):
+            act()
+        return terms
+
+    return patch.object(FeatureMatchingGAN, "step", acting)
+
+
+def ended(words: list[str]) -> tuple[int, str, str]:
+    """Status of the command, what it printed on stdout, and on stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main([str(word) for word in words])
+    return status, out.getvalue(), err.getvalue()
+
+
+def signalled(words: list[str], step: int) -> tuple[int, str, str]:
+    with at_step(step, lambda: os.kill(os.getpid(), signal.SIGTERM)):
+        return ended(words)
+
+
+def lost(words: list[str], step: int) -> tuple[int, str, str]:
+    """A rank fails by itself, as no other does."""
+
+    def fail():
+        raise StoppedError("this rank alone fails", 3)
+
+    with at_step(step, fail):
+        return ended(words)
+
+
+def spoiled(words: list[str], step: int) -> tuple[int, str, str]:
+    """A term is NaN on one rank."""
+    real, calls = FeatureMatchingGAN.discriminator_terms, iter(range(1, 10**6))
+
+    def spoil(self, *arguments):
+        terms = real(self, *arguments)
+        if next(calls) == step and os.environ["RANK"] == "1":
+            terms["d/unlabeled"] = terms["d/unlabeled"] * torch.nan
+        return terms
+
+    with patch.object(FeatureMatchingGAN, "discriminator_terms", spoil):
+        return ended(words)
+
+
+def unwritable(words: list[str]) -> tuple[int, str, str]:
+    """The first rank cannot log."""
+
+    def fail(*_):
+        raise OSError("no space")
+
+    with patch.object(RunFolder, "log", fail):
+        return ended(words)
+
+
+def apart(words: list[str]) -> tuple[int, str, str]:
+    """A rank's generator goes its own way."""
+    with patch.object(FeatureMatchingGAN, "end_epoch", lambda self: self.generators["z"].manual_seed(int(os.environ["RANK"]))):
+        return ended(words)
