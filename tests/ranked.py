@@ -32,9 +32,10 @@ from gan_sntg.core.graphs import DrawnNeighborGraph
 from gan_sntg.core.layers import BatchNorm
 from gan_sntg.core.mean_only import MeanOnlyLinear
 from gan_sntg.core.neighbors import nearest
-from gan_sntg.core.parallel import join, started
+from gan_sntg.core.parallel import join
 from gan_sntg.core.ranks import Alone, Scope, stepping
 from gan_sntg.core.record import RunFolder
+from gan_sntg.core.torchrun import started
 from gan_sntg.feature_matching import FeatureMatchingGAN
 from gan_sntg.losses import Matching
 from gan_sntg.teachers import Averaged, Ensemble, NoiseFree, SamePass

@@ -33,10 +33,11 @@ from gan_sntg.commands.stopping import LATER
 from gan_sntg.core.draws import Dropout
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.layers import BatchNorm, BatchNormBias
-from gan_sntg.core.parallel import join, world_size
+from gan_sntg.core.parallel import check_norms
 from gan_sntg.core.ranks import ALONE, Scope, ranks, stepping
 from gan_sntg.core.running_mean import RunningMean
 from gan_sntg.core.team import Team
+from gan_sntg.core.torchrun import world_size
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +113,12 @@ def test_the_rows_of_all_ranks_together_are_the_whole_batch_and_the_whole_draw(w
 
 
 def test_a_batch_norm_that_knows_of_no_ranks_is_refused_where_statistics_are_of_all():
-    method, source = gan(), streams()
+    method = gan()
     method.discriminator.hidden.append(nn.BatchNorm1d(8))
     with pytest.raises(InputError, match="BatchNorm1d takes its statistics over the examples of one process; give --batch_statistics rank"):
-        join(member(0, 2), method, source)
+        check_norms(member(0, 2), method)
+    check_norms(member(0, 2, statistics=Scope.rank), method)
+    check_norms(ALONE, method)
 
 
 def test_an_environment_of_half_a_torchrun_is_refused(monkeypatch):

@@ -21,11 +21,12 @@ from gan_sntg.core.data.whiten import Normalization
 from gan_sntg.core.engine import Method
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.execution import Compiled, use
-from gan_sntg.core.parallel import check_sizes, own_device
+from gan_sntg.core.parallel import check_norms, check_sizes
 from gan_sntg.core.precision import Precision
 from gan_sntg.core.ranks import ALONE, Alone, Scope
 from gan_sntg.core.record import RunFolder
 from gan_sntg.core.replay import Replayed
+from gan_sntg.core.torchrun import own_device
 
 NETS = ("discriminator", "generator", "net")
 PLACE = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else but CARE is what it is
@@ -124,6 +125,7 @@ def built(parser: Parser, options: Namespace, team: Alone) -> Parts:
     torch.manual_seed(options.seed)
     objects = parser.instantiate(options)
     source, method = objects.data, objects.method.to(device)
+    check_norms(team, method)
     for note in source.notes if team.first else []:
         print(note, file=sys.stderr)
     split = choose_split(options, source)

@@ -14,9 +14,9 @@ from gan_sntg.commands.parsing import Parser
 from gan_sntg.commands.seeds import spread
 from gan_sntg.commands.together import Run, train_all
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.parallel import started
 from gan_sntg.core.ranks import Alone
 from gan_sntg.core.record import RunFolder
+from gan_sntg.core.torchrun import started
 
 
 def parser() -> Parser:
