@@ -55,10 +55,17 @@ class Ranks:
         for rank in range(WORLD):
             places.put(rank)
         self.pool = ProcessPoolExecutor(WORLD, context, initializer=begin, initargs=(places, gate, port))
+        self.processes = self(os.getpid)
 
     def __call__(self, function, *arguments) -> list:
         futures = [self.pool.submit(entered, function, *arguments) for _ in range(WORLD)]
-        return [found for _, found in sorted((future.result(timeout=200) for future in futures), key=lambda pair: pair[0])]
+        return [found for _, found in sorted((future.result(timeout=100) for future in futures), key=lambda pair: pair[0])]
+
+    def end(self) -> None:
+        """Processes that wait for each other in vain, too."""
+        for process in self.processes:
+            os.kill(process, signal.SIGKILL)
+        self.pool.shutdown()
 
 
 def begin(places, gate, port: int) -> None:

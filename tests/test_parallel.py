@@ -44,7 +44,7 @@ from gan_sntg.core.torchrun import world_size
 def on_ranks():
     group = Ranks()
     yield group
-    group.pool.shutdown()
+    group.end()
 
 
 def member(rank: int, world: int, pairs: Scope = Scope.all, statistics: Scope = Scope.all) -> Team:
