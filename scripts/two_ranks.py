@@ -3,13 +3,12 @@
 python scripts/two_ranks.py        paired seeds -> results/two_ranks.json, .md    about 15 minutes on two cores
 
 FM-GAN + SNTG and Pi + SNTG on digits with 20 labels: by one process, by two that share pairs and batch statistics, and by two that keep
-to their own. Seconds are those of training, evaluation included, one thread a process, one run at a time.
+to their own. Finished runs are only read.
 """
 
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 
 from gan_sntg.commands.comparison import RESULTS, RUNS, write
 from gan_sntg.commands.study import machine, paired, run_script, summary
@@ -26,30 +25,31 @@ WAYS = {BASE: ([], []), "two ranks": (TWO, []), "two ranks, each for itself": (T
 def trained(config: str, way: str, seed: int) -> dict:
     """The result of a run, trained unless it is there. Raises InputError where training fails."""
     start, more = WAYS[way]
-    folder = RUNS / "two_ranks" / config / way.replace(", ", "_").replace(" ", "_") / str(seed)
-    words = ["--config", f"configs/digits_20/{config}.yaml", *f"--seed {seed} --data_seed {seed} --device cpu --out {folder}".split()]
+    folder = RunFolder(RUNS / "two_ranks" / config / way.replace(", ", "_").replace(" ", "_") / str(seed))
+    if folder.finished:
+        return folder.read_result()
+    words = ["--config", f"configs/digits_20/{config}.yaml", *f"--seed {seed} --data_seed {seed} --device cpu --out {folder.path}".split()]
     done = subprocess.run([sys.executable, *start, "-m", "gan_sntg", "train", *words, *more], capture_output=True, text=True)
     if done.returncode:
-        raise InputError(f"{folder} was not trained:\n{done.stderr}")
-    return RunFolder(Path(folder)).read_result()
+        raise InputError(f"{folder.path} was not trained:\n{done.stderr}")
+    return folder.read_result()
 
 
 def row(results: list[dict], base: list[dict]) -> dict:
-    """Errors of the averaged weights, the difference from those of one process, and seconds."""
+    """Errors of the averaged weights, and the difference from those of one process."""
     errors, others = ([r["test_error_averaged"] for r in found] for found in (results, base))
-    seconds = summary([r["seconds"] for r in results])
-    return {"errors": errors} | summary(errors) | {"minus_base": paired(others, errors), "seconds": seconds}
+    return {"errors": errors} | summary(errors) | {"minus_base": paired(others, errors)}
 
 
 def markdown(rows: dict[str, dict[str, dict]], seeds: int) -> str:
     """A line for each configuration and way."""
-    lines = [f"| digits, 20 labels, {seeds} seeds, averaged weights | test error, % | minus {BASE}, 95 % interval | s a run |"]
-    lines.append("| --- | --- | --- | --- |")
+    lines = [f"| digits, 20 labels, {seeds} seeds, averaged weights | test error, % | minus {BASE}, 95 % interval |"]
+    lines.append("| --- | --- | --- |")
     for config, ways in rows.items():
         for way, r in ways.items():
             low, high = r["minus_base"]["interval"]
             difference = "" if way == BASE else f"{r['minus_base']['mean']:+.2f} ({low:+.2f} to {high:+.2f})"
-            lines.append(f"| {config}, {way} | {r['mean']:.2f} ± {r['std']:.2f} | {difference} | {r['seconds']['mean']:.0f} |")
+            lines.append(f"| {config}, {way} | {r['mean']:.2f} ± {r['std']:.2f} | {difference} |")
     return "\n".join(lines) + "\n"
 
 
