@@ -3,11 +3,11 @@
 import sys
 
 from gan_sntg import __version__
-from gan_sntg.commands import bench, compare, doctor, evaluate, export, graph, predict, sample, splits, train
+from gan_sntg.commands import bench, compare, doctor, evaluate, export, graph, predict, reproduce, sample, splits, train
 from gan_sntg.core.errors import ElsewhereError, InputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
 from gan_sntg.core.torchrun import said_once, world_size
 
-MODULES = train, evaluate, compare, predict, sample, export, splits, graph, doctor, bench
+MODULES = train, reproduce, evaluate, compare, predict, sample, export, splits, graph, doctor, bench
 COMMANDS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 
 
