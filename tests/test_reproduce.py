@@ -240,7 +240,8 @@ def changed(path: Path, **fields) -> None:
         (lambda run: changed(run / "split.json", sha256="0" * 64), "the data (sha256) of"),
         (lambda run: changed(run / "result.json", split_sha256="0" * 64), "the split (sha256) of"),
         (lambda run: precision(run, "bfloat16"), "precision: bfloat16 there, float32 asked for"),
-        (lambda run: precision(run, None), "precision: None there"),
+        (lambda run: precision(run, "float12"), "holds no configuration of a run"),
+        (lambda run: precision(run, "os.system"), "holds no configuration of a run"),
     ],
 )
 def test_runs_of_other_data_splits_or_precision_are_not_averaged(checkout, whole, command, engine, monkeypatch, tmp_path, change, said):
@@ -252,6 +253,17 @@ def test_runs_of_other_data_splits_or_precision_are_not_averaged(checkout, whole
     status, out, err = command("reproduce", "two", "--out", tmp_path / "mixed")
     assert status == 2 and said in err and "mixed/tiny/fm_gan_sntg/1" in err
     assert here.ran == [] and not (tmp_path / "mixed" / "report").exists()
+
+
+def test_a_run_that_is_older_than_an_option_counts_as_its_default(checkout, whole, command, engine, monkeypatch, tmp_path):
+    monkeypatch.chdir(checkout)
+    shutil.copytree(whole, tmp_path / "older")
+    for path in (tmp_path / "older").rglob("result.json"):
+        config = json.loads(path.read_text())["config"]
+        changed(path, config={name: value for name, value in config.items() if name != "pair_scope"})
+    engine()
+    assert command("reproduce", "two", "--out", tmp_path / "older").status == 0
+    assert reports(tmp_path / "older") == reports(whole)
 
 
 def precision(run: Path, name: str | None) -> None:

@@ -1,9 +1,14 @@
 """What came out of the cells of a grid? Results of finished runs by row and column; runs that were not made alike are refused."""
 
+import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
+
+from gan_sntg.commands.building import config_parser, identity
 from gan_sntg.commands.grids import Cell, Grid
 from gan_sntg.commands.statistics import difference, summary
 from gan_sntg.commands.train import flat
@@ -39,7 +44,11 @@ def found(cell: Cell) -> Found:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder.split} cannot be read ({error}); delete {cell.folder} and run the same command again") from error
     errors = {"last": result["test_error_last"], "averaged": result["test_error_averaged"]} | chosen(folder)
-    config = asked_for(flat(result["config"]), cell)
+    own = {name: value for name, value in result["config"].items() if name not in SEEDS}
+    try:
+        config = asked_for(completed(json.dumps(own).replace(str(cell.files), "{files}")), cell)
+    except InputError as error:
+        raise InputError(f"{folder.result} holds no configuration of a run ({error}); move {cell.folder} away") from error
     rolled_back = result.get("rolled_back_from_step") is not None
     environment = sessions[-1] if sessions else {}
     return Found(cell.folder, cell.seed, errors, result["seconds"], config, result["split_sha256"], data, environment, rolled_back)
@@ -48,6 +57,13 @@ def found(cell: Cell) -> Found:
 def asked_for(config: dict[str, str], cell: Cell) -> dict[str, str]:
     """A run's flat configuration without what is its own: seeds, and the names of files beside it."""
     return {name: value.replace(str(cell.files), "{files}") for name, value in config.items() if name not in SEEDS}
+
+
+@cache
+def completed(config: str) -> dict[str, str]:
+    """A configuration (JSON) of `train`, flat, with the defaults of options that are newer than it. Raises InputError."""
+    reader = config_parser()
+    return flat(identity(yaml.safe_load(reader.dump(reader.parse_object(json.loads(config)), skip_unset=False))))
 
 
 def chosen(folder: RunFolder) -> dict[str, float]:
