@@ -95,7 +95,7 @@ def draw_noise(grid: Grid, runs: Runs, path: Path, shares: dict[str, float]) -> 
     for column, rows in by_column(grid, runs).items():
         for name, found in rows.items():
             table.setdefault(name, {})[shares[column]] = [100 - run.errors["averaged"] for run in found]
-    save_noise(file := path.with_name(f"{path.name}.png"), table, grid.title)
+    save_noise(file := path.with_name(f"{path.name}.png"), table, grid.of or grid.title)
     return [file]
 
 

@@ -109,7 +109,7 @@ def attempted(engine: Engine | None, tasks: list[Task], remaining: Remaining) ->
                 continue  # its time is over
             if outcome.status:
                 failed.append(outcome)
-            console.print(remaining.line(outcome), markup=False)
+            console.print(remaining.line(outcome), markup=False, soft_wrap=True)
             status.update(remaining.text())
     return failed
 
