@@ -2,7 +2,7 @@
 
 python scripts/grid_kills.py     -> results/grid_kills.json, .md
 
-`whole` is `gan-sntg reproduce digits --seeds 0..1` in one go; `killed` got a SIGKILL after a third and after two thirds of its cells; `ray` ran
+`whole` is `gan-sntg reproduce digits --seeds 0..1` in one go; `killed` got a SIGKILL after a third and two thirds of its cells; `ray` ran
 on two workers of one CPU (Ray's own cluster for tests), one of which was taken away after a third. Reports in Markdown, CSV and LaTeX are
 compared byte by byte, JSON but for seconds.
 """
