@@ -22,6 +22,7 @@ from gan_sntg.core.graphs import DrawnNeighborGraph, PairGraph, TeacherGraph
 from gan_sntg.core.networks import Classifier
 from gan_sntg.core.optim import Adam, set_learning_rate, trainable
 from gan_sntg.core.pairs import all_pairs
+from gan_sntg.core.ranks import ranks
 from gan_sntg.core.schedules import Schedule, ramp_up
 from gan_sntg.core.weight_norm import data_dependent_init
 
@@ -128,7 +129,9 @@ class Objective(Method):
     def weighted(self, found: Pass, t: int) -> Terms:
         """The terms of these passes in epoch t."""
         logits, y = found.labeled
-        share = (y != UNLABELED).sum().clamp(min=1) / len(y) if self.divisor is Divisor.labeled else 1.0
+        share = 1.0
+        if self.divisor is Divisor.labeled:
+            share = ranks().total((y != UNLABELED).sum()).clamp(min=1) / (len(y) * ranks().world)
         terms = {"net/labeled": supervised_loss(logits, y) / share}
         if weight := self.consistency_weight_at(t):
             terms["net/consistency"] = weight * self.divergence(*found.consistency)
@@ -166,8 +169,10 @@ class Objective(Method):
     def view(self, batch: Batch) -> View:
         """The images of the step, mirrored; of two streams the labelled first, the labels of the others hidden."""
         views = [v for name in self.views if (v := getattr(batch, name)) is not None]
-        if self.graph_weight and (chosen := self.graph.companions(views[-1].index, self.generators["graph"])) is not None:
-            views[-1] = self.pool.view(chosen)
+        if self.graph_weight:
+            (every,) = ranks().paired(views[-1].index)
+            if (chosen := self.graph.companions(every, self.generators["graph"])) is not None:
+                views[-1] = self.pool.view(ranks().unpaired(chosen))
         if len(views) == 2:
             views[1] = views[1]._replace(y=torch.full_like(views[1].y, UNLABELED))
         x, y, index = (torch.cat(parts) for parts in zip(*views, strict=True))
@@ -184,8 +189,9 @@ class Objective(Method):
     def graph_term(self, found: Pass) -> Tensor:
         """R_S over the images of the pass, in an order drawn anew so that halves mix all kinds."""
         generator = self.generators["graph"]
-        order = torch.randperm(len(found.h), generator=generator, device=found.h.device)
-        h, targets, y, index = (part[order] for part in (found.h, found.targets, found.view.y, found.view.index))
+        paired = ranks().paired(found.h, found.targets, found.view.y, found.view.index)
+        order = torch.randperm(len(paired[0]), generator=generator, device=found.h.device)
+        h, targets, y, index = (part[order] for part in paired)
         pairs = self.graph.pairs(self.pairing(len(h), generator), order)
         return pair_loss(h, pairs, self.graph.weights(targets, y, index, *pairs), self.margin, self.distance)
 

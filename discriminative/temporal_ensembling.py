@@ -5,6 +5,7 @@ from torch import Tensor
 
 from discriminative.objective import Objective
 from gan_sntg.core.data.streams import View
+from gan_sntg.core.ranks import ranks
 
 
 class TemporalEnsembling(Objective):
@@ -28,7 +29,8 @@ class TemporalEnsembling(Objective):
         """The de-biased ensemble of earlier epochs; while training, the present prediction is kept for `end_epoch`."""
         p, index = logits.softmax(1), view.index
         if self.training:
-            self.latest[index], self.seen[index] = p, torch.ones_like(index, dtype=torch.bool)
+            every = ranks().gathered(index)
+            self.latest[every], self.seen[every] = ranks().gathered(p), torch.ones_like(every, dtype=torch.bool)
         epochs = self.epochs[index].unsqueeze(1)
         return torch.where(epochs > 0, self.ensemble[index] / (1 - self.alpha**epochs).clamp(min=1e-12), p)
 

@@ -14,6 +14,7 @@ from gan_sntg.core.engine import Terms
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.layers import frozen_statistics
 from gan_sntg.core.precision import exactly
+from gan_sntg.core.ranks import ranks
 
 
 class GraphPass(Enum):
@@ -94,7 +95,8 @@ class VAT(Objective):
     def direction(self, x: Tensor, targets: Tensor, noise: Tensor) -> Tensor:
         """Unit vectors d [B, ...] of steepest KL(targets || f(x + d)) by power iteration; noise: the state all passes draw from."""
         generator = self.generators["direction"]
-        d = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+        form = {"generator": generator, "device": x.device, "dtype": x.dtype}
+        d = ranks().drawn(len(x), lambda n: torch.randn((n, *x.shape[1:]), **form))
         rounded = torch.is_autocast_enabled(x.device.type)
         with exactly(x.device):
             if rounded:  # the difference of two precisions would drown that of x and x + d

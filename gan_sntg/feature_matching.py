@@ -12,6 +12,7 @@ from gan_sntg.core.draws import drawing_from
 from gan_sntg.core.engine import Method, Terms
 from gan_sntg.core.graph import Distance, Graph, Pairing, pair_loss
 from gan_sntg.core.optim import AdamInside, set_learning_rate, trainable
+from gan_sntg.core.ranks import ranks
 from gan_sntg.core.schedules import linear_tail, ramp_up
 from gan_sntg.core.weight_norm import data_dependent_init, fixed_weights, starts_from_data
 from gan_sntg.losses import Matching, fake_loss, real_loss
@@ -133,7 +134,7 @@ class FeatureMatchingGAN(Method):
             with torch.no_grad():
                 h_real, _ = self.discriminate(real)
             h_fake, _ = self.discriminate(self.generate(len(real)))
-        return {"g/matching": self.matching(h_real, h_fake)}
+        return {"g/matching": self.matching(ranks().means(h_real), ranks().means(h_fake))}
 
     def in_force(self, t: int | None = None) -> tuple:
         """The graph's weight, which G's terms do not depend on."""
@@ -148,6 +149,7 @@ class FeatureMatchingGAN(Method):
         generator = self.generators["graph"]
         targets = torch.cat([self.teacher.targets(self.discriminator, view, logits, generator) for view, _, logits in views])
         h, y = torch.cat([h for _, h, _ in views]), torch.cat([view.y for view, _, _ in views])
+        h, y, targets = ranks().paired(h, y, targets)
         if len(views) > 1:
             order = torch.randperm(len(h), generator=generator, device=h.device)
             h, y, targets = h[order], y[order], targets[order]
@@ -165,7 +167,8 @@ class FeatureMatchingGAN(Method):
     def draw_z(self, n: int) -> Tensor:
         """z [n, latent], uniform in [0, 1]."""
         generator, like = self.generators["z"], next(self.generator.parameters())
-        return torch.rand(n, self.generator.latent, generator=generator, device=generator.device, dtype=like.dtype)
+        latent, form = self.generator.latent, {"device": generator.device, "dtype": like.dtype}
+        return ranks().drawn(n, lambda rows: torch.rand(rows, latent, generator=generator, **form))
 
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
         """Learning rate and graph's weight of the last step, and the figures of `gan_telemetry`."""

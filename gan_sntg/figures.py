@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from matplotlib import image
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -83,6 +84,21 @@ def save_noise(path: Path, table: dict[str, dict[float, list[float]]], title: st
     axes.set_xticks(sorted({p for row in table.values() for p in row}))
     axes.set_ylim(0, 102)  # room for a marker at 100
     axes.legend(title="mean ± standard deviation of n runs", **LEGEND)
+    save_figure(path, figure)
+
+
+def save_pictures(path: Path, pictures: dict[str, Path]) -> None:
+    """Write 1 to 4 image files side by side as PNG (Fig. 6), under their names. Raises InputError for none, or more."""
+    if not 1 <= len(pictures) <= 4:
+        raise InputError(f"{len(pictures)} pictures do not fit side by side; give 1 to 4")
+    images = [image.imread(file) for file in pictures.values()]
+    width, height = sum(i.shape[1] for i in images), max(i.shape[0] for i in images)
+    figure = Figure(figsize=(2 * (width + 20 * len(images)) / 100, (2 * height + 60) / 100), layout="constrained")
+    every = figure.subplots(1, len(images), squeeze=False, width_ratios=[i.shape[1] for i in images])[0]
+    for axes, name, pixels in zip(every, pictures, images, strict=True):
+        axes.imshow(pixels, cmap="gray", vmin=0, vmax=1 if pixels.dtype.kind == "f" else 255, interpolation="nearest")
+        axes.set_title(name, fontsize=14)
+        axes.set_axis_off()
     save_figure(path, figure)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gan_sntg.core.average import Average
 from gan_sntg.core.data.streams import View
 from gan_sntg.core.execution import Plain
+from gan_sntg.core.ranks import ranks
 
 
 class Teacher(nn.Module, ABC):
@@ -103,6 +104,7 @@ class Ensemble(Teacher):
         visits = self.visits[index].unsqueeze(1)
         before = self.ensemble[index] / (1 - self.alpha**visits).clamp(min=1e-12)
         if net.training:
-            self.ensemble[index] = self.alpha * self.ensemble[index] + (1 - self.alpha) * p
+            index, seen = ranks().gathered(index), ranks().gathered(p)
+            self.ensemble[index] = self.alpha * self.ensemble[index] + (1 - self.alpha) * seen
             self.visits[index] += 1
         return torch.where(visits > 0, before, p)

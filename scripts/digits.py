@@ -1,23 +1,18 @@
-"""How far does each method bring down the error on digits with 20 labels, and does SNTG help it?
+"""Which options does each method get on digits with 20 labels? Chosen on validation images.
 
-python scripts/digits.py search    tunes on validation images          -> results/digits_20_search.json
-python scripts/digits.py table     10 paired seeds on the test images  -> results/digits_20.json, .md
+python scripts/digits.py search    -> results/digits_20_search.json; `gan-sntg reproduce digits` then makes the table
 
---methods makes some rows anew and keeps the others; each row notes the command that made it. The search makes six trials of each
-discriminative method and two of its SNTG at 3 seeds; eight of the labels alone and of FM-GAN and twelve of FM-GAN's SNTG at 3 seeds,
-the best four of each at 9 seeds.
+--methods searches some rows anew and keeps the others; each row notes the command that made it. Six trials of each discriminative method
+and two of its SNTG at 3 seeds; eight of the labels alone and of FM-GAN and twelve of FM-GAN's SNTG at 3 seeds, the best four of each at 9.
 """
 
 import random
 
-from gan_sntg.commands.comparison import Comparison, without_and_with
-from gan_sntg.commands.study import Trial, arguments, grid
+from gan_sntg.commands.grids import load_grid
+from gan_sntg.commands.search import Search
+from gan_sntg.commands.study import Trial, grid
 
-FAMILY = ["supervised", "pi_model", "temporal_ensembling", "mean_teacher", "vat", "vat_ent", "fm_gan"]
 SNTG = "_sntg"  # what the name of a row with SNTG ends in
-METHODS = [row for name in FAMILY for row in (name, name + SNTG)]
-# Weight of SNTG in the row of the labels alone, whose YAML has none: chosen by the search.
-SUPERVISED_SNTG = {"graph_weight": "1.0"}
 RATES, CONSISTENCY = ["0.001", "0.003"], ["3", "10", "30"]
 GRIDS = {
     "supervised": {"learning_rate": ["0.0003", "0.001", "0.003", "0.01"], "schedule.init_args.epochs": [".inf", "150"]},
@@ -40,14 +35,6 @@ GAN_GRAPH_GRID = {
 }
 
 
-def words(row: str) -> list[str]:
-    """The command line of a row, but for its seeds."""
-    words = ["--config", f"configs/digits_20/{row.removesuffix(SNTG)}.yaml"]
-    if not row.endswith(SNTG):
-        return [*words, "--method.graph_weight", "0"]
-    return words + arguments(SUPERVISED_SNTG if row.startswith("supervised") else {})
-
-
 def trials_of(row: str) -> list[Trial]:
     """What the search tries."""
     if row == "fm_gan_sntg":
@@ -55,18 +42,15 @@ def trials_of(row: str) -> list[Trial]:
     return grid(GRAPH_GRID if row.endswith(SNTG) else GRIDS[row])
 
 
-COMPARISON = Comparison(
+GRID = load_grid("digits")
+SEARCH = Search(
     script="digits",
     name="digits_20",
-    heading="digits, 20 labels, 10 seeds",
-    rows={row: words(row) for row in METHODS},
-    pairs=without_and_with(FAMILY, "supervised"),
-    seeds=range(10),
-    words="--interval_epochs 50".split(),
-    trials={row: trials_of(row) for row in METHODS},
+    rows={row.key: GRID.words(row, column) for row, column in GRID.pairs()},
+    trials={row: trials_of(row) for row in GRID.rows},
     stages=[range(100, 103)],
     longer={row: [range(100, 103), range(100, 109)] for row in ("supervised", "fm_gan", "fm_gan_sntg")},
 )
 
 if __name__ == "__main__":
-    COMPARISON.main(__doc__)
+    SEARCH.main(__doc__)

@@ -8,13 +8,10 @@ Errors are those of the averaged classifier in metrics.jsonl.
 import argparse
 from pathlib import Path
 
-import torch
-
-from gan_sntg.commands.study import finished, run_script
+from gan_sntg.commands.picturing import curve
+from gan_sntg.commands.study import run_script
 from gan_sntg.core.errors import InputError
-from gan_sntg.figures import Curve, save_curves
-
-ERROR = "test_error/averaged"
+from gan_sntg.figures import save_curves
 
 
 def named(words: list[str]) -> dict[str, list[str]]:
@@ -26,18 +23,6 @@ def named(words: list[str]) -> dict[str, list[str]]:
     if len(dict(pairs)) < len(pairs):
         raise InputError("--runs has a name twice; give all run folders of one curve together, with commas between")
     return {name: runs.split(",") for name, runs in pairs}
-
-
-def curve(name: str, runs: list[str]) -> Curve:
-    """Raises InputError where a run is not finished or was measured after other epochs than the first."""
-    rows = [[(row["epoch"], row.get(ERROR)) for row in finished(run).rows()] for run in runs]
-    epochs = [epoch for epoch, _ in rows[0]]
-    for run, found in zip(runs, rows, strict=True):
-        if not found or [epoch for epoch, _ in found] != epochs:
-            raise InputError(f"{run} was not measured after the same epochs as {runs[0]}; give {name} runs of one length and interval")
-        if any(error is None for _, error in found):
-            raise InputError(f"{run} has rows without {ERROR} in its metrics.jsonl; train it again")
-    return Curve(torch.tensor(epochs), torch.tensor([[error for _, error in found] for found in rows], dtype=torch.float64))
 
 
 def main(arguments: list[str]) -> None:

@@ -10,29 +10,14 @@ import contextlib
 import io
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from gan_sntg.commands.building import Parts
 from gan_sntg.commands.evaluate import class_names, load
+from gan_sntg.commands.picturing import chosen, features
 from gan_sntg.commands.study import finished, run_script, title
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.evaluate import outputs_of
 from gan_sntg.scatter import PROJECTIONS, Embedding, project, save_embedding
-
-
-def chosen(parts: Parts, n: int) -> Tensor:
-    """Indices [n] of test examples, all where there are fewer; the same for every run on the same data. Raises InputError for n < 3."""
-    if n < 3:
-        raise InputError(f"--n {n}: give at least 3 test examples")
-    return torch.randperm(len(parts.source.test_y), generator=torch.Generator().manual_seed(0))[:n]
-
-
-def features(parts: Parts, index: Tensor) -> Tensor:
-    """h [n, D] of the averaged classifier, on the CPU."""
-    x = parts.source.test_x[index].to(parts.device)
-    return outputs_of(parts.method.classifiers["averaged"], x, parts.normalization)[0].cpu()
 
 
 def write_projector(folder: Path, step: int, h: Tensor, labels: list[str], x: Tensor) -> None:

@@ -1,12 +1,12 @@
-"""What do the discriminative methods reach on the first 10,000 images of MNIST with 100 labels, with and without SNTG, on a CPU?
+"""Which options do the discriminative methods get on the first 10,000 images of MNIST with 100 labels? Chosen on validation images.
 
-python scripts/mnist10k.py search    tunes on validation images         -> results/mnist10k_100_search.json
-python scripts/mnist10k.py table     2 paired seeds on the test images  -> results/mnist10k_100.json, .md
+python scripts/mnist10k.py search    -> results/mnist10k_100_search.json; `gan-sntg reproduce mnist-cpu` then makes the table
 
 Trials of SNTG start from the YAML, which holds the choice without it.
 """
 
-from gan_sntg.commands.comparison import Comparison, without_and_with
+from gan_sntg.commands.grids import load_grid
+from gan_sntg.commands.search import Search
 from gan_sntg.commands.study import grid
 
 # Runs of the search are 8 epochs long in place of 20, and so are their ramps shorter.
@@ -18,27 +18,16 @@ WEIGHTS = {"pi_model": ["30", "100"], "temporal_ensembling": ["3", "10", "30", "
 TRIALS = {name: grid({"max_weight": weights, "ramp_epochs": RAMP}) for name, weights in WEIGHTS.items()}
 TRIALS |= {f"{name}_sntg": grid({"graph_weight": GRAPH_WEIGHTS, "ramp_epochs": RAMP}) for name in WEIGHTS}
 TRIALS |= {"vat_ent": grid({"epsilon": ["6", "9"]}), "vat_ent_sntg": grid({"graph_weight": GRAPH_WEIGHTS, "graph_ramp_epochs": RAMP})}
-ENDS = {"": ["--method.graph_weight", "0"], "_sntg": []}
 
-
-def words(name: str, *others: str) -> list[str]:
-    """The command line of a row, but for its seeds."""
-    return ["--config", f"configs/mnist10k_100/{name}.yaml", *others]
-
-
-COMPARISON = Comparison(
+GRID = load_grid("mnist-cpu")
+SEARCH = Search(
     script="mnist10k",
     name="mnist10k_100",
-    heading="10,000 images of MNIST, 100 labels, 2 seeds",
-    rows={"supervised": words("supervised")}
-    | {f"{name}{end}": words(name, *more) for name in [*WEIGHTS, "vat_ent"] for end, more in ENDS.items()},
-    pairs=without_and_with([*WEIGHTS, "vat_ent"], "supervised"),
-    seeds=range(2),
-    words=[],
+    rows={row.key: GRID.words(row, column) for row, column in GRID.pairs()},
     trials=TRIALS,
     stages=[range(100, 101)],
-    search_words=SHORT.split(),
+    words=SHORT.split(),
 )
 
 if __name__ == "__main__":
-    COMPARISON.main(__doc__)
+    SEARCH.main(__doc__)

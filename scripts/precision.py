@@ -18,7 +18,7 @@ def ways(config: str, *ways: tuple[str, list[str]]) -> dict[str, list[str]]:
 def comparison(name: str, heading: str, rows: dict[str, list[str]], seeds: range, words: str) -> Comparison:
     """Each other row is compared with the float32 row of its method."""
     pairs = [(row, f"{row.split()[0]} float32") for row in rows if not row.endswith("float32")]
-    return Comparison("precision", name, heading, rows, pairs, seeds, words.split(), trials={}, stages=[])
+    return Comparison("precision", name, heading, rows, pairs, seeds, words.split())
 
 
 COMPARISONS = [
@@ -41,4 +41,4 @@ COMPARISONS = [
 
 if __name__ == "__main__":
     for made in COMPARISONS:
-        made.table(list(made.rows), processes=2)
+        made.table(processes=2)

@@ -3,8 +3,8 @@
 python scripts/samples.py digits     FM-GAN without and with SNTG on digits with 20 labels, ten seeds -> results/samples_digits.json, .md
 python scripts/samples.py mnist      the same on MNIST with 100 labels at a tenth of the length, three seeds -> results/samples_mnist.*
 
-The runs are those of scripts/digits.py and scripts/mnist_tenth.py: unfinished ones are trained first. 50,000 samples of each, against the
-training images, in the features of the classifier in runs/classifiers (configs/digits_all, configs/mnist_all).
+The runs are those of GRIDS below, which are trained first where they are not finished. 50,000 samples of each, against the training images,
+in the features of the classifier in runs/classifiers (configs/digits_all, configs/mnist_all).
 """
 
 import argparse
@@ -12,34 +12,45 @@ import contextlib
 import io
 from pathlib import Path
 
-from digits import COMPARISON as DIGITS
-from mnist_tenth import COMPARISON as MNIST
+from jsonargparse import Namespace
 
-from gan_sntg.commands import evaluate
-from gan_sntg.commands.comparison import RESULTS, Comparison, write
-from gan_sntg.commands.study import machine, paired, run_all, summary
+from gan_sntg.commands import evaluate, reproduce
+from gan_sntg.commands.comparison import RESULTS, write
+from gan_sntg.commands.grids import load_grid
+from gan_sntg.commands.planning import asked
+from gan_sntg.commands.study import machine, paired, summary
 from gan_sntg.provenance import Measurement, comparable, measurements
 
-ROWS = {"digits": (DIGITS, "fm_gan", "fm_gan_sntg"), "mnist": (MNIST, "100/fm_gan", "100/fm_gan_sntg")}
+GRIDS = {  # words of `gan-sntg reproduce`, of the rows fm_gan and fm_gan_sntg
+    "digits": ["digits", "--only", "*/fm_gan*", "--seeds", "0..9"],
+    "mnist": "table4 --only mnist_100/fm_gan* --seeds 0..2 --scale 0.1 -- --precision bfloat16 --interval_epochs 3".split(),
+}
+WITHOUT, WITH = "fm_gan", "fm_gan_sntg"
 HEADINGS = {"digits": "digits, 20 labels, 10 seeds", "mnist": "MNIST, 100 labels, 30 epochs of 300, 3 seeds"}
 BETTER = {"is": "higher", "fid": "lower", "kid": "lower", "precision": "higher", "recall": "higher"}
 
 
 def main(name: str, processes: int) -> None:
     """Train what is not trained, score what is not scored, write both files."""
-    comparison, without, with_sntg = ROWS[name]
-    jobs = {(row, seed): comparison.folder(row, seed) for row in (without, with_sntg) for seed in comparison.seeds}
-    run_all({folder: comparison.at(*job) for job, folder in jobs.items()}, processes)
-    for folder in jobs.values():
+    options = reproduce.parser().parse_args(["--processes", str(processes), *GRIDS[name]])
+    folders = trained(options)
+    for folder in (folder for row in folders.values() for folder in row):
         if not measurements(Path(folder)):
             score(folder)
-    found = comparable({folder: measurements(Path(folder)) for folder in jobs.values()})
-    rows = {row: recorded(comparison, row, found) for row in (without, with_sntg)}
-    differences = {key: paired(rows[without][key]["values"], rows[with_sntg][key]["values"]) for key in rows[without]}
+    found = comparable({folder: measurements(Path(folder)) for row in folders.values() for folder in row})
+    rows = {row: recorded([found[folder] for folder in own]) for row, own in folders.items()}
+    differences = {key: paired(rows[WITHOUT][key]["values"], rows[WITH][key]["values"]) for key in rows[WITHOUT]}
     out = {"command": f"python scripts/samples.py {name}"} | machine() | {"provenance": next(iter(found.values())).provenance}
     write(f"samples_{name}", out | {"rows": rows, "with SNTG - without": differences})
     (RESULTS / f"samples_{name}.md").write_text(markdown(HEADINGS[name], rows, differences))
     print(markdown(HEADINGS[name], rows, differences))
+
+
+def trained(options: Namespace) -> dict[str, list[str]]:
+    """The run folders of each row, by seed, all finished."""
+    reproduce.run(options)
+    cells, _, _ = asked(load_grid(options.grid), options)
+    return {row: [str(cell.folder) for cell in cells if cell.row == row] for row in (WITHOUT, WITH)}
 
 
 def score(folder: str) -> None:
@@ -48,10 +59,9 @@ def score(folder: str) -> None:
         evaluate.run(evaluate.parser().parse_args([folder, "--fidelity", "--device", "cpu"]))
 
 
-def recorded(comparison: Comparison, row: str, found: dict[str, Measurement]) -> dict[str, dict]:
+def recorded(own: list[Measurement]) -> dict[str, dict]:
     """Of each score: its value at every seed, mean and deviation over them, and half the width of each run's own interval."""
-    own = [found[comparison.folder(row, seed)].scores for seed in comparison.seeds]
-    columns = {key: [scores[key] for scores in own] for key in own[0]}
+    columns = {key: [m.scores[key] for m in own] for key in own[0].scores}
     return {
         key: {"values": [s.value for s in column], "halfwidths": [s.high - s.value for s in column]} | summary([s.value for s in column])
         for key, column in columns.items()
@@ -71,7 +81,7 @@ def markdown(heading: str, rows: dict[str, dict], differences: dict[str, dict]) 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=[*ROWS])
+    parser.add_argument("what", choices=[*GRIDS])
     parser.add_argument("--processes", type=int, default=2, help="runs at once, of one thread each")
     options = parser.parse_args()
     main(options.what, options.processes)

@@ -10,6 +10,7 @@ from torch import nn
 
 from gan_sntg.core.draws import Dropout, GaussianNoise
 from gan_sntg.core.errors import InputError
+from gan_sntg.core.layers import BatchNorm
 from gan_sntg.core.mean_only import MeanOnly
 from gan_sntg.core.networks import ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
 
@@ -53,7 +54,7 @@ def test_the_small_convnet_is_that_of_the_source(shape):
 def test_vats_convnet_is_that_of_the_source(shape, top_bn):
     net, shapes = VATConvNet(shape, 10, top_bn=top_bn), thirteen(shape[0], 10)
     weighted = [m for m in net.modules() if isinstance(m, LAYERS)]
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    norms = [m for m in net.modules() if isinstance(m, BatchNorm)]
     assert [tuple(m.weight.shape) for m in weighted] == shapes
     assert [m.num_features for m in norms] == [s[0] for s in (shapes if top_bn else shapes[:-1])]
     assert {(m.eps, m.momentum, m.affine) for m in norms} == {(1e-6, 0.01, True)}

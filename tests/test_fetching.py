@@ -5,11 +5,13 @@ import io
 import os
 import pickle
 import tarfile
+import threading
+import time
 
 import pytest
 import torchvision
 
-from gan_sntg.core.data.fetching import confined_archives
+from gan_sntg.core.data.fetching import confined_archives, fetch
 from gan_sntg.core.data.sources import CIFAR10, CIFAR100, MNIST
 from gan_sntg.core.errors import InputError
 
@@ -95,3 +97,21 @@ def test_a_damaged_file_that_lies_there_is_refused_as_without_a_download(publish
     (root / MNIST.files[0]).write_bytes(b"more damaged")
     with pytest.raises(InputError, match="train-images-idx3-ubyte is not the published file"):
         MNIST(str(root), download=True)
+
+
+def test_who_fetches_into_a_folder_that_another_is_fetching_into_waits_and_finds_its_files(tmp_path):
+    order, root = [], str(tmp_path / "new")
+
+    class Fetcher:
+        def download(self):
+            order.append(("begins", (tmp_path / "new" / "file").exists()))
+            time.sleep(0.1)
+            (tmp_path / "new" / "file").touch()
+            order.append(("ends", True))
+
+    threads = [threading.Thread(target=fetch, args=[Fetcher, root]) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert order == [("begins", False), ("ends", True), ("begins", True), ("ends", True)]

@@ -111,6 +111,25 @@ def test_a_folder_with_other_things_or_a_file_is_refused_and_an_empty_folder_is_
             RunFolder(path).check_unused()
 
 
+def test_what_a_run_left_that_was_killed_before_its_config_was_written_is_no_other_thing(tmp_path):
+    folder = opened(tmp_path / "run")
+    folder.release()
+    folder.writer.close()
+    for path in [folder.config, folder.metrics, folder.environment, *folder.tensorboard.iterdir()]:
+        path.unlink()
+    (folder.path / ".config.yaml.tmp").write_text("half of")
+    folder.check_unused()
+    (folder.samples / "mine.png").write_text("mine")
+    with pytest.raises(InputError, match="is not a run folder"):
+        folder.check_unused()
+
+
+def test_a_manifest_that_someone_put_into_a_folder_is_not_overwritten(tmp_path):
+    (tmp_path / "split.json").write_text("mine")
+    with pytest.raises(InputError, match="is not a run folder"):
+        RunFolder(tmp_path).check_unused()
+
+
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="file/run cannot be written .*choose another folder with --out"):

@@ -3,7 +3,6 @@
 import json
 import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -20,15 +19,16 @@ def script(monkeypatch, tmp_path) -> dict:
     Path("results").mkdir()
     monkeypatch.syspath_prepend(str(SCRIPTS))
     made = runpy.run_path(str(SCRIPTS / "samples.py"))["main"].__globals__
-    comparison = SimpleNamespace(seeds=range(3), folder=lambda row, seed: f"runs/{row}/{seed}", at=lambda row, seed: [row, str(seed)])
-    monkeypatch.setitem(made, "ROWS", {"digits": (comparison, "a", "b")})
-    monkeypatch.setitem(made, "run_all", lambda jobs, processes: [Path(out).mkdir(parents=True, exist_ok=True) for out in jobs])
+    folders = {row: [f"runs/{row}/{seed}" for seed in range(3)] for row in ("fm_gan", "fm_gan_sntg")}
+    for folder in (folder for own in folders.values() for folder in own):
+        Path(folder).mkdir(parents=True)
+    monkeypatch.setitem(made, "trained", lambda options: folders)
 
     def score(folder: str) -> None:
         row, seed = Path(folder).parts[-2:]
-        value = 10 * (int(seed) + 1) - (row == "b")
+        value = 10 * (int(seed) + 1) - (row == "fm_gan_sntg")
         scores = {"fid_digits": Score(value, value - 2, value + 2), "recall_digits": Score(0.5, 0.4, 0.6)}
-        samples = 50 if (row, seed) == ("b", "2") and made.get("odd") else 100
+        samples = 50 if (row, seed) == ("fm_gan_sntg", "2") and made.get("odd") else 100
         record(Path(folder), Measurement({"samples": samples}, {"epoch": 1}, scores))
 
     monkeypatch.setitem(made, "score", score)
@@ -38,7 +38,8 @@ def script(monkeypatch, tmp_path) -> dict:
 def test_the_table_has_means_over_seeds_and_paired_differences(script):
     script["main"]("digits", 1)
     found = json.loads(Path("results/samples_digits.json").read_text())
-    assert found["rows"]["a"]["fid_digits"]["values"] == [10, 20, 30] and found["rows"]["b"]["fid_digits"]["halfwidths"] == [2, 2, 2]
+    rows = found["rows"]
+    assert rows["fm_gan"]["fid_digits"]["values"] == [10, 20, 30] and rows["fm_gan_sntg"]["fid_digits"]["halfwidths"] == [2, 2, 2]
     assert found["with SNTG - without"]["fid_digits"]["mean"] == -1 and found["provenance"] == {"samples": 100}
     line = "| fid_digits | lower | 20.000 ± 10.000 | 19.000 ± 10.000 | -1.000 | -1.000 to -1.000 |"
     assert line in Path("results/samples_digits.md").read_text().splitlines()

@@ -20,9 +20,12 @@ from gan_sntg.core.data.whiten import Normalization
 from gan_sntg.core.engine import Method
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.execution import Compiled, use
+from gan_sntg.core.parallel import check_norms, check_sizes
 from gan_sntg.core.precision import Precision
+from gan_sntg.core.ranks import ALONE, Alone, Scope
 from gan_sntg.core.record import RunFolder
 from gan_sntg.core.replay import Replayed
+from gan_sntg.core.torchrun import own_device
 
 NETS = ("discriminator", "generator", "net")
 PLACE = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else but CARE is what it is
@@ -62,6 +65,8 @@ def config_parser() -> Parser:
     parser.add_argument("--precision", type=Precision, default=Precision.float32, help="of products in training; bfloat16 is faster")
     parser.add_argument("--compile", type=bool, default=False, help="compile the networks while training; pays on small ones")
     parser.add_argument("--cuda_graphs", type=bool, default=True, help="on a GPU, record a step and replay it: the same numbers, sooner")
+    parser.add_argument("--pair_scope", type=Scope, default=Scope.all, help="by torchrun: pairs of the graph within each rank or of all")
+    parser.add_argument("--batch_statistics", type=Scope, default=Scope.all, help="by torchrun: batch norms within each rank or over all")
     parser.add_argument("--threads", type=int | None, default=None, help="CPU threads; part of the run, for sums depend on it")
     parser.add_argument("--split", type=str | None, default=None, help="manifest (split.json) to use instead of choosing labels")
     parser.add_argument("--out", type=str | None, default=None, help="run folder; default runs/<config>-seed<seed>-<hash>")
@@ -99,16 +104,19 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def build(parser: Parser, options: Namespace) -> Parts:
-    """Everything that a run needs, on its device, as before the first step. Raises InputError; writes nothing."""
+def build(parser: Parser, options: Namespace, team: Alone = ALONE) -> Parts:
+    """Everything that a run needs, on its device, as before the first step. Raises InputError; writes nothing. team: that will train it."""
     check_given(options)
-    device = pick_device(options.device)
+    sizes = options.batch_size, options.labeled_batch_size or options.batch_size
+    check_sizes(team, batch_size=sizes[0], labeled_batch_size=sizes[1])
+    device = own_device(team, pick_device(options.device))
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     objects = parser.instantiate(options)
     source, method = objects.data, objects.method.to(device)
-    for note in source.notes:
+    check_norms(team, method)
+    for note in source.notes if team.first else []:
         print(note, file=sys.stderr)
     split = choose_split(options, source)
     fit(objects.normalization, source.train_x[split.pool(source)], method)
@@ -118,11 +126,11 @@ def build(parser: Parser, options: Namespace) -> Parts:
         use(Compiled(), method)
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
-        if options.cuda_graphs and method.recordable:
+        if options.cuda_graphs and method.recordable and team.world == 1:
             method.descent = Replayed()
     method.prepare(source, pool)
     method.seed(options.seed, device)
-    method.check(options.batch_size, options.labeled_batch_size or options.batch_size)
+    method.check(*map(team.paired_size, sizes))
     return Parts(source, split, streams, objects.normalization, method, device)
 
 

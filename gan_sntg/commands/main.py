@@ -3,10 +3,11 @@
 import sys
 
 from gan_sntg import __version__
-from gan_sntg.commands import bench, compare, doctor, evaluate, export, graph, predict, sample, splits, train
-from gan_sntg.core.errors import InputError, NonFiniteError, StoppedError, UnhealthyError
+from gan_sntg.commands import bench, compare, doctor, evaluate, export, graph, predict, reproduce, sample, splits, train
+from gan_sntg.core.errors import ElsewhereError, InputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
+from gan_sntg.core.torchrun import said_once, world_size
 
-MODULES = train, evaluate, compare, predict, sample, export, splits, graph, doctor, bench
+MODULES = train, reproduce, evaluate, compare, predict, sample, export, splits, graph, doctor, bench
 COMMANDS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 
 
@@ -19,8 +20,11 @@ def main(argv: list[str] | None = None) -> int:
     if not argv or argv[0] not in COMMANDS:
         return _usage(argv)
     try:
-        parser = COMMANDS[argv[0]].parser()
-        COMMANDS[argv[0]].run(parser.parse_args(argv[1:]))
+        with said_once():
+            options = COMMANDS[argv[0]].parser().parse_args(argv[1:])
+            if COMMANDS[argv[0]] is not train and world_size() > 1:
+                raise InputError(f"torchrun starts {world_size()} processes, but only train shares its work; leave torchrun out")
+        COMMANDS[argv[0]].run(options)
     except InputError as error:
         print(f"gan-sntg {argv[0]}: error: {error}", file=sys.stderr)
         return 2
@@ -29,6 +33,11 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except UnhealthyError as error:
         print(f"gan-sntg {argv[0]}: unhealthy: {error}", file=sys.stderr)
+        return 1
+    except ElsewhereError as error:
+        return error.status
+    except LostRankError as error:
+        print(f"gan-sntg {argv[0]}: stopped: {error}", file=sys.stderr)
         return 1
     except StoppedError as error:
         print(f"gan-sntg {argv[0]}: stopped, since {error}; all is saved, and the same command goes on from here", file=sys.stderr)

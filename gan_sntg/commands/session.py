@@ -23,6 +23,8 @@ from gan_sntg.core.evaluate import error_rate
 from gan_sntg.core.generations import generations, keep, newest
 from gan_sntg.core.generators import purpose_generator
 from gan_sntg.core.meter import Meter
+from gan_sntg.core.parallel import check_equal, join
+from gan_sntg.core.ranks import ALONE, Alone
 from gan_sntg.core.record import RunFolder
 from gan_sntg.samples import draw, grid, save_png, stretched, z_bank
 
@@ -50,31 +52,44 @@ def writing(folder: RunFolder) -> Iterator[None]:
 
 
 class Session:
-    """One training session on a run folder."""
+    """One training session on a run folder. Of several ranks all build and train; the first alone watches, writes and speaks."""
 
-    def __init__(self, folder: RunFolder, options: Namespace, text: str, watch: Watch | None = None):
+    def __init__(self, folder: RunFolder, options: Namespace, text: str, watch: Watch | None = None, team: Alone = ALONE):
         """Build everything and read the checkpoint, if there is one, before anything is written. watch: that of several sessions."""
-        self.folder, self.options = folder, options
+        self.folder, self.options, self.team = folder, options, team
         self.watch = watch or Watch(options.max_minutes, options.checkpoint_minutes)
-        if folder.config.exists():
+        with team.agreed():
+            self.build()
+        with team.agreed():
+            if team.first:
+                self.open(text)
+        join(team, self.parts.method, self.parts.streams)
+        self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
+        self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
+        self.console = Console(stderr=True, quiet=not team.first)
+        self.warned: set[str] = set()
+        self.measured: dict[str, float] = {}
+
+    def build(self) -> None:
+        """The run as it is before its next step; nothing is written."""
+        folder, first = self.folder, self.team.first
+        if first and folder.config.exists():
             folder.lock()
-        self.parts: Parts = build(config_parser(), options)
+        self.parts: Parts = build(config_parser(), self.options, self.team)
         self.progress, self.meter, self.rate = engine.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
         self.check_split()
         if generations(folder.checkpoint):
             self.restore()
         else:
-            if options.liveness:
-                check_alive(self.parts, options, folder.path)
+            if first and self.options.liveness:
+                check_alive(self.parts, self.options, folder.path)
             self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
-        folder.open(text, self.parts.split.text(), self.parts.device, self.progress.step)
+
+    def open(self, text: str) -> None:
+        """Make the folder's files. text: the options."""
+        self.folder.open(text, self.parts.split.text(), self.parts.device, self.progress.step)
         if len(self.parts.source.image_shape) == 3:
             self.draw_data()
-        self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
-        self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
-        self.console = Console(stderr=True)
-        self.warned: set[str] = set()
-        self.measured: dict[str, float] = {}
 
     def check_split(self) -> None:
         """Raise InputError where the run folder was begun on another split than that of the options."""
@@ -98,11 +113,14 @@ class Session:
             try:
                 self.fit()
             except NonFiniteError as error:
-                self.dump()
+                with self.team.agreed():
+                    self.dump()
                 if not self.roll_back(error):
                     raise
                 self.fit()
-            self.folder.finish(self.result())
+            with self.team.agreed():
+                if self.team.first:
+                    self.folder.finish(self.result())
 
     def fit(self) -> None:
         """Go on to the last epoch."""
@@ -120,7 +138,7 @@ class Session:
         """Move the progress bar; save or stop where it is time to."""
         self.bar.advance(self.task)
         self.watch.tick()
-        stopped = self.watch.stop()
+        stopped = self.watch.stop(self.team)
         if stopped or self.watch.must_save:
             self.meter.check(self.parts.streams.steps_per_epoch)
             self.count_seconds()
@@ -133,17 +151,29 @@ class Session:
         now = time.perf_counter()
         self.progress.seconds, self.clock = self.progress.seconds + now - self.clock, now
 
-    def save(self, best: bool = False) -> None:
+    def save(self) -> None:
+        """The newest checkpoint, while other ranks wait."""
+        with self.team.agreed():
+            if self.team.first:
+                self.write()
+        self.has_saved()
+
+    def write(self, best: bool = False) -> None:
         """The newest checkpoint, which is also the best one where its validation error is."""
         data = checkpoint.as_bytes(checkpoint.state_of(self.parts.method, self.parts.streams, self.progress, self.meter))
         keep(self.folder.checkpoint, data, self.options.keep)
         if best:
             write_atomically(self.folder.best, data)
+
+    def has_saved(self) -> None:
+        """Count time from here."""
         self.watch.has_saved()
         self.watch.tick()
 
     def dump(self) -> None:
         """Keep the state in which a term was not finite, beside the checkpoints, for whoever looks for the cause."""
+        if not self.team.first:
+            return
         checkpoint.save(self.folder.checkpoint.with_name("nonfinite.pt"), self.parts.method, self.parts.streams, self.progress, self.meter)
 
     def roll_back(self, error: NonFiniteError) -> bool:
@@ -152,10 +182,12 @@ class Session:
         asked = self.options.on_nonfinite == "rollback" and self.rate is not None
         if not asked or self.progress.rolled_back >= 0 or not generations(self.folder.checkpoint):
             return False
-        self.restore()
-        self.progress.rolled_back, self.progress.rate_scale = stopped_at, SLOWER
-        self.parts.method.learning_rate = self.rate * SLOWER
-        self.folder.forget_after(self.progress.step)
+        with self.team.agreed():
+            self.restore()
+            self.progress.rolled_back, self.progress.rate_scale = stopped_at, SLOWER
+            self.parts.method.learning_rate = self.rate * SLOWER
+            if self.team.first:
+                self.folder.forget_after(self.progress.step)
         self.save()
         self.bar.update(self.task, completed=self.progress.step)
         self.console.print(
@@ -165,8 +197,17 @@ class Session:
 
     def on_interval(self, terms: dict[str, float]) -> None:
         """Evaluate, draw, record, save."""
-        progress, folder = self.progress, self.folder
         self.count_seconds()
+        check_equal(self.team, self.parts.method, self.parts.streams)
+        with self.team.agreed():
+            if self.team.first:
+                self.look(terms)
+        self.has_saved()
+        self.clock = time.perf_counter()
+
+    def look(self, terms: dict[str, float]) -> None:
+        """The same of what stands at an interval."""
+        progress, folder = self.progress, self.folder
         batch = self.parts.streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
         telemetry = {name: float(value) for name, value in self.parts.method.telemetry(batch).items()}
         errors = self.measured = self.errors()
@@ -178,8 +219,7 @@ class Session:
         error = errors.get("validation_error/averaged", math.inf)
         best = error < progress.best
         progress.best = min(error, progress.best)
-        self.save(best)
-        self.clock = time.perf_counter()
+        self.write(best)
 
     def warn(self, telemetry: dict[str, float]) -> None:
         """Print what gives concern, once a session for each subject; which of several runs it is, its seed says."""

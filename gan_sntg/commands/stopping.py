@@ -5,6 +5,7 @@ import threading
 import time
 
 from gan_sntg.core.errors import StoppedError
+from gan_sntg.core.ranks import ALONE, Alone
 
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
 LATER = 75  # the exit status that says: in good order, and the same command goes on
@@ -19,7 +20,7 @@ class Watch:
         self.began = self.saved = self.last = time.monotonic()
         self.end = None if max_minutes is None else self.began + 60 * max_minutes
         self.every = None if checkpoint_minutes is None else 60 * checkpoint_minutes
-        self.longest, self.signal = 0.0, None
+        self.longest, self.signal, self.over, self.must_save = 0.0, None, False, False
 
     def __enter__(self) -> "Watch":
         """Take the signals."""
@@ -41,24 +42,24 @@ class Watch:
         self.signal = self.signal or number
 
     def tick(self) -> None:
-        """After each step and each pause (evaluating, saving): how long it was since the last."""
+        """After each step and each pause (evaluating, saving): how long it was since the last, and what there is time for."""
         now = time.monotonic()
         self.longest, self.last = max(self.longest, now - self.last), now
+        self.over = self.end is not None and self.last + SAFETY * self.longest >= self.end
+        self.must_save = self.every is not None and self.last - self.saved >= self.every
 
     def has_saved(self) -> None:
         """A checkpoint was written."""
         self.saved = time.monotonic()
 
-    @property
-    def must_save(self) -> bool:
-        """Whether the last checkpoint is too old."""
-        return self.every is not None and self.last - self.saved >= self.every
+    def stop(self, team: Alone = ALONE) -> StoppedError | None:
+        """What to raise, once all is saved; None to go on.
 
-    def stop(self) -> StoppedError | None:
-        """What to raise, once all is saved; None to go on."""
-        if self.signal is not None:
-            status = 130 if self.signal == signal.SIGINT else LATER
-            return StoppedError(f"{signal.Signals(self.signal).name} came", status)
-        if self.end is not None and self.last + SAFETY * self.longest >= self.end:
+        Of several ranks, what one is to do, save or stop, all do at the same step: one small message, by way of the CPU.
+        """
+        number, over, self.must_save = team.largest([self.signal or 0, int(self.over), int(self.must_save)])
+        if number:
+            return StoppedError(f"{signal.Signals(number).name} came", 130 if number == signal.SIGINT else LATER)
+        if over:
             return StoppedError(f"its {(self.end - self.began) / 60:g} minutes are over", LATER)
         return None

@@ -14,6 +14,7 @@ from gan_sntg.core import engine
 from gan_sntg.core.engine import Method
 from gan_sntg.core.errors import NonFiniteError
 from gan_sntg.core.meter import Meters
+from gan_sntg.core.ranks import ALONE, Alone
 from gan_sntg.core.record import RunFolder
 from gan_sntg.core.stacked import StackedStreams, stacked, unstack
 from gan_sntg.core.threads import crowding
@@ -32,11 +33,11 @@ class Run(NamedTuple):
     text: str
 
 
-def train_all(runs: list[Run]) -> None:
-    """Train unfinished runs to the end: those that stand at the same step together, where that is faster."""
+def train_all(runs: list[Run], team: Alone = ALONE) -> None:
+    """Train unfinished runs to the end: those that stand at the same step together, where that is faster. team: trains one at the most."""
     watch = Watch(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes) if runs else None
-    first = Session(*runs[0], watch) if runs else None
-    if first and first.parts.device.type == "cpu" and (note := crowding(first.options.threads)):
+    first = Session(*runs[0], watch, team) if runs else None
+    if first and team.first and first.parts.device.type == "cpu" and (note := crowding(first.options.threads)):
         print(note, file=sys.stderr)
     if len(runs) > 1 and not (why_not := obstacle(first.parts.method, first.options)):
         return train_groups([first, *(Session(*run, watch) for run in runs[1:])])

@@ -14,7 +14,9 @@ from gan_sntg.commands.parsing import Parser
 from gan_sntg.commands.seeds import spread
 from gan_sntg.commands.together import Run, train_all
 from gan_sntg.core.errors import InputError
+from gan_sntg.core.ranks import Alone
 from gan_sntg.core.record import RunFolder
+from gan_sntg.core.torchrun import started
 
 
 def parser() -> Parser:
@@ -27,16 +29,31 @@ def parser() -> Parser:
 
 def run(options: Namespace) -> list[dict]:
     """Train to the end and print what came out; returns the result of each run."""
-    runs = [prepared(own) for own in spread(options)]
-    try:
-        train_all([run for run in runs if not run.folder.finished])
-    finally:
-        for run in runs:
-            run.folder.release()
-    results = [run.folder.read_result() for run in runs]
+    with started(options.pair_scope, options.batch_statistics) as team:
+        with team.agreed():
+            runs = [prepared(own) for own in spread(options)]
+            check_shared(team, options, len(runs))
+            unfinished = [run for run in runs if not run.folder.finished]
+        try:
+            train_all(unfinished, team)
+        finally:
+            for run in runs:
+                run.folder.release()
+        results = [run.folder.read_result() for run in runs]
     for run, result in zip(runs, results, strict=True):
-        report(run.folder, result)
+        if team.first:
+            report(run.folder, result)
     return results
+
+
+def check_shared(team: Alone, options: Namespace, runs: int) -> None:
+    """Raise InputError where several processes cannot share what is asked for."""
+    if team.world > 1 and runs > 1:
+        raise InputError(
+            f"torchrun's {team.world} processes train one run, but --seeds asks for {runs}; start a command for each, with --seed"
+        )
+    if team.world > 1 and options.compile:
+        raise InputError("passes that wait for other processes are not compiled; with torchrun leave --compile out")
 
 
 def prepared(options: Namespace) -> Run:

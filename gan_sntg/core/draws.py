@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gan_sntg.core.ranks import ranks
+
 
 class Draw(NamedTuple):
     """What a layer drew in a pass: `fill` is the method of a tensor that filled one of this form."""
@@ -43,7 +45,17 @@ class Noise(nn.Module):
         like = torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
         if self.record is not None:
             self.record.append((self, Draw(fill, tuple(like.shape), like.stride(), like.dtype, like.device)))
-        return getattr(like, fill)(generator=self.generator)
+        return ranks().drawn(len(like), lambda rows: getattr(lengthened(like, rows), fill)(generator=self.generator))
+
+
+def lengthened(like: Tensor, rows: int) -> Tensor:
+    """A tensor of so many rows of the form of those of `like` [n, ...], stored in the same order; `like` itself where it has as many."""
+    if rows == len(like):
+        return like
+    row = like[0]
+    strides = (row.numel(), *row.stride()) if like.stride(0) >= row.numel() else None
+    size = rows, *row.shape
+    return like.new_empty(size) if strides is None else torch.empty_strided(size, strides, dtype=like.dtype, device=like.device)
 
 
 class GaussianNoise(Noise):

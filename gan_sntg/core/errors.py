@@ -22,6 +22,19 @@ class StoppedError(RuntimeError):
         self.status = status
 
 
+class ElsewhereError(RuntimeError):
+    """Of several processes that train one run, another says what went wrong, or why it stopped. `status`: what this one exits with."""
+
+    def __init__(self, status: int):
+        """status: an exit status."""
+        super().__init__("another rank says why")
+        self.status = status
+
+
+class LostRankError(RuntimeError):
+    """Of several processes that train one run, another is gone."""
+
+
 def first_line(error: Exception) -> str:
     """The kind of an error and the beginning of its message."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"

@@ -1,4 +1,4 @@
-"""Which layers does torch not have? Batch norm with a bias alone, and statistics of all kinds that can be fixed or frozen."""
+"""Which layers does torch not have? Batch norms over the examples of several ranks, statistics that can be fixed or frozen."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # what all of torch's batch norms are
 
 from gan_sntg.core.precision import at_least_float32
+from gan_sntg.core.ranks import ranks
 from gan_sntg.core.running_mean import RunningMean
 
 
@@ -18,11 +19,51 @@ def channels_last(x: Tensor) -> Tensor:
     return x.squeeze(1).unsqueeze(-1).permute(0, 3, 1, 2) if x.shape[1] == 1 else x
 
 
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance [C] of each channel of x [B, C, ...], with their gradients, over the examples of all ranks in a step of several.
+
+    From mean m_r and variance v_r of each rank: mean_r m_r, and mean_r v_r + mean_r (m_r - mean)^2, which cancels nothing.
+    """
+    var, mean = torch.var_mean(x, dim=[d for d in range(x.dim()) if d != 1], correction=0)
+    means, variances = ranks().gathered(torch.stack([mean, var]).unsqueeze(0)).unbind(1)
+    mean = means.mean(0)
+    return mean, variances.mean(0) + (means - mean).square().mean(0)
+
+
+def normalized(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
+    """(x - mean) / sqrt(var + eps) of each channel. x [B, C, ...], mean, var [C]."""
+    of_channel = 1, -1, *[1] * (x.dim() - 2)
+    return (x - mean.view(of_channel)) * torch.rsqrt(var + eps).view(of_channel)
+
+
+class BatchNorm(_BatchNorm):
+    """torch's batch norm of [B, C] or [B, C, H, W]; in a step of ranks that share their statistics, over the examples of all of them."""
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Any number of dimensions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, ...] -> the same shape; running statistics as torch moves them, by the examples of all ranks."""
+        if not (self.training and ranks().shares_statistics):
+            return super().forward(x)
+        wide = at_least_float32(x)
+        mean, var = moments(wide)
+        if self.track_running_stats:
+            n = ranks().world * x.numel() // x.shape[1]
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean.detach(), self.momentum)
+            self.running_var.lerp_(var.detach() * (n / (n - 1)), self.momentum)
+        of_channel = 1, -1, *[1] * (x.dim() - 2)
+        y = normalized(wide, mean, var, self.eps)
+        return (y * self.weight.view(of_channel) + self.bias.view(of_channel)).to(x.dtype)
+
+
 class BatchNormBias(nn.Module):
     """(x - mean) / sqrt(var + 1e-6) + bias over the batch, with no scale, as in the Improved GAN's generator (reference 5).
 
     In training it always uses the batch's statistics and keeps none. In evaluation it uses those that `fix_statistics`
-    stored last; before that they are NaN, so that images made without them cannot pass for images.
+    stored last; before that they are NaN, so that images made without them cannot pass for images. Where ranks share their
+    statistics, the batch is that of all of them.
     """
 
     def __init__(self, features: int):
@@ -42,6 +83,8 @@ class BatchNormBias(nn.Module):
             var, mean = torch.var_mean(x, dim=[d for d in range(x.dim()) if d != 1], correction=0)
             self.mean.copy_(mean)
             self.var.copy_(var)
+        if ranks().shares_statistics:
+            return normalized(x, *moments(x), 1e-6) + self.bias.view(1, -1, *[1] * (x.dim() - 2))
         scale = torch.ones_like(self.bias) if x.is_cuda else None  # without a scale CUDA's backward pass gives the bias no gradient
         return F.batch_norm(x, None, None, scale, self.bias, training=True, eps=1e-6)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gan_sntg.core.draws import Dropout, GaussianNoise
 from gan_sntg.core.errors import InputError
-from gan_sntg.core.layers import channels_last
+from gan_sntg.core.layers import BatchNorm, channels_last
 from gan_sntg.core.mean_only import MeanOnlyConv, MeanOnlyLinear
 from gan_sntg.core.precision import at_least_float32
 
@@ -85,7 +85,7 @@ class VATConvNet(ConvClassifier):
         channels = channels_of("VATConvNet", image_shape, smallest=12)
         layers = thirteen_layers(channels, widths, batch_norm)
         dense = nn.Linear(widths[0], num_classes, bias=not top_bn)
-        out = nn.Sequential(dense, nn.BatchNorm1d(num_classes, eps=1e-6, momentum=0.01)) if top_bn else dense
+        out = nn.Sequential(dense, BatchNorm(num_classes, eps=1e-6, momentum=0.01)) if top_bn else dense
         super().__init__(layers, out)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -136,7 +136,7 @@ def mean_only(inputs: int, outputs: int, kernel: int, padding: int) -> list[nn.M
 def batch_norm(inputs: int, outputs: int, kernel: int, padding: int) -> list[nn.Module]:
     """A convolution without bias, batch norm whose statistics decay by 0.99 a pass, and LeakyReLU."""
     conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False)
-    return [conv, nn.BatchNorm2d(outputs, eps=1e-6, momentum=0.01), nn.LeakyReLU(SLOPE)]
+    return [conv, BatchNorm(outputs, eps=1e-6, momentum=0.01), nn.LeakyReLU(SLOPE)]
 
 
 def halve() -> list[nn.Module]:

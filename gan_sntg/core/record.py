@@ -67,9 +67,15 @@ class RunFolder:
             self.held = None
 
     def check_unused(self) -> None:
-        """Raise InputError if there is something in the folder that is not a run."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        """Raise InputError if there is something in the folder that is not a run, nor what `open` left that was killed halfway."""
+        begun = {self.checkpoint.parent, self.samples, self.tensorboard, self.split}
+        there = set(self.contents()) if self.path.is_dir() else {self.path} if self.path.exists() else set()
+        if there and not (self.checkpoint.parent in there and there <= begun):
             raise InputError(f"{self.path} exists and is not a run folder (it has no config.yaml); choose another with --out")
+
+    def contents(self) -> list[Path]:
+        """Everything in the folder and below, but for files that were being written."""
+        return [part for part in self.path.rglob("*") if not part.name.endswith(".tmp")]
 
     def open(self, config: str, split: str, device: torch.device, step: int) -> None:
         """Make what is missing; forget what was logged after `step`, the checkpoint that the run goes on from."""

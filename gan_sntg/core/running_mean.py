@@ -5,6 +5,8 @@ from math import log
 import torch
 from torch import Tensor, nn
 
+from gan_sntg.core.ranks import ranks
+
 MOMENTUM = 0.999  # of running means, per training-mode pass
 
 
@@ -30,6 +32,8 @@ class ChannelMean(torch.autograd.Function):
 class RunningMean(nn.Module):
     """m [C]: in training the mean of each channel over batch and space, with its gradient; in evaluation the running mean.
 
+    Where ranks share their statistics, the batch is that of all of them.
+
     r_n = sum_i d^(n-i) m_i / sum_i d^(n-i), d = MOMENTUM: the source's r <- d r + (1 - d) m from 0 (reference 1.1), here divided
     by 1 - d^n, since the zero start means nothing in short runs; after ten epochs of 500 steps the two are within 1 %. Before
     the first update r is 0. Every training-mode pass updates it, with or without gradients, except within `frozen_statistics`.
@@ -47,6 +51,8 @@ class RunningMean(nn.Module):
         if not self.training:
             return self.running
         mean = ChannelMean.apply(y, self.running.dtype)
+        if ranks().shares_statistics:
+            mean = ranks().mean(mean)
         if self.track_running_stats:
             self.updates += 1
             weight = (1 - MOMENTUM) / -torch.expm1(self.updates.to(mean.dtype) * log(MOMENTUM))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_sntg.core.errors import InputError
+from gan_sntg.core.ranks import ranks
 
 
 def mirror(x: Tensor, chosen: Tensor) -> Tensor:
@@ -54,7 +55,8 @@ class Augmentation:
         """The first part alone, for methods whose two views share the flip (Pi, reference 1.2)."""
         if not self.flip:
             return x
-        return mirror(x, torch.rand(len(x), generator=generator, device=x.device) < 0.5)
+        drawn = ranks().drawn(len(x), lambda n: torch.rand(n, generator=generator, device=x.device))
+        return mirror(x, drawn < 0.5)
 
     def translated(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """The second part alone. Raises InputError where a translation is not smaller than the image."""
@@ -63,4 +65,4 @@ class Augmentation:
         if self.translation >= min(x.shape[2:]):
             raise InputError(f"a translation by {self.translation} cannot be reflected in images of {x.shape[2]} x {x.shape[3]}; give less")
         bounds = (-self.translation, self.translation + 1)
-        return translate(x, torch.randint(*bounds, (len(x), 2), generator=generator, device=x.device))
+        return translate(x, ranks().drawn(len(x), lambda n: torch.randint(*bounds, (n, 2), generator=generator, device=x.device)))

@@ -1,6 +1,8 @@
 """How are the public sets' files fetched? By torchvision, without the part of it that unpickles them, and into the folder only."""
 
 import contextlib
+import fcntl
+import os
 import tarfile
 from collections.abc import Iterator
 
@@ -12,8 +14,21 @@ def fetch(kind: type, root: str, **named: str) -> None:
     """
     fetcher = kind.__new__(kind)
     vars(fetcher).update(named, root=root)
-    with confined_archives():
+    with alone(root), confined_archives():
         fetcher.download()
+
+
+@contextlib.contextmanager
+def alone(root: str) -> Iterator[None]:
+    """Within, no other process fetches into the folder: each waits for the one before, and finds what that fetched."""
+    os.makedirs(root, exist_ok=True)
+    folder = os.open(root, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.generators import purpose_generator
+from gan_sntg.core.ranks import ALONE, Alone
 
 UNLABELED = -1
 
@@ -87,8 +88,11 @@ class Stream:
 class Streams:
     """Batches of labelled images (repeated as needed) and of two independent permutations of the unlabelled pool.
 
-    An epoch is `steps_per_epoch` batches; by default the size of the unlabelled pool divided by the batch size.
+    An epoch is `steps_per_epoch` batches; by default the size of the unlabelled pool divided by the batch size. Sizes, order and
+    state are those of whole batches, of which each of several ranks reads its rows.
     """
+
+    ranks: Alone = ALONE
 
     def __init__(
         self,
@@ -122,7 +126,7 @@ class Streams:
     def epoch(self, done: int = 0) -> Iterator[Batch]:
         """The batches of one epoch; those that are left where `done` of them were drawn before."""
         for _ in range(self.steps_per_epoch - done):
-            yield Batch(**{name: self.pool.view(stream.next()) for name, stream in self.streams.items()})
+            yield Batch(**{name: self.pool.view(self.ranks.sliced(stream.next())) for name, stream in self.streams.items()})
 
     def example(self, size: int, purpose: str, revealed: bool = False) -> Batch:
         """A batch of `size` (at most the pool's), the same whenever asked for, that moves no stream: for initialisation and telemetry."""
