@@ -56,7 +56,7 @@ SUPERVISED = {
         "net": CONFIG["method"]["init_args"]["discriminator"],
         "schedule": {"class_path": "gan_sntg.core.schedules.LinearTail", "init_args": {"epochs": 2.0}},
         "graph": {"class_path": "gan_sntg.core.graphs.TeacherGraph"},
-        "augmentation": {"class_path": "gan_sntg.core.data.augment.Augmentation", "init_args": {"max_shift": 1}},
+        "augmentation": {"class_path": "gan_sntg.core.data.augment.Augmentation", "init_args": {"translation": 1}},
         "learning_rate": 0.001,
         "consistency_weight": 0.0,
         "graph_weight": 0.1,
