@@ -45,6 +45,12 @@ VALUES = {
     "--seed 99999999999999999999": ("seed", "99999999999999999999"),
     "--threads -1": ("threads", "-1"),
     "--method.average_decay 1": ("average_decay", "1"),
+    "--method.generator.latent 9999999999999": (
+        "cannot be made",
+        "allocate",
+        "tiny.yaml or the options beside it",
+        "a machine with more memory",
+    ),
     "--config none.yaml": ("none.yaml is not a readable YAML file", "configs/digits_20/fm_gan.yaml"),
     "--split none.json": ("none.json is not a readable split manifest", "give the split.json of a run folder"),
     "--method gan_sntg.feature_matching.FeatureMatchGAN": ("FeatureMatchGAN", "nearest: FeatureMatchingGAN"),

@@ -20,6 +20,16 @@ OBJECTS = ("data", "normalization", "method")  # the options that name classes
 set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=list(ALLOWED))
 
 
+class UnmadeError(InputError):
+    """A constructor failed in a way that it does not speak of itself."""
+
+    def __init__(self, reason: str, where: str):
+        """where: as `origin`."""
+        self.reason = reason
+        what = f"the objects of the configuration cannot be made ({reason}){where}"
+        super().__init__(f"{what}; give other values, or a machine with more memory")
+
+
 class Parser(ArgumentParser):
     """A jsonargparse parser whose errors are InputErrors of two lines: which key, what was found, in which file, the nearest names."""
 
@@ -33,17 +43,17 @@ class Parser(ArgumentParser):
 
     def instantiate(self, options: Namespace, *rest, **named) -> Namespace:
         """As jsonargparse's; what a constructor raises becomes an InputError that says where."""
+        where = origin(map(str, options.get("config") or []))  # jsonargparse takes it out
         try:
             return super().instantiate(options, *rest, **named)
+        except UnmadeError as error:  # of a parser of a part, which does not know the files
+            raise UnmadeError(error.reason, where) from error
         except InputError:
             raise
         except Exception as error:  # a constructor, with whatever a configuration gives it, may fail in any way
             last = traceback.extract_tb(error.__traceback__)[-1]
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            raise InputError(
-                f"the objects of the configuration cannot be made ({reason}; {Path(last.filename).name}, line {last.lineno})"
-                f"{origin(map(str, options.get('config') or []))}; give other values, or a machine with more memory"
-            ) from error
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; {Path(last.filename).name}, line {last.lineno}"
+            raise UnmadeError(reason, where) from error
 
     def error(self, message: str, ex: Exception | None = None):
         """Raise InputError with the message made short."""

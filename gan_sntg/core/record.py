@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from gan_sntg.core.checkpoint import write_atomically
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.json_files import read_json
-from gan_sntg.core.run_files import check_inside, check_result, row_of
+from gan_sntg.core.run_files import check_inside, check_new_name, check_result, row_of
 
 PACKAGES = ("gan-sntg", "torch", "torchvision", "numpy", "scikit-learn")
 
@@ -67,7 +67,8 @@ class RunFolder:
             self.held = None
 
     def check_unused(self) -> None:
-        """Raise InputError if there is something in the folder that is not a run, nor what `open` left that was killed halfway."""
+        """Raise InputError if it cannot be made: something else is there (not what `open` left, killed halfway), or its name is markup."""
+        check_new_name(self.path)
         begun = {self.checkpoint.parent, self.samples, self.tensorboard, self.split}
         there = set(self.contents()) if self.path.is_dir() else {self.path} if self.path.exists() else set()
         if there and not (self.checkpoint.parent in there and there <= begun):

@@ -6,6 +6,8 @@ from pathlib import Path
 from gan_sntg.core.errors import InputError
 from gan_sntg.core.json_files import is_number, parsed
 
+MARKUP = '<>"'
+
 
 def check_inside(folder: Path, parts: list[Path]) -> None:
     """Raise InputError where a link makes one of the parts lie outside the folder: what is read and written there is not the run's."""
@@ -17,6 +19,15 @@ def check_inside(folder: Path, parts: list[Path]) -> None:
         raise InputError(f"{str(folder)!r} cannot be the name of a folder ({error}); choose another") from error
     for part, place in elsewhere.items():
         raise InputError(f"{part} leads out of the run folder, to {place}; put a real file or folder in its place")
+
+
+def check_new_name(folder: Path) -> None:
+    """Raise InputError where the path of a folder that is to be made would be read as markup, or as more than one line."""
+    wrong = sorted({sign for sign in str(folder) if sign in MARKUP or not sign.isprintable()})
+    if wrong:
+        raise InputError(
+            f"{str(folder)!r} has {', '.join(map(repr, wrong))} in it, which pages and shells take for more; choose another with --out"
+        )
 
 
 def row_of(line: bytes) -> dict:
