@@ -26,6 +26,12 @@ from gan_sntg.commands.comparison import RESULTS, write
 from gan_sntg.commands.study import run_script
 
 COLUMNS = (REFUSED, SAME, OTHER)
+LEGEND = f"""
+`refused`: an error that names the file, or for a configuration the option. `same meaning`: all that is read of the file is as before.
+`other contents`: a file that nothing guards, whose damage makes another right one, such as a pixel or a learning rate; none has a checksum.
+The last five are failures, of which one makes the script exit with 1. A case is a hang after {SECONDS} s, and has {MEGABYTES:,} MB of
+address space. "Sealed again" are files whose checksum or hash was made right after the damage.
+"""
 
 
 def subjects_in(folder: Path) -> list[Subject]:
@@ -76,7 +82,7 @@ def markdown(kinds: dict[str, dict]) -> str:
     for name, kind in {**kinds, "all": every}.items():
         counts = [str(kind[column]) for column in ("cases", *COLUMNS, *FAILURES)]
         lines.append(f"| {name} | {' | '.join(counts)} | {kind['seconds']:.2f} | {kind['megabytes']:.0f} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + LEGEND
 
 
 def main(words: list[str]) -> None:
