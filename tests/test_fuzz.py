@@ -13,7 +13,7 @@ import pytest
 from gan_sntg.core.errors import InputError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured and bounded as Linux does")
-CASES = 660
+CASES = 400
 
 
 @pytest.fixture(scope="module")

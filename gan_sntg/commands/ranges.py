@@ -53,7 +53,8 @@ def check_never_null(options: Namespace) -> None:
         if options[name] is None:
             raise InputError(f"{name} is null; give a value, or leave it out for its default")
     for name in ("data", "normalization", "method"):
-        check_nulls(options[name], name)
+        if options[name] is not None:
+            check_nulls(options[name], name)
 
 
 def check_nulls(chosen: Namespace, where: str) -> None:

@@ -99,10 +99,12 @@ def _check_kept(parameter: Tensor, kept: dict, names: set[str], kind: type | Uni
 
 
 def _alike(found, made) -> bool:
-    """Whether a setting is what such a one can be: a switch, a finite number from 0 on, or as many of these."""
+    """Whether a setting is what such a one can be: a switch, a finite number from 0 on, as many of these, or what it was made with."""
     if isinstance(made, tuple):
         return len(found) == len(made) and all(map(_alike, found, made))
-    return found is None or isinstance(found, bool) if made is None or isinstance(made, bool) else 0 <= float(found) < math.inf
+    if made is None or isinstance(made, bool):
+        return found is None or isinstance(found, bool)
+    return 0 <= float(found) < math.inf or not math.isfinite(made)
 
 
 def check_finite(whose: str, tensors: dict[str, Tensor]) -> None:
