@@ -99,7 +99,7 @@ def test_minutes_end_before_they_are_over_by_twice_the_longest_pause(monkeypatch
 def test_a_run_of_few_minutes_stops_with_a_checkpoint_and_can_be_finished(command, tiny, finished, tmp_path, monkeypatch):
     real, now = time.monotonic, [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now.__setitem__(0, now[0] + 1.0) or now[0])  # each look at the clock takes a second
-    outcome = command("train", "--config", tiny, "--out", tmp_path / "run", "--max_minutes", "0.2")
+    outcome = command("train", "--config", tiny, "--out", tmp_path / "run", "--max-minutes", "0.2")
     monkeypatch.setattr(time, "monotonic", real)
     assert outcome.status == LATER and "minutes are over; all is saved" in outcome.err
     age(tmp_path / "run")

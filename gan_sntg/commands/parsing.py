@@ -36,7 +36,11 @@ class Parser(ArgumentParser):
     origin = ""  # of the words that are being parsed
 
     def parse_args(self, args: list[str], *rest, **named):
-        """As jsonargparse's, after every dotted path in `args` and the files they name was checked against ALLOWED."""
+        """As jsonargparse's, after every dotted path in `args` and the files they name was checked against ALLOWED.
+
+        --max-minutes and the like are taken for --max_minutes.
+        """
+        args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
         self.origin = origin(config_files(args))
         check_arguments(args)
         return super().parse_args(args, *rest, **named)
