@@ -1,14 +1,19 @@
 """Which subcommand was asked for? Each is a module with `parser()` and `run(options)`; errors of input end here, in one message."""
 
 import sys
+from importlib import import_module
+from types import ModuleType
 
 from gan_sntg import __version__
-from gan_sntg.commands import bench, compare, doctor, evaluate, export, graph, predict, reproduce, sample, splits, train
 from gan_sntg.core.errors import ElsewhereError, InputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
 from gan_sntg.core.torchrun import said_once, world_size
 
-MODULES = train, reproduce, evaluate, compare, predict, sample, export, splits, graph, doctor, bench
-COMMANDS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
+COMMANDS = "train", "reproduce", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
+
+
+def module(name: str) -> ModuleType:
+    """Of one command; what the others need is not imported, for a grid starts many processes."""
+    return import_module(f"gan_sntg.commands.{name}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,12 +24,13 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] not in COMMANDS:
         return _usage(argv)
+    command = module(argv[0])
     try:
         with said_once():
-            options = COMMANDS[argv[0]].parser().parse_args(argv[1:])
-            if COMMANDS[argv[0]] is not train and world_size() > 1:
+            options = command.parser().parse_args(argv[1:])
+            if argv[0] != "train" and world_size() > 1:
                 raise InputError(f"torchrun starts {world_size()} processes, but only train shares its work; leave torchrun out")
-        COMMANDS[argv[0]].run(options)
+        command.run(options)
     except InputError as error:
         print(f"gan-sntg {argv[0]}: error: {error}", file=sys.stderr)
         return 2
@@ -52,7 +58,7 @@ def _usage(argv: list[str]) -> int:
     if argv[:1] == ["--version"]:
         print(__version__)
         return 0
-    lines = [f"  {name:9} {command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:9} {module(name).__doc__.splitlines()[0]}" for name in COMMANDS]
     text = "\n".join(["usage: gan-sntg COMMAND ...  (gan-sntg COMMAND --help says more)", "", *lines])
     if argv[:1] in (["-h"], ["--help"]):
         print(text)
