@@ -1,6 +1,7 @@
 """No command speaks to the network unless it is asked to download something, in a process of its own in which every attempt is seen."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -36,7 +37,8 @@ def watched(tmp_path):
 
     def run(commands: list[list]) -> list[list]:
         words = json.dumps([[str(word) for word in command] for command in commands])
-        subprocess.run([sys.executable, "-c", WATCHED], input=words, text=True, cwd=tmp_path, capture_output=True, check=True)
+        own = {**os.environ, "GAN_SNTG_DATA": str(tmp_path / "data")}  # in which no weights lie either
+        subprocess.run([sys.executable, "-c", WATCHED], input=words, text=True, cwd=tmp_path, env=own, capture_output=True, check=True)
         return json.loads((tmp_path / "seen.json").read_text())
 
     return run
