@@ -1,4 +1,4 @@
-"""How does mean teacher make f~? By a network whose weights are a moving average of the student's (Eq. 4; Tarvainen and Valpola)."""
+"""Mean teacher: f~ comes from an average of the student's weights (Eq. 4; Tarvainen and Valpola)."""
 
 import copy
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from discriminative.objective import Objective
-from gan_sntg.core.data.streams import Batch, View
+from gan_sntg.data.loader import Batch, Examples
 
 
 class MeanTeacher(Objective):
@@ -40,7 +40,7 @@ class MeanTeacher(Objective):
         torch._foreach_lerp_(list(self.teacher.parameters()), list(self.net.parameters()), 1 - alpha)
 
     @torch.no_grad()
-    def targets(self, view: View, logits: Tensor) -> Tensor:
+    def targets(self, view: Examples, logits: Tensor) -> Tensor:
         """softmax of the teacher's pass, without gradient."""
         x = self.augmentation(view.x, self.generators["augmentation"])
         return self.execution(self.teacher, x, self.generators["noise"])[1].softmax(1)

@@ -1,30 +1,63 @@
-"""What does every discriminative method minimise? Alg. 1: L_S + w(t) [lambda1 R_C + lambda2 R_S]; how f~ is made is the method's own."""
+"""The objective of Alg. 1, which every discriminative method minimises.
+
+L_S + w(t) [lambda1 R_C + lambda2 R_S]; how f~ is made is the method's own.
+"""
 
 from abc import abstractmethod
 from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from discriminative.passes import Divisor, Pass, Stream
-from gan_sntg.core.average import Average
-from gan_sntg.core.consistency import squared_error, supervised_loss
-from gan_sntg.core.data.augment import Augmentation
-from gan_sntg.core.data.base import Source
-from gan_sntg.core.data.streams import UNLABELED, Batch, Pool, View
-from gan_sntg.core.draws import drawing_from
-from gan_sntg.core.engine import Method, Terms
-from gan_sntg.core.errors import InputError
-from gan_sntg.core.evaluate import graph_telemetry
-from gan_sntg.core.generators import preserved
-from gan_sntg.core.graph import Distance, Halves, Pairing, pair_loss
-from gan_sntg.core.graphs import DrawnNeighborGraph, PairGraph, TeacherGraph
-from gan_sntg.core.networks import Classifier
-from gan_sntg.core.optim import Adam, set_learning_rate, trainable
-from gan_sntg.core.pairs import all_pairs
-from gan_sntg.core.ranks import ranks
-from gan_sntg.core.schedules import Schedule, ramp_up
-from gan_sntg.core.weight_norm import data_dependent_init
+from gan_sntg.data.augmentation import Augmentation
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.loader import UNLABELED, Batch, Examples, Pool
+from gan_sntg.distributed.ranks import process_group
+from gan_sntg.errors import InputError
+from gan_sntg.graph.adjacency import Adjacency, DrawnNeighborGraph, TeacherGraph
+from gan_sntg.graph.loss import Distance, pair_loss
+from gan_sntg.graph.pairs import Halves, Pairing, all_pairs
+from gan_sntg.graph.telemetry import graph_telemetry
+from gan_sntg.losses import squared_error, supervised_loss
+from gan_sntg.networks.classifiers import Classifier
+from gan_sntg.networks.ema import Average
+from gan_sntg.networks.noise import drawing_from
+from gan_sntg.networks.weight_norm import data_dependent_init
+from gan_sntg.rng import preserved
+from gan_sntg.schedules import Schedule, ramp_up
+from gan_sntg.training.meter import Terms
+from gan_sntg.training.method import Method
+from gan_sntg.training.optim import Adam, set_learning_rate, trainable
+
+
+class Stream(Enum):
+    """`mixed`: one batch of the pool, labels where known (Pi, TempEns); `two`: labelled images, then others whose labels are hidden."""
+
+    mixed = "mixed"
+    two = "two"
+
+
+class Divisor(Enum):
+    """Of L_S: `batch`, all images of its pass, as in the authors' code (Alg. 1), or `labeled`, those with a label."""
+
+    batch = "batch"
+    labeled = "labeled"
+
+
+class Pass(NamedTuple):
+    """The forward passes of a step: `view` with h [B, D] and targets [B, K] for the graph, and a pair of tensors for each other term.
+
+    labeled: logits, y; consistency: targets, logits; clean: logits of undisturbed images, where a method has them.
+    """
+
+    view: Examples
+    h: Tensor
+    targets: Tensor
+    labeled: tuple[Tensor, Tensor]
+    consistency: tuple[Tensor, Tensor]
+    clean: Tensor | None = None
 
 
 class Objective(Method):
@@ -39,7 +72,7 @@ class Objective(Method):
         schedule: Schedule,
         learning_rate: float,
         pairing: Pairing | None = None,
-        graph: PairGraph | None = None,
+        graph: Adjacency | None = None,
         augmentation: Augmentation | None = None,
         adam: Adam = Adam.outside,
         average_decay: float = 0.999,
@@ -86,7 +119,7 @@ class Objective(Method):
         by_term = {"net/consistency": self.consistency_weight, "net/graph": self.graph_weight}
         return {"net/labeled": 1.0} | {term: self.max_weight * weight for term, weight in by_term.items()}
 
-    def prepare(self, source: Source, pool: Pool) -> None:
+    def prepare(self, source: Dataset, pool: Pool) -> None:
         """Count the labels. Raises InputError where the graph is one of other data."""
         self.pool, self.scale = pool, len(pool.labeled) / len(pool.unlabeled) if self.scaled else 1.0
         self.graph.check(source.sha256, source.num_examples, source.num_classes)
@@ -131,7 +164,7 @@ class Objective(Method):
         logits, y = found.labeled
         share = 1.0
         if self.divisor is Divisor.labeled:
-            share = ranks().total((y != UNLABELED).sum()).clamp(min=1) / (len(y) * ranks().world)
+            share = process_group().total((y != UNLABELED).sum()).clamp(min=1) / (len(y) * process_group().world)
         terms = {"net/labeled": supervised_loss(logits, y) / share}
         if weight := self.consistency_weight_at(t):
             terms["net/consistency"] = weight * self.divergence(*found.consistency)
@@ -163,20 +196,20 @@ class Objective(Method):
         return Pass(view, h, targets, (logits, view.y), (targets[asked], logits[asked]), logits)
 
     @abstractmethod
-    def targets(self, view: View, logits: Tensor) -> Tensor:
+    def targets(self, view: Examples, logits: Tensor) -> Tensor:
         """f~(x) [B, K], probabilities. view: mirrored images, labels, indices; logits [B, K]: the student's own of this pass."""
 
-    def view(self, batch: Batch) -> View:
+    def view(self, batch: Batch) -> Examples:
         """The images of the step, mirrored; of two streams the labelled first, the labels of the others hidden."""
         views = [v for name in self.views if (v := getattr(batch, name)) is not None]
         if self.graph_weight:
-            (every,) = ranks().paired(views[-1].index)
+            (every,) = process_group().paired(views[-1].index)
             if (chosen := self.graph.companions(every, self.generators["graph"])) is not None:
-                views[-1] = self.pool.view(ranks().unpaired(chosen))
+                views[-1] = self.pool.view(process_group().unpaired(chosen))
         if len(views) == 2:
             views[1] = views[1]._replace(y=torch.full_like(views[1].y, UNLABELED))
         x, y, index = (torch.cat(parts) for parts in zip(*views, strict=True))
-        return View(self.augmentation.flipped(x, self.generators["augmentation"]), y, index)
+        return Examples(self.augmentation.flipped(x, self.generators["augmentation"]), y, index)
 
     def translated(self, x: Tensor) -> Tensor:
         """Each image moved by its own random translation."""
@@ -189,7 +222,7 @@ class Objective(Method):
     def graph_term(self, found: Pass) -> Tensor:
         """R_S over the images of the pass, in an order drawn anew so that halves mix all kinds."""
         generator = self.generators["graph"]
-        paired = ranks().paired(found.h, found.targets, found.view.y, found.view.index)
+        paired = process_group().paired(found.h, found.targets, found.view.y, found.view.index)
         order = torch.randperm(len(paired[0]), generator=generator, device=found.h.device)
         h, targets, y, index = (part[order] for part in paired)
         pairs = self.graph.pairs(self.pairing(len(h), generator), order)

@@ -1,12 +1,12 @@
-"""How does the Pi model make f~? By a second pass of the student under its own noise (Sec. 3.1; Laine and Aila)."""
+"""The Pi model: f~ is a second pass of the student under its own noise (Sec. 3.1; Laine and Aila)."""
 
 from enum import Enum
 
 from torch import Tensor
 
 from discriminative.objective import Objective
-from gan_sntg.core.data.streams import View
-from gan_sntg.core.layers import frozen_statistics
+from gan_sntg.data.loader import Examples
+from gan_sntg.networks.batch_norm import frozen_statistics
 
 
 class Gradient(Enum):
@@ -24,7 +24,7 @@ class PiModel(Objective):
         super().__init__(**kwargs)
         self.gradient = gradient
 
-    def targets(self, view: View, logits: Tensor) -> Tensor:
+    def targets(self, view: Examples, logits: Tensor) -> Tensor:
         """softmax of the second pass (reference 1.3)."""
         with frozen_statistics(self.net):
             targets = self.predict(self.translated(view.x))[1].softmax(1)

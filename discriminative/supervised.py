@@ -1,12 +1,11 @@
-"""What do the labels alone give? The baseline that every method must beat; with a graph, L_S + R_S of the student's own classes."""
+"""Labels alone: the baseline that every method must beat; with a graph, L_S + R_S."""
 
 from torch import Tensor
 
-from discriminative.objective import Objective
-from discriminative.passes import Stream
-from gan_sntg.core.data.base import Source
-from gan_sntg.core.data.streams import Pool, View
-from gan_sntg.core.errors import InputError
+from discriminative.objective import Objective, Stream
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.loader import Examples, Pool
+from gan_sntg.errors import InputError
 
 
 class Supervised(Objective):
@@ -15,7 +14,7 @@ class Supervised(Objective):
     Without a graph, only labelled images are drawn from `stream: two`.
     """
 
-    def prepare(self, source: Source, pool: Pool) -> None:
+    def prepare(self, source: Dataset, pool: Pool) -> None:
         """Raises InputError where a consistency weight is set: its term would be 0, and its gradient too."""
         super().prepare(source, pool)
         if self.consistency_weight:
@@ -28,6 +27,6 @@ class Supervised(Objective):
             return ("unlabeled",)
         return ("labeled", "unlabeled") if self.graph_weight else ("labeled",)
 
-    def targets(self, view: View, logits: Tensor) -> Tensor:
+    def targets(self, view: Examples, logits: Tensor) -> Tensor:
         """softmax of the student's own logits, without gradient."""
         return logits.detach().softmax(1)

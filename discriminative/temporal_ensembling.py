@@ -1,11 +1,11 @@
-"""How does temporal ensembling make f~? By a moving average of each image's earlier predictions (Eq. 3; Laine and Aila)."""
+"""Temporal ensembling: f~ averages each image's earlier predictions (Eq. 3; Laine and Aila)."""
 
 import torch
 from torch import Tensor
 
 from discriminative.objective import Objective
-from gan_sntg.core.data.streams import View
-from gan_sntg.core.ranks import ranks
+from gan_sntg.data.loader import Examples
+from gan_sntg.distributed.ranks import process_group
 
 
 class TemporalEnsembling(Objective):
@@ -25,12 +25,12 @@ class TemporalEnsembling(Objective):
         self.register_buffer("epochs", torch.zeros(num_examples, dtype=torch.int64))
 
     @torch.no_grad()
-    def targets(self, view: View, logits: Tensor) -> Tensor:
+    def targets(self, view: Examples, logits: Tensor) -> Tensor:
         """The de-biased ensemble of earlier epochs; while training, the present prediction is kept for `end_epoch`."""
         p, index = logits.softmax(1), view.index
         if self.training:
-            every = ranks().gathered(index)
-            self.latest[every], self.seen[every] = ranks().gathered(p), torch.ones_like(every, dtype=torch.bool)
+            every = process_group().gathered(index)
+            self.latest[every], self.seen[every] = process_group().gathered(p), torch.ones_like(every, dtype=torch.bool)
         epochs = self.epochs[index].unsqueeze(1)
         return torch.where(epochs > 0, self.ensemble[index] / (1 - self.alpha**epochs).clamp(min=1e-12), p)
 

@@ -1,20 +1,19 @@
-"""How does virtual adversarial training make f~? By the clean pass; the student's is the worst one nearby (Eq. 5; Miyato et al.)."""
+"""VAT and VAT + Ent: consistency with the worst perturbation nearby (Eq. 5; Miyato et al.)."""
 
 from enum import Enum
 
 import torch
 from torch import Tensor
 
-from discriminative.objective import Objective
-from discriminative.passes import Pass, Stream
-from gan_sntg.core.consistency import entropy, kl_divergence
-from gan_sntg.core.data.streams import Batch, View
-from gan_sntg.core.draws import drawing_from
-from gan_sntg.core.engine import Terms
-from gan_sntg.core.errors import InputError
-from gan_sntg.core.layers import frozen_statistics
-from gan_sntg.core.precision import exactly
-from gan_sntg.core.ranks import ranks
+from discriminative.objective import Objective, Pass, Stream
+from gan_sntg.data.loader import Batch, Examples
+from gan_sntg.distributed.ranks import process_group
+from gan_sntg.errors import InputError
+from gan_sntg.losses import entropy, kl_divergence
+from gan_sntg.networks.batch_norm import frozen_statistics
+from gan_sntg.networks.noise import drawing_from
+from gan_sntg.networks.precision import exactly
+from gan_sntg.training.meter import Terms
 
 
 class GraphPass(Enum):
@@ -88,7 +87,7 @@ class VAT(Objective):
         h = h if self.graph_pass is GraphPass.clean else h_perturbed
         return Pass(view, h, targets, (logits, labeled.y), (targets, perturbed), clean)
 
-    def targets(self, view: View, logits: Tensor) -> Tensor:
+    def targets(self, view: Examples, logits: Tensor) -> Tensor:
         """softmax of the clean pass, without gradient."""
         return logits.detach().softmax(1)
 
@@ -96,7 +95,7 @@ class VAT(Objective):
         """Unit vectors d [B, ...] of steepest KL(targets || f(x + d)) by power iteration; noise: the state all passes draw from."""
         generator = self.generators["direction"]
         form = {"generator": generator, "device": x.device, "dtype": x.dtype}
-        d = ranks().drawn(len(x), lambda n: torch.randn((n, *x.shape[1:]), **form))
+        d = process_group().drawn(len(x), lambda n: torch.randn((n, *x.shape[1:]), **form))
         rounded = torch.is_autocast_enabled(x.device.type)
         with exactly(x.device):
             if rounded:  # the difference of two precisions would drown that of x and x + d

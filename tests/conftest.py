@@ -15,28 +15,28 @@ import torch
 import yaml
 
 from gan_sntg.commands.main import main
-from gan_sntg.core.data import published, sources
+from gan_sntg.data import public
 
 torch.set_num_threads(1)
 os.environ["GAN_SNTG_CACHE"] = tempfile.mkdtemp(prefix="gan-sntg-cache-")  # nothing is written into, or taken from, the user's
-pytest.register_assert_rewrite("run_folders", "tiny", "browser", "compared")
+pytest.register_assert_rewrite("helpers.run_folders", "helpers.tiny", "helpers.browser", "helpers.run_comparison")
 
 TINY = {
-    "data": {"class_path": "gan_sntg.core.data.sources.Digits"},
+    "data": {"class_path": "gan_sntg.data.Digits"},
     "labels": 20,
-    "normalization": {"class_path": "gan_sntg.core.data.whiten.UnitRange"},
+    "normalization": {"class_path": "gan_sntg.data.UnitRange"},
     "batch_size": 50,
     "epochs": 3,
     "steps_per_epoch": 4,
     "method": {
-        "class_path": "gan_sntg.feature_matching.FeatureMatchingGAN",
+        "class_path": "gan_sntg.methods.FeatureMatchingGAN",
         "init_args": {
             "discriminator": {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [16, 12]}},
             "generator": {"class_path": "gan_sntg.networks.DenseGenerator", "init_args": {"latent": 8, "widths": [12, 12]}},
             "graph_weight": 0.1,
             "graph_ramp_epochs": 1,
-            "teacher": {"class_path": "gan_sntg.teachers.Averaged", "init_args": {"decay": 0.9}},
-            "pairing": {"class_path": "gan_sntg.core.graph.Halves"},
+            "teacher": {"class_path": "gan_sntg.graph.Averaged", "init_args": {"decay": 0.9}},
+            "pairing": {"class_path": "gan_sntg.graph.Halves"},
         },
     },
     "threads": 1,
@@ -76,9 +76,9 @@ def tiny_tree():
 def labels_alone(tiny_tree):
     """The method of that configuration without its GAN, as a tree: its discriminator, trained on the labels alone."""
     net = tiny_tree()["method"]["init_args"]["discriminator"]
-    schedule = {"class_path": "gan_sntg.core.schedules.LinearTail"}
+    schedule = {"class_path": "gan_sntg.schedules.LinearTail"}
     options = {"net": net, "schedule": schedule, "learning_rate": 0.001, "consistency_weight": 0, "stream": "two"}
-    return lambda: copy.deepcopy({"class_path": "discriminative.supervised.Supervised", "init_args": options})
+    return lambda: copy.deepcopy({"class_path": "discriminative.Supervised", "init_args": options})
 
 
 @pytest.fixture(scope="session")
@@ -132,8 +132,8 @@ def small_mnist(tmp_path, monkeypatch) -> Path:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_bytes(header + array.astype(np.uint8).tobytes())
             known[name] = hashlib.sha256((root / name).read_bytes()).hexdigest()
-    monkeypatch.setattr(published, "KNOWN_FILES", known)
-    monkeypatch.setattr(sources.MNIST, "files", tuple(known))
+    monkeypatch.setattr(public, "KNOWN_FILES", known)
+    monkeypatch.setattr(public.MNIST, "files", tuple(known))
     return root
 
 
@@ -167,7 +167,7 @@ def publish(tmp_path, monkeypatch):
         for name, data in files.items():
             (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "data" / name).write_bytes(data)
-        monkeypatch.setattr(published, "KNOWN_FILES", {name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
+        monkeypatch.setattr(public, "KNOWN_FILES", {name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
         return tmp_path / "data"
 
     return write

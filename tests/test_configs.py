@@ -7,11 +7,11 @@ import pytest
 import torch
 import yaml
 
-from gan_sntg.commands.building import build
 from gan_sntg.commands.doctor import words
-from gan_sntg.commands.parsing import Parser
-from gan_sntg.core.data.zca import Whitening
-from gan_sntg.core.schedules import linear_tail
+from gan_sntg.data.normalization import Whitening
+from gan_sntg.runs.build import build
+from gan_sntg.runs.parsing import Parser
+from gan_sntg.schedules import linear_tail
 
 CONFIGS = sorted(p for p in (Path(__file__).parent.parent / "configs").glob("*/*.yaml") if p.parent.name != "grids")
 CONVOLUTIONAL = [path for path in CONFIGS if "conv_networks" in path.read_text()]

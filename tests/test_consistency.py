@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gan_sntg.core.consistency import entropy, kl_divergence, squared_error, supervised_loss
+from gan_sntg.losses import entropy, kl_divergence, squared_error, supervised_loss
 
 SIZES = pytest.mark.parametrize(("b", "k"), [(1, 2), (2, 3), (7, 10)])
 

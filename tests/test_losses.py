@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from gan_sntg import losses
-from gan_sntg.core.consistency import supervised_loss
+from gan_sntg.losses import supervised_loss
 
 
 def logits(n: int = 7, k: int = 4) -> torch.Tensor:

@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 
-from gan_sntg.core.schedules import LinearDecay, LinearTail, RampUpDown, linear_tail, ramp_down, ramp_up
+from gan_sntg.schedules import LinearDecay, LinearTail, RampUpDown, linear_tail, ramp_down, ramp_up
 
 
 @pytest.mark.parametrize(("t", "value"), [(10, 0.022), (20, 0.060), (40, 0.287), (60, 0.732), (80, 1.0), (300, 1.0)])

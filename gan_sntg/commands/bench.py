@@ -10,16 +10,15 @@ from jsonargparse import Namespace
 from rich.console import Console
 from rich.table import Table
 
-from gan_sntg.commands.building import pick_device
-from gan_sntg.commands.parsing import Parser
-from gan_sntg.commands.ranges import check_threads
-from gan_sntg.commands.ways import measure
-from gan_sntg.core.ceilings import ceilings
-from gan_sntg.core.checkpoint import write_atomically
-from gan_sntg.core.errors import InputError
-from gan_sntg.core.json_files import read_json
-from gan_sntg.core.precision import Precision
-from gan_sntg.core.record import environment
+from gan_sntg.benchmarks.timing import ceilings, measure
+from gan_sntg.errors import InputError
+from gan_sntg.files.atomic import write_atomically
+from gan_sntg.files.json_files import read_json
+from gan_sntg.networks.precision import Precision
+from gan_sntg.runs.build import pick_device
+from gan_sntg.runs.folder import environment
+from gan_sntg.runs.options import check_threads
+from gan_sntg.runs.parsing import Parser
 
 
 def parser() -> Parser:

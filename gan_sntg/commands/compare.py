@@ -7,15 +7,13 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from gan_sntg.commands.images import completed
-from gan_sntg.commands.parsing import Parser
-from gan_sntg.commands.runs import read_runs, shortest_names
-from gan_sntg.core.checkpoint import write_atomically
-from gan_sntg.core.errors import InputError
-from gan_sntg.page.concerns import all_concerns
-from gan_sntg.page.document import GENERATOR, document
-from gan_sntg.page.panel import write_panels
-from gan_sntg.page.run import Comparison, shown_epochs
+from gan_sntg.comparison.page import GENERATOR, document
+from gan_sntg.comparison.runs import Comparison, completed, read_runs, shortest_names, shown_epochs
+from gan_sntg.comparison.tensorboard import write_panels
+from gan_sntg.comparison.warnings import all_concerns
+from gan_sntg.errors import InputError
+from gan_sntg.files.atomic import write_atomically
+from gan_sntg.runs.parsing import Parser
 
 FEWEST, MOST = 2, 8
 DESCRIPTION = (

@@ -1,7 +1,5 @@
 """Check that every weighted term of configurations is alive and moves the network that it should."""
 
-import importlib
-import inspect
 import sys
 import time
 from pathlib import Path
@@ -11,15 +9,15 @@ from jsonargparse import Namespace
 from rich.console import Console
 from rich.table import Table
 
-from gan_sntg.commands.building import Parts, build, config_parser
-from gan_sntg.commands.parsing import Parser, check_arguments
-from gan_sntg.core.data.folder import ImageFolder
-from gan_sntg.core.data.streams import UNLABELED
-from gan_sntg.core.documents import load_yaml
-from gan_sntg.core.errors import InputError, UnhealthyError
-from gan_sntg.core.liveness import Health, describe, examine
-from gan_sntg.core.precision import Precision
-from gan_sntg.core.stopwatch import peak_memory
+from gan_sntg.benchmarks.profile import peak_memory
+from gan_sntg.data.loader import UNLABELED
+from gan_sntg.errors import InputError, UnhealthyError
+from gan_sntg.files.yaml_files import load_yaml
+from gan_sntg.networks.precision import Precision
+from gan_sntg.runs.build import RunObjects, build, epochs_of, stand_in
+from gan_sntg.runs.options import config_parser
+from gan_sntg.runs.parsing import Parser
+from gan_sntg.training.term_check import TermReport, describe, examine
 
 
 def parser() -> Parser:
@@ -53,11 +51,6 @@ def run(options: Namespace) -> None:
         raise UnhealthyError("; ".join(f"{file}: {fault}" for file, found in faults.items() for fault in found))
 
 
-def epochs_of(file: str) -> int:
-    """The length of the run of a YAML file."""
-    return int(load_yaml(Path(file))["epochs"])
-
-
 def words(options: Namespace, file: str) -> tuple[Parser, Namespace]:
     """The parser and options of a run of this file, its batches made small and, where asked for, its data made up."""
     tree = load_yaml(Path(file))
@@ -74,25 +67,7 @@ def words(options: Namespace, file: str) -> tuple[Parser, Namespace]:
     return parser, parser.parse_args(given)
 
 
-def stand_in(file: str, tree: dict) -> list[str]:
-    """Words that put random images into the place of a configuration's files; none where its data need no file."""
-    check_arguments(["--config", file])  # before anything that it names is imported
-    module, _, name = tree["data"]["class_path"].rpartition(".")
-    given, source = tree["data"].get("init_args", {}), getattr(importlib.import_module(module), name)
-    if issubclass(source, ImageFolder):
-        shape, classes = (3 if given.get("color", True) else 1, *[given.get("image_size", 32)] * 2), 3
-    elif hasattr(source, "shape"):
-        shape, classes = source.shape, source.num_classes
-    elif "root" in inspect.signature(source).parameters:
-        raise InputError(f"{file}: {name} declares no shape of its images; leave --synthetic out")
-    else:
-        return []
-    sizes = {"shape": list(shape), "num_classes": classes, "n": max(4200, (tree.get("labels") or 0) * 11 // 10)}
-    made = ["--data", "gan_sntg.core.data.synthetic.Synthetic"]
-    return [*made, *(word for key, value in sizes.items() for word in (f"--data.{key}", str(value)))]
-
-
-def report(console: Console, file: str, parts: Parts, health: Health) -> None:
+def report(console: Console, file: str, parts: RunObjects, health: TermReport) -> None:
     """One configuration's table, what it was fed and what is wrong."""
     nets = [net for net in next(iter(health.gradients.values())) if any(found[net][1] > 0 for found in health.gradients.values())]
     table = Table()

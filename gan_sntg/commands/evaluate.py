@@ -1,19 +1,130 @@
-"""Measure a run's last checkpoint: errors, confusion, calibration."""
+"""Measure a run's last checkpoint: errors, confusion, calibration, and sample quality."""
 
 import json
+import sys
 from pathlib import Path
+from typing import Literal
 
 import torch
 from jsonargparse import Namespace
 from torch import Tensor
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
-from gan_sntg.commands import fidelity
-from gan_sntg.commands.loading import class_names, load, run_parser
-from gan_sntg.commands.parsing import Parser
-from gan_sntg.core.errors import InputError
-from gan_sntg.core.evaluate import class_errors, confusion_matrix, logits_of, percent_wrong, reliability
-from gan_sntg.figures import save_reliability
-from gan_sntg.provenance import record
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.public import data_folder
+from gan_sntg.errors import InputError
+from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, percent_wrong, reliability
+from gan_sntg.evaluation.feature_extractors import ClassifierFeatures, EfficientNetLite0, Inception, inception_file
+from gan_sntg.evaluation.fidelity import FEWEST, named, of_generator, of_images, provenance, with_intervals
+from gan_sntg.evaluation.fidelity_records import Measurement, record
+from gan_sntg.experiments.plots import save_reliability
+from gan_sntg.files.hashes import weights_sha256
+from gan_sntg.runs.build import RunObjects
+from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.loading import class_names, load, run_parser
+from gan_sntg.runs.parsing import Parser
+from gan_sntg.training import loop
+
+CLASSIFIERS = Path("runs/classifiers")  # where the classifiers of configs/<data>_all are looked for
+OWN = {"digits": "digits", "mnist": "mnist", "mnist10k": "mnist"}  # sets with such a classifier, by name
+EXTRACTOR = (
+    "inception; efficientnet_lite0; or the run folder of a classifier trained on all labels. Default: inception for colour images, "
+    f"{CLASSIFIERS}/<data> for digits and MNIST"
+)
+
+
+def add_options(parser: Parser) -> None:
+    """--fidelity and what goes with it."""
+    parser.add_argument("--fidelity", action="store_true", help="measure IS, FID, KID, precision and recall too, and keep them in RUN")
+    parser.add_argument("--samples", type=int, default=50_000, help="generated images that are scored")
+    parser.add_argument("--reference", type=Literal["train", "test"], default="train", help="real images that they are scored against")
+    parser.add_argument("--extractor", type=str | None, default=None, help=EXTRACTOR)
+    parser.add_argument("--inception_weights", type=str | None, default=None, help="other weights of Inception; scores bear their hash")
+    parser.add_argument("--download", action="store_true", help="fetch Inception's weights into the data folder if they are not there")
+    parser.add_argument("--extractor_batch_size", type=int, default=100, help="images at once; changes nothing but memory and speed")
+
+
+def measured_fidelity(options: Namespace, parts: RunObjects, progress: loop.Progress, threads: int) -> Measurement:
+    """The scores of a run's generator with how they were measured, on so many threads of a CPU. Raises InputError."""
+    generator, source = checked(options, parts), parts.source
+    extractor = chosen(options, source, parts.device.type).to(parts.device)
+    torch.set_num_threads(threads)  # a run's own may be one
+    x, batch = getattr(source, f"{options.reference}_x"), options.extractor_batch_size
+    real = of_images(x, extractor, parts.device.type == "cuda", batch, verbose=sys.stderr.isatty())
+    fake = of_generator(generator, parts.normalization, extractor, options.samples, batch, verbose=sys.stderr.isatty())
+    features = real.h.shape[1]
+    if options.samples <= features:
+        note = "FID is far too high then, and says something only beside others of as many samples"
+        print(f"{options.samples} samples have fewer images than the extractor has features ({features}): {note}", file=sys.stderr)
+    whose = {"epoch": progress.epoch, "step": progress.step, "sha256": weights_sha256(generator)}
+    how = {"data": source.name} | provenance(extractor, options.samples, options.reference, x)
+    return Measurement(how, whose, named(with_intervals(fake, real), extractor.suffix))
+
+
+def fidelity_figures(found: Measurement) -> dict[str, dict]:
+    """What is printed of it."""
+    return {name: score._asdict() for name, score in found.scores.items()} | {"provenance": found.provenance, "generator": found.generator}
+
+
+def checked(options: Namespace, parts: RunObjects):
+    """The generator that is to be scored. Raises InputError where there is none, or too little is to be drawn."""
+    generator = getattr(parts.method, "generator", None)
+    if generator is None:
+        kind = type(parts.method).__name__
+        raise InputError(f"{options.run} is a run of {kind}, which has no generator whose samples could be scored; leave --fidelity out")
+    if options.samples < FEWEST or options.extractor_batch_size < 1:
+        raise InputError(
+            f"--samples {options.samples} --extractor_batch_size {options.extractor_batch_size}: give {FEWEST} and 1 or more of them"
+        )
+    return generator
+
+
+def chosen(options: Namespace, source: Dataset, device: str) -> FeatureExtractorBase:
+    """The extractor of --extractor, or the data set's own. Raises InputError."""
+    name = options.extractor or default_extractor(source)
+    if name == "inception":
+        own = options.inception_weights
+        return Inception(Path(own) if own else inception_file(data_folder(options.root), options.download))
+    if options.inception_weights or options.download:
+        raise InputError(f"--inception_weights and --download are for --extractor inception, but the extractor is {name}; leave them out")
+    return EfficientNetLite0() if name == "efficientnet_lite0" else classifier(name, source, options.root, device)
+
+
+def default_extractor(source: Dataset) -> str:
+    """inception for colour images, the classifier of digits and MNIST for theirs. Raises InputError for other grey images."""
+    if source.image_shape[0] == 3:
+        return "inception"
+    if source.name not in OWN:
+        raise InputError(
+            f"{source.name} has grey images and no extractor of its own; train a classifier on all its labels (as configs/mnist_all) and "
+            "give its run folder as --extractor, or take --extractor inception"
+        )
+    folder = CLASSIFIERS / OWN[source.name]
+    if not (folder / "result.json").is_file():
+        config = f"configs/{OWN[source.name]}_all/supervised.yaml"
+        raise InputError(
+            f"{folder} is not there: the classifier in whose features {source.name} is scored. Train it once with "
+            f"gan-sntg train --config {config} --out {folder}, or name another with --extractor"
+        )
+    return str(folder)
+
+
+def classifier(run: str, source: Dataset, root: str | None, device: str) -> ClassifierFeatures:
+    """The averaged classifier of a run folder. Raises InputError unless it was trained to the end on all labels of such images."""
+    folder = RunFolder(Path(run))
+    if not folder.finished:
+        raise InputError(f"--extractor {run} is neither inception, efficientnet_lite0 nor the folder of a finished run; train it first")
+    result = folder.read_result()
+    labels, noise = (result["config"].get(name, "unknown") for name in ("labels", "label_noise"))
+    if labels is not None or noise:
+        raise InputError(f"--extractor {run} was not trained on all labels (labels {labels}); train one as configs/mnist_all does")
+    parts, _ = load(run, device, root)
+    if parts.source.image_shape != source.image_shape:
+        there, here = list(parts.source.image_shape), list(source.image_shape)
+        raise InputError(f"--extractor {run} is a classifier of images {there}, but the samples are {here}; give one of their shape")
+    net, channels = parts.method.classifiers["averaged"], source.image_shape[0]
+    return ClassifierFeatures(net, parts.normalization, channels, parts.source.name, result["test_error_averaged"])
+
 
 DESCRIPTION = (
     "Print, as JSON, the test errors in percent of a run's last checkpoint; of its averaged classifier also the confusion matrix "
@@ -25,7 +136,7 @@ DESCRIPTION = (
 def parser() -> Parser:
     """RUN, where to compute, and how fidelity is measured."""
     parser = run_parser("evaluate", DESCRIPTION)
-    fidelity.add_options(parser)
+    add_options(parser)
     return parser
 
 
@@ -37,8 +148,8 @@ def run(options: Namespace) -> None:
     logits = {name: logits_of(net, x, parts.normalization).cpu() for name, net in parts.method.classifiers.items()}
     figures = {"epoch": progress.epoch, "step": progress.step} | {f"test_error_{k}": percent_wrong(v, y) for k, v in logits.items()}
     figures |= averaged_figures(logits["averaged"], y, class_names(parts.source))
-    measured = fidelity.measured(options, parts, progress, threads) if options.fidelity else None
-    print(as_json(figures | (fidelity.figures(measured) if measured else {})))
+    measured = measured_fidelity(options, parts, progress, threads) if options.fidelity else None
+    print(as_json(figures | (fidelity_figures(measured) if measured else {})))
     try:
         save_reliability(Path(options.run) / "reliability.png", reliability(logits["averaged"], y))
         if measured:

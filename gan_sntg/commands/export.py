@@ -6,20 +6,20 @@ from typing import Literal
 
 from jsonargparse import Namespace
 
-from gan_sntg.commands.building import Parts, read_run
-from gan_sntg.commands.description import described
-from gan_sntg.commands.loading import class_names, folder_parser, load
-from gan_sntg.commands.parsing import Parser
-from gan_sntg.core.errors import InputError
-from gan_sntg.core.record import RunFolder
-from gan_sntg.export_files import write
-from gan_sntg.exported import Classifier, ImageGenerator
-from gan_sntg.samples import fix_on_bank
+from gan_sntg.errors import InputError
+from gan_sntg.evaluation.samples import fix_on_bank
+from gan_sntg.export.describe import described
+from gan_sntg.export.load import Classifier, ImageGenerator
+from gan_sntg.export.write import write
+from gan_sntg.runs.build import RunObjects, read_run
+from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.loading import class_names, folder_parser, load
+from gan_sntg.runs.parsing import Parser
 
 COMPARED = 64  # test examples, and z, on which what was written must do what the run does
 DESCRIPTION = (
     "Write, of a run's last checkpoint, the weights of classifier and generator as safetensors, the classifier as a torch.export program "
-    "that takes images as the data set holds them, and card.json, which says what they are; gan_sntg.exported.load gives them back."
+    "that takes images as the data set holds them, and card.json, which says what they are; gan_sntg.export.load.load gives them back."
 )
 
 
@@ -54,7 +54,7 @@ def check_target(out: Path) -> None:
         raise InputError(f"{out} exists and is not an empty folder; remove it, or choose another with --out")
 
 
-def networks(parts: Parts, weights: str) -> tuple[Classifier, ImageGenerator | None]:
+def networks(parts: RunObjects, weights: str) -> tuple[Classifier, ImageGenerator | None]:
     """What is exported, as the run has it; G's batch statistics are fixed on the bank, as they are for `gan-sntg sample`."""
     source, method, normalization = parts.source, parts.method, parts.normalization
     net = method.classifiers[weights]

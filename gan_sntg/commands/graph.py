@@ -1,26 +1,23 @@
 """Make a graph that is fixed before training: nearest neighbours in pixel space, or a finished run's predictions."""
 
-from collections.abc import Iterable
 from math import ceil
 from pathlib import Path
 from typing import Literal
 
 import torch
 from jsonargparse import Namespace
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
-from gan_sntg.commands.building import config_parser, pick_device
-from gan_sntg.commands.evaluate import load, run_parser
-from gan_sntg.commands.parsing import Parser
-from gan_sntg.commands.splits import source_of
-from gan_sntg.core.data.streams import UNLABELED
-from gan_sntg.core.errors import InputError
-from gan_sntg.core.evaluate import logits_of
-from gan_sntg.core.graph_files import NEIGHBORS, PREDICTIONS, write_neighbors, write_predictions
-from gan_sntg.core.neighbors import BLOCK, nearest
-from gan_sntg.core.record import RunFolder
+from gan_sntg.data.loader import UNLABELED
+from gan_sntg.errors import InputError
+from gan_sntg.evaluation.classification import logits_of
+from gan_sntg.graph.fixed_graphs import NEIGHBORS, PREDICTIONS, write_neighbors, write_predictions
+from gan_sntg.graph.neighbors import BLOCK, nearest
+from gan_sntg.runs.build import pick_device, source_of
+from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.loading import load, run_parser, shown
+from gan_sntg.runs.options import config_parser
+from gan_sntg.runs.parsing import Parser
 
 AT_ONCE = 1000  # images classified between two movements of the bar
 HELP = {
@@ -93,8 +90,3 @@ def writable(out: str | None) -> Path:
 def share(of: Tensor, among: Tensor) -> str:
     """Percent of `among` (bool) that are also in `of`, as text."""
     return f"{100 * float((of & among).sum() / among.sum()):.2f} %" if among.any() else "an unknown share"
-
-
-def shown(blocks: Iterable[Tensor], total: int) -> Iterable[Tensor]:
-    """The blocks, with a progress bar on stderr."""
-    return track(blocks, "images", total, console=Console(stderr=True))

@@ -1,12 +1,12 @@
-"""Which subcommand was asked for? Each is a module with `parser()` and `run(options)`; errors of input end here, in one message."""
+"""Dispatch of the subcommands; errors of input end here, in one message."""
 
 import sys
 from importlib import import_module
 from types import ModuleType
 
 from gan_sntg import __version__
-from gan_sntg.core.errors import ElsewhereError, InputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
-from gan_sntg.core.torchrun import said_once, world_size
+from gan_sntg.distributed.process_group import said_once, world_size
+from gan_sntg.errors import ElsewhereError, InputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
 
 COMMANDS = "train", "reproduce", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
 

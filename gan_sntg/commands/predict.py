@@ -8,13 +8,13 @@ from typing import Literal
 from jsonargparse import Namespace
 from torch import Tensor, nn
 
-from gan_sntg.commands.building import Parts
-from gan_sntg.commands.evaluate import class_names, load, run_parser
-from gan_sntg.commands.parsing import Parser
-from gan_sntg.core.checkpoint import write_atomically
-from gan_sntg.core.data.pictures import read_pictures
-from gan_sntg.core.errors import InputError
-from gan_sntg.core.evaluate import logits_of
+from gan_sntg.data.custom import read_pictures
+from gan_sntg.errors import InputError
+from gan_sntg.evaluation.classification import logits_of
+from gan_sntg.files.atomic import write_atomically
+from gan_sntg.runs.build import RunObjects
+from gan_sntg.runs.loading import class_names, load, run_parser
+from gan_sntg.runs.parsing import Parser
 
 AT_ONCE = 250  # images that are held in memory
 DESCRIPTION = (
@@ -57,7 +57,7 @@ def files_in(folder: Path) -> list[Path]:
     return files
 
 
-def predict(parts: Parts, net: nn.Module, files: list[Path]) -> tuple[dict[Path, tuple[str, str]], list[str]]:
+def predict(parts: RunObjects, net: nn.Module, files: list[Path]) -> tuple[dict[Path, tuple[str, str]], list[str]]:
     """Class and confidence of each file that can be read, and what is wrong with each of the others."""
     size, color = picture_kind(parts.source.image_shape)
     rows, problems = {}, []

@@ -10,18 +10,16 @@ from pathlib import Path
 from jsonargparse import Namespace
 from rich.console import Console
 
-from gan_sntg.commands.engines import Engine, Local, Ray
-from gan_sntg.commands.gathering import gathered, tabulated
-from gan_sntg.commands.grids import Cell, Grid, load_grid
-from gan_sntg.commands.parsing import Parser
-from gan_sntg.commands.picturing import picture
-from gan_sntg.commands.planning import asked
-from gan_sntg.commands.remaining import Remaining
-from gan_sntg.commands.reports import command, heading, notes, write_report
-from gan_sntg.commands.stopping import LATER
-from gan_sntg.commands.tasks import Outcome, Task
-from gan_sntg.core.errors import StoppedError, UnhealthyError
-from gan_sntg.core.record import RunFolder
+from gan_sntg.errors import StoppedError, UnhealthyError
+from gan_sntg.experiments.executors import Engine, Local, Outcome, Ray, Remaining, Task
+from gan_sntg.experiments.figures import picture
+from gan_sntg.experiments.grid import Cell, Grid, load_grid
+from gan_sntg.experiments.plan import make_plan
+from gan_sntg.experiments.report import command, heading, notes, write_report
+from gan_sntg.experiments.results import collect_results, summarize
+from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.parsing import Parser
+from gan_sntg.runs.stopping import LATER
 
 SIGNALS = signal.SIGTERM, signal.SIGUSR1
 DESCRIPTION = (
@@ -65,8 +63,8 @@ def parser() -> Parser:
 def run(options: Namespace) -> None:
     """Train, report, and say what failed or is left."""
     grid = load_grid(options.grid)
-    cells, configs, path = asked(grid, options)
-    gathered(cells, configs)  # before hours are spent on what cannot be put into one table
+    cells, configs, path = make_plan(grid, options)
+    collect_results(cells, configs)  # before hours are spent on what cannot be put into one table
     end = None if options.max_minutes is None else time.time() + 60 * options.max_minutes
     failed: list[Outcome] = []
     try:
@@ -145,11 +143,11 @@ def signals():
 
 def report(grid: Grid, cells: list[Cell], configs: dict, options: Namespace, path: Path, failed: list[Outcome]) -> None:
     """Write what is finished, print the tables and say where they are."""
-    runs = gathered(cells, configs)
+    runs = collect_results(cells, configs)
     if not runs:
         return
     made = {"command": command(grid, options), "grid": grid.name, "of": grid.of, "title": grid.title, "scale": options.scale}
-    made |= {"words": options.words} | tabulated(grid, runs)
+    made |= {"words": options.words} | summarize(grid, runs)
     made |= {"heading": heading(grid, options), "notes": notes(made, cells, failed)}
     files = write_report(path, made)
     if grid.figure:

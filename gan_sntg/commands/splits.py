@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 from jsonargparse import Namespace
 
-from gan_sntg.commands.building import choose_split, config_parser
-from gan_sntg.commands.evaluate import as_json, class_names
-from gan_sntg.commands.parsing import Parser
-from gan_sntg.commands.ranges import check_never_null, check_seed
-from gan_sntg.core.checkpoint import write_atomically
-from gan_sntg.core.data.base import Source
-from gan_sntg.core.data.manifests import load_split, read_split
-from gan_sntg.core.errors import InputError
+from gan_sntg.commands.evaluate import as_json
+from gan_sntg.data.splits import load_split, read_split
+from gan_sntg.errors import InputError
+from gan_sntg.files.atomic import write_atomically
+from gan_sntg.runs.build import choose_split, source_of
+from gan_sntg.runs.loading import class_names
+from gan_sntg.runs.options import check_never_null, check_seed, config_parser
+from gan_sntg.runs.parsing import Parser
 
 HELP = {
     "make": "write the manifest that a run with these options would make",
@@ -72,12 +72,3 @@ def show(options: Namespace) -> None:
         counts = torch.bincount(split.known(source)[split.labeled], minlength=source.num_classes).tolist()  # label noise included
         figures["labels_per_class"] = dict(zip(class_names(source), counts, strict=True))
     print(as_json(figures))
-
-
-def source_of(options: Namespace) -> Source:
-    """The data set that the options name; no network is built. Raises InputError where they name none."""
-    if not options.data:
-        raise InputError("the option data is not set; give it in the file of --config or as --data")
-    only_data = options.clone()
-    only_data.method = None
-    return config_parser().instantiate(only_data).data

@@ -1,0 +1,216 @@
+"""What a comparison shows of each run, read from its folder alone."""
+
+import hashlib
+import io
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.splits import Split, load_split, read_split
+from gan_sntg.errors import InputError
+from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
+from gan_sntg.evaluation.samples import grid, png
+from gan_sntg.files.yaml_files import load_yaml
+from gan_sntg.rng import purpose_generator
+from gan_sntg.runs.build import read_run, source_of
+from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.options import flat, identity
+
+LATENT = "method.init_args.generator.init_args.latent"
+MOST_BYTES = 10_500_000  # of all grids as PNG: base64 makes a page of 14 MB of them
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is read from its folder.
+
+    options, place: of its configuration and of the last session, flat. rows: of metrics.jsonl. result: None while it is unfinished.
+    grids: files by epoch. real: file of the training images' grid. measured: oldest first; fidelity: the one to show, if any.
+    split_sha256: of split.json. test_images: their number, where it is known.
+    """
+
+    name: str
+    options: dict[str, str]
+    place: dict[str, str]
+    split: Split
+    split_sha256: str
+    rows: list[dict]
+    result: dict | None
+    grids: dict[int, Path]
+    real: Path | None
+    measured: list[Measurement]
+    fidelity: Measurement | None
+    test_images: int | None
+
+    @property
+    def epoch(self) -> int:
+        """The last one that is recorded; 0 where none is."""
+        return self.rows[-1]["epoch"] if self.rows else 0
+
+    @property
+    def has_generator(self) -> bool:
+        """Whether its method has one, which may not have drawn yet."""
+        return bool(self.grids) or any(key.startswith("method.init_args.generator.") for key in self.options)
+
+    def grid_at(self, epoch: int) -> int | None:
+        """The epoch of the grid to show at `epoch`: that one, else the nearest before it, if any."""
+        return max((e for e in self.grids if e <= epoch), default=None)
+
+
+class Real(NamedTuple):
+    """Training images as a PNG, or why there are none."""
+
+    picture: bytes | None
+    missing: str = ""
+
+
+class Comparison(NamedTuple):
+    """What a page shows. epochs: those whose grids are kept; refusal: why no fidelity can be shown, "" where it can."""
+
+    runs: list[Run]
+    epochs: list[int]
+    real: Real
+    refusal: str = ""
+
+
+def shown_epochs(runs: list[Run], most: int) -> list[int]:
+    """All epochs with a grid of any run; where they are more than `most`, or their grids too large, fewer, with the first and the last."""
+    epochs = sorted({epoch for run in runs for epoch in run.grids})
+    count = min(most, len(epochs))
+    while count > 2 and size_of(runs, spread(epochs, count)) > MOST_BYTES:
+        count -= 1
+    return spread(epochs, count)
+
+
+def spread(epochs: list[int], count: int) -> list[int]:
+    """`count` of the epochs, evenly, with the first and the last."""
+    if count >= len(epochs):
+        return epochs
+    return [epochs[round(k * (len(epochs) - 1) / (count - 1))] for k in range(count)]
+
+
+def size_of(runs: list[Run], epochs: list[int]) -> int:
+    """Bytes of all grids that are shown at these epochs."""
+    return sum(run.grids[e].stat().st_size for run in runs for e in {run.grid_at(epoch) for epoch in epochs} if e is not None)
+
+
+def read_png(path: Path) -> tuple[bytes, Image.Image]:
+    """The bytes and the picture. Raises InputError where the file is damaged."""
+    try:
+        data = path.read_bytes()
+        picture = Image.open(io.BytesIO(data), formats=["PNG"])
+        return data, picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} is not a readable PNG ({error}); delete it, or restore it from a copy") from error
+
+
+COUNT = 100  # as many real images as a run keeps
+
+
+def completed(runs: list[Run], paths: list[Path], root: str | None) -> tuple[list[Run], Real]:
+    """The runs with their numbers of test images, and real images; where no folder keeps them, from the data of the first run."""
+    known = {run.split.sha256: run.test_images for run in runs if run.test_images}
+    kept = next((run.real for run in runs if run.real), None)
+    source, missing = None, ""
+    if kept is None or any(run.split.sha256 not in known for run in runs):
+        source, missing = found(RunFolder(paths[0]), root)
+    if source:
+        known[source.sha256] = len(source.test_y)
+    counted = [replace(run, test_images=known.get(run.split.sha256)) for run in runs]
+    picture = read_png(kept)[0] if kept else drawn(source, runs[0]) if source else None
+    return counted, Real(picture, missing)
+
+
+def found(folder: RunFolder, root: str | None) -> tuple[Dataset | None, str]:
+    """The data that a run was trained on, else None and why they are not there. Nothing is downloaded."""
+    try:
+        _, options = read_run(folder.path)
+        given = options.data.get("init_args") or {}
+        if root and "root" in given:
+            options.data.init_args.root = root
+        if "download" in given:
+            options.data.init_args.download = False
+        source = source_of(options)
+        load_split(folder.split, source)
+    except InputError as error:
+        return None, str(error)
+    return source, ""
+
+
+def drawn(source: Dataset, run: Run) -> bytes | None:
+    """Images of the run's pool as a PNG; None where the data are points."""
+    if len(source.image_shape) != 3:
+        return None
+    pool = run.split.pool(source)
+    order = torch.randperm(len(pool), generator=purpose_generator(0, "display"))
+    return bytes(png(grid(source.train_x[pool[order[:COUNT]]])))
+
+
+GRID = re.compile(r"epoch_(\d{1,9})\.png")
+
+
+def read_runs(paths: list[Path], names: list[str]) -> tuple[list[Run], str]:
+    """Those in these folders, and why their fidelity cannot be compared, if so.
+
+    Raises InputError with the name of what is missing or damaged, or where they are not on one data set.
+    """
+    for path in paths:
+        RunFolder(path).check_made()
+    measured = {name: measurements(path) for path, name in zip(paths, names, strict=True)}
+    fidelity, refusal = same_way(measured)
+    runs = [read(path, name, measured[name], fidelity.get(name)) for path, name in zip(paths, names, strict=True)]
+    data = [run.options.get("data.class_path", run.options.get("data")) for run in runs]
+    for path, found in zip(paths, data, strict=True):
+        if found != data[0]:
+            raise InputError(f"{path} was trained on {found}, but {paths[0]} on {data[0]}; give runs on one data set")
+    return runs, refusal
+
+
+def same_way(measured: dict[str, list[Measurement]]) -> tuple[dict[str, Measurement], str]:
+    """The measurements to show by run; none, and why, where they were not made in one way."""
+    try:
+        return comparable(measured), ""
+    except InputError as error:
+        return {}, str(error)
+
+
+def read(path: Path, name: str, measured: list[Measurement], fidelity: Measurement | None) -> Run:
+    """The run in a folder. Raises InputError where a file of it is damaged."""
+    folder = RunFolder(path)
+    finished = folder.read_result() if folder.finished else None
+    return Run(
+        name=name,
+        options=flat(identity(load_yaml(folder.config))),
+        place=flat((folder.sessions() or [{}])[-1]),
+        split=read_split(folder.split),
+        split_sha256=hashlib.sha256(folder.split.read_bytes()).hexdigest(),
+        rows=folder.rows(),
+        result=finished,
+        grids=grids(folder),
+        real=folder.real if folder.real.is_file() else None,
+        measured=measured,
+        fidelity=fidelity,
+        test_images=(finished or {}).get("test_images"),
+    )
+
+
+def grids(folder: RunFolder) -> dict[int, Path]:
+    """Files by epoch, the first epoch first."""
+    found = [(GRID.fullmatch(path.name), path) for path in folder.samples.glob("epoch_*.png")]
+    return dict(sorted((int(match[1]), path) for match, path in found if match))
+
+
+def shortest_names(paths: list[Path]) -> list[str]:
+    """The last parts of each path, as few as tell them apart, without those at the end that all share."""
+    parts = [Path(os.path.abspath(path)).parts for path in paths]
+    count = next(n for n in range(1, max(map(len, parts)) + 1) if len({own[-n:] for own in parts}) == len(parts))
+    kept = [list(own[-count:]) for own in parts]
+    while len({own[-1] for own in kept}) == 1:
+        kept = [own[:-1] for own in kept]
+    return ["/".join(own) for own in kept]

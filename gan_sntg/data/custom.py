@@ -1,0 +1,211 @@
+"""One's own data: an .npz file of arrays, or folders of pictures of any size."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from gan_sntg.data.dataset import Dataset, check_apart, one_fifth
+from gan_sntg.data.loader import UNLABELED
+from gan_sntg.data.public import data_folder
+from gan_sntg.errors import InputError
+from gan_sntg.files.npz_files import names_in, read_npz
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # of a moving picture, the first frame
+MOST_PIXELS = 2**26
+
+
+class UnreadablePicture(InputError):
+    """One file that is no image that can be used. The message names it and the reason."""
+
+
+def read_picture(path: Path, size: int, color: bool) -> Tensor:
+    """uint8 [3 or 1, size, size]: the shorter side resized to `size` (bicubic), then the centre; upright, without transparency.
+
+    Raises UnreadablePicture where the file is not an image of FORMATS, is damaged, or has more than MOST_PIXELS.
+    """
+    try:
+        if not path.is_file():
+            raise ValueError("not a file")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own limits; ours is lower
+            return _decode(path, size, color)
+    except Exception as error:  # a decoder of foreign bytes may fail in any way, and whichever it is, the file and it are named
+        reason = "not an image, or of no kind that is read" if isinstance(error, Image.UnidentifiedImageError) else error
+        raise UnreadablePicture(f"{path}: {reason}") from error
+
+
+def _decode(path: Path, size: int, color: bool) -> Tensor:
+    with Image.open(path, formats=FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError(f"{image.width} x {image.height} pixels; the most that is decoded is {MOST_PIXELS:,} in all")
+        if image.mode in ("I", "F"):
+            raise ValueError("32 bits a pixel, of unknown scale; save it with 8 or 16")
+        upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I;16"):  # Pillow itself would clip these
+        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+    square = ImageOps.fit(upright.convert("RGB" if color else "L"), (size, size), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(square)).view(size, size, -1).permute(2, 0, 1)
+
+
+def read_pictures(paths: list[Path], size: int, color: bool) -> tuple[Tensor, list[Path], list[str]]:
+    """Those of `paths` that can be read, as uint8 [n, C, size, size] and n paths, and for each of the others why not."""
+    images, kept, problems = [], [], []
+    for path in paths:
+        try:
+            images.append(read_picture(path, size, color))
+            kept.append(path)
+        except UnreadablePicture as error:
+            problems.append(str(error))
+    return torch.stack(images) if images else torch.empty(0, 3 if color else 1, size, size, dtype=torch.uint8), kept, problems
+
+
+CHANNELS = (1, 3)
+NAMES, OPTIONAL = ("train_x", "train_y", "test_x", "test_y"), ("unlabeled_x",)
+
+
+class Arrays(Dataset):
+    """Images uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3, labels whole numbers 0..K - 1 [N], each in use.
+
+    The training images are those of train_x, then of unlabeled_x. A fifth of each class of train_y is for validation.
+    """
+
+    name = "arrays"
+
+    def __init__(self, file: str, root: str | None = None):
+        """file: the .npz, in the folder root (see `data_folder`). Raises InputError with the file and what is wrong in it."""
+        if Path(file).is_absolute() or ".." in Path(file).parts:
+            raise InputError(f"file is {file}, which leads out of the data folder; name the folder by --data.root and a file in it")
+        self.path = path = data_folder(root) / file
+        arrays = read_npz(path, NAMES, OPTIONAL)
+        unknown = sorted({*names_in(path)} - {*NAMES, *OPTIONAL})
+        if unknown:  # unlabelled_x would be left out without a word
+            every = ", ".join([*NAMES, *OPTIONAL])
+            raise InputError(f"{path} holds {', '.join(unknown)[:200]}, which is not read; leave in it only {every}")
+        x, self.test_x = self._images("train_x", arrays["train_x"]), self._images("test_x", arrays["test_x"])
+        unlabeled = self._images("unlabeled_x", arrays["unlabeled_x"]) if "unlabeled_x" in arrays else x[:0]
+        if not x.shape[1:] == self.test_x.shape[1:] == unlabeled.shape[1:]:
+            raise InputError(f"{path}: its images have more than one size or number of channels; make them all the same")
+        y = self._labels("train_y", arrays["train_y"], len(x), len(x))
+        self.num_classes = self._count_classes(y)
+        self.test_y = self._labels("test_y", arrays["test_y"], len(self.test_x), self.num_classes)
+        self.train_x = torch.cat([x, unlabeled])
+        self.train_y = torch.cat([y, torch.full((len(unlabeled),), UNLABELED)])
+        train = [f"train_x[{i}]" for i in range(len(x))] + [f"unlabeled_x[{i}]" for i in range(len(unlabeled))]
+        check_apart(str(path), self.train_x, self.test_x, train, [f"test_x[{i}]" for i in range(len(self.test_x))])
+        self.validation = one_fifth(self.train_y)
+
+    def _images(self, name: str, x: np.ndarray) -> Tensor:
+        """uint8 [N, C, H, W]. Raises InputError for any other kind or an order of dimensions that is none or two of the three."""
+        if x.dtype != np.uint8:
+            nan = " and holds NaN" if x.dtype.kind == "f" and np.isnan(x).any() else ""
+            raise InputError(f"{self.path}: {name} is {x.dtype}{nan}, not uint8 with pixels 0..255; save it so")
+        last = x.ndim == 4 and x.shape[3] in CHANNELS
+        first = x.ndim == 4 and x.shape[1] in CHANNELS
+        if 0 in x.shape or last == first and x.ndim != 3:
+            raise InputError(
+                f"{self.path}: {name} has the shape {list(x.shape)}, not [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3"
+            )
+        x = x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2) if last else x
+        return torch.from_numpy(np.ascontiguousarray(x))
+
+    def _labels(self, name: str, y: np.ndarray, n: int, num_classes: int) -> Tensor:
+        """int64 [N]. Raises InputError unless they are n whole numbers in 0..num_classes - 1."""
+        if y.dtype.kind not in "ui":
+            nan = " and holds NaN" if y.dtype.kind == "f" and np.isnan(y).any() else ""
+            raise InputError(f"{self.path}: {name} is {y.dtype}{nan}, not whole numbers; save the classes as 0, 1, 2, ...")
+        if y.shape != (n,):
+            raise InputError(f"{self.path}: {name} has the shape {list(y.shape)} for {n} images; give one label an image")
+        if y.min() < 0 or y.max() >= num_classes:
+            raise InputError(
+                f"{self.path}: {name} has labels out of range, {y.min()} to {y.max()}, not in 0..{num_classes - 1}; number the classes "
+                "of train_y from 0 on, and put images without a label into unlabeled_x"
+            )
+        return torch.from_numpy(y.astype(np.int64))
+
+    def _count_classes(self, y: Tensor) -> int:
+        """K. Raises InputError unless there are two classes or more and each has an image."""
+        counts = torch.bincount(y)
+        empty = (counts == 0).nonzero().flatten().tolist()
+        if empty or len(counts) < 2:
+            what = f"no image of the classes {empty[:20]}" if empty else "one class only"
+            raise InputError(f"{self.path}: train_y holds {what}; number the classes 0..K - 1, at least two, and give an image of each")
+        return len(counts)
+
+
+SIZES = (28, 32, 48, 64)
+
+
+class ImageFolder(Dataset):
+    """The pictures under `root`; each class is the name of a folder in labeled/ and in test/, in alphabetical order.
+
+    The training images are the labelled ones, class by class, then those of unlabeled/, each folder in the order of its file
+    names; files and folders whose names begin with a dot are left out. A fifth of each class's labelled images is for validation.
+    """
+
+    name = "image_folder"
+
+    def __init__(self, root: str, image_size: int = 32, color: bool = True, skip_unreadable: bool = False):
+        """image_size: one of SIZES; skip_unreadable: leave out what cannot be read and say so, instead of refusing the folder.
+
+        Raises InputError that names every unreadable file, an empty or single class, or test images that are in training too.
+        """
+        if image_size not in SIZES:
+            raise InputError(f"image_size is {image_size}; give one of {', '.join(map(str, SIZES))}")
+        self.root = Path(root)
+        self.class_names = self._classes("labeled")
+        if self._classes("test") != self.class_names:
+            raise InputError(f"{self.root}: labeled/ has the classes {self.class_names}, test/ {self._classes('test')}; give both the same")
+        self.num_classes = len(self.class_names)
+        train = [*self._labeled("labeled"), *((path, UNLABELED) for path in _listed(self.root / "unlabeled"))]
+        (self.train_x, self.train_y, self.train_files), skipped = self._read(train, image_size, color)
+        (self.test_x, self.test_y, self.test_files), others = self._read(self._labeled("test"), image_size, color)
+        self._report([*skipped, *others], skip_unreadable)
+        for part, y in ("labeled", self.train_y), ("test", self.test_y):
+            for k, name in enumerate(self.class_names):
+                if not (y == k).any():
+                    raise InputError(f"{self.root / part / name} holds no image that can be read; add some, or remove the class")
+        check_apart(str(self.root), self.train_x, self.test_x, self.train_files, self.test_files)
+        self.validation = one_fifth(self.train_y)
+
+    def _classes(self, part: str) -> list[str]:
+        """The names of the class folders of labeled/ or test/."""
+        entries = _listed(self.root / part)
+        loose = [path.name for path in entries if not path.is_dir()]
+        if loose:
+            raise InputError(f"{self.root / part} holds files outside the class folders ({', '.join(loose)}); move them into one")
+        if len(entries) < 2:
+            raise InputError(f"{self.root / part} holds {len(entries)} class folders; at least two are needed")
+        return [path.name for path in entries]
+
+    def _labeled(self, part: str) -> list[tuple[Path, int]]:
+        return [(path, k) for k, name in enumerate(self.class_names) for path in _listed(self.root / part / name)]
+
+    def _read(self, files: list[tuple[Path, int]], size: int, color: bool) -> tuple[tuple[Tensor, Tensor, list[str]], list[str]]:
+        """(x, y, names relative to root) of what can be read, and what cannot."""
+        x, kept, problems = read_pictures([path for path, _ in files], size, color)
+        classes = dict(files)
+        y = torch.tensor([classes[path] for path in kept], dtype=torch.int64)
+        return (x, y, [str(path.relative_to(self.root)) for path in kept]), problems
+
+    def _report(self, problems: list[str], skip: bool) -> None:
+        """Raise InputError with all of `problems`, or keep them as a note."""
+        if not problems:
+            return
+        text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{' and are left out' if skip else ''}:", *problems])
+        if not skip:
+            raise InputError(f"{text}\nmend or remove them, or add --data.skip_unreadable true")
+        self.notes = (text,)
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What is in the folder, by name, without hidden entries. Raises InputError where there is no such folder."""
+    try:
+        return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+    except OSError as error:
+        raise InputError(
+            f"{folder} is not a readable folder ({error.strerror}); an image folder holds labeled/<class>/, unlabeled/ and test/<class>/"
+        ) from error

@@ -1,0 +1,81 @@
+"""The contract of a data set: images (or points) and labels as tensors, with their checks."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_sntg.data.loader import UNLABELED
+from gan_sntg.errors import InputError
+from gan_sntg.rng import purpose_generator
+
+
+class Dataset(ABC):
+    """Images, train_x uint8 [N, C, H, W], or points, float32 [N, 2]; train_y int64 [N]; test_x, test_y likewise, on the CPU.
+
+    train_y is UNLABELED where the set itself has no label; test_y never is. `validation` [V] indexes the labelled training
+    images that `--validation` takes out of the pool: a cut fixed for the data set. `class_names` [K] where the data give them.
+    `notes` are sentences for the user.
+    """
+
+    name: str
+    num_classes: int
+    train_x: Tensor
+    train_y: Tensor
+    test_x: Tensor
+    test_y: Tensor
+    validation: Tensor
+    class_names: list[str] | None = None
+    notes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def __init__(self):
+        """Read or make it. Raises InputError where it is not what it must be."""
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(C, H, W), or (2,) where the examples are points."""
+        return tuple(self.train_x.shape[1:])
+
+    @property
+    def num_examples(self) -> int:
+        """N, the number of training images, labelled or not."""
+        return len(self.train_x)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 over all pixels (or coordinates) and labels: which data a manifest or a result speaks of."""
+        digest = hashlib.sha256()
+        for tensor in (self.train_x, self.train_y, self.test_x, self.test_y):
+            digest.update(np.ascontiguousarray(tensor.numpy()).data)
+        return digest.hexdigest()
+
+
+def one_fifth(y: Tensor) -> Tensor:
+    """Sorted indices of a fifth (rounded down) of each class of y [N], UNLABELED left out: the same for the same labels."""
+    generator = purpose_generator(0, "validation")
+    chosen = []
+    for k in y[y != UNLABELED].unique():
+        members = (y == k).nonzero().squeeze(1)
+        chosen += members[torch.randperm(len(members), generator=generator)[: len(members) // 5]].tolist()
+    return torch.tensor(sorted(chosen), dtype=torch.int64)
+
+
+def check_apart(where: str, train_x: Tensor, test_x: Tensor, train_names: list[str], test_names: list[str]) -> None:
+    """Raise InputError if an image of test_x [M, C, H, W] has the very pixels of one of train_x [N, C, H, W]; 20 are named."""
+    seen = {_digest(image): name for image, name in zip(train_x.numpy(), train_names, strict=True)}
+    found = [(_digest(image), name) for image, name in zip(test_x.numpy(), test_names, strict=True)]
+    both = [f"{name} is {seen[digest]}" for digest, name in found if digest in seen]
+    if both:
+        named = "; ".join(both[:20]) + ("; ..." if len(both) > 20 else "")
+        raise InputError(
+            f"{where}: {len(both)} of the test images are also in the training set ({named}), and an error measured on those says "
+            "nothing of new images; remove them from one of the two"
+        )
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(image).data).digest()

@@ -1,0 +1,148 @@
+"""Batches of labelled and unlabelled examples on the device, in an order that a checkpoint holds."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gan_sntg.distributed.ranks import SINGLE_PROCESS, SingleProcess
+from gan_sntg.errors import InputError
+from gan_sntg.rng import purpose_generator
+
+UNLABELED = -1
+
+
+class Examples(NamedTuple):
+    """Some examples: x [B, C, H, W] or [B, 2] float, y [B] int64 with UNLABELED where hidden, index [B] into the training set."""
+
+    x: Tensor
+    y: Tensor
+    index: Tensor
+
+
+class Batch(NamedTuple):
+    """What one step sees; None where the method does not ask for it. `unlabeled_g` is an independent draw for the generator's step.
+
+    `unlabeled` is drawn from all of the pool, its labels known where they are: alone, it is the one stream of Pi and TempEns.
+    """
+
+    labeled: Examples | None = None
+    unlabeled: Examples | None = None
+    unlabeled_g: Examples | None = None
+
+
+class Pool:
+    """The training images as uint8 on the device, with the labels that may be known (`y`) and, apart, all that there are (`truth`).
+
+    Both are UNLABELED where there is none; `y` may hold noise that `truth` does not.
+    """
+
+    def __init__(self, x: Tensor, truth: Tensor, y: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
+        """x uint8 [N, C, H, W] or float32 [N, 2], truth and y int64 [N]; unlabeled: indices [U] into them, of the labelled images too."""
+        self.x, self.truth, self.y = x.to(device), truth.to(device), y.to(device)
+        self.labeled, self.unlabeled = (y != UNLABELED).nonzero().squeeze(1).to(device), unlabeled.to(device)
+        self.normalize = normalize
+
+    def view(self, index: Tensor, revealed: bool = False) -> Examples:
+        """The examples at `index`; `revealed` shows hidden labels too, for telemetry only."""
+        return Examples(self.normalize(self.x[index]), (self.truth if revealed else self.y)[index], index)
+
+
+class IndexSampler:
+    """Endless index batches: permutation after permutation of `index`.
+
+    With `drop_last` a rest smaller than a batch is dropped, so that no batch holds an example twice; without it the next
+    permutation goes on where the last one ended, for sets smaller than a batch.
+    """
+
+    def __init__(self, index: Tensor, batch_size: int, generator: torch.Generator, drop_last: bool):
+        """index [n] on the generator's device."""
+        self.index, self.batch_size, self.generator, self.drop_last = index, batch_size, generator, drop_last
+        self.order, self.position = index[:0], 0
+
+    def next(self) -> Tensor:
+        """The next `batch_size` indices."""
+        while len(self.order) - self.position < self.batch_size:
+            rest = self.order[len(self.order) :] if self.drop_last else self.order[self.position :]
+            shuffled = torch.randperm(len(self.index), generator=self.generator, device=self.index.device)
+            self.order, self.position = torch.cat([rest, self.index[shuffled]]), 0
+        self.position += self.batch_size
+        return self.order[self.position - self.batch_size : self.position]
+
+    def state_dict(self) -> dict:
+        """The order that is being read, the place in it, and the generator."""
+        return {"order": self.order, "position": self.position, "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on exactly where `state` was taken. Raises ValueError where its order is not one of these examples."""
+        order, position = state["order"].to(self.index.device), state["position"]
+        if order.dtype != self.index.dtype or order.ndim != 1 or not torch.isin(order, self.index).all():
+            raise ValueError("the order of a stream is not one of these examples")
+        if type(position) is not int or not 0 <= position <= len(order):
+            raise ValueError(f"a stream cannot go on from {position}")
+        self.order, self.position = order, position
+        self.generator.set_state(state["generator"].cpu())
+
+
+class Loader:
+    """Batches of labelled images (repeated as needed) and of two independent permutations of the unlabelled pool.
+
+    An epoch is `steps_per_epoch` batches; by default the size of the unlabelled pool divided by the batch size. Sizes, order and
+    state are those of whole batches, of which each of several ranks reads its rows.
+    """
+
+    ranks: SingleProcess = SINGLE_PROCESS
+
+    def __init__(
+        self,
+        pool: Pool,
+        batch_size: int,
+        seed: int,
+        steps_per_epoch: int | None = None,
+        labeled_batch_size: int | None = None,
+        views: tuple[str, ...] = Batch._fields,
+    ):
+        """batch_size: of each view, but for `labeled_batch_size` where it is given; views: the fields of a Batch that are drawn.
+
+        Raises InputError where the pool is smaller than a batch.
+        """
+        if batch_size < 1 or len(pool.unlabeled) < batch_size:
+            raise InputError(
+                f"a batch of {batch_size} cannot be drawn from {len(pool.unlabeled)} unlabelled images; "
+                f"choose batch_size in 1..{len(pool.unlabeled)}"
+            )
+        if steps_per_epoch is not None and steps_per_epoch < 1:
+            raise InputError(f"steps_per_epoch is {steps_per_epoch}; give at least 1, or leave it out for one pass over the pool")
+        self.pool, self.batch_size, self.seed = pool, batch_size, seed
+        self.steps_per_epoch = steps_per_epoch or len(pool.unlabeled) // batch_size
+        labeled = self._stream(pool.labeled, "labeled", labeled_batch_size or batch_size, drop_last=False)
+        others = {name: self._stream(pool.unlabeled, name, batch_size, drop_last=True) for name in ("unlabeled", "unlabeled_g")}
+        self.streams = {name: stream for name, stream in ({"labeled": labeled} | others).items() if name in views}
+
+    def _stream(self, index: Tensor, name: str, batch_size: int, drop_last: bool) -> IndexSampler:
+        return IndexSampler(index, batch_size, purpose_generator(self.seed, f"order/{name}", index.device), drop_last)
+
+    def epoch(self, done: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch; those that are left where `done` of them were drawn before."""
+        for _ in range(self.steps_per_epoch - done):
+            yield Batch(**{name: self.pool.view(self.ranks.sliced(stream.next())) for name, stream in self.streams.items()})
+
+    def example(self, size: int, purpose: str, revealed: bool = False) -> Batch:
+        """A batch of `size` (at most the pool's), the same whenever asked for, that moves no stream: for initialisation and telemetry."""
+        generator = purpose_generator(self.seed, purpose, self.pool.x.device)
+
+        def draw(index: Tensor) -> Examples:
+            order = torch.randperm(len(index), generator=generator, device=index.device)
+            return self.pool.view(index[order[:size]], revealed)
+
+        return Batch(draw(self.pool.labeled), draw(self.pool.unlabeled), draw(self.pool.unlabeled))
+
+    def state_dict(self) -> dict:
+        """The state of each stream."""
+        return {name: stream.state_dict() for name, stream in self.streams.items()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on exactly where `state` was taken."""
+        for name, stream in self.streams.items():
+            stream.load_state_dict(state[name])

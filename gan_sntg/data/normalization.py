@@ -1,0 +1,229 @@
+"""Normalizations and their inverses: scalings, per-image contrast, and ZCA in three variants."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from gan_sntg.errors import InputError
+from gan_sntg.files.cache import keep, key_of, recall
+
+
+class Normalization(ABC):
+    """Maps uint8 images to floats and back: `normalize.fit(train_x)` once, then `normalize(x)` and `normalize.images(x)`."""
+
+    statistics: tuple[str, ...] = ()  # the tensors that `fit` sets, by name: the whole of what it learns
+
+    def check(self, x: Tensor) -> None:
+        """Raise InputError unless x is of the kind that this maps: uint8 images."""
+        if x.dtype != torch.uint8:
+            raise InputError(f"{type(self).__name__} maps uint8 images, but the data are points; choose gan_sntg.data.AsIs")
+
+    def fit(self, x: Tensor) -> None:
+        """Learn what there is to learn from the training images, uint8 [N, C, H, W]; most learn nothing."""
+
+    @abstractmethod
+    def __call__(self, x: Tensor) -> Tensor:
+        """uint8 [B, C, H, W] -> float32 of the same shape."""
+
+    def images(self, x: Tensor) -> Tensor:
+        """The inverse, rounded and clipped: float [B, C, H, W] -> uint8. Raises InputError where there is none."""
+        raise InputError(
+            f"{type(self).__name__} cannot be undone, so that no image can be made of what a generator draws; for a method with a "
+            "generator choose UnitRange, Symmetric or ZCA"
+        )
+
+
+def to_bytes(x: Tensor) -> Tensor:
+    """float of 0..255 -> uint8, rounded and clipped, without gradient."""
+    return x.detach().clamp(0, 255).round().to(torch.uint8)
+
+
+class UnitRange(Normalization):
+    """x / 255, in [0, 1]: MNIST's scaling (reference 1.2, 5)."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """0..255 -> 0..1."""
+        return x.to(torch.float32) / 255
+
+    def images(self, x: Tensor) -> Tensor:
+        """0..1 -> 0..255."""
+        return to_bytes(x * 255)
+
+
+class Symmetric(Normalization):
+    """(x - 127.5) / divisor: 127.5 for [-1, 1] (SVHN), 128 as the Improved GAN has it for CIFAR-10 (reference 5)."""
+
+    def __init__(self, divisor: float = 127.5):
+        """Raises InputError unless divisor is positive."""
+        if not divisor > 0:
+            raise InputError(f"the divisor of Symmetric is {divisor}; give a positive number, such as 127.5")
+        self.divisor = divisor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """0..255 -> about -1..1."""
+        return (x.to(torch.float32) - 127.5) / self.divisor
+
+    def images(self, x: Tensor) -> Tensor:
+        """About -1..1 -> 0..255."""
+        return to_bytes(x * self.divisor + 127.5)
+
+
+class PerImage(Normalization):
+    """(x - mean) / RMS(x - mean), both over all pixels and channels of the image: SVHN and MNIST for Pi and TempEns (reference 1.2).
+
+    No epsilon; an image of one value becomes 0.
+    """
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """0..255 -> mean 0 and mean square 1."""
+        x = centered(x)
+        rms = x.square().mean((1, 2, 3), keepdim=True).sqrt()
+        return x / rms.where(rms > 0, 1)
+
+
+class AsIs(Normalization):
+    """Points as they are, for sets whose coordinates are standardised already (core/data/plane)."""
+
+    def check(self, x: Tensor) -> None:
+        """Raise InputError unless x are points, float [N, D]."""
+        if not x.is_floating_point() or x.dim() != 2:
+            kind = f"{x.dtype}, {list(x.shape[1:])}"
+            raise InputError(f"AsIs maps points, but the data are images ({kind}); choose UnitRange, Symmetric or ZCA")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """float [B, D], unchanged. Raises InputError for images."""
+        self.check(x)
+        return x
+
+    def images(self, x: Tensor) -> Tensor:
+        """Raises InputError: no image can be made of a point."""
+        raise InputError("points of the plane are no images, so that none can be drawn; choose a method without a generator")
+
+
+def centered(x: Tensor) -> Tensor:
+    """uint8 [B, C, H, W] -> float32, less each image's own mean; exactly 0 for an image of one value."""
+    x = x.to(torch.float32)
+    return x - x.mean((1, 2, 3), keepdim=True)
+
+
+BLOCK = 1000  # images whose float64 copies are held at once while fitting
+LARGE = 1000  # numbers of an image from which on statistics are kept (half a minute for CIFAR-10)
+
+
+class Whitening(Normalization):
+    """(s(x) - mean) U diag(gain(S)) U^T, where U diag(S) U^T is the covariance (by N) of the scaled training images s(x).
+
+    `scale` and `gain` make a variant. The statistics are float64 while they are fitted, float32 in use.
+    """
+
+    statistics = ("mean", "matrix", "inverse")
+
+    @abstractmethod
+    def scale(self, x: Tensor) -> Tensor:
+        """s(x): uint8 [B, C, H, W] -> float32 of the same shape."""
+
+    @abstractmethod
+    def gain(self, spectrum: Tensor) -> Tensor:
+        """What each direction is multiplied by; spectrum [D]: S, the variances along them."""
+
+    def fit(self, x: Tensor) -> None:
+        """Find mean and matrix for the images x uint8 [N, C, H, W], or recall them where they are large and were found before.
+
+        Raises InputError where the images vary in too few directions.
+        """
+        d = x[0].numel()
+        key = key_of(type(self).__name__, x) if d >= LARGE else ""
+        found = recall(key, {"mean": (d,), "matrix": (d, d), "inverse": (d, d)}) if key else None
+        if found is None:
+            found = self._found(x, d)
+            if key:
+                keep(key, found)
+        self.mean, self.matrix, self.inverse = (found[name] for name in self.statistics)
+
+    def _found(self, x: Tensor, d: int) -> dict[str, Tensor]:
+        mean, covariance = torch.zeros(d, dtype=torch.float64), torch.zeros(d, d, dtype=torch.float64)
+        for block in x.split(BLOCK):
+            mean += self._rows(block).sum(0) / len(x)
+        for block in x.split(BLOCK):
+            rows = self._rows(block) - mean
+            covariance.addmm_(rows.T, rows, alpha=1 / len(x))
+        spectrum, directions = torch.linalg.eigh(covariance)
+        flat = spectrum[0] <= spectrum[-1] * d * torch.finfo(torch.float64).eps
+        if flat and self.gain(torch.zeros(1)).isinf():
+            raise InputError(
+                f"{type(self).__name__} divides by the deviation along every direction, but the {len(x)} training images do not vary "
+                f"along some of their {d} (too few images, or pixels that never change); choose ZCA, which is regularised"
+            )
+        gain = self.gain(spectrum.clamp_min(0))
+        matrix, inverse = directions * gain @ directions.T, directions / gain @ directions.T
+        return {"mean": mean.float(), "matrix": matrix.float(), "inverse": inverse.float()}
+
+    def _rows(self, x: Tensor) -> Tensor:
+        return self.scale(x).flatten(1).double()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """uint8 [B, C, H, W] -> whitened float32 of the same shape."""
+        self._move(x.device)
+        return ((self.scale(x).flatten(1) - self.mean) @ self.matrix).view(x.shape)
+
+    def _move(self, device: torch.device) -> None:
+        """Keep the statistics where the images are."""
+        if not hasattr(self, "mean"):
+            raise RuntimeError(f"{type(self).__name__} is used before `fit`")
+        if self.mean.device != device:
+            self.mean, self.matrix, self.inverse = (tensor.to(device) for tensor in (self.mean, self.matrix, self.inverse))
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """The linear part undone: whitened [B, C, H, W] -> s(x), float32."""
+        self._move(x.device)
+        return (x.detach().float().flatten(1) @ self.inverse + self.mean).view(x.shape)
+
+
+class ZCA(Whitening):
+    """On x / 255, gain 1 / sqrt(S + 1e-5): CIFAR of SNTG, Pi and TempEns (reference 1.2)."""
+
+    def scale(self, x: Tensor) -> Tensor:
+        """0..255 -> 0..1."""
+        return x.to(torch.float32) / 255
+
+    def gain(self, spectrum: Tensor) -> Tensor:
+        """The epsilon stands inside the root: directions of a variance far below 1e-5 stay small."""
+        return (spectrum + 1e-5).rsqrt()
+
+    def images(self, x: Tensor) -> Tensor:
+        """Whitened -> 0..255."""
+        return to_bytes(self.scaled(x) * 255)
+
+
+class UnregularizedZCA(Whitening):
+    """On (x - 127.5) / 255, gain 1 / sqrt(S) + 1e-6: CIFAR-10 of VAT (reference 4). The covariance becomes the identity."""
+
+    def scale(self, x: Tensor) -> Tensor:
+        """0..255 -> -0.5..0.5."""
+        return (x.to(torch.float32) - 127.5) / 255
+
+    def gain(self, spectrum: Tensor) -> Tensor:
+        """The source adds its 1e-6 to the reciprocal, where it regularises nothing."""
+        return spectrum.rsqrt() + 1e-6
+
+    def images(self, x: Tensor) -> Tensor:
+        """Whitened -> 0..255."""
+        return to_bytes(self.scaled(x) * 255 + 127.5)
+
+
+class ContrastZCA(Whitening):
+    """On images less their mean, of norm 55 (contrast normalisation), gain 1 / sqrt(S + 0.1): CIFAR-10 of Mean Teacher (reference 3).
+
+    Each image's own mean and contrast are gone, so that there is no way back to images. One of a single value becomes 0 before whitening.
+    """
+
+    def scale(self, x: Tensor) -> Tensor:
+        """0..255 -> mean 0 and norm 55."""
+        x = centered(x)
+        norm = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True)
+        return 55 * x / norm.where(norm > 0, 1)
+
+    def gain(self, spectrum: Tensor) -> Tensor:
+        """0.1 is added to the covariance's diagonal."""
+        return (spectrum + 0.1).rsqrt()

@@ -1,0 +1,280 @@
+"""Public data sets: digits, MNIST, Fashion-MNIST, SVHN, CIFAR-10 and CIFAR-100, checked by hash."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tarfile
+import zlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.formats import read_batch, read_idx, read_mat
+from gan_sntg.errors import InputError
+from gan_sntg.files.cache import is_noted, mark_of, note
+from gan_sntg.files.npz_files import read_npz
+
+
+def fetch(kind: type, root: str, **named: str) -> None:
+    """Call `download` of torchvision's class `kind`, not its constructor, which reads what was fetched; named: fields that it needs.
+
+    Raises OSError, RuntimeError or TarError where the files cannot be had, or do not stay under root.
+    """
+    fetcher = kind.__new__(kind)
+    vars(fetcher).update(named, root=root)
+    with alone(root), confined_archives():
+        fetcher.download()
+
+
+@contextlib.contextmanager
+def alone(root: str) -> Iterator[None]:
+    """Within, no other process fetches into the folder: each waits for the one before, and finds what that fetched."""
+    os.makedirs(root, exist_ok=True)
+    folder = os.open(root, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def confined_archives() -> Iterator[None]:
+    """Within, tarfile unpacks nothing to outside the folder that it is told, no links to there and no devices (its filter `data`)."""
+    before = tarfile.TarFile.extraction_filter
+    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
+    try:
+        yield
+    finally:
+        tarfile.TarFile.extraction_filter = before
+
+
+# The files that torchvision leaves under its root: SHA-256, or (32 digits) the MD5 that torchvision states.
+KNOWN_FILES = {
+    "MNIST/raw/train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "MNIST/raw/train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "MNIST/raw/t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "MNIST/raw/t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    "FashionMNIST/raw/train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "FashionMNIST/raw/train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "FashionMNIST/raw/t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "FashionMNIST/raw/t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+    "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
+    "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
+    "cifar-10-batches-py/data_batch_1": "54636561a3ce25bd3e19253c6b0d8538147b0ae398331ac4a2d86c6d987368cd",
+    "cifar-10-batches-py/data_batch_2": "766b2cef9fbc745cf056b3152224f7cf77163b330ea9a15f9392beb8b89bc5a8",
+    "cifar-10-batches-py/data_batch_3": "0f00d98ebfb30b3ec0ad19f9756dc2630b89003e10525f5e148445e82aa6a1f9",
+    "cifar-10-batches-py/data_batch_4": "3f7bb240661948b8f4d53e36ec720d8306f5668bd0071dcb4e6c947f78e9682b",
+    "cifar-10-batches-py/data_batch_5": "d91802434d8376bbaeeadf58a737e3a1b12ac839077e931237e0dcd43adcb154",
+    "cifar-10-batches-py/test_batch": "f53d8d457504f7cff4ea9e021afcf0e0ad8e24a91f3fc42091b8adef61157831",
+    "cifar-100-python/train": "735e79b04f092ca3d2e6d07f368c0a7d70d48c48d28865950cc24454cf45129b",
+    "cifar-100-python/test": "4b67687d9933c4db8f0831104447f15b93774f4f464bd0516f0f0f2ac83b7864",
+}
+
+
+def data_folder(root: str | None) -> Path:
+    """`root`, else the variable GAN_SNTG_DATA, else ./data."""
+    return Path(root or os.environ.get("GAN_SNTG_DATA") or "data")
+
+
+class Published(Dataset):
+    """A set whose files under `root` are checked before they are read, and that torchvision fetches where `download` is true."""
+
+    files: tuple[str, ...]  # paths under root, keys of KNOWN_FILES
+    downloads: tuple[dict[str, str], ...] = ({},)  # for each download, the fields that torchvision's class of the same name needs
+    validation_share: float = 0.1
+
+    def __init__(self, root: str | None = None, download: bool = False):
+        """root: see `data_folder`. Raises InputError on missing, altered or malformed files."""
+        self.root = data_folder(root)
+        if download:
+            self._download()
+        for name in self.files:
+            check_known_file(self.root, name)
+        self.train_x, self.train_y, self.test_x, self.test_y = self._read(*(self.root / name for name in self.files))
+        check_labels(f"{self.name} under {self.root}", torch.cat([self.train_y, self.test_y]), self.num_classes)
+        n = len(self.train_y)
+        self.validation = torch.arange(n - round(n * self.validation_share), n)
+
+    def _download(self) -> None:
+        try:
+            for part in self.downloads:
+                fetch(getattr(torchvision.datasets, type(self).__name__), str(self.root), **part)
+        except (OSError, RuntimeError, tarfile.TarError, EOFError, zlib.error) as error:
+            raise InputError(
+                f"{type(self).__name__} could not be downloaded to {self.root} ({error}); check the connection, or put the files "
+                f"there yourself: {', '.join(self.files)}"
+            ) from error
+
+    @abstractmethod
+    def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """train_x, train_y, test_x, test_y of the checked files."""
+
+
+def check_known_file(root: Path, name: str) -> None:
+    """Raise InputError unless root/name exists and has the hash that KNOWN_FILES states, now or when it was last read (see known_files)."""
+    path, known = root / name, KNOWN_FILES[name]
+    if not path.is_file():
+        raise InputError(
+            f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA, or add --data.download true"
+        )
+    if is_noted(path, known):
+        return
+    kind, mark = "sha256" if len(known) == 64 else "md5", mark_of(path)
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+    if found != known:
+        raise InputError(
+            f"{path} is not the published file ({kind} {found[:12]}..., expected {known[:12]}...; {path.stat().st_size} bytes): "
+            "it is truncated or altered; delete it and fetch it again"
+        )
+    note(path, known, mark)
+
+
+def check_labels(where: str, y: Tensor, num_classes: int) -> None:
+    """Raise InputError unless every label of y [N] is in 0..num_classes - 1."""
+    if y.min() < 0 or y.max() >= num_classes:
+        raise InputError(
+            f"{where}: the labels run from {int(y.min())} to {int(y.max())}, not in 0..{num_classes - 1}; fetch the files again"
+        )
+
+
+URLS = torchvision.datasets.SVHN.split_list
+
+
+def _under(folder: str) -> tuple[str, ...]:
+    return tuple(name for name in KNOWN_FILES if name.startswith(folder))
+
+
+class Digits(Dataset):
+    """The 1,797 handwritten digits of 8 x 8 pixels that ship with scikit-learn: no download.
+
+    A fixed stratified cut: 397 test images; of the 1,400 others, 400 are the validation images.
+    """
+
+    name = "digits"
+    num_classes = 10
+
+    def __init__(self):
+        """Pixels 0..16 are scaled to 0..255."""
+        digits = load_digits()
+        x = torch.from_numpy(np.rint(digits.images * (255 / 16)).astype(np.uint8)).unsqueeze(1)
+        y = torch.from_numpy(digits.target.astype(np.int64))
+        pool, test = train_test_split(np.arange(len(y)), test_size=397, stratify=y, random_state=0)
+        _, validation = train_test_split(np.arange(len(pool)), test_size=400, stratify=y[pool], random_state=0)
+        self.train_x, self.train_y, self.test_x, self.test_y = x[pool], y[pool], x[test], y[test]
+        self.validation = torch.from_numpy(np.sort(validation))
+
+
+class MNIST(Published):
+    """60,000 + 10,000 grey digits of 28 x 28 pixels; the last 10,000 training images are the validation images."""
+
+    name = "mnist"
+    num_classes = 10
+    shape = (1, 28, 28)
+    files = _under("MNIST/")
+    validation_share = 1 / 6
+
+    def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        train, test = (read_idx(path, 3).unsqueeze(1) for path in paths[::2])
+        train_y, test_y = (read_idx(path, 1).long() for path in paths[1::2])
+        for path, x, y in (paths[0], train, train_y), (paths[2], test, test_y):
+            if len(x) != len(y):
+                raise InputError(f"{path} holds {len(x)} images for {len(y)} labels; fetch both files again")
+        return train, train_y, test, test_y
+
+
+class MNIST10k(MNIST):
+    """A CPU-sized MNIST: the first 10,000 training images, of which the last 2,000 are for validation, and all 10,000 test images."""
+
+    name = "mnist10k"
+
+    def __init__(self, root: str | None = None, download: bool = False):
+        """root: see `data_folder`. Raises InputError as MNIST does."""
+        super().__init__(root, download)
+        self.train_x, self.train_y = self.train_x[:10_000], self.train_y[:10_000]
+        self.validation = torch.arange(len(self.train_y) * 4 // 5, len(self.train_y))
+
+    def _download(self) -> None:
+        MNIST(str(self.root), download=True)
+
+
+class FashionMNIST(MNIST):
+    """60,000 + 10,000 grey pictures of clothes, sized and cut as MNIST's; read from the .gz files, whose hashes alone are published."""
+
+    name = "fashion_mnist"
+    files = _under("FashionMNIST/")
+
+
+class SVHN(Published):
+    """73,257 + 26,032 colour house numbers of 32 x 32 pixels, never the `extra` images; the last tenth is for validation."""
+
+    name = "svhn"
+    num_classes = 10
+    shape = (3, 32, 32)
+    files = ("train_32x32.mat", "test_32x32.mat")
+    downloads = tuple({"split": part, "url": URLS[part][0], "filename": URLS[part][1]} for part in ("train", "test"))
+
+    def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        train, test = (read_mat(path) for path in paths)
+        return *train, *test
+
+
+class SVHNPart(Dataset):
+    """A part of SVHN whose errors are not comparable with the literature's: 8,583 images for training, 2,490 for testing.
+
+    From svhn_part.npz (the first 1,083 training and 10,000 test images of SVHN): the pool is all of the former and test 0..7499,
+    evaluation is on test 7510..9999, and the last 1,583 of the pool are for validation.
+    """
+
+    name = "svhn_part"
+    num_classes = 10
+    shape = (3, 32, 32)
+
+    def __init__(self, root: str | None = None):
+        """root: see `data_folder`. Raises InputError where svhn_part.npz is missing or holds something else."""
+        path = data_folder(root) / "svhn_part.npz"
+        arrays = read_npz(path, ("train_x", "train_y", "test_x", "test_y"))
+        for part, n in ("train", 1083), ("test", 10_000):
+            x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
+            if x.dtype != np.uint8 or x.shape != (n, 32, 32, 3) or y.shape != (n,) or y.dtype.kind not in "ui":
+                raise InputError(f"{path}: {part}_x is not uint8 [{n}, 32, 32, 3] with {n} labels; unpack it again")
+        a, b = (torch.from_numpy(arrays[name].transpose(0, 3, 1, 2).copy()) for name in ("train_x", "test_x"))
+        y, z = (torch.from_numpy(arrays[name].astype(np.int64)) for name in ("train_y", "test_y"))
+        check_labels(str(path), torch.cat([y, z]), 10)
+        self.train_x, self.train_y = torch.cat([a, b[:7500]]), torch.cat([y, z[:7500]])
+        self.test_x, self.test_y = b[7510:], z[7510:]
+        self.validation = torch.arange(7000, 8583)
+
+
+class CIFAR10(Published):
+    """50,000 + 10,000 colour photographs of 32 x 32 pixels in ten classes; the last tenth is for validation."""
+
+    name = "cifar10"
+    num_classes = 10
+    shape = (3, 32, 32)
+    files = _under("cifar-10-batches-py/")
+    labels = "labels"
+
+    def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        *train, test = (read_batch(path, self.labels) for path in paths)
+        return torch.cat([x for x, _ in train]), torch.cat([y for _, y in train]), *test
+
+
+class CIFAR100(CIFAR10):
+    """As CIFAR10, in a hundred (fine) classes."""
+
+    name = "cifar100"
+    num_classes = 100
+    files = _under("cifar-100-python/")
+    labels = "fine_labels"

@@ -1,0 +1,225 @@
+"""Splits: which labels are known, chosen by seed and written as a manifest pinned to the data."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import Enum, member
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.loader import UNLABELED
+from gan_sntg.errors import InputError
+from gan_sntg.files.json_files import is_number, read_json
+from gan_sntg.rng import purpose_generator
+
+
+def equal(labels: int, sizes: list[int], generator: torch.Generator) -> list[int]:
+    """labels / K of each class. Raises InputError where K does not divide them or the smallest class has fewer."""
+    each, rest = divmod(labels, len(sizes))
+    if rest or each < 1:
+        raise InputError(
+            f"{labels} labels cannot be shared equally by the {len(sizes)} classes; give a positive multiple of {len(sizes)}, or "
+            "--balance rounded, proportional or random"
+        )
+    return [each] * len(sizes)
+
+
+def rounded(labels: int, sizes: list[int], generator: torch.Generator) -> list[int]:
+    """labels // K of each class, and one more of as many classes, drawn at random, as there are labels left."""
+    each, rest = divmod(labels, len(sizes))
+    counts = torch.full((len(sizes),), each)
+    counts[torch.randperm(len(sizes), generator=generator)[:rest]] += 1
+    return counts.tolist()
+
+
+def proportional(labels: int, sizes: list[int], generator: torch.Generator) -> list[int]:
+    """As frequent as the class is, rounded down; what is left goes to the largest remainders, first classes first."""
+    exact = [labels * size / sum(sizes) for size in sizes]
+    counts = [int(share) for share in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda k: counts[k] - exact[k])
+    for k in by_remainder[: labels - sum(counts)]:
+        counts[k] += 1
+    return counts
+
+
+def random(labels: int, sizes: list[int], generator: torch.Generator) -> list[int]:
+    """As many of each class as `labels` images drawn from all of them happen to hold. Raises InputError where there are fewer."""
+    if labels > sum(sizes):
+        raise InputError(f"{labels} labels cannot be chosen from {sum(sizes)} labelled images; ask for at most {sum(sizes)} labels")
+    classes = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    drawn = classes[torch.randperm(len(classes), generator=generator)[:labels]]
+    return torch.bincount(drawn, minlength=len(sizes)).tolist()
+
+
+class Balance(Enum):
+    """How the labels are shared by the classes: `equal`, `rounded`, `proportional` or `random`, as the functions of those names."""
+
+    equal = member(equal)
+    rounded = member(rounded)
+    proportional = member(proportional)
+    random = member(random)
+
+    def __call__(self, labels: int, sizes: list[int], generator: torch.Generator) -> list[int]:
+        """How many of each class; sizes [K]: how many there are to choose from."""
+        return self.value(labels, sizes, generator)
+
+
+def choose(y: Tensor, candidates: Tensor, labels: int, num_classes: int, balance: Balance, generator: torch.Generator) -> list[int]:
+    """Sorted indices of `labels` of the images `candidates` [M] with classes y [N], drawn by `balance`.
+
+    Raises InputError where there are too few images, in all or in a class.
+    """
+    if labels < 1:
+        raise InputError(f"{labels} labels: give at least 1")
+    members = [candidates[y[candidates] == k] for k in range(num_classes)]
+    sizes = [len(indices) for indices in members]
+    counts = balance(labels, sizes, generator)
+    for k in range(num_classes):
+        if sizes[k] < counts[k]:
+            most = min(sizes) * num_classes if balance in (Balance.equal, Balance.rounded) else sum(sizes)
+            raise InputError(
+                f"{labels} labels need {counts[k]} of class {k}, but the pool has {sizes[k]}; ask for at most {most} labels, or give "
+                "another --balance"
+            )
+    return sorted(i for k in range(num_classes) for i in members[k][torch.randperm(sizes[k], generator=generator)[: counts[k]]].tolist())
+
+
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices into the training set: `labeled`, and `validation` (empty unless asked for). The pool is all but `validation`.
+
+    `replaced` holds [index, class] of each labelled image whose label was drawn anew, at the rate `label_noise`: the class it
+    is given, which may be its own.
+    """
+
+    data: str
+    sha256: str
+    data_seed: int
+    labeled: list[int]
+    validation: list[int]
+    balance: str = Balance.equal.name
+    label_noise: float = 0.0
+    replaced: list[list[int]] = field(default_factory=list)
+    format: int = FORMAT
+
+    def pool(self, source: Dataset) -> Tensor:
+        """Indices [U] of the training images that may be trained on; the labelled ones are among them."""
+        return _all_but(self.validation, source.num_examples)
+
+    def known(self, source: Dataset) -> Tensor:
+        """y [N] int64 as training may know it: the label, noise included, of the labelled images; UNLABELED for all others."""
+        y = torch.full_like(source.train_y, UNLABELED)
+        y[self.labeled] = source.train_y[self.labeled]
+        for index, given in self.replaced:
+            y[index] = given
+        return y
+
+    def text(self) -> str:
+        """The manifest as JSON."""
+        return json.dumps(asdict(self)) + "\n"
+
+
+def make_split(
+    source: Dataset,
+    labels: int | None,
+    data_seed: int,
+    validation: bool,
+    balance: Balance = Balance.equal,
+    label_noise: float = 0.0,
+) -> Split:
+    """Choose `labels` of the labelled images (None: all) that `validation` leaves, and replace some labels, by `data_seed`.
+
+    Raises InputError where `balance` cannot choose so many, the rate is not in 0..1 or there are no validation images.
+    """
+    if validation and not len(source.validation):
+        raise InputError(f"{source.name} has no validation images: a fifth of each class is less than one; leave --validation out")
+    held_out = source.validation.tolist() if validation else []
+    pool = _all_but(held_out, source.num_examples)
+    candidates = pool[source.train_y[pool] != UNLABELED]
+    labeled = candidates.tolist()
+    if labels is not None:
+        generator = purpose_generator(data_seed, "labels")
+        labeled = choose(source.train_y, candidates, labels, source.num_classes, balance, generator)
+    replaced = _noise(labeled, source.num_classes, label_noise, data_seed)
+    return Split(source.name, source.sha256, data_seed, labeled, held_out, balance.name, label_noise, replaced)
+
+
+def _all_but(held_out: list[int], n: int) -> Tensor:
+    keep = torch.ones(n, dtype=torch.bool)
+    keep[torch.tensor(held_out, dtype=torch.int64)] = False
+    return keep.nonzero().squeeze(1)
+
+
+def _noise(labeled: list[int], num_classes: int, rate: float, data_seed: int) -> list[list[int]]:
+    """[index, class] of the first `rate` of the shuffled labelled images, each with a class drawn from all K (reference 1.7)."""
+    if not 0 <= rate <= 1:
+        raise InputError(f"label_noise is {rate}; give the share of the labels that are drawn anew, in 0..1")
+    generator = purpose_generator(data_seed, "label_noise")
+    order = torch.randperm(len(labeled), generator=generator)[: round(rate * len(labeled))]
+    classes = torch.randint(num_classes, (len(order),), generator=generator)
+    return sorted([labeled[i], k] for i, k in zip(order.tolist(), classes.tolist(), strict=True))
+
+
+def read_split(path: Path) -> Split:
+    """A manifest that is not checked against any data. Raises InputError where the file is none."""
+    try:
+        split = Split(**read_json(path))
+        _check_kinds(split)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is not a readable split manifest ({error}); give the split.json of a run folder") from error
+    return split
+
+
+def _check_kinds(split: Split) -> None:
+    """Raise ValueError unless every field is of its kind."""
+    if type(split.format) is not int or not isinstance(split.data, str) or not isinstance(split.sha256, str):
+        raise ValueError("format must be a whole number, data and sha256 texts")
+    if type(split.data_seed) is not int or split.data_seed < 0 or split.balance not in list(Balance.__members__):
+        raise ValueError("data_seed must be a whole number from 0 on, balance one of its names")
+    if not is_number(split.label_noise) or not 0 <= split.label_noise <= 1:
+        raise ValueError("label_noise must be in 0..1")
+    if not all(_whole(indices) for indices in (split.labeled, split.validation)):
+        raise ValueError("labeled and validation must be lists of whole numbers")
+    if not isinstance(split.replaced, list) or not all(_whole(pair) and len(pair) == 2 for pair in split.replaced):
+        raise ValueError("`replaced` must be a list of [index, class]")
+
+
+def _whole(numbers) -> bool:
+    return isinstance(numbers, list) and all(type(i) is int for i in numbers)
+
+
+def load_split(path: Path, source: Dataset) -> Split:
+    """Read a manifest and check it against the data. Raises InputError where it is damaged or speaks of other data."""
+    split = read_split(path)
+    if split.format != FORMAT:
+        raise InputError(
+            f"{path} has manifest format {split.format}, this version reads {FORMAT}; make it again with `gan-sntg splits make`"
+        )
+    if split.sha256 != source.sha256:
+        raise InputError(
+            f"{path} belongs to {split.data} with SHA-256 {str(split.sha256)[:12]}..., but the data here are {source.name} with "
+            f"{source.sha256[:12]}...; use the data that the manifest was made from"
+        )
+    _check(path, split, source)
+    return split
+
+
+def _check(path: Path, split: Split, source: Dataset) -> None:
+    """Raise InputError unless the indices and classes are the source's."""
+    both, n = [*split.labeled, *split.validation], source.num_examples
+    if not split.labeled or any(not 0 <= i < n for i in both) or len(set(both)) != len(both):
+        raise InputError(
+            f"{path} is damaged: its labelled and validation indices must be distinct whole numbers in 0..{n - 1}; make it again"
+        )
+    if (source.train_y[both] == UNLABELED).any():
+        raise InputError(f"{path} is damaged: it names images of which {source.name} has no label; make it again")
+    indices, classes = [i for i, _ in split.replaced], [k for _, k in split.replaced]
+    if not set(indices) <= set(split.labeled) or len(set(indices)) != len(indices) or any(not 0 <= k < source.num_classes for k in classes):
+        raise InputError(
+            f"{path} is damaged: `replaced` must name labelled images once each, with classes in 0..{source.num_classes - 1}; make it again"
+        )

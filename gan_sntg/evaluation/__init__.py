@@ -1,0 +1,1 @@
+"""Error rates and calibration of classifiers, and the quality of generated samples."""

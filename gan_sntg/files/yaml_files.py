@@ -1,0 +1,58 @@
+"""Safe reading of YAML: the safe loader, without aliases, and the YAML inside its texts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from gan_sntg.errors import InputError
+
+MOST_BYTES = 2**17  # a second of reading
+EXAMPLE = "give one such as configs/digits_20/fm_gan.yaml"
+
+
+def load_yaml(path: Path) -> dict:
+    """The mapping in a YAML file, in whose texts there is no alias either. Raises InputError where there is none."""
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"no file, or one of more than {MOST_BYTES:,} bytes")
+        tree = loaded(path.read_text())
+        list(texts(tree, ""))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is not a readable YAML file ({reason}); {EXAMPLE}") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path} holds no options (a mapping of names to values); {EXAMPLE}")
+    return tree
+
+
+def loaded(text: str):
+    """What a YAML text stands for. Raises ValueError where it has aliases, which can make a tree of any size, and YAMLError."""
+    if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+        raise ValueError("it has an alias, a name after *; write the options out")
+    return yaml.safe_load(text)
+
+
+def texts(tree, key: str) -> Iterator[tuple[str, str]]:
+    """(key, text) of every text in a tree of mappings and lists; what is YAML in a text is followed, as jsonargparse does.
+
+    Raises ValueError where that has aliases and RecursionError where it is too deep.
+    """
+    if isinstance(tree, dict):
+        for name, branch in tree.items():
+            yield from texts(branch, str(name))
+    elif isinstance(tree, list):
+        for branch in tree:
+            yield from texts(branch, key)
+    elif isinstance(tree, str):
+        yield key, tree
+        yield from texts(inner(tree), key)
+
+
+def inner(text: str):
+    """What stands in a text that is YAML itself; None where that is the text again, or nothing."""
+    try:
+        found = loaded(text) if any(sign in text for sign in "{}[]:\"'\\\n") else None
+    except yaml.YAMLError:
+        return None
+    return None if found == text else found

@@ -1,0 +1,51 @@
+"""The SNTG regulariser: graph, pairs, contrastive loss and the teachers that the graph is built from."""
+
+from gan_sntg.graph.adjacency import Adjacency, DrawnNeighborGraph, FixedGraph, NeighborGraph, TeacherGraph
+from gan_sntg.graph.loss import (
+    Distance,
+    Graph,
+    contrastive,
+    euclidean,
+    graph_loss,
+    hard_weights,
+    pair_loss,
+    rms,
+    soft_weights,
+    teacher_classes,
+)
+from gan_sntg.graph.pairs import AllPairs, Halves, Pairing, Pairs, Sampled, all_pairs, halves, sampled
+from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass, Teacher
+from gan_sntg.graph.telemetry import graph_telemetry
+
+__all__ = [
+    "Adjacency",
+    "AllPairs",
+    "Averaged",
+    "Distance",
+    "DrawnNeighborGraph",
+    "Ensemble",
+    "FixedGraph",
+    "Graph",
+    "Halves",
+    "NeighborGraph",
+    "NoiseFree",
+    "Pairing",
+    "Pairs",
+    "SamePass",
+    "Sampled",
+    "SecondPass",
+    "Teacher",
+    "TeacherGraph",
+    "all_pairs",
+    "contrastive",
+    "euclidean",
+    "graph_loss",
+    "graph_telemetry",
+    "halves",
+    "hard_weights",
+    "pair_loss",
+    "rms",
+    "sampled",
+    "soft_weights",
+    "teacher_classes",
+]

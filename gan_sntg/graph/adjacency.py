@@ -1,0 +1,128 @@
+"""Adjacency W of a batch: the teacher's learned graph, or one fixed before training (Sec. 5.3)."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan_sntg.data.loader import UNLABELED
+from gan_sntg.errors import InputError
+from gan_sntg.graph.fixed_graphs import again, read_neighbors, read_predictions
+from gan_sntg.graph.loss import Graph, same_class
+from gan_sntg.graph.pairs import Pairs
+
+
+class Adjacency(ABC):
+    """W of the contrastive loss (Eq. 8), for pairs of examples in a batch."""
+
+    @abstractmethod
+    def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """W_ij in [0, 1] of the pairs (i, j) of places in the batch, without gradient: [S] of targets' type, on its device.
+
+        targets [B, K]: the teacher's probabilities; y [B]: labels, UNLABELED where hidden; index [B]: of the training images;
+        i, j [S].
+        """
+
+    def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
+        """Raise InputError where the graph was made of other data than those with this hash, N and K; a learned one fits all."""
+
+    def companions(self, index: Tensor, generator: torch.Generator) -> Tensor | None:
+        """The training images [B] to take in place of those at `index` [B], where a graph brings neighbours together; None: no others."""
+        return None
+
+    def pairs(self, pairs: Pairs, order: Tensor) -> Pairs:
+        """Those of a batch in a new order, given those that the pairing chose. order [B]: where each image stood in the batch that came."""
+        return pairs
+
+
+class TeacherGraph(Adjacency):
+    """The learned graph: W from the teacher's present targets, 0-1 (Eq. 6) or soft (Sec. 4.1).
+
+    With `merge` a known label overrides the teacher, as in the authors' code. Without it no label is looked at, as Eq. 6
+    writes it: what a teacher needs that is to correct noisy labels (reference 1.7).
+    """
+
+    def __init__(self, kind: Graph = Graph.hard, merge: bool = True):
+        """kind: which W of `core/graph.py`."""
+        self.kind, self.merge = kind, merge
+
+    def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """As `kind` has it; index is not used."""
+        return self.kind(targets, y if self.merge else torch.full_like(y, UNLABELED), i, j)
+
+
+class FixedGraph(Adjacency):
+    """The second fixed graph of Sec. 5.3: W_ij = 1 if a finished run predicted the same class of both images, else 0.
+
+    With `merge` a known label overrides the prediction (reference 8). The run must have known the same labels as this one:
+    predictions that were learned from others would tell of them.
+    """
+
+    def __init__(self, file: str, merge: bool = True):
+        """file: of `gan-sntg graph predictions`. Raises InputError where it is missing, damaged or of another kind."""
+        self.merge, self.table = merge, read_predictions(Path(file))
+
+    def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """From the file; of targets only their type counts."""
+        classes = self.table.on(index.device)[index]
+        if self.merge:
+            classes = torch.where(y == UNLABELED, classes, y)
+        return same_class(classes, i, j).to(targets.dtype)
+
+    def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
+        """Raise InputError where the file is of other data or names a class that they have not."""
+        self.table.check(sha256, num_examples)
+        if self.table.values.max() >= num_classes:
+            raise InputError(
+                f"{self.table.path} is damaged: it names a class {self.table.values.max()}, but there are {num_classes}; "
+                f"{again(self.table.kind)}"
+            )
+
+
+class NeighborGraph(Adjacency):
+    """The first fixed graph of Sec. 5.3, EmbedNN's: W_ij = 1 if j is among the k nearest of i in pixel space or i of j, else 0.
+
+    The paper does not say how the relation is made symmetric; either way suffices here (reference 8). W_ii = 0. Labels are
+    not looked at. Few pairs of a random batch are neighbours; `neighbors_of` finds some.
+    """
+
+    def __init__(self, file: str):
+        """file: of `gan-sntg graph neighbors`. Raises InputError where it is missing, damaged or of another kind."""
+        self.table = read_neighbors(Path(file))
+
+    def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """From the file; of targets only their type counts, y is not used."""
+        neighbors, a, b = self.table.on(index.device), index[i], index[j]
+        joined = (neighbors[a] == b.unsqueeze(1)) | (neighbors[b] == a.unsqueeze(1))
+        return joined.any(1).to(targets.dtype)
+
+    def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
+        """Raise InputError where the file is of other data."""
+        self.table.check(sha256, num_examples)
+
+    def neighbors_of(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        """One neighbour of each image, uniform over its own k nearest: [S] int64 -> [S] int64, into all N training images.
+
+        The generator is on the device of index.
+        """
+        neighbors = self.table.on(index.device)
+        drawn = torch.randint(neighbors.shape[1], index.shape, generator=generator, device=index.device)
+        return neighbors[index, drawn].long()
+
+
+class DrawnNeighborGraph(NeighborGraph):
+    """NeighborGraph with pairs drawn from it (reference 8, b): a random neighbour of each image of a batch's first half is its second half.
+
+    Each of these pairs is added to those of the pairing: with `Halves`, half of the pairs are neighbours.
+    """
+
+    def companions(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        """The first half of `index`, then one neighbour of each; a last odd one stays."""
+        half = len(index) // 2
+        return torch.cat([index[:half], self.neighbors_of(index[:half], generator), index[2 * half :]])
+
+    def pairs(self, pairs: Pairs, order: Tensor) -> Pairs:
+        """Each image of what was the first half with its neighbour; then those of the pairing, gathered even where they are all pairs."""
+        now, half = order.argsort(), len(order) // 2
+        return Pairs(torch.cat([now[:half], pairs.i]), torch.cat([now[half : 2 * half], pairs.j]))

@@ -1,0 +1,113 @@
+"""Pairs of a batch (Sec. 4.3) and their distances: disjoint halves, a random sample, or all."""
+
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from gan_sntg.errors import InputError
+
+
+class Pairs(NamedTuple):
+    """Pairs (i, j) of places in a batch of B: each [S] int64."""
+
+    i: Tensor
+    j: Tensor
+
+    def norms(self, h: Tensor) -> Tensor:
+        """|h_i - h_j|. h [B, D] -> [S]; gradient 0 where h_i = h_j."""
+        return torch.linalg.vector_norm(h[self.i] - h[self.j], dim=1)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same pairs on a device."""
+        return self._make(index.to(device) for index in self)
+
+
+class EveryPair(Pairs):
+    """Every i < j of the whole batch, ordered by i, then j, as `torch.pdist` orders them."""
+
+    def norms(self, h: Tensor) -> Tensor:
+        """As of the same `Pairs`, but without a tensor [S, D]; on CUDA the backward pass of pdist takes one of [B - 1, B, D]."""
+        return torch.nn.functional.pdist(h)
+
+
+class TwoHalves(Pairs):
+    """Every i of the first half of the whole batch with i + B / 2, in order."""
+
+    def norms(self, h: Tensor) -> Tensor:
+        """As of the same `Pairs`, but the halves are not copied."""
+        first, second = h.chunk(2)
+        return torch.linalg.vector_norm(first - second, dim=1)
+
+
+@lru_cache(maxsize=4)
+def halves(n: int, device: torch.device | str | None = None) -> TwoHalves:
+    """Example i of the first half with example i of the second: n/2 disjoint pairs, as in the authors' code; made once for an n.
+
+    Only right on a shuffled batch. Raises InputError if n is odd or 0.
+    """
+    if n % 2 or n < 2:
+        raise InputError(f"halves pairs the two halves of a batch, but got {n} examples; use an even batch size or another pairing")
+    i = torch.arange(n // 2, device=device)
+    return TwoHalves(i, i + n // 2)
+
+
+def sampled(n: int, s: int, generator: torch.Generator) -> Pairs:
+    """s pairs, uniform over i != j with replacement: their mean is an unbiased estimate of the mean over all pairs (Sec. 4.3).
+
+    Raises InputError if n < 2 or s < 1.
+    """
+    if n < 2 or s < 1:
+        raise InputError(f"sampled draws pairs of different examples, but got {s} pairs of {n} examples; use at least 1 pair of 2")
+    i = torch.randint(n, (s,), generator=generator, device=generator.device)
+    j = torch.randint(n - 1, (s,), generator=generator, device=generator.device)
+    return Pairs(i, j + (j >= i))
+
+
+@lru_cache(maxsize=4)
+def all_pairs(n: int, device: torch.device | str | None = None) -> EveryPair:
+    """Every pair i < j once: n (n - 1) / 2 pairs, made once for an n and device. Raises InputError if n < 2."""
+    if n < 2:
+        raise InputError(f"all_pairs needs at least 2 examples, but got {n}; use a larger batch")
+    return EveryPair(*torch.triu_indices(n, n, offset=1, device=device))
+
+
+# --- pairings (Sec. 4.3) ----------------------------------------------------------------------------------------------
+
+
+class Pairing(ABC):
+    """How pairs are chosen in a batch of n: `pairing(n, generator)`, on the generator's device."""
+
+    @abstractmethod
+    def __call__(self, n: int, generator: torch.Generator) -> Pairs:
+        """The pairs."""
+
+
+class Halves(Pairing):
+    """`halves`: n/2 disjoint pairs."""
+
+    def __call__(self, n: int, generator: torch.Generator) -> Pairs:
+        """First half with second half; draws nothing."""
+        return halves(n, generator.device)
+
+
+class Sampled(Pairing):
+    """`sampled`: a number of random pairs."""
+
+    def __init__(self, pairs: int):
+        """pairs: how many a step (s of Sec. 4.3)."""
+        self.pairs = pairs
+
+    def __call__(self, n: int, generator: torch.Generator) -> Pairs:
+        """`pairs` draws from the generator."""
+        return sampled(n, self.pairs, generator)
+
+
+class AllPairs(Pairing):
+    """`all_pairs`: every pair once."""
+
+    def __call__(self, n: int, generator: torch.Generator) -> Pairs:
+        """Every i < j; draws nothing."""
+        return all_pairs(n, generator.device)

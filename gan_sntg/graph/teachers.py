@@ -1,0 +1,110 @@
+"""Teachers f~ from which the GAN's graph can be built (reference 6)."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from gan_sntg.data.loader import Examples
+from gan_sntg.distributed.ranks import process_group
+from gan_sntg.networks.compile import EagerForward
+from gan_sntg.networks.ema import Average
+
+
+class Teacher(nn.Module, ABC):
+    """f~: `targets(...)` gives probabilities [B, K] without gradient; `update` follows D after its step."""
+
+    execution: EagerForward = EagerForward()  # how a network passes over a batch in training
+
+    def start(self, net: nn.Module, num_examples: int, num_classes: int) -> None:
+        """Called once, while the method is built, with D's shape and N and K: the place to make buffers."""
+
+    @abstractmethod
+    def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
+        """f~(x) [B, K]. logits [B, K]: the student's own, of this pass; generator: for noise of the teacher's own."""
+
+    def update(self, net: nn.Module) -> None:
+        """Called after every step of D."""
+
+
+class SamePass(Teacher):
+    """The student's own prediction: free, and the weakest teacher (reference 6, B)."""
+
+    def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
+        """softmax of the given logits."""
+        return logits.detach().softmax(1)
+
+
+class SecondPass(Teacher):
+    """A second pass of D with noise of its own, as the Pi model's (reference 6, A)."""
+
+    @torch.no_grad()
+    def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
+        """One more forward pass in training mode."""
+        training = net.training
+        targets = self.execution(net.train(), view.x, generator)[1].softmax(1)
+        net.train(training)
+        return targets
+
+
+class NoiseFree(Teacher):
+    """D as it is, without noise (reference 6, C)."""
+
+    @torch.no_grad()
+    def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
+        """One more forward pass in evaluation mode."""
+        training = net.training
+        targets = self.execution(net.eval(), view.x, None)[1].softmax(1)
+        net.train(training)
+        return targets
+
+
+class Averaged(Teacher):
+    """An exponential moving average of D's weights, de-biased, without noise (reference 6, D)."""
+
+    def __init__(self, decay: float = 0.999):
+        """decay: of the average, a step."""
+        super().__init__()
+        self.decay = decay
+
+    def start(self, net: nn.Module, num_examples: int, num_classes: int) -> None:
+        """Make the average."""
+        self.average = Average(net, self.decay)
+
+    @torch.no_grad()
+    def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
+        """One pass of the averaged network; before the first update there is none, and D's own prediction serves."""
+        return (self.execution(self.average.net, view.x, None)[1] if self.average.count else logits).softmax(1)
+
+    def update(self, net: nn.Module) -> None:
+        """Fold D's weights in."""
+        self.average.update(net)
+
+
+class Ensemble(Teacher):
+    """Per image, the de-biased moving average of the student's earlier predictions (Eq. 3; reference 6, E).
+
+    An image that was never seen gets the present prediction: an all-zero row would put every image into class 0.
+    """
+
+    def __init__(self, alpha: float = 0.6):
+        """alpha: momentum a visit."""
+        super().__init__()
+        self.alpha = alpha
+
+    def start(self, net: nn.Module, num_examples: int, num_classes: int) -> None:
+        """Make F~ [N, K] and the number of visits [N]."""
+        self.register_buffer("ensemble", torch.zeros(num_examples, num_classes))
+        self.register_buffer("visits", torch.zeros(num_examples, dtype=torch.int64))
+
+    @torch.no_grad()
+    def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
+        """F~ / (1 - alpha^n) of the visits before this one; then this one is folded in, if D is training."""
+        p, index = logits.detach().softmax(1), view.index
+        visits = self.visits[index].unsqueeze(1)
+        before = self.ensemble[index] / (1 - self.alpha**visits).clamp(min=1e-12)
+        if net.training:
+            index, seen = process_group().gathered(index), process_group().gathered(p)
+            self.ensemble[index] = self.alpha * self.ensemble[index] + (1 - self.alpha) * seen
+            self.visits[index] += 1
+        return torch.where(visits > 0, before, p)

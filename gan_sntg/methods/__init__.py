@@ -1,0 +1,5 @@
+"""Generative methods, one file each."""
+
+from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+
+__all__ = ["FeatureMatchingGAN"]

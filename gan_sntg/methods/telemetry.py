@@ -1,0 +1,161 @@
+"""Telemetry of a GAN: D's accuracy, the matching gap, the graph, and the generator's health."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Generator as Random
+from torch import Tensor
+
+from gan_sntg.data.loader import Examples
+from gan_sntg.graph.loss import Distance
+from gan_sntg.graph.pairs import all_pairs
+from gan_sntg.graph.teachers import Teacher
+from gan_sntg.graph.telemetry import graph_telemetry
+from gan_sntg.losses import Matching
+from gan_sntg.networks.batch_norm import frozen_statistics
+from gan_sntg.networks.dense_gan import Discriminator, Generator
+from gan_sntg.networks.noise import drawing_from
+
+FROZEN = 0.03  # diversity below it: healthy runs had 0.058 or more at every stage, the first steps too
+COPY = 0.02  # copies are this near, in units of the gap between real images: a healthy run's median gap was 0.043 or more
+MOST = 0.5  # shares above it
+FEW_CLASSES = 10  # up to which each has a share of its own in the log
+
+
+def diversity(h_fake: Tensor, h_real: Tensor) -> Tensor:
+    """mean_{i<j} |h_i - h_j| of generated images over that of real ones; NaN where real ones do not differ. h [B, D], [B', D] -> scalar.
+
+    The mean distance of pairs is the measure of Zhu et al. 2017 (BicycleGAN), with D's features in place of LPIPS.
+    """
+    fake, real = torch.pdist(h_fake).mean(), torch.pdist(h_real).mean()
+    return (fake / real).where(real > 0, torch.nan)
+
+
+def effective_rank(h: Tensor) -> Tensor:
+    """exp(-sum_k p_k log p_k), p = s / sum(s), s the singular values of h - mean(h) (Roy & Vetterli 2007). h [B, D] -> scalar.
+
+    From 1 to min(B - 1, D). Singular values within rounding of |h| count as 0, and where all do (features all the same), it is 1, the
+    least that there is. NaN where h is not finite.
+    """
+    if not h.isfinite().all():
+        return h.new_tensor(torch.nan)
+    limits = torch.finfo(h.dtype)
+    h = h / h.abs().max().clamp(min=limits.tiny)  # the rank is the same, and nothing overflows
+    s = torch.linalg.svdvals(h - h.mean(0))
+    s = s.where(s > max(h.shape) * limits.eps * torch.linalg.vector_norm(h), 0)
+    return torch.special.entr(s / s.sum().clamp(min=limits.tiny)).sum().exp()
+
+
+def nearest_share(h_fake: Tensor, h_real: Tensor) -> Tensor:
+    """max_j #{i: argmin_k |h_fake_i - h_real_k| = j} / B: the share with the same real image nearest. [B, D], [B', D] -> scalar.
+
+    From 1 / B to 1. No source: it is the nearest-neighbour assignment of precision and coverage (Naeem et al. 2020), its largest cell.
+    """
+    nearest = torch.cdist(h_fake, h_real, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
+    return torch.bincount(nearest).max() / len(h_fake)
+
+
+def gaps(h: Tensor) -> Tensor:
+    """min_{j != i} |h_i - h_j| of each image, infinite for a single one. h [B, D] -> [B]."""
+    i, j = torch.triu_indices(len(h), len(h), 1, device=h.device)
+    apart = h.new_full((len(h), len(h)), torch.inf)
+    apart[i, j] = apart[j, i] = torch.pdist(h)
+    return apart.amin(1)
+
+
+def copies(h_fake: Tensor, h_real: Tensor) -> Tensor:
+    """#{i: gap_i < COPY median_k(gap_k of real ones)} / B: the share of generated images that repeat another. [B, D], [B', D] -> scalar.
+
+    NaN where that median is 0 or there is a single real image. No source: it sees a collapse onto any number of images below B / 2.
+    """
+    between = gaps(h_real).median()
+    return (gaps(h_fake) < COPY * between).float().mean().where((between > 0) & between.isfinite(), torch.nan)
+
+
+def class_shares(logits: Tensor) -> Tensor:
+    """Share of the images whose arg max logit is k, of each class. logits [B, K] -> [K]."""
+    return torch.bincount(logits.argmax(1), minlength=logits.shape[1]) / len(logits)
+
+
+def class_entropy(shares: Tensor) -> Tensor:
+    """-sum_k q_k log q_k / log K: 1 where all classes are equally frequent, 0 where there is one; NaN for K = 1. shares q [K] -> scalar.
+
+    1 - KL(q || uniform) / log K, the reverse KL of Metz et al. 2017 (Unrolled GAN), with D as the classifier.
+    """
+    return torch.special.entr(shares).sum() / torch.tensor(float(len(shares)), device=shares.device).log()
+
+
+def collapsed(diversity: Tensor, share: Tensor, copies: Tensor) -> Tensor:
+    """1 where G is frozen on one image, up to small changes, or most of its images repeat each other, else 0; a NaN speaks for neither.
+
+    Frozen: diversity < FROZEN and nearest_share > MOST, which alone is usual early in training, as are few classes and a low rank.
+    """
+    return ((diversity < FROZEN) & (share > MOST) | (copies > MOST)).float()
+
+
+def health_telemetry(h_fake: Tensor, h_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
+    """All of these by the names of the log, of h [B, D] and logits [B, K] of D without noise; about 25 ms for 500 images of 192 features.
+
+    Where one of the three is not finite, all figures are NaN and nothing is said to have collapsed.
+    """
+    shares = class_shares(logits_fake)
+    figures = {
+        "gan/diversity": diversity(h_fake, h_real),
+        "gan/effective_rank": effective_rank(h_fake),
+        "gan/effective_rank_real": effective_rank(h_real),
+        "gan/nearest_share": nearest_share(h_fake, h_real),
+        "gan/copies": copies(h_fake, h_real),
+        "gan/class_entropy": class_entropy(shares),
+        "gan/largest_class": shares.max(),
+    } | {f"gan/class_{k}": q for k, q in enumerate(shares) if len(shares) <= FEW_CLASSES}
+    finite = torch.stack([values.isfinite().all() for values in (h_fake, h_real, logits_fake)]).all()
+    figures = {name: value.where(finite & value.isfinite(), torch.nan) for name, value in figures.items()}
+    return figures | {"gan/collapsed": collapsed(*(figures[f"gan/{name}"] for name in ("diversity", "nearest_share", "copies")))}
+
+
+@contextmanager
+def watched(discriminator: Discriminator, generator: Generator, draws: Random) -> Iterator[None]:
+    """Within it D evaluates and G normalises by its batch, as in training; running statistics, modes and streams stay as they were."""
+    nets = discriminator, generator
+    modes = [net.training for net in nets]
+    with ExitStack() as stack:
+        for net in nets:
+            stack.enter_context(frozen_statistics(net))
+            stack.enter_context(drawing_from(net, draws))
+        discriminator.eval()
+        generator.train()
+        try:
+            yield
+        finally:
+            for net, training in zip(nets, modes, strict=True):
+                net.train(training)
+
+
+@torch.no_grad()
+def gan_telemetry(
+    discriminator: Discriminator,
+    generator: Generator,
+    teacher: Teacher,
+    view: Examples,
+    matching: Matching,
+    distance: Distance,
+    margin: float,
+) -> dict[str, Tensor]:
+    """D's accuracy on the B real images of `view` and on B of G, the matching gap, G's health, and the graph of the teacher.
+
+    z and all noise are the same at each call, from a generator made here.
+    """
+    draws, like = Random(view.x.device).manual_seed(0), next(generator.parameters())
+    z = torch.rand(len(view.x), generator.latent, generator=draws, device=draws.device, dtype=like.dtype)
+    with watched(discriminator, generator, draws):
+        h, logits = discriminator(view.x)
+        h_fake, logits_fake = discriminator(generator(z))
+        targets = teacher.targets(discriminator, view, logits, draws)
+    return {
+        "gan/real_accuracy": (torch.logsumexp(logits, 1) > 0).float().mean(),
+        "gan/generated_accuracy": (torch.logsumexp(logits_fake, 1) < 0).float().mean(),
+        "gan/matching_gap": matching(h, h_fake),
+        **health_telemetry(h_fake, h, logits_fake),
+        **graph_telemetry(h, targets, view.y, all_pairs(len(h), h.device), distance, margin),
+    }

@@ -1,0 +1,45 @@
+"""Classifiers, the Improved GAN's networks, and the layers that torch does not have."""
+
+from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
+from gan_sntg.networks.classifiers import Classifier, ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
+from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
+from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator, Discriminator, Generator
+from gan_sntg.networks.ema import Average
+from gan_sntg.networks.noise import Dropout, GaussianNoise
+from gan_sntg.networks.precision import Precision
+from gan_sntg.networks.weight_norm import (
+    MeanOnlyConv,
+    MeanOnlyLinear,
+    WeightNormConv,
+    WeightNormConvTranspose,
+    WeightNormLinear,
+    data_dependent_init,
+    fixed_weights,
+)
+
+__all__ = [
+    "Average",
+    "BatchNorm",
+    "Classifier",
+    "ConvDiscriminator",
+    "ConvGenerator",
+    "ConvNet13",
+    "DenseDiscriminator",
+    "DenseGenerator",
+    "Discriminator",
+    "Dropout",
+    "GaussianNoise",
+    "Generator",
+    "MeanOnlyConv",
+    "MeanOnlyLinear",
+    "PlaneMLP",
+    "Precision",
+    "SmallConvNet",
+    "VATConvNet",
+    "WeightNormConv",
+    "WeightNormConvTranspose",
+    "WeightNormLinear",
+    "data_dependent_init",
+    "fixed_weights",
+    "frozen_statistics",
+]

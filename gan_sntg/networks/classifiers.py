@@ -1,0 +1,154 @@
+"""Which classifiers does the discriminative family train? The 13-layer ConvNet, its small variant, VAT's, and an MLP for points.
+
+A training-mode pass uses its batch's statistics and updates the running ones, with or without gradients, except within
+`frozen_statistics`; an evaluation-mode pass uses the running ones, so that no image hears of another. `Average` copies these
+from the network it follows: averaged weights are evaluated with the network's own running statistics.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from gan_sntg.errors import InputError
+from gan_sntg.networks.batch_norm import BatchNorm, channels_last
+from gan_sntg.networks.noise import Dropout, GaussianNoise
+from gan_sntg.networks.precision import at_least_float32
+from gan_sntg.networks.weight_norm import MeanOnlyConv, MeanOnlyLinear
+
+SLOPE = 0.1  # of every LeakyReLU
+
+
+class Classifier(nn.Module, ABC):
+    """f = g after h: x [B, ...] -> (h [B, D] penultimate features, logits [B, K])."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """h, logits; both float32 whatever the precision inside."""
+
+
+class ConvClassifier(Classifier):
+    """x [B, C, H, W] -> (h [B, D], logits [B, K]): h is the global average pool of `features`, and `out` makes logits of it.
+
+    Inside, images are stored channels last. h and logits are float32 (or float64, as x and the weights), whatever autocast does between.
+    """
+
+    def __init__(self, features: list[nn.Module], out: nn.Module):
+        """features: layers from images to maps; out: from h to logits."""
+        super().__init__()
+        self.features, self.out = nn.Sequential(*features), out
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, C, H, W] -> h [B, D], logits [B, K]."""
+        maps = self.features(channels_last(x))
+        h = at_least_float32(maps).mean((2, 3))
+        return h, at_least_float32(self.out(h))
+
+
+class ConvNet13(ConvClassifier):
+    """Three blocks of three convolutions, all with weight norm and mean-only batch norm, the dense layer too (reference 1.1).
+
+    Gaussian noise on the image; then the maps of `thirteen_layers`. Defaults are the network of MNIST, SVHN and CIFAR; h is 128-d.
+    """
+
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int, int] = (128, 256, 512), noise: float = 0.15):
+        """widths: of the first two blocks and of the third's first layer, h has the first; noise: standard deviation, of the whitened x."""
+        channels = channels_of("ConvNet13", image_shape, smallest=12)
+        layers = [GaussianNoise(noise), *thirteen_layers(channels, widths, mean_only)]
+        super().__init__(layers, MeanOnlyLinear(widths[0], num_classes))
+
+
+class SmallConvNet(ConvClassifier):
+    """The source's small net: noise, 5 x 5 of 32, two of 64, 3 x 3 and 1 x 1 of 128, otherwise as ConvNet13 (reference 1.1)."""
+
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, noise: float = 0.15):
+        """noise: standard deviation, of the whitened x."""
+        channels = channels_of("SmallConvNet", image_shape, smallest=16)
+        layers = [GaussianNoise(noise), *mean_only(channels, 32, 5, 0), *halve()]
+        layers += [*mean_only(32, 64, 3, 1), *mean_only(64, 64, 3, 1), *halve()]
+        layers += [*mean_only(64, 128, 3, 0), *mean_only(128, 128, 1, 0)]
+        super().__init__(layers, MeanOnlyLinear(128, num_classes))
+
+
+class VATConvNet(ConvClassifier):
+    """VAT's Conv-Large: the maps of `thirteen_layers` with ordinary batch norm and no noise on the image (reference 4).
+
+    Weights are N(0, 2 / inputs of a unit), which the source cuts off at two deviations. With `top_bn` the logits too have batch
+    norm (the source: SVHN only); the dense layer's bias, which that cancels, is then left out.
+    """
+
+    def __init__(
+        self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int, int] = (128, 256, 512), top_bn: bool = False
+    ):
+        """widths: as ConvNet13's; top_bn: batch norm on the logits."""
+        channels = channels_of("VATConvNet", image_shape, smallest=12)
+        layers = thirteen_layers(channels, widths, batch_norm)
+        dense = nn.Linear(widths[0], num_classes, bias=not top_bn)
+        out = nn.Sequential(dense, BatchNorm(num_classes, eps=1e-6, momentum=0.01)) if top_bn else dense
+        super().__init__(layers, out)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if dense.bias is not None:
+            nn.init.zeros_(dense.bias)
+
+
+class PlaneMLP(Classifier):
+    """Three hidden layers of 100 units for points of the plane, LeakyReLU 0.1 (reference 1.8); h is the last one after its LeakyReLU.
+
+    Assumed, since no code was published: Gaussian noise on the points, and weight norm with mean-only batch norm as in ConvNet13.
+    """
+
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, noise: float = 0.15):
+        """image_shape: (2,), else InputError; noise: standard deviation, of the normalised x."""
+        super().__init__()
+        if tuple(image_shape) != (2,):
+            raise InputError(f"PlaneMLP classifies points of 2 coordinates, but an example has shape {list(image_shape)}; use a ConvNet")
+        layers = [nn.Sequential(MeanOnlyLinear(a, b), nn.LeakyReLU(SLOPE)) for a, b in pairwise((2, 100, 100, 100))]
+        self.hidden = nn.Sequential(GaussianNoise(noise), *layers)
+        self.out = MeanOnlyLinear(100, num_classes)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, 2] -> h [B, 100], logits [B, K]."""
+        h = at_least_float32(self.hidden(x))
+        return h, at_least_float32(self.out(h))
+
+
+def thirteen_layers(channels: int, widths: tuple[int, int, int], unit: Callable[[int, int, int, int], list[nn.Module]]) -> list[nn.Module]:
+    """Three 3 x 3 of a, halve, three of b, halve, 3 x 3 of c without padding, 1 x 1 of b and of a.
+
+    widths: (a, b, c), else InputError where one is below 1; unit(inputs, outputs, kernel, padding): makes one of them.
+    """
+    a, b, c = widths
+    if min(widths) < 1:
+        raise InputError(f"widths is {list(widths)}; give three numbers of channels, each 1 or more")
+    first = [layer for inputs in (channels, a, a) for layer in unit(inputs, a, 3, 1)]
+    second = [layer for inputs in (a, b, b) for layer in unit(inputs, b, 3, 1)]
+    return [*first, *halve(), *second, *halve(), *unit(b, c, 3, 0), *unit(c, b, 1, 0), *unit(b, a, 1, 0)]
+
+
+def mean_only(inputs: int, outputs: int, kernel: int, padding: int) -> list[nn.Module]:
+    """A convolution with weight norm and mean-only batch norm, and LeakyReLU."""
+    return [MeanOnlyConv(inputs, outputs, kernel, padding), nn.LeakyReLU(SLOPE)]
+
+
+def batch_norm(inputs: int, outputs: int, kernel: int, padding: int) -> list[nn.Module]:
+    """A convolution without bias, batch norm whose statistics decay by 0.99 a pass, and LeakyReLU."""
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False)
+    return [conv, BatchNorm(outputs, eps=1e-6, momentum=0.01), nn.LeakyReLU(SLOPE)]
+
+
+def halve() -> list[nn.Module]:
+    """2 x 2 max-pooling and dropout of single elements."""
+    return [nn.MaxPool2d(2), Dropout(0.5)]
+
+
+def channels_of(network: str, image_shape: tuple[int, ...], smallest: int) -> int:
+    """C of images [C, H, W]. Raises InputError unless both sides have `smallest` pixels, so that the last maps have one."""
+    if len(image_shape) != 3 or min(image_shape[1:]) < smallest:
+        raise InputError(
+            f"{network} needs images of channels x height x width with {smallest} or more pixels a side, but an example has shape "
+            f"{list(image_shape)}; give larger images, or another network"
+        )
+    return image_shape[0]

@@ -1,0 +1,110 @@
+"""The Improved GAN's convolutional discriminator and generator, sized to the image."""
+
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gan_sntg.errors import InputError
+from gan_sntg.networks.batch_norm import BatchNormBias, channels_last
+from gan_sntg.networks.dense_gan import Discriminator, Generator
+from gan_sntg.networks.noise import Dropout
+from gan_sntg.networks.precision import at_least_float32
+from gan_sntg.networks.weight_norm import WeightNormConv, WeightNormConvTranspose, WeightNormLinear
+
+
+class Depth(NamedTuple):
+    """How a pair fits an image: times that D halves it, the smallest maps of G in pixels, and times that G doubles those."""
+
+    halvings: int
+    start: int
+    doublings: int
+
+
+# D halves to maps of 6 to 8 pixels, G starts from 4 to 7. 32 is the source's; the others follow it.
+DEPTHS = {28: Depth(2, 7, 2), 32: Depth(2, 4, 3), 48: Depth(3, 6, 3), 64: Depth(3, 4, 4)}
+
+
+def depth_for(image_shape: tuple[int, ...]) -> Depth:
+    """The depth for images [C, H, W]. Raises InputError unless they are square images, of a size in DEPTHS, with 1 or 3 channels."""
+    if len(image_shape) != 3:
+        raise InputError(f"the convolutional networks classify images, but an example is {list(image_shape)}; use a dense network")
+    channels, height, width = image_shape
+    if channels not in (1, 3) or height != width or height not in DEPTHS:
+        sizes = ", ".join(map(str, DEPTHS))
+        raise InputError(
+            f"the convolutional networks have no form for images of {channels} x {height} x {width}; "
+            f"give square images of {sizes} pixels with 1 or 3 channels, or use the dense networks of gan_sntg.networks.dense_gan"
+        )
+    return DEPTHS[height]
+
+
+class ConvDiscriminator(Discriminator):
+    """Weight-norm convolutions with LeakyReLU 0.2 and dropout, no batch norm; h is the global average pool (reference 5).
+
+    Input dropout 0.2; blocks of two 3 x 3 convolutions, one of stride 2 and dropout 0.5, as many as `Depth` has halvings; then
+    3 x 3 without padding and two of 1 x 1. Defaults are the CIFAR-10 network: 32 -> 16 -> 8 -> 6; the SVHN network: (64, 128).
+    """
+
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int] = (96, 192), train_scale: bool = False):
+        """widths: of the first block, and of all that follows and h; train_scale: whether hidden g's train (the source: no)."""
+        super().__init__()
+        first, rest = widths
+        channels = [image_shape[0], first, *[rest] * (depth_for(image_shape).halvings - 1)]
+        conv = partial(WeightNormConv, train_scale=train_scale)
+        layers: list[nn.Module] = [Dropout(0.2)]
+        for a, b in pairwise(channels):
+            for layer in (conv(a, b, 3, padding=1), conv(b, b, 3, padding=1), conv(b, b, 3, stride=2, padding=1)):
+                layers += [layer, nn.LeakyReLU(0.2)]
+            layers.append(Dropout(0.5))
+        for kernel in (3, 1, 1):
+            layers += [conv(rest, rest, kernel), nn.LeakyReLU(0.2)]
+        self.features = nn.Sequential(*layers)
+        self.out = WeightNormLinear(rest, num_classes, train_scale=True, init_std=0.1, v_std=0.05)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, C, H, W] -> h [B, widths[1]], logits [B, K]."""
+        maps = self.features(channels_last(x))
+        h = at_least_float32(maps).mean((2, 3))
+        return h, at_least_float32(self.out(h))
+
+
+class Maps(nn.Unflatten):
+    """Vectors [B, C H W] as maps [B, C, H, W], stored channels last, on which convolutions of every device are faster."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same numbers in another order of storage."""
+        return channels_last(super().forward(x))
+
+
+class ConvGenerator(Generator):
+    """A dense layer, then transposed 5 x 5 convolutions that double the maps, bias-only batch norm and ReLU between; tanh (reference 5).
+
+    The last layer has weight norm with a trained g and starts from data; the other weights are N(0, 0.05^2).
+    Defaults are the network of CIFAR-10 and SVHN: 4 x 4 x 512, 8 x 8 x 256, 16 x 16 x 128, 32 x 32.
+    """
+
+    def __init__(self, image_shape: tuple[int, ...], latent: int = 100, width: int = 512):
+        """latent: size of z; width: channels of the smallest maps, halved at each doubling of the maps."""
+        super().__init__()
+        self.latent = latent
+        _, start, doublings = depth_for(image_shape)
+        if width % 2 ** (doublings - 1) or width < 1:
+            raise InputError(f"width is {width}, which cannot be halved {doublings - 1} times; give a multiple of {2 ** (doublings - 1)}")
+        units = width * start**2
+        dense = nn.Linear(latent, units, bias=False)
+        layers = [dense, BatchNormBias(units), nn.ReLU(), Maps(1, (width, start, start))]
+        for a, b in pairwise(width // 2**k for k in range(doublings)):
+            double = nn.ConvTranspose2d(a, b, 5, stride=2, padding=2, output_padding=1, bias=False)
+            layers += [double, BatchNormBias(b), nn.ReLU()]
+        self.hidden = nn.Sequential(*layers)
+        for layer in self.hidden:
+            if isinstance(layer, nn.Linear | nn.ConvTranspose2d):
+                nn.init.normal_(layer.weight, std=0.05)
+        self.out = WeightNormConvTranspose(width // 2 ** (doublings - 1), image_shape[0], 5, train_scale=True, init_std=0.1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """z [B, latent] -> images [B, C, H, W] in [-1, 1]."""
+        return torch.tanh(at_least_float32(self.out(self.hidden(z))))

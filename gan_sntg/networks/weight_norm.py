@@ -1,0 +1,285 @@
+"""Layers with weight norm, with data-dependent initialisation or mean-only batch norm."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_sntg.networks.batch_norm import RunningMean, channels_last, frozen_statistics
+
+
+def norms(v: Tensor, unit_dim: int, eps: float) -> Tensor:
+    """n = sqrt(eps + |V|^2), the norm over all dimensions but `unit_dim`, which are kept with size 1."""
+    norm = torch.linalg.vector_norm(v, dim=[d for d in range(v.dim()) if d != unit_dim], keepdim=True)
+    return torch.sqrt(eps + norm.square()) if eps else norm
+
+
+class NormedWeight(torch.autograd.Function):
+    """W = g V / sqrt(eps + |V|^2), the norm over all dimensions but `unit_dim`; g [units].
+
+    With n that root (`norms`), s = g / n and c = sum(dL/dW V): dL/dg = c / n, dL/dV = s (dL/dW - c V / n^2). Autograd's own
+    derivative of the formula goes over tensors of V's size about twice as often.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(v: Tensor, g: Tensor, unit_dim: int, eps: float) -> tuple[Tensor, Tensor]:
+        """-> W, of V's shape, and n."""
+        norm = norms(v, unit_dim, eps)
+        return v * (g.view_as(norm) / norm), norm
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        """Keep V, g and n."""
+        v, g, ctx.unit_dim, _ = inputs
+        ctx.save_for_backward(v, g, output[1])
+        ctx.mark_non_differentiable(output[1])
+
+    @staticmethod
+    def backward(ctx, grad: Tensor, _: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        """dL/dV, and dL/dg where it is asked for."""
+        v, g, norm = ctx.saved_tensors
+        c = (grad * v).sum([d for d in range(v.dim()) if d != ctx.unit_dim], keepdim=True)
+        scale = g.view_as(norm) / norm
+        dv = torch.addcmul(grad * scale, v, c * scale / norm.square(), value=-1)
+        return dv, (c / norm).view_as(g) if ctx.needs_input_grad[1] else None, None, None
+
+
+class NormedLinear(torch.autograd.Function):
+    """y = s (x V^T) + b with n = sqrt(eps + |V|^2), a row of V each, and s = g / n: x W^T + b, but W is never made.
+
+    With e = dL/dy, c = sum_batch(e x V^T) is that of `NormedWeight`: dL/dg = c / n, dL/dV = (s e)^T x - (c s / n^2) V.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, v: Tensor, g: Tensor, b: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        """x [B, inputs], V [units, inputs], g, b [units] -> y, x V^T [B, units], in the type of autocast, and n [units]."""
+        norm = norms(v, 0, eps).squeeze(1)
+        plain = F.linear(x, v)
+        return plain * (g / norm).to(plain.dtype) + b.to(plain.dtype), plain, norm
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        """Keep x, V, g, x V^T and n."""
+        x, v, g, b, _ = inputs
+        _, plain, norm = output
+        ctx.save_for_backward(x, v, g, plain, norm)
+        ctx.bias_dtype = b.dtype
+        ctx.mark_non_differentiable(plain, norm)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor, *_) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None, None]:
+        """What is asked for of dL/dx, dL/dV, dL/dg and dL/db."""
+        x, v, g, plain, norm = ctx.saved_tensors
+        scale, dx, dv, dg = g / norm, None, None, None
+        scaled = grad * scale.to(grad.dtype)
+        if ctx.needs_input_grad[0]:
+            dx = (scaled @ v.to(grad.dtype)).to(x.dtype)
+        if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
+            c = (grad.to(v.dtype) * plain).sum(0)
+            dg = c / norm
+            dv = (scaled.mT @ x.to(grad.dtype)).to(v.dtype).addcmul(v, (c * scale / norm.square()).unsqueeze(1), value=-1)
+        db = grad.sum(0, dtype=ctx.bias_dtype) if ctx.needs_input_grad[3] else None
+        return dx, dv, dg if ctx.needs_input_grad[2] else None, db, None
+
+
+class WeightNorm(nn.Module):
+    """W = g V / sqrt(1e-6 + |V|^2), the norm over all inputs of one output unit, and a bias b; subclasses say what W does to x.
+
+    V ~ N(0, v_std^2), g = 1, b = 0 until `data_dependent_init` sets g and b so that each unit's output has mean 0 and
+    standard deviation `init_std`; `init_std=None`: it leaves them. `train_scale=False` keeps g as initialised, as the source
+    does in hidden layers.
+    """
+
+    unit_dim = 0  # the dimension of V that counts output units
+    eps = 1e-6
+
+    def __init__(self, shape: tuple[int, ...], train_scale: bool, init_std: float | None, v_std: float):
+        """shape: of V."""
+        super().__init__()
+        self.v = nn.Parameter(v_std * torch.randn(shape))
+        self.g = nn.Parameter(torch.ones(shape[self.unit_dim]), requires_grad=train_scale)
+        self.b = nn.Parameter(torch.zeros(shape[self.unit_dim]))
+        self.init_std = init_std
+        self.initializing = False
+        self.fixed: Tensor | None = None
+
+    def weight(self) -> Tensor:
+        """W, of V's shape; within `fixed_weights`, what it was at its beginning, without a gradient into V and g."""
+        return NormedWeight.apply(self.v, self.g, self.unit_dim, self.eps)[0] if self.fixed is None else self.fixed
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, inputs, ...] -> [B, units, ...]."""
+        y = self.mapped(x)
+        return self._standardize(y) if self.initializing else y
+
+    def mapped(self, x: Tensor) -> Tensor:
+        """x through the layer's map, before it is standardised."""
+        return self.linear(x, self.weight())
+
+    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The layer's own linear map with W and b."""
+        raise NotImplementedError
+
+    def _standardize(self, y: Tensor) -> Tensor:
+        others = [d for d in range(y.dim()) if d != 1]
+        scale = self.init_std / torch.sqrt(1e-10 + y.var(others, correction=0))
+        shift = -y.mean(others) * scale
+        self.g.data.mul_(scale)
+        self.b.data.mul_(scale).add_(shift)
+        scale, shift = (v.view(1, -1, *[1] * (y.dim() - 2)) for v in (scale, shift))
+        return y * scale + shift
+
+
+class WeightNormLinear(WeightNorm):
+    """Dense: y = x W^T + b, V [outputs, inputs]."""
+
+    def __init__(self, inputs: int, outputs: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.1):
+        """inputs, outputs: features of x and y."""
+        super().__init__((outputs, inputs), train_scale, init_std, v_std)
+
+    def mapped(self, x: Tensor) -> Tensor:
+        """x [B, inputs] -> [B, outputs], without making W."""
+        return NormedLinear.apply(x, self.v, self.g, self.b, self.eps)[0] if self.fixed is None else self.linear(x, self.fixed)
+
+    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
+        """x [B, inputs] -> [B, outputs]."""
+        return F.linear(x, weight, self.b)
+
+
+class WeightNormConv(WeightNorm):
+    """Convolution: V [outputs, inputs, kernel, kernel]."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        padding: int = 0,
+        train_scale: bool = False,
+        init_std: float | None = 1.0,
+        v_std: float = 0.05,
+    ):
+        """inputs, outputs: channels; kernel, stride, padding: pixels, the same both ways."""
+        super().__init__((outputs, inputs, kernel, kernel), train_scale, init_std, v_std)
+        self.stride, self.padding = stride, padding
+
+    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
+        """x [B, inputs, H, W] -> [B, outputs, H', W']."""
+        return F.conv2d(x, weight, self.b, self.stride, self.padding)
+
+
+class WeightNormConvTranspose(WeightNorm):
+    """Transposed convolution that doubles height and width: V [inputs, outputs, kernel, kernel], kernel odd."""
+
+    unit_dim = 1
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05
+    ):
+        """inputs, outputs: channels; kernel: pixels, the same both ways."""
+        super().__init__((inputs, outputs, kernel, kernel), train_scale, init_std, v_std)
+        self.padding = kernel // 2
+
+    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
+        """x [B, inputs, H, W] -> [B, outputs, 2 H, 2 W]."""
+        return F.conv_transpose2d(x, weight, self.b, stride=2, padding=self.padding, output_padding=1)
+
+
+@contextmanager
+def fixed_weights(net: nn.Module) -> Iterator[None]:
+    """Within it, the weights W of `net` are those of now, made once for all passes, and no gradient reaches V and g.
+
+    Under autocast they are rounded once, too.
+    """
+    layers = [m for m in net.modules() if isinstance(m, WeightNorm)]
+    try:
+        for m in layers:
+            with torch.no_grad():
+                w, kind = m.weight(), m.v.device.type
+                m.fixed = w.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else w
+        yield
+    finally:
+        for m in layers:
+            m.fixed = None
+
+
+def starts_from_data(net: nn.Module) -> list[WeightNorm]:
+    """The layers of `net` that `data_dependent_init` sets."""
+    return [m for m in net.modules() if isinstance(m, WeightNorm) and m.init_std is not None]
+
+
+@torch.no_grad()
+def data_dependent_init(net: nn.Module, x: Tensor) -> None:
+    """Set g and b of weight-norm layers from one training-mode pass over x [B, ...], layer by layer (reference 5).
+
+    No running statistic of the net is moved by that pass, whichever layers it has.
+    """
+    layers = starts_from_data(net)
+    for m in layers:
+        m.initializing = True
+    with frozen_statistics(net):
+        net.train()(x)
+    for m in layers:
+        m.initializing = False
+
+
+class MeanOnly(WeightNorm):
+    """y = W*x - m + b with W = g V / |V|, the norm over all inputs of one output unit; never divided by a deviation (reference 1.1).
+
+    m [units]: the batch's mean of W*x in training, the running mean in evaluation (`RunningMean`, de-biased unlike the source's).
+    V ~ N(0, 0.05^2), g = 1, b = 0, all three trained; there is no other bias. `data_dependent_init` divides g by the deviation of
+    W*x, sets b to 0 and passes (W*x - m) / deviation on; the running mean hears nothing of that pass. (1e-10 is added to the
+    variance, which the source does not: a unit that is constant on the batch stays finite.)
+    An average of such a network (`Average`) is evaluated with the running means of the network itself, which it copies.
+    """
+
+    eps = 0.0
+
+    def __init__(self, shape: tuple[int, ...]):
+        """shape: of V."""
+        super().__init__(shape, train_scale=True, init_std=1.0, v_std=0.05)
+        self.mean = RunningMean(shape[self.unit_dim])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, inputs, ...] -> [B, units, ...]."""
+        y = self.linear(x, self.weight())
+        if self.initializing:
+            return self._standardize(y)
+        return y + (self.b - self.mean(y)).to(y.dtype).view(1, -1, *[1] * (y.dim() - 2))
+
+    def _standardize(self, y: Tensor) -> Tensor:
+        y = super()._standardize(y)
+        self.b.data.zero_()
+        return y
+
+
+class MeanOnlyLinear(MeanOnly):
+    """Dense: W*x = x W^T, V [outputs, inputs]."""
+
+    def __init__(self, inputs: int, outputs: int):
+        """inputs, outputs: features of x and y."""
+        super().__init__((outputs, inputs))
+
+    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
+        """x [B, inputs] -> [B, outputs], without b."""
+        return F.linear(x, weight)
+
+
+class MeanOnlyConv(MeanOnly):
+    """Convolution of stride 1: V [outputs, inputs, kernel, kernel]."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, padding: int = 0):
+        """inputs, outputs: channels; kernel, padding: pixels, the same both ways."""
+        super().__init__((outputs, inputs, kernel, kernel))
+        self.padding = padding
+
+    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
+        """x [B, inputs, H, W] -> [B, outputs, H', W'], without b; both channels last."""
+        return F.conv2d(channels_last(x), weight, padding=self.padding)

@@ -1,0 +1,146 @@
+"""The objects of a run, built from its options."""
+
+import importlib
+import inspect
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jsonargparse import Namespace
+from torch import Tensor
+
+from gan_sntg.data.custom import ImageFolder
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.loader import UNLABELED, Loader, Pool
+from gan_sntg.data.normalization import Normalization
+from gan_sntg.data.splits import Balance, Split, load_split, make_split
+from gan_sntg.distributed.process_group import own_device
+from gan_sntg.distributed.ranks import SINGLE_PROCESS, SingleProcess
+from gan_sntg.errors import InputError
+from gan_sntg.files.yaml_files import load_yaml
+from gan_sntg.networks.compile import CompiledForward, use
+from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.options import check_given, config_parser
+from gan_sntg.runs.parsing import Parser, check_arguments
+from gan_sntg.training.cuda_graphs import CudaGraphGradients
+from gan_sntg.training.data_parallel import check_norms, check_sizes
+from gan_sntg.training.method import Method
+
+
+@dataclass
+class RunObjects:
+    """The objects of one run."""
+
+    source: Dataset
+    split: Split
+    streams: Loader
+    normalization: Normalization
+    method: Method
+    device: torch.device
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one. Raises InputError for a device that is not there."""
+    if name not in ("cpu", "cuda", "auto"):
+        raise InputError(f"--device is {name!r}; give cpu, cuda or auto")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: PyTorch finds no CUDA device here; use --device cpu or auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def build(parser: Parser, options: Namespace, team: SingleProcess = SINGLE_PROCESS) -> RunObjects:
+    """Everything that a run needs, on its device, as before the first step. Raises InputError; writes nothing. team: that will train it."""
+    check_given(options)
+    sizes = options.batch_size, options.labeled_batch_size or options.batch_size
+    check_sizes(team, batch_size=sizes[0], labeled_batch_size=sizes[1])
+    device = own_device(team, pick_device(options.device))
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    objects = parser.instantiate(options)
+    source, method = objects.data, objects.method.to(device)
+    check_norms(team, method)
+    for note in source.notes if team.first else []:
+        print(note, file=sys.stderr)
+    split = choose_split(options, source)
+    fit_normalization(objects.normalization, source.train_x[split.pool(source)], method)
+    pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), objects.normalization, device)
+    streams = Loader(pool, options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size, method.views)
+    if options.compile:
+        use(CompiledForward(), method)
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
+        if options.cuda_graphs and method.recordable and team.world == 1:
+            method.descent = CudaGraphGradients()
+    method.prepare(source, pool)
+    method.seed(options.seed, device)
+    method.check(*map(team.paired_size, sizes))
+    return RunObjects(source, split, streams, objects.normalization, method, device)
+
+
+def fit_normalization(normalization: Normalization, x: Tensor, method: Method) -> None:
+    """Fit on the pool's examples x [U, ...], if they are of its kind; where the method has a generator, make sure that it can be undone."""
+    normalization.check(x)
+    normalization.fit(x)
+    if getattr(method, "generator", None) is not None:
+        normalization.images(normalization(x[:2]))
+
+
+def choose_split(options: Namespace, source: Dataset) -> Split:
+    """The manifest of --split, else one made from the options."""
+    if not options.split:
+        return make_split(source, options.labels, options.data_seed, options.validation, options.balance, options.label_noise)
+    split = load_split(Path(options.split), source)
+    every = int((source.train_y[split.pool(source)] != UNLABELED).sum())
+    found = {
+        "labels": None if options.labels is None and len(split.labeled) == every else len(split.labeled),
+        "validation": bool(split.validation),
+        "data_seed": split.data_seed,
+        "balance": Balance[split.balance],
+        "label_noise": split.label_noise,
+    }
+    for name, value in found.items():
+        if options[name] != value:
+            there, here = (getattr(v, "name", str(v).lower()).replace("none", "null") for v in (value, options[name]))
+            raise InputError(f"{options.split} has {name} {there}, but the options say {here}; add --{name} {there}")
+    return split
+
+
+def read_run(folder: Path) -> tuple[Parser, Namespace]:
+    """The options that a run folder was trained with. Raises InputError where it is no run folder."""
+    RunFolder(folder).check_made()
+    parser = config_parser()
+    return parser, parser.parse_args(["--config", str(RunFolder(folder).config)])
+
+
+def source_of(options: Namespace) -> Dataset:
+    """The data set that the options name; no network is built. Raises InputError where they name none."""
+    if not options.data:
+        raise InputError("the option data is not set; give it in the file of --config or as --data")
+    only_data = options.clone()
+    only_data.method = None
+    return config_parser().instantiate(only_data).data
+
+
+def epochs_of(file: str) -> int:
+    """The length of the run of a YAML file."""
+    return int(load_yaml(Path(file))["epochs"])
+
+
+def stand_in(file: str, tree: dict) -> list[str]:
+    """Words that put random images into the place of a configuration's files; none where its data need no file."""
+    check_arguments(["--config", file])  # before anything that it names is imported
+    module, _, name = tree["data"]["class_path"].rpartition(".")
+    given, source = tree["data"].get("init_args", {}), getattr(importlib.import_module(module), name)
+    if issubclass(source, ImageFolder):
+        shape, classes = (3 if given.get("color", True) else 1, *[given.get("image_size", 32)] * 2), 3
+    elif hasattr(source, "shape"):
+        shape, classes = source.shape, source.num_classes
+    elif "root" in inspect.signature(source).parameters:
+        raise InputError(f"{file}: {name} declares no shape of its images; leave --synthetic out")
+    else:
+        return []
+    sizes = {"shape": list(shape), "num_classes": classes, "n": max(4200, (tree.get("labels") or 0) * 11 // 10)}
+    made = ["--data", "gan_sntg.data.Synthetic"]
+    return [*made, *(word for key, value in sizes.items() for word in (f"--data.{key}", str(value)))]

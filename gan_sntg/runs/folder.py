@@ -1,0 +1,226 @@
+"""The run folder: configuration, environment, split, metrics, checkpoints, samples and result."""
+
+import errno
+import fcntl
+import json
+import math
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from gan_sntg.errors import InputError
+from gan_sntg.files.atomic import write_atomically
+from gan_sntg.files.json_files import is_number, parsed, read_json
+
+MARKUP = '<>"'
+
+
+def check_inside(folder: Path, parts: list[Path]) -> None:
+    """Raise InputError where a link makes one of the parts lie outside the folder: what is read and written there is not the run's."""
+    try:
+        inside = Path(os.path.realpath(folder))
+        elsewhere = {part: place for part in parts if not (place := Path(os.path.realpath(part))).is_relative_to(inside)}
+        inside.exists()  # where a name is too long
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(folder)!r} cannot be the name of a folder ({error}); choose another") from error
+    for part, place in elsewhere.items():
+        raise InputError(f"{part} leads out of the run folder, to {place}; put a real file or folder in its place")
+
+
+def check_new_name(folder: Path) -> None:
+    """Raise InputError where the path of a folder that is to be made would be read as markup, or as more than one line."""
+    wrong = sorted({sign for sign in str(folder) if sign in MARKUP or not sign.isprintable()})
+    if wrong:
+        raise InputError(
+            f"{str(folder)!r} has {', '.join(map(repr, wrong))} in it, which pages and shells take for more; choose another with --out"
+        )
+
+
+def row_of(line: bytes) -> dict:
+    """A row of metrics.jsonl. Raises ValueError where the line is none."""
+    row = parsed(line)
+    if not isinstance(row, dict) or any(type(row.get(name)) is not int for name in ("epoch", "step")):
+        raise ValueError("it has no epoch and step")
+    if any(value is not None and not is_number(value) for value in row.values()):
+        raise ValueError("it holds something else than numbers")
+    return row
+
+
+def check_result(result) -> None:
+    """Raise ValueError unless it has what is read of a result."""
+    if not isinstance(result, dict) or not isinstance(result.get("config"), dict) or not isinstance(result.get("split_sha256"), str):
+        raise ValueError("it has no config and split_sha256")
+    if not all(is_number(result.get(name)) for name in ("test_error_last", "test_error_averaged", "seconds", "epochs")):
+        raise ValueError("its errors, seconds and epochs are no numbers")
+    if type(images := result.get("test_images", 1)) is not int or images < 1:
+        raise ValueError("its test_images is no number of images")
+    if not is_number(result.get("validation_error", "")) and result.get("validation_error", "") is not None:
+        raise ValueError("its validation_error is no number")
+
+
+PACKAGES = ("gan-sntg", "torch", "torchvision", "numpy", "scikit-learn")
+
+
+class RunFolder:
+    """Paths and files of one run. Nothing is written before `open`."""
+
+    def __init__(self, path: Path):
+        """path: need not exist yet. Raises InputError where a part of it lies elsewhere."""
+        self.path = path
+        self.config, self.split, self.result = path / "config.yaml", path / "split.json", path / "result.json"
+        self.metrics, self.environment = path / "metrics.jsonl", path / "environment.json"
+        self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
+        self.real, self.best = self.samples / "real.png", path / "checkpoints" / "best.pt"
+        files = self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint
+        check_inside(path, [*files, self.samples, self.tensorboard])
+        self.held: int | None = None  # the folder, open and locked
+
+    @property
+    def finished(self) -> bool:
+        """Whether the result is written."""
+        return self.result.is_file()
+
+    def check_made(self) -> None:
+        """Raise InputError unless there is a run in the folder."""
+        if not self.config.is_file():
+            raise InputError(f"{self.path} is not a run folder (no config.yaml in it); give the folder that `gan-sntg train` printed")
+
+    def lock(self) -> None:
+        """Keep other processes from training in the folder, until `release` or the end of this one. Raises InputError where one does."""
+        if self.held is not None:
+            return
+        held = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(held)
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                return  # a file system without locks
+            raise InputError(f"{self.path} is being trained by another process; wait for its end, or choose another --out") from error
+        self.held = held
+
+    def release(self) -> None:
+        """Let others train in the folder."""
+        if self.held is not None:
+            os.close(self.held)
+            self.held = None
+
+    def check_unused(self) -> None:
+        """Raise InputError if it cannot be made: something else is there (not what `open` left, killed halfway), or its name is markup."""
+        check_new_name(self.path)
+        begun = {self.checkpoint.parent, self.samples, self.tensorboard, self.split}
+        there = set(self.contents()) if self.path.is_dir() else {self.path} if self.path.exists() else set()
+        if there and not (self.checkpoint.parent in there and there <= begun):
+            raise InputError(f"{self.path} exists and is not a run folder (it has no config.yaml); choose another with --out")
+
+    def contents(self) -> list[Path]:
+        """Everything in the folder and below, but for files that were being written."""
+        return [part for part in self.path.rglob("*") if not part.name.endswith(".tmp")]
+
+    def open(self, config: str, split: str, device: torch.device, step: int) -> None:
+        """Make what is missing; forget what was logged after `step`, the checkpoint that the run goes on from."""
+        try:
+            for folder in (self.checkpoint.parent, self.samples, self.tensorboard):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.lock()
+            if not self.config.exists():
+                write_atomically(self.split, split.encode())
+                write_atomically(self.config, config.encode())
+            sessions = self.sessions()
+            write_atomically(self.environment, (json.dumps([*sessions, environment(device)], indent=1) + "\n").encode())
+            self.forget_after(step)
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written ({error}); choose another folder with --out") from error
+
+    def forget_after(self, step: int) -> None:
+        """Of what was logged, keep what is not after `step`, in metrics.jsonl and for who reads TensorBoard."""
+        kept = [row for row in self.rows() if row["step"] <= step]
+        write_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept).encode())
+        self.writer = SummaryWriter(str(self.tensorboard), purge_step=step + 1)
+
+    def sessions(self) -> list[dict]:
+        """The environments that the run was trained in so far. Raises InputError where the file is damaged."""
+        try:
+            found = read_json(self.environment) if self.environment.exists() else []
+            if not isinstance(found, list) or not all(isinstance(session, dict) for session in found):
+                raise ValueError("it is no list of environments")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.environment} is damaged ({error}); delete it and run the same command again") from error
+        return found
+
+    def rows(self) -> list[dict]:
+        """The rows of metrics.jsonl; a last line torn by a crash is left out. Raises InputError where another is damaged."""
+        lines, rows = self.metrics.read_bytes().splitlines() if self.metrics.is_file() else [], []
+        for k, line in enumerate(lines, 1):
+            try:
+                rows.append(row_of(line))
+            except ValueError as error:
+                if k < len(lines):
+                    raise InputError(f"line {k} of {self.metrics} is damaged ({error}); mend or delete that line") from error
+        return rows
+
+    def log(self, epoch: int, step: int, seconds: float, values: dict[str, float]) -> None:
+        """One row of metrics.jsonl and the same scalars for TensorBoard. In JSON a number that is not finite is null."""
+        row = {"epoch": epoch, "step": step, "seconds": round(seconds, 2)} | {k: v if math.isfinite(v) else None for k, v in values.items()}
+        with self.metrics.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+        self.writer.flush()
+
+    def log_image(self, name: str, image: Tensor, step: int) -> None:
+        """An image uint8 [C, H, W] for TensorBoard's image tab."""
+        self.writer.add_image(name, image, step)
+
+    def read_result(self) -> dict:
+        """The result of a finished run. Raises InputError where the file is damaged."""
+        try:
+            result = read_json(self.result)
+            check_result(result)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.result} cannot be read ({error}); delete it and run the same command to write it again") from error
+        return result
+
+    def finish(self, result: dict) -> None:
+        """Write result.json: its presence says that the run is finished."""
+        self.writer.close()
+        write_atomically(self.result, (json.dumps(result, indent=1) + "\n").encode())
+
+
+def environment(device: torch.device) -> dict:
+    """Versions, hardware, threads and the revision of the code."""
+    return {
+        "python": platform.python_version(),
+        "packages": {name: installed(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "git": revision(),
+    }
+
+
+def installed(package: str) -> str | None:
+    """Its version; None where it is not installed, as this one may not be where it runs from its checkout."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def revision() -> str | None:
+    """The git revision of this code, with "+dirty" where it was changed since; None outside a checkout of it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(Path(__file__).parent), *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        return git("rev-parse", "HEAD") + ("+dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

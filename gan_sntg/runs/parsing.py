@@ -1,0 +1,134 @@
+"""The parser of configuration files and command lines, with import paths checked and short errors."""
+
+import difflib
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+
+from gan_sntg.errors import InputError
+from gan_sntg.files.import_paths import ALLOWED, PLAIN_KEYS, REFUSED, check_tree
+from gan_sntg.files.yaml_files import load_yaml
+
+OBJECTS = ("data", "normalization", "method")  # the options that name classes
+
+# The gate: jsonargparse itself imports nothing else that a value names. What is checked below before it says so better, and sooner.
+set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=list(ALLOWED))
+
+
+class UnmadeError(InputError):
+    """A constructor failed in a way that it does not speak of itself."""
+
+    def __init__(self, reason: str, where: str):
+        """where: as `origin`."""
+        self.reason = reason
+        what = f"the objects of the configuration cannot be made ({reason}){where}"
+        super().__init__(f"{what}; give other values, or a machine with more memory")
+
+
+class Parser(ArgumentParser):
+    """A jsonargparse parser whose errors are InputErrors of two lines: which key, what was found, in which file, the nearest names."""
+
+    origin = ""  # of the words that are being parsed
+
+    def parse_args(self, args: list[str], *rest, **named):
+        """As jsonargparse's, after every dotted path in `args` and the files they name was checked against ALLOWED.
+
+        --max-minutes and the like are taken for --max_minutes.
+        """
+        args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
+        self.origin = origin(config_files(args))
+        check_arguments(args)
+        return super().parse_args(args, *rest, **named)
+
+    def instantiate(self, options: Namespace, *rest, **named) -> Namespace:
+        """As jsonargparse's; what a constructor raises becomes an InputError that says where."""
+        where = origin(map(str, options.get("config") or []))  # jsonargparse takes it out
+        try:
+            return super().instantiate(options, *rest, **named)
+        except UnmadeError as error:  # of a parser of a part, which does not know the files
+            raise UnmadeError(error.reason, where) from error
+        except InputError:
+            raise
+        except Exception as error:  # a constructor, with whatever a configuration gives it, may fail in any way
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; {Path(last.filename).name}, line {last.lineno}"
+            raise UnmadeError(reason, where) from error
+
+    def error(self, message: str, ex: Exception | None = None):
+        """Raise InputError with the message made short."""
+        problem, *hints = shortened(message, [name for action in self._actions for name in action.option_strings])
+        raise InputError("\n  ".join([problem + self.origin, *hints])) from ex
+
+
+def origin(files: Iterable[str]) -> str:
+    """Where wrong options stand, if files were given: there, or on the command line, which wins."""
+    named = " and ".join(files)
+    return f" (in {named} or the options beside it)" if named else ""
+
+
+def shortened(message: str, options: list[str]) -> list[str]:
+    """The keys on the way to the problem, and the problem; then, if there are some, the names nearest to what was given."""
+    message = re.sub(r"Importing '(\S+)' is not allowed, denied by .*", rf"\1 {REFUSED}", message)
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    keys = ".".join(found for line in lines for found in re.findall(r'^Parser key "(.+)":$', line))
+    problem = " ".join(line for line in lines if not re.match(r'Parser key "|Problem with given class_path|tip:|nearest:', line))[:300]
+    hints = [line for line in lines if line.startswith("nearest:")] or nearest(message, problem, options)
+    return [(f"{keys}: " if keys else "") + problem, *hints]
+
+
+def nearest(message: str, problem: str, options: list[str]) -> list[str]:
+    """One line with the names nearest to the unknown one, from the class or module that the message speaks of; or none."""
+    for class_path in re.findall(r"class_path '([\w.]+)'", message):
+        options = parameters(class_path)
+    for module in re.findall(r"module '([\w.]+)' has no attribute", message):
+        options = list(vars(sys.modules.get(module)) if module in sys.modules else [])
+    unknown = re.search(r"Option '(\w+)'|arguments: --([\w.]+)|has no attribute '(\w+)'", problem)
+    given = next(filter(None, unknown.groups())) if unknown else ""
+    near = difflib.get_close_matches(given, [name.lstrip("-") for name in options], n=3)
+    return [f"nearest: {', '.join(near)}"] if near else []
+
+
+def parameters(class_path: str) -> list[str]:
+    """Names of the constructor's parameters; none where the class cannot be found."""
+    module, _, name = class_path.rpartition(".")
+    found = getattr(sys.modules.get(module), name, None)  # a message is no reason to import anything
+    return list(inspect.signature(found).parameters) if inspect.isclass(found) else []
+
+
+def words_of(args: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    """Of each word: the word, its key and name, if it is an option, and the value that it has or that follows it."""
+    for word, following in zip(args, [*args[1:], ""], strict=False):
+        key, _, attached = word.partition("=")
+        yield word, key, key.lstrip("-") if key.startswith("--") else "", attached or following
+
+
+def is_config(name: str) -> bool:
+    """Whether it stands for --config: argparse takes the beginning of an option for it."""
+    return bool(name) and "config".startswith(name)
+
+
+def config_files(args: list[str]) -> list[str]:
+    """Those behind --config."""
+    return [value for _, _, name, value in words_of(args) if is_config(name)]
+
+
+def check_arguments(args: list[str]) -> None:
+    """Raise InputError if an argument, or a YAML file behind --config, names something to import outside ALLOWED."""
+    for word, key, name, value in words_of(args):
+        if is_config(name):
+            tree = load_yaml(Path(value))
+            if tree.get("config"):
+                raise InputError(f"{value} names a further config file; put all options into one file")
+            for part in tree:  # a key may itself be dotted, as method.teacher
+                if str(part).split(".")[0] in OBJECTS:
+                    check_tree(tree[part], f"{value}: {part}", str(part).rpartition(".")[2])
+        elif name and any(part.startswith(name.split(".")[0]) for part in OBJECTS):
+            check_tree({name.rpartition(".")[2]: value}, key)
+        else:
+            attached = word.partition("=")[2]
+            check_tree(attached or word, key if attached else "the command line", PLAIN_KEYS[0])  # for the YAML in it alone

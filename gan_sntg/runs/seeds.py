@@ -1,0 +1,263 @@
+"""Runs of several seeds by one command, one after another or as one program."""
+
+import copy
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from argparse import SUPPRESS
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from jsonargparse import Namespace
+
+from gan_sntg.distributed.process_group import started
+from gan_sntg.distributed.ranks import SINGLE_PROCESS, SingleProcess
+from gan_sntg.errors import InputError, NonFiniteError
+from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
+from gan_sntg.runs.build import read_run
+from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.options import config_parser, flat, identity
+from gan_sntg.runs.parsing import Parser
+from gan_sntg.runs.stopping import StopSignals
+from gan_sntg.runs.trainer import Trainer, display, writing
+from gan_sntg.training import loop
+from gan_sntg.training.meter import Meters
+from gan_sntg.training.method import Method
+from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
+
+
+def crowding(threads: int | None) -> str | None:
+    """What to tell the user where a run would take all cores (threads is None) and other processes keep half of them busy; else None."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    load = os.getloadavg()[0]  # processes that ran or wanted to, over the last minute
+    if threads is not None or cores == 1 or load < cores / 2:
+        return None
+    left = max(1, cores - round(load))
+    return f"others want {load:.1f} of the {cores} cores, and this run takes all; side by side each is faster with --threads {left}"
+
+
+MOST = 1000  # runs of one command
+
+
+def spread(options: Namespace) -> list[Namespace]:
+    """The options of each run that `seeds` and `data_seeds` ask for; without them, those of one. Raises InputError."""
+    seeds, data_seeds = options.pop("seeds", None), options.pop("data_seeds", None)
+    if seeds is None:
+        if data_seeds is not None:
+            raise InputError("--data_seeds goes with --seeds; for one run give --data_seed")
+        return [options]
+    for name, given in ("seed", options.seed), ("data_seed", options.data_seed if data_seeds else 0):
+        if given:
+            raise InputError(f"--{name} {given} is given beside --{name}s; leave one of them out")
+    numbers = whole_numbers("seeds", seeds)
+    paired = whole_numbers("data_seeds", data_seeds) if data_seeds is not None else [options.data_seed] * len(numbers)
+    if len(paired) != len(numbers):
+        raise InputError(f"--seeds gives {len(numbers)} and --data_seeds {len(paired)}; give one for each run")
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"--seeds is {seeds!r}: one is there twice; give each once")
+    if options.out and (Path(options.out) / "config.yaml").exists():
+        raise InputError(f"{options.out} is a run folder; with --seeds, --out is the folder that those of the runs stand in")
+    return [alone(options, seed, data_seed) for seed, data_seed in zip(numbers, paired, strict=True)]
+
+
+def alone(options: Namespace, seed: int, data_seed: int) -> Namespace:
+    """Those of the run of one seed."""
+    own = options.clone()
+    own.seed, own.data_seed = seed, data_seed
+    own.out = str(Path(options.out) / str(seed)) if options.out else None
+    return own
+
+
+def whole_numbers(name: str, text: str) -> list[int]:
+    """Those of "0..9", "0,3,5" or "0..2,7". Raises InputError."""
+    numbers = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,19})(?:\.\.(\d{1,19}))?\s*", part, re.ASCII)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if not first <= last < 2**63:
+            raise InputError(f"--{name} is {text!r}; give whole numbers from 0 to 2^63 - 1, such as 0..9 or 0,3,5")
+        if len(numbers) + last - first >= MOST:
+            raise InputError(f"--{name} is {text!r}, more than {MOST}; give fewer")
+        numbers += range(first, last + 1)
+    return numbers
+
+
+TERMS = ("discriminator_terms", "generator_terms")  # the functions of a FeatureMatchingGAN whose terms are descended
+ONE_PROGRAM_ON = ("cuda",)  # not "cpu": one program is not faster there than one run after another (results/seeds_speed.md)
+
+
+class Run(NamedTuple):
+    """What a session is made of: the folder, the options and their text."""
+
+    folder: RunFolder
+    options: Namespace
+    text: str
+
+
+def seeds_parser() -> Parser:
+    """The options of a run, and those that stand for several: never in a run's own configuration."""
+    parser = config_parser()
+    parser.add_argument("--seeds", type=str, default=SUPPRESS, help="a run of each of these in place of --seed: 0..9, or 0,3,5")
+    parser.add_argument("--data_seeds", type=str, default=SUPPRESS, help="with --seeds, as many, each run's own in place of --data_seed")
+    return parser
+
+
+def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
+    """Train to the end what the options stand for: each run's folder and result, on the first rank alone."""
+    with started(options.pair_scope, options.batch_statistics) as team:
+        with team.agreed():
+            runs = [prepared(own) for own in spread(options)]
+            check_shared(team, options, len(runs))
+            unfinished = [run for run in runs if not run.folder.finished]
+        try:
+            train_all(unfinished, team)
+        finally:
+            for run in runs:
+                run.folder.release()
+        return [(run.folder, run.folder.read_result()) for run in runs] if team.first else []
+
+
+def train_all(runs: list[Run], team: SingleProcess = SINGLE_PROCESS) -> None:
+    """Train unfinished runs to the end: those that stand at the same step together, where that is faster. team: trains one at the most."""
+    watch = StopSignals(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes) if runs else None
+    first = Trainer(*runs[0], watch, team) if runs else None
+    if first and team.first and first.parts.device.type == "cpu" and (note := crowding(first.options.threads)):
+        print(note, file=sys.stderr)
+    if len(runs) > 1 and not (why_not := obstacle(first.parts.method, first.options)):
+        return train_groups([first, *(Trainer(*run, watch) for run in runs[1:])])
+    if len(runs) > 1:
+        print(f"the seeds are trained one after another: {why_not}", file=sys.stderr)
+    for k, run in enumerate(runs):
+        (Trainer(*run, watch) if k else first).train()
+
+
+def train_groups(sessions: list[Trainer]) -> None:
+    """Train together those that stand at the same step, group after group; one that stands there by itself is trained alone."""
+    groups: dict[int, list[Trainer]] = {}
+    for session in sessions:
+        groups.setdefault(session.progress.step, []).append(session)
+    for step, group in groups.items():
+        if len(groups) > 1:
+            print(f"from step {step}: seeds {', '.join(str(s.options.seed) for s in group)}", file=sys.stderr)
+        (StackedTrainer(group) if len(group) > 1 else group[0]).train()
+
+
+def obstacle(method: Method, options: Namespace) -> str | None:
+    """Why runs of this method are not stacked; None where they are."""
+    nets = [getattr(method, name, None) for name in ("discriminator", "generator")]
+    if type(method) is not FeatureMatchingGAN or [type(net) for net in nets] != [DenseDiscriminator, DenseGenerator]:
+        return "only the GAN of dense networks is trained as one program"
+    if options.compile:
+        return "one program of them all is not compiled"
+    if next(method.parameters()).device.type not in ONE_PROGRAM_ON:
+        return "one program is not faster on a CPU (results/seeds_speed.md)"
+    return None
+
+
+class StackedTrainer:
+    """The sessions of runs that stand at the same step, trained as one, each watched, recorded and saved as it would be alone."""
+
+    def __init__(self, sessions: list[Trainer]):
+        """sessions: of one configuration but for the seeds. Their methods are as before until the first interval."""
+        self.sessions, self.progress, self.watch = sessions, copy.copy(sessions[0].progress), sessions[0].watch
+        self.meters = Meters([f"seed {s.options.seed} ({s.folder.path})" for s in sessions])
+        self.meters.join([s.meter for s in sessions])
+        for session in sessions:
+            session.meter.sums = {}
+        self.method = stacked([s.parts.method for s in sessions], TERMS)
+        self.streams = StackedStreams([s.parts.streams for s in sessions])
+
+    def train(self) -> None:
+        """Train with a live display, then write the results."""
+        first, calls = self.sessions[0].options, (self.progress, self.on_step, self.on_interval)
+        with ExitStack() as stack:
+            for session in self.sessions:
+                stack.enter_context(writing(session.folder))
+            bar = stack.enter_context(display(self.sessions[0].console))
+            stack.enter_context(self.watch)
+            for session in self.sessions:
+                session.begin(bar)
+            self.clock = time.perf_counter()
+            try:
+                loop.fit(self.method, self.streams, first.epochs, first.interval_epochs, *calls, first.precision, self.meters)
+            except NonFiniteError as error:
+                raise NonFiniteError(f"{error}; without this seed in --seeds the others go on") from error
+            for session in self.sessions:
+                session.folder.finish(session.result())
+
+    def on_step(self) -> None:
+        """Move every run's progress bar; save all, or stop all, where it is time to."""
+        for session in self.sessions:
+            session.bar.advance(session.task)
+        self.watch.tick()
+        stopped = self.watch.stop()
+        if stopped or self.watch.must_save:
+            self.meters.check(self.streams.steps_per_epoch)
+            self.hand_out()
+            for s, session in enumerate(self.sessions):
+                session.meter.sums = self.meters.one(s).sums
+                session.count_seconds()
+                session.save()
+                session.meter.sums = {}
+            self.clock = time.perf_counter()
+        if stopped:
+            raise stopped
+
+    def hand_out(self) -> None:
+        """Give each run what was trained: its part of the time and of the state."""
+        share = (time.perf_counter() - self.clock) / len(self.sessions)
+        unstack(self.method, [s.parts.method for s in self.sessions])
+        for session in self.sessions:
+            session.progress.epoch, session.progress.step = self.progress.epoch, self.progress.step
+            session.clock = time.perf_counter() - share
+
+    def on_interval(self, terms: list[dict[str, float]]) -> None:
+        """Let each run go on alone from what was trained."""
+        self.hand_out()
+        for session, own in zip(self.sessions, terms, strict=True):
+            session.on_interval(own)
+        self.clock = time.perf_counter()
+
+
+def check_shared(team: SingleProcess, options: Namespace, runs: int) -> None:
+    """Raise InputError where several processes cannot share what is asked for."""
+    if team.world > 1 and runs > 1:
+        raise InputError(
+            f"torchrun's {team.world} processes train one run, but --seeds asks for {runs}; start a command for each, with --seed"
+        )
+    if team.world > 1 and options.compile:
+        raise InputError("passes that wait for other processes are not compiled; with torchrun leave --compile out")
+
+
+def prepared(options: Namespace) -> Run:
+    """A run with its folder, in which there is nothing else. Raises InputError; writes nothing."""
+    text = config_parser().dump(options, skip_unset=False)
+    folder = RunFolder(Path(options.out or default_folder(options, text)))
+    if folder.config.exists():
+        check_same(folder, text)
+    else:
+        folder.check_unused()
+    return Run(folder, options, text)
+
+
+def default_folder(options: Namespace, text: str) -> str:
+    """runs/<cell>-<method>-seed<seed>-<hash of all options>."""
+    digest = hashlib.sha256(json.dumps(identity(yaml.safe_load(text)), sort_keys=True).encode()).hexdigest()[:8]
+    file = Path(str(options.config[0])) if options.config else Path("run/options")
+    return f"runs/{file.resolve().parent.name}-{file.stem}-seed{options.seed}-{digest}"
+
+
+def check_same(folder: RunFolder, text: str) -> None:
+    """Raise InputError unless the folder was made by the same options; one that is newer than the folder counts as its default."""
+    parser, options = read_run(folder.path)
+    before, now = (flat(identity(yaml.safe_load(t))) for t in (parser.dump(options, skip_unset=False), text))
+    changed = [f"{k}: {before.get(k)} there, {now.get(k)} here" for k in sorted(before | now) if before.get(k) != now.get(k)]
+    if changed:
+        what = "; ".join(changed[:3])
+        raise InputError(f"{folder.path} holds a run of another configuration ({what}); nothing was changed. Give another --out")

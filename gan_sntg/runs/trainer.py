@@ -1,0 +1,338 @@
+"""The training session of a run: build, restore, train, evaluate, record and save."""
+
+import copy
+import hashlib
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jsonargparse import Namespace
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
+
+from gan_sntg.data.loader import Loader
+from gan_sntg.data.splits import load_split
+from gan_sntg.distributed.ranks import SINGLE_PROCESS, SingleProcess
+from gan_sntg.errors import InputError, NonFiniteError, UnhealthyError
+from gan_sntg.evaluation.classification import error_rate
+from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
+from gan_sntg.files.atomic import write_atomically
+from gan_sntg.files.yaml_files import load_yaml
+from gan_sntg.networks.compile import EagerForward, use
+from gan_sntg.rng import purpose_generator
+from gan_sntg.runs.build import RunObjects, build
+from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.options import config_parser, identity
+from gan_sntg.runs.stopping import StopSignals
+from gan_sntg.training import checkpoint, loop
+from gan_sntg.training.checkpoint import generations, keep, newest
+from gan_sntg.training.cuda_graphs import directly
+from gan_sntg.training.data_parallel import check_equal, join
+from gan_sntg.training.loop import Progress
+from gan_sntg.training.meter import Meter
+from gan_sntg.training.term_check import examine
+
+IMAGES = 20  # of each kind in a step, where a run's own steps have more
+STEPS = 2
+MAY_BE = "it is dead", "its ramp does not rise"  # what is said of a term that may yet come to life ends so
+
+
+def check_alive(parts: RunObjects, options: Namespace, out: Path) -> None:
+    """Raise UnhealthyError where a term is not finite, or moves a network that it must not, past all ramps; speak of one that is dead.
+
+    A dead one is no error here: a term with a threshold may have nothing to say of an untrained network, nor a ramp rise in a short run.
+    """
+    method, streams = parts.method, parts.streams
+    before = copy.deepcopy(checkpoint.state_of(method, streams, Progress()))
+    sizes = options.batch_size, options.labeled_batch_size or options.batch_size
+    few = (IMAGES, IMAGES) if min(sizes) >= IMAGES else sizes
+    small = Loader(streams.pool, few[0], options.seed, None, few[1], method.views)
+    execution = method.execution
+    use(EagerForward(), method)  # a compiled pass has one backward pass, not one a term
+    try:
+        with directly(method):
+            faults = examine(method, small, options.epochs - 1, STEPS, options.precision).faults
+    finally:
+        use(execution, method)
+        method.train()
+        checkpoint.put_back(before, out, method, streams, Progress())
+    for fault in [fault for fault in faults if fault.endswith(MAY_BE)]:
+        print(f"{out}: {fault} (before training; if it stays so, the term does nothing)", file=sys.stderr)
+    if worse := [fault for fault in faults if not fault.endswith(MAY_BE)]:
+        raise UnhealthyError(f"{out} was not begun: {'; '.join(worse)}. Mend the configuration; --liveness false trains all the same")
+
+
+FEW_NEGATIVES = 0.05
+
+
+def concerns(telemetry: dict[str, float]) -> dict[str, str]:
+    """By its subject, what is wrong and what to try; empty where nothing is."""
+    found = {}
+    inside = telemetry.get("graph/negatives_inside_margin", 1.0)
+    if telemetry.get("weight/graph") and inside < FEW_NEGATIVES:
+        found["margin"] = (
+            f"{inside:.1%} of the negative pairs are inside the margin, so the graph hardly pushes apart. Try a larger --method.margin"
+        )
+    if telemetry.get("gan/collapsed"):
+        names = "diversity", "copies", "nearest_share", "effective_rank", "effective_rank_real"
+        diversity, copies, share, rank, real = (telemetry[f"gan/{name}"] for name in names)
+        found["collapse"] = (
+            f"the generator has collapsed: in D's features its images are {diversity:.1%} as far apart as real ones, {copies:.0%} of them "
+            f"repeat another, {share:.0%} have one real image nearest, and their effective rank is {rank:.1f} (real: {real:.1f}). Look at "
+            "its images, in samples/ of the run; if gan/collapsed stays 1, try a smaller --method.learning_rate or another --seed"
+        )
+    return found
+
+
+GRID_SIZE = 100
+SLOWER = 0.1  # times the learning rate after a roll-back
+
+
+def display(console: Console) -> ProgressBar:
+    """A line for each run: what it does, how far it is, and times."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    return ProgressBar(*columns, console=console)
+
+
+@contextmanager
+def writing(folder: RunFolder) -> Iterator[None]:
+    """Within it, a run is trained in its folder: what cannot be written becomes an InputError, and at the end others may train there."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{folder.path} cannot be written ({error}); the last checkpoint is as it was. Make room, or writable, and run the same command"
+        ) from error
+    finally:
+        folder.release()
+
+
+class Trainer:
+    """One training session on a run folder. Of several ranks all build and train; the first alone watches, writes and speaks."""
+
+    def __init__(
+        self, folder: RunFolder, options: Namespace, text: str, watch: StopSignals | None = None, team: SingleProcess = SINGLE_PROCESS
+    ):
+        """Build everything and read the checkpoint, if there is one, before anything is written. watch: that of several sessions."""
+        self.folder, self.options, self.team = folder, options, team
+        self.watch = watch or StopSignals(options.max_minutes, options.checkpoint_minutes)
+        with team.agreed():
+            self.build()
+        with team.agreed():
+            if team.first:
+                self.open(text)
+        join(team, self.parts.method, self.parts.streams)
+        self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
+        self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
+        self.console = Console(stderr=True, quiet=not team.first)
+        self.warned: set[str] = set()
+        self.measured: dict[str, float] = {}
+
+    def build(self) -> None:
+        """The run as it is before its next step; nothing is written."""
+        folder, first = self.folder, self.team.first
+        if first and folder.config.exists():
+            folder.lock()
+        self.parts: RunObjects = build(config_parser(), self.options, self.team)
+        self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
+        self.check_split()
+        if generations(folder.checkpoint):
+            self.restore()
+        else:
+            if first and self.options.liveness:
+                check_alive(self.parts, self.options, folder.path)
+            self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
+
+    def open(self, text: str) -> None:
+        """Make the folder's files. text: the options."""
+        self.folder.open(text, self.parts.split.text(), self.parts.device, self.progress.step)
+        if len(self.parts.source.image_shape) == 3:
+            self.draw_data()
+
+    def check_split(self) -> None:
+        """Raise InputError where the run folder was begun on another split than that of the options."""
+        begun = self.folder.split
+        if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
+            raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
+
+    def restore(self) -> None:
+        """Put the newest checkpoint back that can be read."""
+        method, streams = self.parts.method, self.parts.streams
+        state, file = newest(self.folder.checkpoint, self.parts.device)
+        self.meter.sums.clear()
+        checkpoint.put_back(state, file, method, streams, self.progress, self.meter)
+        if self.progress.rate_scale != 1:
+            method.learning_rate = self.rate * self.progress.rate_scale
+
+    def train(self) -> None:
+        """Train with a live display, then write the result."""
+        with writing(self.folder), display(self.console) as bar, self.watch:
+            self.begin(bar)
+            try:
+                self.fit()
+            except NonFiniteError as error:
+                with self.team.agreed():
+                    self.dump()
+                if not self.roll_back(error):
+                    raise
+                self.fit()
+            with self.team.agreed():
+                if self.team.first:
+                    self.folder.finish(self.result())
+
+    def fit(self) -> None:
+        """Go on to the last epoch."""
+        options, calls = self.options, (self.on_step, self.on_interval)
+        span = options.epochs, options.interval_epochs
+        loop.fit(self.parts.method, self.parts.streams, *span, self.progress, *calls, options.precision, self.meter)
+
+    def begin(self, bar: ProgressBar) -> None:
+        """Show in `bar` how far the run is, and start the clock."""
+        total = self.options.epochs * self.parts.streams.steps_per_epoch
+        self.bar, self.task = bar, bar.add_task("training", total=total, completed=self.progress.step)
+        self.clock = time.perf_counter()
+
+    def on_step(self) -> None:
+        """Move the progress bar; save or stop where it is time to."""
+        self.bar.advance(self.task)
+        self.watch.tick()
+        stopped = self.watch.stop(self.team)
+        if stopped or self.watch.must_save:
+            self.meter.check(self.parts.streams.steps_per_epoch)
+            self.count_seconds()
+            self.save()
+        if stopped:
+            raise stopped
+
+    def count_seconds(self) -> None:
+        """Add those since the last time to the progress."""
+        now = time.perf_counter()
+        self.progress.seconds, self.clock = self.progress.seconds + now - self.clock, now
+
+    def save(self) -> None:
+        """The newest checkpoint, while other ranks wait."""
+        with self.team.agreed():
+            if self.team.first:
+                self.write()
+        self.has_saved()
+
+    def write(self, best: bool = False) -> None:
+        """The newest checkpoint, which is also the best one where its validation error is."""
+        data = checkpoint.as_bytes(checkpoint.state_of(self.parts.method, self.parts.streams, self.progress, self.meter))
+        keep(self.folder.checkpoint, data, self.options.keep)
+        if best:
+            write_atomically(self.folder.best, data)
+
+    def has_saved(self) -> None:
+        """Count time from here."""
+        self.watch.has_saved()
+        self.watch.tick()
+
+    def dump(self) -> None:
+        """Keep the state in which a term was not finite, beside the checkpoints, for whoever looks for the cause."""
+        if not self.team.first:
+            return
+        checkpoint.save(self.folder.checkpoint.with_name("nonfinite.pt"), self.parts.method, self.parts.streams, self.progress, self.meter)
+
+    def roll_back(self, error: NonFiniteError) -> bool:
+        """Where asked for, once in a run: go back to the last checkpoint, to go on at a tenth of the learning rate. Whether it was done."""
+        stopped_at = self.progress.step
+        asked = self.options.on_nonfinite == "rollback" and self.rate is not None
+        if not asked or self.progress.rolled_back >= 0 or not generations(self.folder.checkpoint):
+            return False
+        with self.team.agreed():
+            self.restore()
+            self.progress.rolled_back, self.progress.rate_scale = stopped_at, SLOWER
+            self.parts.method.learning_rate = self.rate * SLOWER
+            if self.team.first:
+                self.folder.forget_after(self.progress.step)
+        self.save()
+        self.bar.update(self.task, completed=self.progress.step)
+        self.console.print(
+            f"[yellow]rolled back: {error}. The run goes on from step {self.progress.step} with {SLOWER:g} times the learning rate"
+        )
+        return True
+
+    def on_interval(self, terms: dict[str, float]) -> None:
+        """Evaluate, draw, record, save."""
+        self.count_seconds()
+        check_equal(self.team, self.parts.method, self.parts.streams)
+        with self.team.agreed():
+            if self.team.first:
+                self.look(terms)
+        self.has_saved()
+        self.clock = time.perf_counter()
+
+    def look(self, terms: dict[str, float]) -> None:
+        """The same of what stands at an interval."""
+        progress, folder = self.progress, self.folder
+        batch = self.parts.streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
+        telemetry = {name: float(value) for name, value in self.parts.method.telemetry(batch).items()}
+        errors = self.measured = self.errors()
+        folder.log(progress.epoch, progress.step, progress.seconds, terms | telemetry | errors)
+        self.draw_grid()
+        shown = f"test error {errors['test_error/last']:.2f} %  averaged {errors['test_error/averaged']:.2f} %"
+        self.bar.update(self.task, description=f"epoch {progress.epoch}  {shown}")
+        self.warn(telemetry)
+        error = errors.get("validation_error/averaged", math.inf)
+        best = error < progress.best
+        progress.best = min(error, progress.best)
+        self.write(best)
+
+    def warn(self, telemetry: dict[str, float]) -> None:
+        """Print what gives concern, once a session for each subject; which of several runs it is, its seed says."""
+        for subject, line in concerns(telemetry).items():
+            if subject not in self.warned:
+                self.warned.add(subject)
+                self.console.print(f"[yellow]seed {self.options.seed}, epoch {self.progress.epoch}: {line}")
+
+    def errors(self) -> dict[str, float]:
+        """Percent wrong of every classifier on the test images, and on the validation images if they were held out."""
+        normalize, held_out = self.parts.normalization, self.parts.split.validation
+        errors = {f"test_error/{name}": error_rate(net, *self.test, normalize) for name, net in self.parts.method.classifiers.items()}
+        if held_out:
+            x, y = (tensor[held_out] for tensor in self.validation)
+            errors |= {f"validation_error/{name}": error_rate(net, x, y, normalize) for name, net in self.parts.method.classifiers.items()}
+        return errors
+
+    def draw_data(self) -> None:
+        """A grid of training images as PNG, if there is none yet; of a new run in TensorBoard too, as networks see them, then augmented."""
+        x, _, index = self.parts.streams.example(GRID_SIZE, "display").unlabeled
+        if not self.folder.real.exists():
+            save_png(self.folder.real, grid(self.parts.streams.pool.x[index].cpu()))
+        if self.progress.step:
+            return
+        self.folder.log_image("data/normalized", grid(stretched(x).cpu()), 0)
+        if augmentation := getattr(self.parts.method, "augmentation", None):
+            varied = augmentation(x, purpose_generator(self.options.seed, "display", x.device))
+            self.folder.log_image("data/augmented", grid(stretched(varied).cpu()), 0)
+
+    def draw_grid(self) -> None:
+        """The generator's grid at the fixed z bank, as PNG and in TensorBoard; nothing for methods without a generator."""
+        generator = getattr(self.parts.method, "generator", None)
+        if generator is None:
+            return
+        picture = grid(draw(generator, z_bank(generator.latent, GRID_SIZE, self.parts.device), self.parts.normalization))
+        self.folder.log_image("samples", picture, self.progress.step)
+        save_png(self.folder.samples / f"epoch_{self.progress.epoch:04d}.png", picture)
+
+    def result(self) -> dict:
+        """What result.json holds: errors in percent, of the last epoch."""
+        errors = self.measured or self.errors()  # not measured yet where all epochs were trained in an earlier session
+        return {
+            **{f"test_error_{name}": errors[f"test_error/{name}"] for name in self.parts.method.classifiers},
+            "validation_error": errors.get("validation_error/averaged"),
+            "test_images": len(self.parts.source.test_y),
+            "seed": self.options.seed,
+            "data_seed": self.parts.split.data_seed,
+            "seconds": round(self.progress.seconds, 1),
+            "epochs": self.progress.epoch,
+            "steps": self.progress.step,
+            "rolled_back_from_step": None if self.progress.rolled_back < 0 else self.progress.rolled_back,
+            "split_sha256": hashlib.sha256(self.parts.split.text().encode()).hexdigest(),
+            "config": identity(load_yaml(self.folder.config)),
+        }

@@ -1,0 +1,93 @@
+"""Ramps of weights, learning rates and Adam's betas: functions of the epoch t, counted from 0."""
+
+from abc import ABC, abstractmethod
+from math import exp
+
+Betas = tuple[float, float]
+
+
+def ramp_up(t: float, ramp_epochs: float, start_epochs: float = 0) -> float:
+    """w(t) = exp(-5 (1 - (t - start) / ramp)^2), rising to 1 at t = start + ramp (reference 1.4).
+
+    0 up to and including t = start, so that the first epoch, whose teacher knows nothing, has no weight.
+    """
+    if t <= start_epochs:
+        return 0.0
+    done = (t - start_epochs) / ramp_epochs if ramp_epochs else 1.0
+    return exp(-5 * (1 - min(done, 1.0)) ** 2)
+
+
+def ramp_down(t: float, epochs: float, tail_epochs: float) -> float:
+    """exp(-12.5 (1 - (epochs - t) / tail)^2) in the last `tail_epochs` of `epochs`, 1 before (reference 1.4)."""
+    left = (epochs - t) / tail_epochs if tail_epochs else 1.0
+    return exp(-12.5 * (1 - min(left, 1.0)) ** 2)
+
+
+def linear_tail(t: float, epochs: float | None) -> float:
+    """min(3 (1 - t / epochs), 1): constant for two thirds, then linear to 0 (reference 5); None: constant throughout."""
+    return 1.0 if epochs is None else max(0.0, min(3 * (1 - t / epochs), 1.0))
+
+
+class Schedule(ABC):
+    """What the learning rate is multiplied by in epoch t, and Adam's betas then."""
+
+    @abstractmethod
+    def factor(self, t: float) -> float:
+        """In 0..1."""
+
+    @abstractmethod
+    def betas(self, t: float) -> Betas:
+        """(beta1, beta2)."""
+
+
+class LinearTail(Schedule):
+    """`linear_tail`, as for the Improved GAN's networks; betas (beta1, 0.999) throughout (reference 5)."""
+
+    def __init__(self, epochs: float | None = None, beta1: float = 0.5):
+        """epochs: null for a constant rate."""
+        self.epochs, self.beta1 = epochs, beta1
+
+    def factor(self, t: float) -> float:
+        """1, then linear to 0."""
+        return linear_tail(t, self.epochs)
+
+    def betas(self, t: float) -> Betas:
+        """Constant."""
+        return self.beta1, 0.999
+
+
+class RampUpDown(Schedule):
+    """exp(-5 (1 - t / up)^2) at the start and `ramp_down` at the end; beta1 goes from 0.9 to 0.5 with it (reference 1.4).
+
+    Mean Teacher on SVHN has beta2 0.99 while the rate rises (reference 3): `early_beta2`.
+    """
+
+    def __init__(self, epochs: float, up_epochs: float = 80, down_epochs: float = 50, early_beta2: float = 0.999):
+        """epochs: of the whole run; up_epochs, down_epochs: lengths of its two ends."""
+        self.epochs, self.up_epochs, self.down_epochs, self.early_beta2 = epochs, up_epochs, down_epochs, early_beta2
+
+    def factor(self, t: float) -> float:
+        """Up times down; above 0 in the first epoch, unlike w(t)."""
+        up = exp(-5 * (1 - min(t / self.up_epochs, 1.0)) ** 2) if self.up_epochs else 1.0
+        return up * ramp_down(t, self.epochs, self.down_epochs)
+
+    def betas(self, t: float) -> Betas:
+        """beta1 = 0.9 down + 0.5 (1 - down)."""
+        down = ramp_down(t, self.epochs, self.down_epochs)
+        return 0.9 * down + 0.5 * (1 - down), 0.999 if t >= self.up_epochs else self.early_beta2
+
+
+class LinearDecay(Schedule):
+    """1 until `start_epochs`, then linear to 0 at `epochs` with beta1 0.5 in place of 0.9: VAT (reference 4)."""
+
+    def __init__(self, epochs: float, start_epochs: float):
+        """epochs: of the whole run."""
+        self.epochs, self.start_epochs = epochs, start_epochs
+
+    def factor(self, t: float) -> float:
+        """In the last epoch 1 / (epochs - start) of the rate is left."""
+        return min(1.0, max(0.0, (self.epochs - t) / (self.epochs - self.start_epochs)))
+
+    def betas(self, t: float) -> Betas:
+        """The change comes at once."""
+        return (0.9 if t < self.start_epochs else 0.5), 0.999

@@ -1,0 +1,161 @@
+"""Gradients of a step, computed eagerly or by recorded CUDA graphs."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from gan_sntg.data.loader import Batch, Examples
+from gan_sntg.training.meter import Terms
+
+WARM_UP = 2  # steps taken as they are written before one is recorded: libraries load, and what is special about a first step passes
+
+
+def gradients(params: list[Tensor], terms: Terms) -> Tensor:
+    """d(sum of the terms) / d(params), put into their `grad` in place of what was there; returns the terms [n] or [n, S], detached."""
+    for p in params:
+        p.grad = None
+    values = torch.stack(list(terms.values()))
+    values.sum().backward(inputs=params)
+    return values.detach()
+
+
+class EagerGradients:
+    """`gradients` of what a function makes of a batch."""
+
+    def __call__(self, method, params: list[Tensor], function: Callable[..., Terms], batch: Batch, *shared) -> Terms:
+        """Set the gradients of `params` down the sum of function(batch, *shared); returns its terms, detached."""
+        terms = function(batch, *shared)
+        return named(terms, gradients(params, terms))
+
+
+def named(names, values: Tensor) -> Terms:
+    """The rows of values by name."""
+    return dict(zip(names, values.unbind(), strict=True))
+
+
+@contextmanager
+def directly(method) -> Iterator[None]:
+    """Within it, the method finds its gradients as they are written: what watches Python sees each step."""
+    before, method.descent = method.descent, EagerGradients()
+    try:
+        yield
+    finally:
+        method.descent = before
+
+
+class CudaGraphGradients(EagerGradients):
+    """The same numbers without Python, or a launch a kernel: forward and backward are one CUDA graph, that draws as the method would.
+
+    A graph is of one function, form of batch and `method.in_force(*shared)`, and is recorded anew where one of these, or the place of a
+    parameter or buffer in memory, is another. Terms must read nothing on the host. Where recording fails, one line on stderr says why,
+    and gradients are found as written from then on.
+    """
+
+    def __init__(self):
+        """Nothing is recorded before it is called."""
+        self.recordings: dict[Callable, Recording] = {}
+        self.inputs: Inputs | None = None
+        self.stream: torch.cuda.Stream | None = None
+        self.failed = False
+
+    def __deepcopy__(self, memo) -> "CudaGraphGradients":
+        """A copy of a method records for itself."""
+        return CudaGraphGradients()
+
+    def __call__(self, method, params: list[Tensor], function: Callable[..., Terms], batch: Batch, *shared) -> Terms:
+        """As `EagerGradients`; `method` says what its terms depend on and draw from."""
+        if self.failed:
+            return super().__call__(method, params, function, batch, *shared)
+        if self.inputs is None or self.inputs.form != form(batch):
+            self.inputs = Inputs(batch)
+            self.recordings.clear()
+        key = method.in_force(*shared), tuple(t.data_ptr() for t in (*method.parameters(), *method.buffers()))
+        recording = self.recordings.get(function)
+        if recording is None or recording.key != key:
+            recording = self.recordings[function] = Recording(key)
+        if recording.steps < WARM_UP:
+            recording.steps += 1
+            return self.beside(lambda: super(CudaGraphGradients, self).__call__(method, params, function, batch, *shared))
+        self.inputs.take(batch)
+        if recording.graph is None and not self.record(recording, method, params, lambda: function(self.inputs.batch, *shared)):
+            return super().__call__(method, params, function, batch, *shared)
+        return recording.replay(params)
+
+    def beside(self, call: Callable[[], Terms]) -> Terms:
+        """`call` on the stream that records: autograd goes back on the streams that it came on."""
+        main = torch.cuda.current_stream()
+        self.stream = self.stream or torch.cuda.Stream()
+        self.stream.wait_stream(main)
+        with torch.cuda.stream(self.stream):
+            found = call()
+        main.wait_stream(self.stream)
+        return found
+
+    def record(self, recording: "Recording", method, params: list[Tensor], terms: Callable[[], Terms]) -> bool:
+        """Whether it could be."""
+        before = [{purpose: g.get_state() for purpose, g in generators.items()} for generators in method.draws]
+        try:
+            recording.record(method, params, terms, self.stream)
+        except RuntimeError as error:
+            self.failed = True
+            self.recordings.clear()
+            cause = error.__context__ or error  # ending a recording that failed raises once more
+            print(f"a step was not recorded, and CUDA graphs are not used: {' '.join(str(cause).split())[:200]}", file=sys.stderr)
+            for generators, states in zip(method.draws, before, strict=True):
+                for purpose, state in states.items():  # those that were registered with the failed graph are of no use
+                    generators[purpose] = torch.Generator(generators[purpose].device)
+                    generators[purpose].set_state(state)
+            return False
+        return True
+
+
+class Recording:
+    """One graph: it leaves terms and gradients where it left them when it was recorded."""
+
+    def __init__(self, key: tuple):
+        """key: of all that it would not hold for another of."""
+        self.key, self.steps, self.graph = key, 0, None
+
+    def record(self, method, params: list[Tensor], terms: Callable[[], Terms], stream: torch.cuda.Stream) -> None:
+        """Nothing is computed while recording. Raises RuntimeError where a step does what cannot be recorded."""
+        graph = torch.cuda.CUDAGraph()
+        for generators in method.draws:
+            for generator in generators.values():
+                graph.register_generator_state(generator)
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            found = terms()
+            self.values = gradients(params, found)
+        self.names, self.graph = tuple(found), graph
+        self.grads = [p.grad for p in params]
+
+    def replay(self, params: list[Tensor]) -> Terms:
+        """The terms, in memory of their own, and the gradients."""
+        self.graph.replay()
+        for p, grad in zip(params, self.grads, strict=True):
+            p.grad = grad
+        return named(self.names, self.values.clone())
+
+
+class Inputs:
+    """A batch that stays where it is; what it holds is replaced."""
+
+    def __init__(self, batch: Batch):
+        """batch: of the form that all others will have."""
+        self.form, self.taken = form(batch), None
+        self.batch = Batch(*(view and Examples(*(tensor.clone() for tensor in view)) for view in batch))
+
+    def take(self, batch: Batch) -> None:
+        """Hold another, unless it is held already."""
+        if batch is self.taken:
+            return
+        pairs = [pair for view, other in zip(self.batch, batch, strict=True) if view for pair in zip(view, other, strict=True)]
+        torch._foreach_copy_([mine for mine, _ in pairs], [other for _, other in pairs], non_blocking=True)
+        self.taken = batch
+
+
+def form(batch: Batch) -> tuple:
+    """What two batches that one program reads have in common."""
+    return tuple(view and tuple((t.shape, t.stride(), t.dtype) for t in view) for view in batch)

@@ -1,0 +1,99 @@
+"""Mean loss terms over an interval, and the first step at which one was not finite."""
+
+import torch
+from torch import Tensor
+
+from gan_sntg.errors import NonFiniteError
+
+Terms = dict[str, Tensor]
+
+
+class Meter:
+    """Means of terms over an interval, kept on the device; the first non-finite step of each is remembered and raised on reading."""
+
+    def __init__(self):
+        """Empty."""
+        self.sums: dict[tuple[str, ...], tuple[Tensor, Tensor, int]] = {}
+
+    def add(self, terms: Terms, step: int) -> None:
+        """Count the terms of one step, without a synchronisation."""
+        names = tuple(terms)
+        values = torch.stack([terms[name].float() for name in names])
+        sums, first, count = self.sums.get(names) or (torch.zeros_like(values), torch.full_like(values, -1, dtype=torch.int64), 0)
+        self.sums[names] = sums + values, torch.where((first < 0) & ~values.isfinite(), step, first), count + 1
+
+    def state_dict(self) -> list[dict]:
+        """What was counted so far."""
+        return [{"names": list(names), "sums": s, "first": f, "count": n} for names, (s, f, n) in self.sums.items()]
+
+    def load_state_dict(self, state: list[dict]) -> None:
+        """Go on counting there. Raises ValueError unless it is such a state."""
+        for entry in state:
+            names, sums, first, count = entry["names"], entry["sums"], entry["first"], entry["count"]
+            if not (sums.shape == first.shape == (len(names),) and type(count) is int and count > 0):
+                raise ValueError("the means of terms are not one a term")
+            self.sums[tuple(names)] = sums, first, count
+
+    def check(self, steps_per_epoch: int) -> None:
+        """Raises NonFiniteError with the first bad term, its epoch and step (both from 0)."""
+        self._check(self.sums, steps_per_epoch)
+
+    def read(self, steps_per_epoch: int) -> dict[str, float]:
+        """The means, and start anew. Raises as `check`."""
+        sums, self.sums = self.sums, {}
+        self._check(sums, steps_per_epoch)
+        totals: dict[str, tuple[float, int]] = {}
+        for names, (total, _, count) in sums.items():
+            for name, value in zip(names, total.tolist(), strict=True):
+                before, steps = totals.get(name, (0.0, 0))
+                totals[name] = before + value, steps + count
+        return {name: value / steps for name, (value, steps) in totals.items()}
+
+    @staticmethod
+    def _check(sums: dict[tuple[str, ...], tuple[Tensor, Tensor, int]], steps_per_epoch: int) -> None:
+        firsts = [pair for names, (_, first, _) in sums.items() for pair in zip(first.tolist(), names, strict=True)]
+        bad = [(step, name) for step, name in firsts if step >= 0]
+        if bad:
+            step, name = min(bad)
+            raise NonFiniteError(
+                f"the term {name} is not finite since epoch {step // steps_per_epoch}, step {step}; the last checkpoint is from "
+                "before. Lower the learning rate or this term's weight"
+            )
+
+
+class Meters(Meter):
+    """Those of S runs abreast, whose terms are [S] each."""
+
+    def __init__(self, runs: list[str]):
+        """runs: what errors call them."""
+        super().__init__()
+        self.runs = runs
+
+    def join(self, meters: list[Meter]) -> None:
+        """Go on from what the meter of each run has counted up to the same step."""
+        for names, (_, _, count) in meters[0].sums.items():
+            sums, firsts = (torch.stack([meter.sums[names][k] for meter in meters], 1) for k in (0, 1))
+            self.sums[names] = sums, firsts, count
+
+    def one(self, s: int) -> Meter:
+        """That of run s."""
+        meter = Meter()
+        meter.sums = {names: (total[:, s], first[:, s], count) for names, (total, first, count) in self.sums.items()}
+        return meter
+
+    def check(self, steps_per_epoch: int) -> None:
+        """As the meter of each run alone. The NonFiniteError names the run, too."""
+        for s in range(len(self.runs)):
+            self._of(s, lambda meter: meter.check(steps_per_epoch))
+
+    def read(self, steps_per_epoch: int) -> list[dict[str, float]]:
+        """As the meter of each run alone. The NonFiniteError names the run, too."""
+        found = [self._of(s, lambda meter: meter.read(steps_per_epoch)) for s in range(len(self.runs))]
+        self.sums = {}
+        return found
+
+    def _of(self, s: int, call):
+        try:
+            return call(self.one(s))
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{self.runs[s]}: {error}") from error

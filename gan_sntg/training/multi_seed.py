@@ -1,0 +1,162 @@
+"""Several seeds trained as one program: stacked parameters, one vmap, each run's own draws."""
+
+import copy
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
+
+from gan_sntg.data.loader import Batch, Examples, Loader, Pool
+from gan_sntg.data.normalization import Normalization
+from gan_sntg.training.meter import Terms
+from gan_sntg.training.method import Method
+
+
+class Rows(torch.autograd.Function):
+    """Within vmap over S runs: `draw(generator)` of each run's own of S generators, all of one size, as the rows [S, ...]."""
+
+    @staticmethod
+    def forward(seat: Tensor, draw: Callable[[torch.Generator], Tensor], own: list[torch.Generator]) -> Tensor:
+        """Outside vmap there are no runs to tell apart."""
+        raise RuntimeError("runs draw abreast within torch.vmap only")
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple, output: Tensor) -> None:
+        """Numbers that are drawn have no gradient."""
+
+    @staticmethod
+    def vmap(info, in_dims: tuple, seat: Tensor, draw: Callable[[torch.Generator], Tensor], own: list[torch.Generator]):
+        """seat: any tensor with a row for each run."""
+        return torch.stack([draw(generator) for generator in own]), 0
+
+
+class PerRunGenerators(TorchFunctionMode):
+    """Within it, and within vmap over S runs, whatever is drawn from a generator of the first run is drawn for each from its own.
+
+    Holds for every function of torch that takes `generator=`, and for tensors that are contiguous in a run alone.
+    """
+
+    def __init__(self, seat: Tensor, runs: list[dict[str, torch.Generator]]):
+        """seat: the scalar that vmap makes of [S]; runs: generators by purpose, of each run."""
+        super().__init__()
+        self.seat = seat
+        self.own = {generator: [run[purpose] for run in runs] for purpose, generator in runs[0].items()}
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        """The call as it is, or dealt out."""
+        kwargs = kwargs or {}
+        own = self.own.get(kwargs.get("generator"))
+        if own is None:
+            return func(*args, **kwargs)
+        if not (args and isinstance(args[0], Tensor)):
+            return Rows.apply(self.seat, lambda generator: func(*args, **kwargs | {"generator": generator}), own)
+        filled, *rest = args  # such as x.normal_(generator=...)
+
+        def fill(generator: torch.Generator) -> Tensor:
+            row = torch.empty(filled.shape, dtype=filled.dtype, device=filled.device)
+            return func(row, *rest, **kwargs | {"generator": generator})
+
+        return filled.copy_(Rows.apply(self.seat, fill, own))
+
+
+class StackedStreams:
+    """The batches of S streams that are read abreast, each tensor [S, B, ...]."""
+
+    def __init__(self, streams: list[Loader]):
+        """streams: of the same sizes; each goes on as if it were read alone. Images that all share are read once for all."""
+        self.streams, self.steps_per_epoch, self.pool = streams, streams[0].steps_per_epoch, streams[0].pool
+        self.y = torch.stack([s.pool.y for s in streams]) if all(alike(self.pool, s.pool) for s in streams) else None
+
+    def epoch(self, done: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch; those that are left where `done` of them were drawn before."""
+        for _ in range(self.steps_per_epoch - done):
+            yield Batch(**{name: self.view([s.streams[name].next() for s in self.streams]) for name in self.streams[0].streams})
+
+    def view(self, indices: list[Tensor]) -> Examples:
+        """The examples at S indices [B]."""
+        if self.y is None:
+            views = [s.pool.view(index) for s, index in zip(self.streams, indices, strict=True)]
+            return Examples(*map(torch.stack, zip(*views, strict=True)))
+        index = torch.stack(indices)
+        return Examples(self.pool.normalize(self.pool.x[index]), self.y.gather(1, index), index)
+
+
+def alike(pool: Pool, other: Pool) -> bool:
+    """Whether both hold the same images, and make the same of them: by a scaling that looks at one number at a time."""
+    a, b = pool.normalize, other.normalize
+    plain = type(a) is type(b) and type(a).fit is Normalization.fit and vars(a) == vars(b)
+    return pool is other or (plain and torch.equal(pool.x, other.x))
+
+
+class Function(nn.Module):
+    """A bound function of a method as the forward of a module, for `functional_call`."""
+
+    def __init__(self, method: Method, name: str):
+        """name: of the function."""
+        super().__init__()
+        self.method, self.function = method, getattr(method, name)
+
+    def forward(self, *arguments) -> Terms:
+        """What the function returns."""
+        return self.function(*arguments)
+
+
+def stacked(methods: list[Method], names: tuple[str, ...]) -> Method:
+    """A method that stands for S of one configuration, at one step: its step is a step of each, its terms are [S].
+
+    What it holds is copied from them, [S, ...], but for the generators, which stay theirs. `names`: its functions of a batch whose
+    terms are descended. All else that its step does must be elementwise in parameters and buffers, as optimizers and averages are.
+    """
+    first = methods[0]
+    method = copy.deepcopy(first, {id(g): g for g in first.generators.values()})
+    states = [m.state_dict() for m in methods]
+    for name, tensor in method.state_dict(keep_vars=True).items():
+        tensor.data = torch.stack([state[name] for state in states])
+    for name, optimizer in method.optimizers.items():
+        optimizer.load_state_dict(joined([m.optimizers[name].state_dict() for m in methods]))
+    method.draws = [m.generators for m in methods]
+    for name in names:
+        setattr(method, name, of_each(Function(method, name), method.draws))
+    return method
+
+
+def of_each(function: Function, generators: list[dict[str, torch.Generator]]) -> Callable[..., Terms]:
+    """The function of S runs at once: (batch of [S, B, ...], what all share) -> terms [S]. The gradient of their sum is each run's own."""
+
+    def terms(batch: Batch, *shared) -> Terms:
+        def one(state: dict[str, Tensor], batch: Batch, seat: Tensor) -> Terms:
+            with PerRunGenerators(seat, generators):
+                return functional_call(function, state, (batch, *shared))
+
+        state = dict(function.named_parameters()) | dict(function.named_buffers())
+        return torch.vmap(one)(state, batch, torch.arange(len(generators), device=batch.unlabeled.x.device))
+
+    return terms
+
+
+def joined(states: list[dict]) -> dict:
+    """The state of S optimizers as that of one: tensors stacked, numbers, which are the same in all, from the first."""
+    first = states[0]["state"]
+
+    def values(p: int, key: str, value):
+        return torch.stack([s["state"][p][key] for s in states]) if isinstance(value, Tensor) else value
+
+    return states[0] | {"state": {p: {k: values(p, k, v) for k, v in entry.items()} for p, entry in first.items()}}
+
+
+def unstack(method: Method, methods: list[Method]) -> None:
+    """Write each run's part of a stacked method into its own of `methods`."""
+    with_all = method.state_dict()
+    for s, own in enumerate(methods):
+        own.load_state_dict({name: tensor[s] for name, tensor in with_all.items()})
+        own.settings = method.settings
+        for name, optimizer in own.optimizers.items():
+            optimizer.load_state_dict(part(method.optimizers[name].state_dict(), s))
+
+
+def part(state: dict, s: int) -> dict:
+    """That of run s of a stacked optimizer's state, in memory of its own."""
+    entries = state["state"].items()
+    return state | {"state": {p: {k: v[s].clone() if isinstance(v, Tensor) else v for k, v in entry.items()} for p, entry in entries}}

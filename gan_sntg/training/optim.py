@@ -1,0 +1,114 @@
+"""Optimizers: Adam with epsilon inside or outside the root, and safe loading of their state."""
+
+import math
+from enum import Enum, member
+from functools import partial
+from types import UnionType
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+class AdamInside(Optimizer):
+    """p <- p - lr m^ / sqrt(v^ + eps), m^ and v^ bias-corrected (reference 5).
+
+    With eps = 1e-8 inside the root it damps like 1e-4 outside: not the same as `torch.optim.Adam` where gradients are small.
+    """
+
+    def __init__(self, params, lr: float, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e-8):
+        """params: parameters or groups; those that do not require gradients are left out by the caller."""
+        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """One update of every parameter that has a gradient."""
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            if params:
+                self._update(group, params)
+
+    def _update(self, group: dict, params: list[nn.Parameter]) -> None:
+        for p in params:
+            if not self.state[p]:
+                self.state[p] = {"step": 0, "m": torch.zeros_like(p), "v": torch.zeros_like(p)}
+            self.state[p]["step"] += 1
+        states = [self.state[p] for p in params]
+        grads = [p.grad for p in params]
+        m, v = [s["m"] for s in states], [s["v"] for s in states]
+        b1, b2 = group["betas"]
+        torch._foreach_lerp_(m, grads, 1 - b1)
+        torch._foreach_mul_(v, b2)
+        torch._foreach_addcmul_(v, grads, grads, 1 - b2)
+        corrections = [1 - b2 ** s["step"] for s in states]  # of v, multiplied out of the root: two passes over memory less
+        roots = torch._foreach_add(v, [group["eps"] * c for c in corrections])
+        torch._foreach_sqrt_(roots)
+        rates = [-group["lr"] * math.sqrt(c) / (1 - b1 ** s["step"]) for c, s in zip(corrections, states, strict=True)]
+        torch._foreach_addcdiv_(params, m, roots, rates)
+
+
+def trainable(*nets: nn.Module) -> list[nn.Parameter]:
+    """The parameters of the nets that require gradients."""
+    return [p for net in nets for p in net.parameters() if p.requires_grad]
+
+
+def set_learning_rate(optimizer: Optimizer, lr: float, betas: tuple[float, float] | None = None) -> None:
+    """Give every parameter group the learning rate `lr`, and the betas where they are given."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+        if betas:
+            group["betas"] = betas
+
+
+class Adam(Enum):
+    """Where Adam's epsilon stands: `outside` the root (1e-8, torch's own, as Kingma and Ba have it) or `inside` (`AdamInside`)."""
+
+    outside = member(partial(torch.optim.Adam, fused=True))
+    inside = member(AdamInside)
+
+    def __call__(self, params: list[nn.Parameter], lr: float, betas: tuple[float, float]) -> Optimizer:
+        """The optimizer of these parameters."""
+        return self.value(params, lr=lr, betas=betas)
+
+
+KEPT = {AdamInside: ({"step", "m", "v"}, int), torch.optim.Adam: ({"step", "exp_avg", "exp_avg_sq"}, Tensor)}  # of a parameter
+
+
+def load_optimizer(optimizer: Optimizer, state: dict) -> None:
+    """Put a state back. Raises ValueError where it could not be gone on from, or nearly any error where it is none."""
+    made = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, before in zip(optimizer.param_groups, made, strict=True):
+        if not all(_alike(group[name], value) for name, value in before.items()) or max(group.get("betas", (0,))) >= 1:
+            raise ValueError("an optimizer's settings are not of their kinds")
+    for parameter, kept in optimizer.state.items():
+        if kept:
+            _check_kept(parameter, kept, *KEPT.get(type(optimizer), (set(kept), int | float | Tensor)))
+
+
+def _check_kept(parameter: Tensor, kept: dict, names: set[str], kind: type | UnionType) -> None:
+    """Raise ValueError unless what an optimizer keeps of a parameter has these names, and is like it, finite, and a number of steps."""
+    step = kept.get("step", 0)
+    if set(kept) != names or not isinstance(step, kind) or not 0 <= float(step) < 2**63:
+        raise ValueError(f"an optimizer does not keep {', '.join(sorted(names))} of a parameter, the steps a number from 0 on")
+    tensors = {name: value for name, value in kept.items() if name != "step" and value is not None}
+    like = parameter.shape, parameter.dtype
+    if any(not isinstance(value, Tensor) or (value.shape, value.dtype) != like for value in tensors.values()):
+        raise ValueError(f"an optimizer's state is not of its parameter's shape {list(parameter.shape)}")
+    check_finite("an optimizer", tensors)
+
+
+def _alike(found, made) -> bool:
+    """Whether a setting is what such a one can be: a switch, a finite number from 0 on, as many of these, or what it was made with."""
+    if isinstance(made, tuple):
+        return len(found) == len(made) and all(map(_alike, found, made))
+    if made is None or isinstance(made, bool):
+        return found is None or isinstance(found, bool)
+    return 0 <= float(found) < math.inf or not math.isfinite(made)
+
+
+def check_finite(whose: str, tensors: dict[str, Tensor]) -> None:
+    """Raise ValueError with the name of a tensor that holds NaN or an infinity."""
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} of {whose} is not finite")

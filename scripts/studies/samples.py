@@ -1,0 +1,86 @@
+"""Does SNTG make FM-GAN's samples better or more varied (the claim of Fig. 6)? Scores of paired runs, each seed by itself.
+
+python scripts/studies/samples.py digits    FM-GAN without and with SNTG on digits, 20 labels, ten seeds -> results/samples_digits.*
+python scripts/studies/samples.py mnist     the same on MNIST, 100 labels, a tenth of the length, three seeds -> results/samples_mnist.*
+
+The runs are those of GRIDS below, which are trained first where they are not finished. 50,000 samples of each, against the training images,
+in the features of the classifier in runs/classifiers (configs/digits_all, configs/mnist_all).
+"""
+
+import argparse
+import contextlib
+import io
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from gan_sntg.commands import evaluate, reproduce
+from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
+from gan_sntg.experiments.grid import load_grid
+from gan_sntg.experiments.plan import make_plan
+from gan_sntg.experiments.search import RESULTS, machine, paired, summary, write
+
+GRIDS = {  # words of `gan-sntg reproduce`, of the rows fm_gan and fm_gan_sntg
+    "digits": ["digits", "--only", "*/fm_gan*", "--seeds", "0..9"],
+    "mnist": "table4 --only mnist_100/fm_gan* --seeds 0..2 --scale 0.1 -- --precision bfloat16 --interval_epochs 3".split(),
+}
+WITHOUT, WITH = "fm_gan", "fm_gan_sntg"
+HEADINGS = {"digits": "digits, 20 labels, 10 seeds", "mnist": "MNIST, 100 labels, 30 epochs of 300, 3 seeds"}
+BETTER = {"is": "higher", "fid": "lower", "kid": "lower", "precision": "higher", "recall": "higher"}
+
+
+def main(name: str, processes: int) -> None:
+    """Train what is not trained, score what is not scored, write both files."""
+    options = reproduce.parser().parse_args(["--processes", str(processes), *GRIDS[name]])
+    folders = trained(options)
+    for folder in (folder for row in folders.values() for folder in row):
+        if not measurements(Path(folder)):
+            score(folder)
+    found = comparable({folder: measurements(Path(folder)) for row in folders.values() for folder in row})
+    rows = {row: recorded([found[folder] for folder in own]) for row, own in folders.items()}
+    differences = {key: paired(rows[WITHOUT][key]["values"], rows[WITH][key]["values"]) for key in rows[WITHOUT]}
+    out = {"command": f"python scripts/studies/samples.py {name}"} | machine() | {"provenance": next(iter(found.values())).provenance}
+    write(f"samples_{name}", out | {"rows": rows, "with SNTG - without": differences})
+    (RESULTS / f"samples_{name}.md").write_text(markdown(HEADINGS[name], rows, differences))
+    print(markdown(HEADINGS[name], rows, differences))
+
+
+def trained(options: Namespace) -> dict[str, list[str]]:
+    """The run folders of each row, by seed, all finished."""
+    reproduce.run(options)
+    cells, _, _ = make_plan(load_grid(options.grid), options)
+    return {row: [str(cell.folder) for cell in cells if cell.row == row] for row in (WITHOUT, WITH)}
+
+
+def score(folder: str) -> None:
+    """`gan-sntg evaluate FOLDER --fidelity`."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluate.run(evaluate.parser().parse_args([folder, "--fidelity", "--device", "cpu"]))
+
+
+def recorded(own: list[Measurement]) -> dict[str, dict]:
+    """Of each score: its value at every seed, mean and deviation over them, and half the width of each run's own interval."""
+    columns = {key: [m.scores[key] for m in own] for key in own[0].scores}
+    return {
+        key: {"values": [s.value for s in column], "halfwidths": [s.high - s.value for s in column]} | summary([s.value for s in column])
+        for key, column in columns.items()
+    }
+
+
+def markdown(heading: str, rows: dict[str, dict], differences: dict[str, dict]) -> str:
+    """A line a score: both means over seeds, and the paired difference with its interval."""
+    without, with_sntg = rows
+    lines = [f"| {heading} | better | {without} | {with_sntg} | paired difference | 95 % interval |", "| --- |" + " --- |" * 5]
+    for key, d in differences.items():
+        cells = [f"{rows[row][key]['mean']:.3f} ± {rows[row][key]['std']:.3f}" for row in (without, with_sntg)]
+        interval = f"{d['interval'][0]:+.3f} to {d['interval'][1]:+.3f}"
+        lines.append(f"| {key} | {BETTER[key.split('_')[0]]} | {' | '.join(cells)} | {d['mean']:+.3f} | {interval} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=[*GRIDS])
+    parser.add_argument("--processes", type=int, default=2, help="runs at once, of one thread each")
+    options = parser.parse_args()
+    main(options.what, options.processes)

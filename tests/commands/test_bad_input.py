@@ -1,0 +1,168 @@
+"""Bad input: exit status 2, one message that says what, why and what to do, and nothing written, changed or imported."""
+
+import shutil
+
+import pytest
+import yaml
+
+
+@pytest.fixture
+def mnist(train, small_mnist):
+    """The words of a training command on the small MNIST."""
+    return [*train, "--data", "gan_sntg.data.MNIST", "--data.root", small_mnist]
+
+
+IMAGES = "MNIST/raw/train-images-idx3-ubyte"
+
+
+def test_a_missing_data_file(refused, mnist, small_mnist):
+    (small_mnist / IMAGES).unlink()
+    refused(mnist, IMAGES, "does not exist", "--data.root", "GAN_SNTG_DATA", "--data.download true")
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:1000], lambda data: data[:1000] + b"!" + data[1001:], lambda data: b""])
+def test_a_truncated_or_altered_data_file(refused, mnist, small_mnist, damage):
+    (small_mnist / IMAGES).write_bytes(damage((small_mnist / IMAGES).read_bytes()))
+    refused(mnist, IMAGES, "is not the published file", "truncated or altered", "delete it and fetch it again")
+
+
+VALUES = {
+    "--labels 25": ("25 labels cannot be shared equally by the 10 classes", "give a positive multiple of 10"),
+    "--labels 1400": ("1400 labels need 140 of class", "ask for at most 1350 labels"),
+    "--labels 1000 --validation true": ("1000 labels need 100 of class", "ask for at most 970 labels"),
+    "--labels many": ("labels", "int", "many"),
+    "--epochs 2.5": ("epochs", "int", "2.5"),
+    "--epochs 0": ("epochs is 0", "give at least 1"),
+    "--interval_epochs 0": ("interval_epochs is 0", "give at least 1"),
+    "--steps_per_epoch 0": ("steps_per_epoch is 0", "give at least 1"),
+    "--validation perhaps": ("validation", "bool", "perhaps"),
+    "--method.learning_rate fast": ("learning_rate", "float", "fast"),
+    "--method.discriminator.widths [a]": ("discriminator", "widths", "int", "a"),
+    "--method.graph sometimes": ("graph", "hard", "soft", "sometimes"),
+    "--batch_size 51": ("halves", "51 examples", "use an even batch size or another pairing"),
+    "--batch_size 2000": ("a batch of 2000", "1400 unlabelled images", "choose batch_size in 1..1400"),
+    "--device tpu": ("tpu", "give cpu, cuda or auto"),
+    "--seed 99999999999999999999": ("seed", "99999999999999999999"),
+    "--threads -1": ("threads", "-1"),
+    "--method.average_decay 1": ("average_decay", "1"),
+    "--method.generator.latent 9999999999999": (
+        "cannot be made",
+        "allocate",
+        "tiny.yaml or the options beside it",
+        "a machine with more memory",
+    ),
+    "--config none.yaml": ("none.yaml is not a readable YAML file", "configs/digits_20/fm_gan.yaml"),
+    "--split none.json": ("none.json is not a readable split manifest", "give the split.json of a run folder"),
+    "--method gan_sntg.methods.feature_matching.FeatureMatchGAN": ("FeatureMatchGAN", "nearest: FeatureMatchingGAN"),
+    "--method gan_sntg.training.Method": ("method", "gan_sntg.training.Method is abstract"),
+    "--data gan_sntg.data.Dataset": ("data", "gan_sntg.data.Dataset is abstract"),
+    "--normalization gan_sntg.data.Whitening": ("normalization", "gan_sntg.data.Whitening is abstract"),
+    "--method.teacher gan_sntg.graph.Teacher": ("teacher", "gan_sntg.graph.Teacher is abstract"),
+    "--method.pairing gan_sntg.graph.Pairing": ("pairing", "gan_sntg.graph.Pairing is abstract"),
+    "--method.discriminator gan_sntg.networks.Discriminator": ("discriminator", "gan_sntg.networks.Discriminator is abstract"),
+    "--method.discriminator torch.nn.Identity": ("discriminator", "torch.nn.Identity does not correspond to a subclass of Discriminator"),
+    "--method gan_sntg.method.FeatureMatchingGAN": ("has no attribute 'method'", "nearest: method"),
+}
+
+
+@pytest.mark.parametrize("words", VALUES)
+def test_a_value_that_cannot_be_used(refused, train, words):
+    refused([*train, *words.split()], *VALUES[words])
+
+
+@pytest.mark.parametrize("words", [["train"], ["evaluate"], ["sample"], ["train", "--config"]], ids=" ".join)
+def test_a_command_without_what_it_needs(refused, words):
+    refused(words)
+
+
+OTHERS = {
+    "--method discriminative.Objective": "discriminative.Objective is abstract",
+    "--method.schedule gan_sntg.schedules.Schedule": "gan_sntg.schedules.Schedule is abstract",
+    "--method.graph gan_sntg.graph.Adjacency": "gan_sntg.graph.Adjacency",
+    "--method.net gan_sntg.networks.DenseGenerator": "gan_sntg.networks.DenseGenerator does not correspond to a subclass of Classifier",
+    "--method.net torch.nn.Identity": "torch.nn.Identity does not correspond to a subclass of Classifier",
+}
+
+
+@pytest.mark.parametrize("words", OTHERS)
+def test_a_class_that_is_no_part_of_a_discriminative_method(refused, tiny_tree, labels_alone, tmp_path, words):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": labels_alone()}))
+    refused(["train", "--config", "config.yaml", "--out", "run", *words.split()], OTHERS[words])
+
+
+KEYS = {"epochz": "epochs", "lable": "labels", "method.graph_wieght": "graph_weight", "method.discriminator.width": "widths"}
+KEYS |= {"method.generator.latnet": "latent", "method.teacher.decai": "decay"}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_unknown_key_on_the_command_line_is_told_its_nearest_names(refused, train, key):
+    refused([*train, f"--{key}", "3"], key.split(".")[-1], f"nearest: {KEYS[key]}")
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_unknown_key_in_a_file_is_told_its_nearest_names(refused, tiny_tree, tmp_path, key):
+    tree = branch = tiny_tree()
+    *way, name = key.split(".")
+    for step in way:
+        branch = branch[step]["init_args"]
+    branch[name] = 3
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+    refused(["train", "--config", "config.yaml", "--out", "run"], f"'{name}'", f"nearest: {KEYS[key]}")
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "hello", "a: [", "\0", "method: &a {x: *a}"])
+def test_a_file_that_is_no_configuration(refused, tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
+    refused(["train", "--config", "config.yaml", "--out", "run"])
+
+
+def test_a_manifest_that_disagrees_with_the_options(refused, train, finished):
+    words = [*train, "--split", finished / "split.json"]
+    refused([*words, "--labels", 30], "split.json", "20", "30", "--labels 20")
+    refused([*words, "--validation", "true"], "split.json", "validation")
+
+
+@pytest.mark.parametrize("change", ["", "{", '{"labeled": [1]}', None])
+def test_a_damaged_manifest(refused, train, tmp_path, finished, change):
+    text = (finished / "split.json").read_text()
+    (tmp_path / "split.json").write_text(text.replace('"labeled": [', '"labeled": [9999, ') if change is None else change)
+    refused([*train, "--split", "split.json"], "split.json")
+
+
+DAMAGES = {"halved": lambda data: data[: len(data) // 2], "empty": lambda data: b"", "binary": lambda data: b"\xff\x80\x00"}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_an_unreadable_checkpoint(refused, train, finished, tmp_path, damage):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run/result.json").unlink()
+    path = tmp_path / "run/checkpoints/last.pt"
+    path.with_name("last-1.pt").unlink()
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    for words in train, ["evaluate", "run"], ["sample", "run"]:
+        refused(words, "last.pt is not a readable checkpoint", "nothing was changed", "Restore it from a copy")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    ("name", "subcommand"), [("config.yaml", "train"), ("config.yaml", "evaluate"), ("split.json", "evaluate"), ("result.json", "train")]
+)
+def test_a_damaged_file_of_a_finished_run(refused, train, finished, tmp_path, name, subcommand, damage):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / name).write_bytes(DAMAGES[damage]((tmp_path / "run" / name).read_bytes()))
+    refused(train if subcommand == "train" else ["evaluate", "run"])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["environment.json", "split.json"])
+def test_a_damaged_file_of_an_unfinished_run(refused, train, finished, tmp_path, name, damage):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run/result.json").unlink()
+    (tmp_path / "run" / name).write_bytes(DAMAGES[damage]((tmp_path / "run" / name).read_bytes()))
+    refused(train, name)
+
+
+def test_a_folder_that_is_not_a_run(refused, train, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/thesis.tex").write_text("mine")
+    refused(train, "run exists and is not a run folder", "choose another with --out")

@@ -1,0 +1,48 @@
+"""`gan-sntg doctor`: many files in one process, data made up where asked, and status 1 with the culprit's name."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def test_several_files_are_checked_in_one_process(command):
+    files = [CONFIGS / "digits_20/fm_gan.yaml", CONFIGS / "digits_20/supervised.yaml"]
+    outcome = command("doctor", "--config", *files)
+    assert outcome.status == 0 and outcome.err == ""
+    for text in ("FeatureMatchingGAN on digits", "d/graph", "g/matching", "Supervised on digits", "net/labeled", "2 configurations in"):
+        assert text in outcome.out
+    assert "off: its weight is 0" in outcome.out and "labels a class: 2 2 2 2 2 2 2 2 2 2" in outcome.out
+
+
+@pytest.mark.parametrize("cell", ["svhn_part/fm_gan", "folder_example/fm_gan", "svhn_250_aug/mean_teacher", "svhn_1000/vat_ent"])
+def test_made_up_images_stand_in_for_files_and_it_says_so(command, cell, monkeypatch):
+    monkeypatch.delenv("GAN_SNTG_DATA", raising=False)
+    outcome = command("doctor", "--config", CONFIGS / f"{cell}.yaml", "--synthetic", "--batch_size", "8", "--steps", "1")
+    assert outcome.status == 0, outcome.err
+    assert "on synthetic" in outcome.out and "3, 32, 32]" in outcome.out
+
+
+def test_a_dead_term_ends_in_status_1_and_its_name(command, tiny_tree, tmp_path):
+    tree = tiny_tree()
+    tree["method"]["init_args"]["graph_start_epochs"] = 99
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(tree))
+    outcome = command("doctor", "--config", tmp_path / "a.yaml")
+    assert outcome.status == 1
+    assert "a.yaml: d/graph has weight 0.1 but is never there: its ramp does not rise" in outcome.err.replace("\n", " ")
+
+
+@pytest.mark.parametrize("words", ["", "--config none.yaml", "--config F --steps 0", "--config F --batch_size 2"])
+def test_bad_options_are_refused(refused, words):
+    phrase = {"": "--config is not set", "--config none.yaml": "none.yaml is not a readable YAML file"}.get(words, words.split("F ")[-1])
+    refused(["doctor", *words.replace("F", str(CONFIGS / "digits_20/fm_gan.yaml")).split()], phrase)
+
+
+def test_a_strangers_class_is_refused_before_its_import(refused, tiny_tree, tmp_path):
+    (tmp_path / "evil.py").write_text("open('touched', 'w')")
+    tree = tiny_tree()
+    tree["data"]["class_path"] = "evil.Source"
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(tree))
+    refused(["doctor", "--config", "a.yaml", "--synthetic"], "evil.Source is refused")

@@ -1,0 +1,148 @@
+"""The graph command end to end on the digits: the files that it writes are the graphs that training reads."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from gan_sntg.data.loader import UNLABELED
+from gan_sntg.data.public import Digits
+from gan_sntg.graph.adjacency import FixedGraph, NeighborGraph
+from gan_sntg.runs.loading import load
+
+DIGITS = Digits()
+N = DIGITS.num_examples
+
+
+def percent(text: str) -> float:
+    return float(text.split(" %")[0].split()[-1])
+
+
+@pytest.mark.parametrize("k", [None, 3])
+def test_neighbours_are_written_and_their_share_of_the_same_label_is_printed(command, tiny, tmp_path, k):
+    out = tmp_path / "knn"
+    status, printed, err = command("graph", "neighbors", "--config", tiny, "--out", out, *(["--k", k] if k else []))
+    assert status == 0 and printed.startswith(f"{out}\n{k or 10} neighbours of each of 1,400 images; ") and printed.count("\n") == 2
+    assert "100%" in err
+    graph = NeighborGraph(str(out))
+    graph.check(DIGITS.sha256, N, 10)
+    table = graph.table.values
+    assert table.shape == (N, k or 10)
+    rows = DIGITS.train_x.flatten(1).double()
+    for i in range(0, N, 200):
+        distances = (rows - rows[i]).square().sum(1)
+        distances[i] = torch.inf
+        torch.testing.assert_close(distances[table[i].long()], distances.sort().values[: k or 10])
+    same = [int(DIGITS.train_y[i]) == int(DIGITS.train_y[j]) for i in range(N) for j in table[i].tolist()]
+    assert percent(printed) == round(100 * sum(same) / len(same), 2) > 90
+
+
+def test_no_network_is_built_for_neighbours(command, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("gan_sntg.networks.dense_gan.WeightNormLinear.__init__", lambda *a, **k: pytest.fail("a network was built"))
+    assert command("graph", "neighbors", "--config", tiny, "--k", 1, "--out", tmp_path / "knn.npz").status == 0
+
+
+def test_a_neighbour_of_unknown_label_does_not_count(command, tiny, tmp_path, monkeypatch):
+    def printed() -> str:
+        outcome = command("graph", "neighbors", "--config", tiny, "--k", 1, "--out", tmp_path / "knn.npz")
+        assert outcome.status == 0
+        return outcome.out
+
+    init = Digits.__init__
+
+    def hiding(self):
+        init(self)
+        self.train_y[hidden] = UNLABELED
+
+    monkeypatch.setattr(Digits, "__init__", hiding)
+    hidden = torch.arange(N) % 2 == 1
+    shared = printed()
+    table = NeighborGraph(str(tmp_path / "knn.npz")).table.values.squeeze(1).tolist()
+    judged = [(i, j) for i, j in enumerate(table) if i % 2 == j % 2 == 0]
+    assert 0 < len(judged) < N / 2
+    right = sum(int(DIGITS.train_y[i] == DIGITS.train_y[j]) for i, j in judged)
+    assert percent(shared) == round(100 * right / len(judged), 2)
+    hidden = torch.arange(N) >= 0
+    assert "an unknown share of them have the image's own label" in printed()
+
+
+@pytest.mark.parametrize("classifier", [None, "last", "averaged"])
+def test_predictions_are_those_of_the_classifier_on_images_as_they_are(command, finished, tmp_path, classifier):
+    out = tmp_path / "pred.npz"
+    words = ["graph", "predictions", finished, "--out", out, *(["--classifier", classifier] if classifier else [])]
+    status, printed, err = command(*words)
+    assert status == 0 and printed.startswith(f"{out}\nclasses of 1,400 images; ") and "100%" in err
+    parts, _ = load(str(finished), "cpu")
+    with torch.no_grad():
+        net = parts.method.classifiers[classifier or "averaged"].eval()
+        classes = net(parts.normalization(DIGITS.train_x))[1].argmax(1)
+    graph = FixedGraph(str(out))
+    graph.check(DIGITS.sha256, N, 10)
+    assert torch.equal(graph.table.values, classes)
+    assert percent(printed) == round(100 * float((classes == DIGITS.train_y).double().mean()), 2)
+
+
+def test_a_prediction_file_says_where_it_is_from(command, finished, tmp_path):
+    result = json.loads((finished / "result.json").read_text())
+    for classifier in "last", "averaged":
+        command("graph", "predictions", finished, "--out", tmp_path / "pred.npz", "--classifier", classifier)
+        held = {name: str(array) for name, array in np.load(tmp_path / "pred.npz").items() if array.dtype.kind == "U"}
+        origin = {"method": "FeatureMatchingGAN", "test_error": f"{result[f'test_error_{classifier}']:.2f}"}
+        assert held == origin | {"kind": "predictions", "sha256": DIGITS.sha256, "split_sha256": result["split_sha256"]}
+
+
+def test_last_and_averaged_weights_do_not_predict_the_same(command, finished, tmp_path):
+    for name in "last", "averaged":
+        command("graph", "predictions", finished, "--out", tmp_path / name, "--classifier", name)
+    a, b = (FixedGraph(str(tmp_path / name)).table.values for name in ("last", "averaged"))
+    assert (a != b).any()
+
+
+def test_an_unfinished_run_is_refused(refused, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run/result.json").unlink()
+    refused(["graph", "predictions", "run", "--out", "pred.npz"], "run is not finished", "gan-sntg train")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"test_error_averaged": "low", "split_sha256": ""}', '{"test_error_averaged": 3.0}'])
+def test_a_run_with_a_damaged_result_is_refused(refused, finished, tmp_path, text):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run/result.json").write_text(text)
+    refused(["graph", "predictions", "run", "--out", "pred.npz"], "result.json", "delete it and run the same")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "neighbors,predictions"),
+        (["mend"], "mend"),
+        (["neighbors", "--config", "{tiny}"], "--out is not set"),
+        (["neighbors", "--out", "a.npz"], "the option data is not set"),
+        (["neighbors", "--config", "{tiny}", "--k", "0", "--out", "a.npz"], "give k in 1..1399"),
+        (["neighbors", "--config", "{tiny}", "--k", "1400", "--out", "a.npz"], "give k in 1..1399"),
+        (["neighbors", "--config", "{tiny}", "--k", "ten", "--out", "a.npz"], "ten"),
+        (["neighbors", "--config", "{tiny}", "--out", "none/a.npz"], "none/a.npz cannot be written"),
+        (["neighbors", "--config", "{tiny}", "--out", "."], "cannot be written"),
+        (["neighbors", "--config", "{tiny}", "--device", "tpu", "--out", "a.npz"], "--device is 'tpu'"),
+        (["neighbors", "--config", "{tiny}", "--data", "os.system", "--out", "a.npz"], "os.system"),
+        (["predictions", "--out", "a.npz"], "run"),
+        (["predictions", "{run}"], "--out is not set"),
+        (["predictions", "{run}", "--out", "none/a.npz"], "none/a.npz cannot be written"),
+        (["predictions", "none", "--out", "a.npz"], "none is not a run folder"),
+        (["predictions", "{run}", "--classifier", "best", "--out", "a.npz"], "best"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_used_is_refused(refused, tiny, finished, words, message):
+    refused(["graph", *(word.format(tiny=tiny, run=finished) for word in words)], message)
+
+
+def test_a_file_that_cannot_be_written_is_named(command, tiny, tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gan_sntg.graph.fixed_graphs.write_atomically", full)
+    outcome = command("graph", "neighbors", "--config", tiny, "--out", tmp_path / "a.npz")
+    assert outcome.status == 2 and "a.npz cannot be written" in outcome.err and not (tmp_path / "a.npz").exists()

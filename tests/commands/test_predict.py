@@ -1,0 +1,137 @@
+"""The predict command: a CSV of every image that can be read, one message of those that cannot, and nothing trusted."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gan_sntg.commands import predict
+from gan_sntg.data.public import Digits
+from gan_sntg.errors import InputError
+from gan_sntg.runs.loading import load
+
+DIGITS = Digits()
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Seven test digits as PNG, one in a folder within."""
+    for k in range(7):
+        path = tmp_path / "images" / ("deep/er" if k == 6 else ".") / f"{k}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(DIGITS.test_x[k, 0].numpy()).save(path)
+    return tmp_path / "images"
+
+
+def rows(path: Path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.mark.parametrize("classifier", [None, "last", "averaged"])
+def test_every_image_gets_the_class_and_confidence_of_the_classifier(command, finished, folder, tmp_path, classifier, monkeypatch):
+    monkeypatch.setattr(predict, "AT_ONCE", 3)
+    outcome = command("predict", finished, folder, "--out", tmp_path / "a.csv", *(["--classifier", classifier] if classifier else []))
+    assert outcome.status == 0 and outcome.out == f"{tmp_path / 'a.csv'}\n" and outcome.err == ""
+    parts, _ = load(str(finished), "cpu")
+    net = parts.method.classifiers[classifier or "averaged"].eval()
+    with torch.no_grad():
+        probabilities = net(parts.normalization(DIGITS.test_x[:7]))[1].double().softmax(1)
+    header, *found = rows(tmp_path / "a.csv")
+    assert header == ["file", "class", "confidence"]
+    assert [row[0] for row in found] == ["0.png", "1.png", "2.png", "3.png", "4.png", "5.png", "deep/er/6.png"]
+    assert [int(row[1]) for row in found] == probabilities.argmax(1).tolist()
+    confidence = torch.tensor([float(row[2]) for row in found], dtype=torch.float64)
+    torch.testing.assert_close(confidence, probabilities.max(1).values, atol=1e-6, rtol=0)
+
+
+def test_last_and_averaged_weights_are_not_the_same(command, finished, folder, tmp_path):
+    for name in ("last", "averaged"):
+        command("predict", finished, folder, "--out", tmp_path / f"{name}.csv", "--classifier", name)
+    assert rows(tmp_path / "last.csv") != rows(tmp_path / "averaged.csv")
+
+
+def test_images_of_another_size_and_colour_are_made_to_fit(command, finished, tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 90, 3), dtype=np.uint8)).save(tmp_path / "images/photo.jpg")
+    assert command("predict", finished, tmp_path / "images", "--out", tmp_path / "a.csv").status == 0
+    assert len(rows(tmp_path / "a.csv")) == 2
+
+
+def test_classes_bear_their_names_where_the_data_give_them(command, finished, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(Digits, "class_names", [f"digit, {k}" for k in range(10)])
+    command("predict", finished, folder, "--out", tmp_path / "a.csv")
+    assert all(row[1].startswith("digit, ") for row in rows(tmp_path / "a.csv")[1:])
+
+
+def test_unreadable_files_are_listed_in_one_message_and_the_others_are_written(command, finished, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict, "AT_ONCE", 3)
+    whole = (folder / "0.png").read_bytes()
+    (folder / "half.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.png").write_text("import os; os.mkdir('ran')")
+    (folder / "deep/run.py").write_text("open('ran', 'w')")
+    bomb = bytearray(whole)
+    bomb[16:24] = (50_000).to_bytes(4, "big") * 2
+    (folder / "bomb.png").write_bytes(bomb)
+    (folder / ".hidden.png").write_bytes(b"")
+    outcome = command("predict", finished, folder, "--out", tmp_path / "a.csv")
+    assert (
+        outcome.status == 2 and f"4 of 11 files in {folder} cannot be classified; the other 7 are in {tmp_path / 'a.csv'}:" in outcome.err
+    )
+    for name in ("bomb.png", "deep/run.py", "half.png", "text.png"):
+        assert outcome.err.count(str(folder / name)) == 1
+    assert ".hidden" not in outcome.err and "Traceback" not in outcome.err
+    assert len(rows(tmp_path / "a.csv")) == 8 and not Path("ran").exists()
+
+
+def test_where_no_file_can_be_read_nothing_is_written(command, finished, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.png").write_bytes(b"")
+    outcome = command("predict", finished, tmp_path / "images", "--out", tmp_path / "a.csv")
+    assert outcome.status == 2 and "1 of 1 files" in outcome.err and "nothing was written" in outcome.err
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_the_csv_in_the_folder_of_images_is_no_image(command, finished, folder):
+    for _ in range(2):
+        assert command("predict", finished, folder, "--out", folder / "a.csv").status == 0
+    assert len(rows(folder / "a.csv")) == 8
+
+
+def test_a_name_with_commas_quotes_and_bytes_that_are_no_text_survives(command, finished, folder, tmp_path):
+    names = ['a,"b".png', "line\nbreak.png"]
+    for name in names:
+        shutil.copy(folder / "0.png", folder / name)
+    raw = bytes(folder) + b"/\xff.png"
+    shutil.copy(bytes(folder / "0.png"), raw)
+    assert command("predict", finished, folder, "--out", tmp_path / "a.csv").status == 0
+    with (tmp_path / "a.csv").open(newline="", errors="surrogateescape") as file:
+        found = [row[0] for row in csv.reader(file)]
+    assert {*names, "\udcff.png"} <= set(found) and len(found) == 11
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["{run}", "none", "--out", "a.csv"], "none is not a folder with files in it"),
+        (["{run}", "{run}/config.yaml", "--out", "a.csv"], "config.yaml is not a folder with files in it"),
+        (["{run}", "{folder}", "--out", "none/a.csv"], "none is not a folder; make it"),
+        (["{run}", "{folder}", "--out", "{folder}"], "cannot be written"),
+        (["{run}", "{folder}"], "required: out"),
+        (["{folder}", "{folder}", "--out", "a.csv"], "is not a run folder"),
+        (["{run}", "{folder}", "--out", "a.csv", "--classifier", "best"], "best"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(command, finished, folder, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    outcome = command("predict", *(word.format(run=finished, folder=folder) for word in words))
+    assert outcome.status == 2 and message in outcome.err and not (tmp_path / "a.csv").exists()
+
+
+def test_images_that_are_not_square_are_refused():
+    with pytest.raises(InputError, match="8 x 4 pixels; files can only be cropped to squares"):
+        predict.picture_kind((1, 8, 4))

@@ -1,0 +1,295 @@
+"""`gan-sntg reproduce`: cells run once, resumed and retried, and reports that are the same however the runs came about."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gan_sntg.commands import reproduce
+from gan_sntg.commands.main import main
+from gan_sntg.experiments.executors import Outcome, Task
+from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.stopping import LATER
+
+GRID = {
+    "title": "error rates (%) of tiny runs",
+    "seeds": "0..1",
+    "columns": {"tiny": {"name": "tiny digits"}},
+    "rows": {
+        "fm_gan": {"name": "FM-GAN", "options": "--method.graph_weight 0", "paper": {"tiny": "12.3 ± 4.5"}},
+        "fm_gan_sntg": {"name": "FM-GAN + SNTG", "method": "fm_gan", "against": "fm_gan"},
+    },
+}
+CELLS = [f"{row}/{seed}" for row in GRID["rows"] for seed in (0, 1)]
+REPORTS = "md", "csv", "tex"
+
+
+class Here:
+    """An engine that runs tasks in this process; `fails` maps a cell to how often it fails first."""
+
+    def __init__(self, fails: dict[str, int]):
+        self.fails, self.ran = dict(fails), []
+
+    def run(self, tasks: list[Task]):
+        for task in tasks:
+            name = f"{task.cell.row}/{task.cell.seed}"
+            self.ran.append(name)
+            task.cell.folder.parent.mkdir(parents=True, exist_ok=True)
+            if self.fails.get(name, 0):
+                self.fails[name] -= 1
+                yield Outcome(task, -9, "killed")
+            elif task.end is not None and time.time() >= task.end:
+                yield Outcome(task, LATER, "not begun")
+            else:
+                words = ["train", *task.cell.words, "--out", str(task.cell.folder), "--threads", str(task.threads)]
+                yield Outcome(task, (main(task.cell.first) if task.cell.first else 0) or main(words), "its last line")
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """Makes all cells run in this process: as a function of those that fail, and how often."""
+
+    def use(**fails: int) -> Here:
+        engine = Here({name.replace("_seed", "/"): times for name, times in fails.items()})
+        monkeypatch.setattr(reproduce, "make_engine", lambda options, cells: engine)
+        return engine
+
+    return use
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory, tiny_tree) -> Path:
+    """A folder with the grid and its config, in which `reproduce` can be run."""
+    folder = tmp_path_factory.mktemp("checkout")
+    (folder / "configs" / "grids").mkdir(parents=True)
+    (folder / "configs" / "tiny").mkdir()
+    (folder / "configs" / "grids" / "two.yaml").write_text(yaml.safe_dump(GRID, sort_keys=False))
+    (folder / "configs" / "tiny" / "fm_gan.yaml").write_text(yaml.safe_dump(tiny_tree()))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(checkout, command) -> Path:
+    """The folder of a grid that was run to its end in one go, by processes as the command starts them."""
+    before = Path.cwd()
+    os.chdir(checkout)
+    try:
+        assert command("reproduce", "two", "--processes", 2, "--out", "whole").status == 0
+    finally:
+        os.chdir(before)
+    return checkout / "whole"
+
+
+def reports(folder: Path) -> list[str]:
+    return [(folder / "report" / f"two.{kind}").read_text() for kind in REPORTS]
+
+
+def figures(folder: Path) -> dict:
+    """The JSON but for times."""
+    made = json.loads((folder / "report" / "two.json").read_text())
+    for cell in made["cells"].values():
+        del cell["seconds"]
+    return made
+
+
+def test_every_cell_is_a_run_of_its_own_that_train_would_make(whole, checkout, command, monkeypatch, tmp_path):
+    monkeypatch.chdir(checkout)
+    assert sorted(str(f.parent.relative_to(whole / "tiny")) for f in whole.rglob("result.json")) == sorted(CELLS)
+    words = ["--config", "configs/tiny/fm_gan.yaml", "--seed", 1, "--data_seed", 1]
+    assert command("train", *words, "--out", tmp_path / "run").status == 0
+    mine, other = (json.loads((f / "result.json").read_text()) for f in (tmp_path / "run", whole / "tiny" / "fm_gan_sntg" / "1"))
+    assert {k: v for k, v in mine.items() if k != "seconds"} == {k: v for k, v in other.items() if k != "seconds"}
+
+
+def test_the_report_has_what_the_runs_have(whole):
+    made = json.loads((whole / "report" / "two.json").read_text())
+    errors = {c: RunFolder(whole / "tiny" / c).read_result()["test_error_averaged"] for c in CELLS}
+    cell = made["cells"]["tiny/fm_gan"]
+    assert cell["errors"]["averaged"]["values"] == [errors["fm_gan/0"], errors["fm_gan/1"]] and cell["seeds"] == [0, 1]
+    found = made["differences"]["tiny digits: FM-GAN + SNTG - FM-GAN"]
+    both = [errors[f"fm_gan_sntg/{seed}"] - errors[f"fm_gan/{seed}"] for seed in (0, 1)]
+    assert found["mean"] == pytest.approx(sum(both) / 2)
+    text = reports(whole)[0]
+    assert f"| {cell['errors']['averaged']['mean']:.2f} ± {cell['errors']['averaged']['std']:.2f} |" in text and "| 12.3 ± 4.5 |" in text
+    assert "`gan-sntg reproduce two --seeds 0..1`" in text and "chosen" not in text.splitlines()[2]
+
+
+def test_finished_cells_are_skipped_and_the_report_is_the_same(whole, checkout, command, engine, monkeypatch):
+    monkeypatch.chdir(checkout)
+    before, here = reports(whole), engine()
+    assert command("reproduce", "two", "--out", "whole").status == 0
+    assert here.ran == [] and reports(whole) == before
+
+
+def test_a_cell_that_fails_once_is_run_again_and_one_that_fails_twice_is_named(checkout, command, engine, monkeypatch, whole):
+    monkeypatch.chdir(checkout)
+    here = engine(fm_gan_seed1=1, fm_gan_sntg_seed0=2)
+    status, out, err = command("reproduce", "two", "--out", "failing")
+    assert status == 1 and "1 cells failed" in err and "failing/tiny/fm_gan_sntg/0: killed" in err
+    assert here.ran == [*CELLS, "fm_gan/1", "fm_gan_sntg/0"]
+    assert "3 of 4 runs are finished, 1 failed; the table is of these." in out
+    assert command("reproduce", "two", "--out", "failing").status == 0
+    assert here.ran[len(CELLS) + 2 :] == ["fm_gan_sntg/0"] and reports(checkout / "failing") == reports(whole)
+
+
+def test_when_its_time_is_over_it_reports_what_is_finished_and_exits_with_75(checkout, command, engine, monkeypatch):
+    monkeypatch.chdir(checkout)
+    here = engine()
+    shutil.copytree("whole/tiny/fm_gan/0", "late/tiny/fm_gan/0")
+    status, out, err = command("reproduce", "two", "--out", "late", "--max_minutes", 0)
+    assert status == LATER and "3 of 4 cells left" in err and "1 of 4 runs are finished; the table is of these." in out
+    assert here.ran == CELLS[1:]  # none is tried again
+
+
+def test_only_takes_some_cells_and_words_after_two_dashes_go_to_every_train(checkout, command, engine, monkeypatch):
+    monkeypatch.chdir(checkout)
+    engine()
+    words = [
+        "reproduce",
+        "two",
+        "--only",
+        "*_sntg",
+        "--seeds",
+        "3",
+        "--out",
+        "some",
+        "--",
+        "--precision",
+        "bfloat16",
+        "--validation",
+        "true",
+    ]
+    status, out, _ = command(*words)
+    assert status == 0 and [str(f) for f in Path("some").rglob("result.json")] == ["some/tiny/fm_gan_sntg/3/result.json"]
+    result = RunFolder(Path("some/tiny/fm_gan_sntg/3")).read_result()
+    assert result["config"]["precision"] == "bfloat16" and "chosen on validation" in out
+    rows = RunFolder(Path("some/tiny/fm_gan_sntg/3")).rows()
+    best = min(rows, key=lambda row: row["validation_error/averaged"])
+    made = json.loads(Path("some/report/two.json").read_text())
+    assert made["cells"]["tiny/fm_gan_sntg"]["errors"]["chosen"]["values"] == [best["test_error/averaged"]]
+    assert "-- --precision bfloat16 --validation true" in made["command"]
+
+
+def test_a_shorter_schedule_is_named_in_folder_report_and_heading(checkout, command, engine, monkeypatch):
+    monkeypatch.chdir(checkout)
+    engine()
+    assert command("reproduce", "two", "--seeds", "0", "--scale", "0.6").status == 0
+    folder = Path("runs/reproduce/two_scale0.6")
+    assert RunFolder(folder / "tiny/fm_gan/0").read_result()["epochs"] == 2
+    assert "at 0.6 of the schedules' length" in (folder / "report/two_scale0.6.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--seeds", "0,0"], "one is there twice"),
+        (["--scale", "2"], "--scale is 2"),
+        (["--scale", "nan"], "nan"),
+        (["--processes", "0"], "--processes is 0"),
+        (["--engine", "slurm"], "--engine is 'slurm'"),
+        (["--address", "auto"], "are of --engine ray"),
+        (["--only", "x"], "matches no cell"),
+        (["--", "--seed", "3"], "--seed cannot stand after --"),
+        (["--", "--precison", "bfloat16"], "precison"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_run(checkout, command, engine, monkeypatch, words, said, contents):
+    monkeypatch.chdir(checkout)
+    here, before = engine(), contents(checkout)
+    status, _, err = command("reproduce", "two", "--out", "refused", *words)
+    assert status == 2 and said in err and here.ran == [] and contents(checkout) == before
+
+
+def test_a_cell_that_reads_anothers_run_waits_for_it_and_gets_a_file_of_its_own(
+    checkout, command, engine, monkeypatch, tiny_tree, labels_alone
+):
+    monkeypatch.chdir(checkout)
+    pi = tiny_tree() | {"method": labels_alone() | {"class_path": "discriminative.PiModel"}}
+    Path("configs/tiny/pi.yaml").write_text(yaml.safe_dump(pi))
+    fixed = {
+        "name": "Pi + fixed graph",
+        "method": "pi",
+        "needs": "pi",
+        "first": "graph predictions {needed} --out {files}.npz",
+        "options": "--method.graph gan_sntg.graph.FixedGraph --method.graph.file {files}.npz --method.graph_weight 1",
+    }
+    Path("configs/grids/fixed.yaml").write_text(yaml.safe_dump(GRID | {"rows": {"fixed": fixed, "pi": {"name": "Pi"}}}, sort_keys=False))
+    here = engine()
+    for _ in range(2):
+        status, _, err = command("reproduce", "fixed", "--out", "fixed")
+        assert status == 0, err
+    assert here.ran == ["pi/0", "pi/1", "fixed/0", "fixed/1"]
+    assert [Path(f"fixed/tiny/fixed/{seed}.files.npz").is_file() for seed in (0, 1)] == [True, True]
+
+
+def changed(path: Path, **fields) -> None:
+    """The JSON file with other fields."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda run: changed(run / "split.json", sha256="0" * 64), "the data (sha256) of"),
+        (lambda run: changed(run / "result.json", split_sha256="0" * 64), "the split (sha256) of"),
+        (lambda run: precision(run, "bfloat16"), "precision: bfloat16 there, float32 asked for"),
+        (lambda run: precision(run, "float12"), "holds no configuration of a run"),
+        (lambda run: precision(run, "os.system"), "holds no configuration of a run"),
+    ],
+)
+def test_runs_of_other_data_splits_or_precision_are_not_averaged(checkout, whole, command, engine, monkeypatch, tmp_path, change, said):
+    monkeypatch.chdir(checkout)
+    here = engine()
+    shutil.copytree(whole, tmp_path / "mixed")
+    change(tmp_path / "mixed" / "tiny" / "fm_gan_sntg" / "1")
+    shutil.rmtree(tmp_path / "mixed" / "report")
+    status, out, err = command("reproduce", "two", "--out", tmp_path / "mixed")
+    assert status == 2 and said in err and "mixed/tiny/fm_gan_sntg/1" in err
+    assert here.ran == [] and not (tmp_path / "mixed" / "report").exists()
+
+
+def test_a_run_that_is_older_than_an_option_counts_as_its_default(checkout, whole, command, engine, monkeypatch, tmp_path):
+    monkeypatch.chdir(checkout)
+    shutil.copytree(whole, tmp_path / "older")
+    for path in (tmp_path / "older").rglob("result.json"):
+        config = json.loads(path.read_text())["config"]
+        changed(path, config={name: value for name, value in config.items() if name != "pair_scope"})
+    engine()
+    assert command("reproduce", "two", "--out", tmp_path / "older").status == 0
+    assert reports(tmp_path / "older") == reports(whole)
+
+
+def precision(run: Path, name: str | None) -> None:
+    """As if the run had been trained in another one."""
+    changed(run / "result.json", config=json.loads((run / "result.json").read_text())["config"] | {"precision": name})
+
+
+def started(checkout: Path, out: str) -> subprocess.Popen:
+    """The command in a process of its own."""
+    words = [sys.executable, "-m", "gan_sntg", "reproduce", "two", "--only", "*_sntg", "--out", out]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
+    return subprocess.Popen(words, cwd=checkout, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_and_started_again_it_ends_in_the_same_report(checkout, whole, number, command, monkeypatch, tmp_path):
+    out = f"killed-{number}"
+    first = started(checkout, out)
+    while not [*(checkout / out).rglob("metrics.jsonl")] and first.poll() is None:
+        time.sleep(0.05)
+    first.send_signal(number)
+    said = first.communicate(timeout=120)[0]
+    assert first.returncode == (-9 if number == signal.SIGKILL else LATER), said
+    second = started(checkout, out)
+    said = second.communicate(timeout=300)[0]
+    assert second.returncode == 0, said
+    monkeypatch.chdir(checkout)
+    assert command("reproduce", "two", "--only", "*_sntg", "--out", "whole", "--report", tmp_path / "report").status == 0
+    assert reports(checkout / out) == reports(tmp_path) and figures(checkout / out) == figures(tmp_path)

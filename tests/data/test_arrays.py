@@ -1,0 +1,116 @@
+"""One's own arrays: every usual order of dimensions, and every wrong content refused by file and reason."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.data_files import npz
+
+from gan_sntg.data.custom import Arrays
+from gan_sntg.data.loader import UNLABELED
+from gan_sntg.errors import InputError
+
+G = np.random.default_rng(0)
+X, TEST = (G.integers(0, 256, (n, 5, 6, 3), dtype=np.uint8) for n in (20, 8))
+Y, TEST_Y = np.arange(20) % 2, np.arange(8) % 2
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """The source made of the good arrays with some of them changed; None leaves one out."""
+
+    def read(**changes) -> Arrays:
+        held = {"train_x": X, "train_y": Y, "test_x": TEST, "test_y": TEST_Y} | changes
+        npz(tmp_path / "mine.npz", **{name: value for name, value in held.items() if value is not None})
+        return Arrays("mine.npz", str(tmp_path))
+
+    return read
+
+
+@pytest.mark.parametrize("turn", [lambda x: x, lambda x: x.transpose(0, 3, 1, 2)], ids=["NHWC", "NCHW"])
+def test_colour_images_are_read_in_either_order(arrays, turn):
+    source = arrays(train_x=turn(X), test_x=turn(TEST))
+    assert source.image_shape == (3, 5, 6) and np.array_equal(source.train_x, X.transpose(0, 3, 1, 2))
+    assert np.array_equal(source.test_x, TEST.transpose(0, 3, 1, 2)) and source.train_x.is_contiguous()
+
+
+@pytest.mark.parametrize("turn", [lambda x: x, lambda x: x[..., None], lambda x: x[:, None]], ids=["NHW", "NHW1", "N1HW"])
+def test_grey_images_are_read_with_and_without_a_channel(arrays, turn):
+    source = arrays(train_x=turn(X[..., 0]), test_x=turn(TEST[..., 0]))
+    assert source.image_shape == (1, 5, 6) and np.array_equal(source.train_x[:, 0], X[..., 0])
+
+
+def test_labels_are_kept_and_the_classes_counted(arrays):
+    source = arrays(train_y=(np.arange(20) % 4).astype(np.uint8))
+    assert source.num_classes == 4 and source.train_y.tolist() == [0, 1, 2, 3] * 5 and source.train_y.dtype == torch.int64
+
+
+def test_images_without_labels_follow_the_labelled_ones(arrays):
+    extra = G.integers(0, 256, (7, 3, 5, 6), dtype=np.uint8)
+    source = arrays(unlabeled_x=extra)
+    assert source.num_examples == 27 and source.train_y[20:].tolist() == [UNLABELED] * 7
+    assert np.array_equal(source.train_x[20:], extra) and source.num_classes == 2
+
+
+def test_a_fifth_of_each_class_of_the_labelled_images_is_for_validation(arrays):
+    source = arrays(unlabeled_x=X[:3] ^ 1)
+    assert source.train_y[source.validation].tolist().count(0) == source.train_y[source.validation].tolist().count(1) == 2
+    assert torch.equal(source.validation, arrays(train_x=X ^ 255).validation)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"test_y": None}, "has no test_y"),
+        ({"train_x": X / np.float32(255)}, "train_x is float32, not uint8"),
+        ({"train_x": np.where(X == 7, np.nan, X)}, "train_x is float64 and holds NaN, not uint8"),
+        ({"test_x": TEST.astype(np.int64)}, "test_x is int64, not uint8"),
+        ({"train_x": X[0]}, "more than one size"),
+        ({"train_x": X[:5]}, "train_y has the shape .20. for 5 images"),
+        ({"train_x": X[..., :2]}, "train_x has the shape .20, 5, 6, 2., not"),
+        ({"train_x": X[:, :3]}, "train_x has the shape .20, 3, 6, 3., not"),
+        ({"train_x": X.reshape(20, 90)}, "train_x has the shape .20, 90., not"),
+        ({"train_x": X[:0], "train_y": Y[:0]}, "train_x has the shape .0, 5, 6, 3., not"),
+        ({"test_x": TEST[:, :4]}, "more than one size"),
+        ({"test_x": TEST[..., 0]}, "more than one size or number of channels"),
+        ({"unlabeled_x": TEST[:, 1:]}, "more than one size"),
+        ({"train_y": Y[:-1]}, "train_y has the shape .19. for 20 images"),
+        ({"train_y": np.eye(2)[Y]}, "train_y is float64, not whole numbers"),
+        ({"train_y": np.where(Y == 0, np.nan, Y)}, "train_y is float64 and holds NaN"),
+        ({"train_y": Y.astype(str)}, "train_y is <U.*, not whole numbers"),
+        ({"train_y": Y - 1}, "train_y has labels out of range, -1 to 0.*unlabeled_x"),
+        ({"train_y": Y + 10**9}, "train_y has labels out of range"),
+        ({"train_y": np.full(20, 2**64 - 1, np.uint64)}, "train_y has labels out of range"),
+        ({"test_y": TEST_Y + 1}, "test_y has labels out of range, 1 to 2, not in 0..1"),
+        ({"test_y": TEST_Y.astype(np.uint64) + np.uint64(2**63)}, "test_y has labels out of range"),
+        ({"train_y": Y * 2, "test_y": TEST_Y * 2}, "train_y holds no image of the classes .1."),
+        ({"train_y": Y * 0}, "train_y holds one class only"),
+        (
+            {"test_x": np.concatenate([TEST[:7], X[3:4]])},
+            r"1 of the test images are also in the training set \(test_x\[7\] is train_x\[3\]\)",
+        ),
+        ({"unlabeled_x": TEST[4:5]}, r"\(test_x\[4\] is unlabeled_x\[0\]\)"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_content_is_refused_by_file_and_reason(arrays, changes, reason):
+    with pytest.raises(InputError, match=f"mine.npz:? .*{reason}"):
+        arrays(**changes)
+
+
+def test_an_array_of_another_name_is_refused_not_left_out(arrays):
+    with pytest.raises(InputError, match="mine.npz holds train_z, unlabelled_x, which is not read; leave in it only train_x"):
+        arrays(unlabelled_x=X, train_z=Y)
+
+
+@pytest.mark.parametrize("file", ["../mine.npz", "a/../../mine.npz", "/etc/passwd"])
+def test_a_file_outside_the_data_folder_is_refused(tmp_path, file):
+    with pytest.raises(InputError, match="leads out of the data folder; name the folder by --data.root"):
+        Arrays(file, str(tmp_path))
+
+
+def test_the_root_is_the_argument_then_the_variable(arrays, tmp_path, monkeypatch):
+    arrays()
+    monkeypatch.setenv("GAN_SNTG_DATA", str(tmp_path))
+    assert Arrays("mine.npz").num_examples == 20
+    with pytest.raises(InputError, match="none.npz does not exist"):
+        Arrays("none.npz")

@@ -1,0 +1,140 @@
+"""Streams: every image once a pass, labels hidden where they should be, and an order that can be put down and taken up."""
+
+import io
+
+import pytest
+import torch
+from helpers.tiny import Squares, assert_same, streams
+
+from gan_sntg.data.loader import UNLABELED, IndexSampler, Loader
+from gan_sntg.errors import InputError
+from gan_sntg.rng import purpose_generator
+
+
+def stream(n: int, batch_size: int, drop_last: bool, seed: int = 0) -> IndexSampler:
+    return IndexSampler(100 + torch.arange(n), batch_size, purpose_generator(seed, "order"), drop_last)
+
+
+def indices(from_streams, epochs: int = 1) -> list[list[list[int]]]:
+    return [[view.index.tolist() for view in batch] for _ in range(epochs) for batch in from_streams.epoch()]
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(12, 4), (12, 5), (7, 7)])
+def test_a_pass_over_the_pool_shows_no_image_twice_and_drops_only_the_rest(n, batch_size):
+    s = stream(n, batch_size, drop_last=True)
+    for _ in range(3):
+        seen = torch.cat([s.next() for _ in range(n // batch_size)]).tolist()
+        assert len(set(seen)) == len(seen) == n - n % batch_size
+        assert set(seen) <= set(range(100, 100 + n))
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(4, 10), (6, 4), (5, 5), (1, 3)])
+def test_labels_fewer_than_a_batch_are_repeated_evenly(n, batch_size):
+    s = stream(n, batch_size, drop_last=False)
+    draws = torch.cat([s.next() for _ in range(n)])
+    assert torch.bincount(draws - 100, minlength=n).tolist() == [batch_size] * n
+    for k in range(0, len(draws), n):
+        assert len(draws[k : k + n].unique()) == n
+
+
+def test_every_pass_has_an_order_of_its_own():
+    s = stream(50, 50, drop_last=True)
+    orders = [s.next().tolist() for _ in range(4)]
+    assert len({tuple(order) for order in orders + [sorted(orders[0])]}) == 5
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_seed_others():
+    assert indices(streams(seed=1), 2) == indices(streams(seed=1), 2)
+    assert indices(streams(seed=1)) != indices(streams(seed=2))
+
+
+def test_the_generators_batches_are_an_order_independent_of_the_discriminators():
+    labeled, unlabeled, unlabeled_g = zip(*indices(streams()), strict=True)
+    assert unlabeled != unlabeled_g
+    assert sorted(sum(unlabeled, [])) == sorted(sum(unlabeled_g, [])) == list(range(60))
+    assert len(set(sum(labeled, []))) == 6
+
+
+def test_a_label_is_shown_where_it_is_known_and_nowhere_else():
+    source, from_streams = Squares(), streams(labels=6)
+    known = set(from_streams.pool.labeled.tolist())
+    for batch in from_streams.epoch():
+        assert torch.equal(batch.labeled.y, source.train_y[batch.labeled.index])
+        for view in batch.unlabeled, batch.unlabeled_g:
+            expected = [int(source.train_y[i]) if i in known else UNLABELED for i in view.index.tolist()]
+            assert view.y.tolist() == expected and UNLABELED in expected
+
+
+def test_revealed_examples_show_the_hidden_labels_too():
+    source, example = Squares(), streams().example(20, "telemetry", revealed=True)
+    assert torch.equal(example.unlabeled.y, source.train_y[example.unlabeled.index])
+
+
+def test_the_set_stays_uint8_and_a_view_is_its_images_scaled():
+    source, from_streams = Squares(), streams()
+    assert from_streams.pool.x.dtype == torch.uint8
+    view = next(from_streams.epoch()).unlabeled
+    torch.testing.assert_close(view.x, source.train_x[view.index].float() / 255)
+
+
+def test_an_epoch_is_one_pass_or_the_steps_that_were_asked_for():
+    assert len(indices(streams(batch_size=25))) == 2
+    short = streams()
+    short.steps_per_epoch = 3
+    first, second = indices(short), indices(short)
+    assert len(first) == 3
+    assert sorted(sum((unlabeled for _, unlabeled, _ in first + second), [])) == list(range(60))
+
+
+@pytest.mark.parametrize("steps", [0, 2, 6, 9])
+def test_streams_go_on_exactly_where_their_state_was_taken(steps):
+    whole = sum((indices(streams(batch_size=9)) for _ in range(1)), [])
+    a, b, buffer = streams(batch_size=9), streams(batch_size=9, seed=5), io.BytesIO()
+    a.steps_per_epoch = steps
+    before = indices(a)
+    torch.save(a.state_dict(), buffer)
+    buffer.seek(0)
+    b.load_state_dict(torch.load(buffer, weights_only=True))
+    a.steps_per_epoch = b.steps_per_epoch = 20
+    after = indices(b)
+    assert after == indices(a)
+    assert (before + after)[: len(whole)] == whole
+
+
+def test_an_example_is_the_same_whenever_asked_for_and_moves_no_stream():
+    a, b = streams(), streams()
+    first = a.example(20, "telemetry")
+    a_batches = indices(a)
+    assert a_batches == indices(b)
+    assert_same(tuple(first), tuple(a.example(20, "telemetry")))
+    assert first.unlabeled.index.tolist() != a.example(20, "start").unlabeled.index.tolist()
+    assert len(first.unlabeled.index.unique()) == 20
+    assert len(a.example(1000, "telemetry").unlabeled.x) == 60
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 61])
+def test_a_batch_that_the_pool_cannot_fill_is_refused(batch_size):
+    with pytest.raises(InputError, match=f"a batch of {batch_size} cannot be drawn from 60 unlabelled images; choose batch_size in 1..60"):
+        streams(batch_size=batch_size)
+
+
+@pytest.mark.parametrize("steps", [0, -3])
+def test_an_epoch_without_steps_is_refused(steps):
+    made = streams()
+    with pytest.raises(InputError, match=f"steps_per_epoch is {steps}; give at least 1"):
+        type(made)(made.pool, 10, 0, steps)
+
+
+def test_views_that_are_not_asked_for_are_not_drawn_and_leave_the_others_as_they_were():
+    whole = list(streams().epoch())
+    s = Loader(streams().pool, 10, seed=0, views=("unlabeled",))
+    for batch, other in zip(s.epoch(), whole, strict=True):
+        assert batch.labeled is None and batch.unlabeled_g is None
+        assert_same(batch.unlabeled._asdict(), other.unlabeled._asdict())
+    assert set(s.state_dict()) == {"unlabeled"}
+
+
+def test_labelled_images_may_come_in_another_number():
+    s = Loader(streams().pool, 10, seed=0, labeled_batch_size=3)
+    batch = next(iter(s.epoch()))
+    assert [len(view.y) for view in batch] == [3, 10, 10] and s.steps_per_epoch == 6

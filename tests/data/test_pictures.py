@@ -1,0 +1,163 @@
+"""Picture files: any kind, size and turn become the same square; what is damaged or absurd is refused by name."""
+
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from helpers.data_files import chunk, picture, png_of
+from PIL import Image
+
+from gan_sntg.data.custom import UnreadablePicture, read_picture, read_pictures
+
+G = np.random.default_rng(0)
+COLOUR = G.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+SMOOTH = np.indices((40, 60)).sum(0).astype(np.uint8) * 2
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "ppm", "tiff"])
+def test_a_picture_of_the_asked_size_keeps_every_pixel(tmp_path, suffix):
+    x = read_picture(picture(tmp_path / f"a.{suffix}", COLOUR), 32, color=True)
+    assert x.dtype == torch.uint8 and np.array_equal(x, COLOUR.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("suffix", "options"), [("jpg", {"quality": 95}), ("webp", {"quality": 95}), ("gif", {})])
+def test_lossy_kinds_are_read_nearly(tmp_path, suffix, options):
+    x = read_picture(picture(tmp_path / f"a.{suffix}", SMOOTH[:32, :32], **options), 32, color=False)
+    torch.testing.assert_close(x[0].float(), torch.from_numpy(SMOOTH[:32, :32]).float(), atol=8, rtol=0)
+
+
+def test_grey_pictures_can_be_read_as_colour_and_colour_as_grey(tmp_path):
+    grey = read_picture(picture(tmp_path / "a.png", SMOOTH[:32, :32]), 32, color=True)
+    assert grey.shape == (3, 32, 32) and torch.equal(grey[0], grey[1]) and torch.equal(grey[0], grey[2])
+    r, g, b = (COLOUR[..., c].astype(float) for c in range(3))
+    x = read_picture(picture(tmp_path / "b.png", COLOUR), 32, color=False)
+    torch.testing.assert_close(x[0].double(), torch.from_numpy(0.299 * r + 0.587 * g + 0.114 * b), atol=1, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "resized", "corner"), [((40, 60), (48, 32), (8, 0)), ((96, 64), (32, 48), (0, 8)), ((90, 90), (32, 32), (0, 0))]
+)
+def test_the_shorter_side_is_resized_and_the_centre_is_cropped(tmp_path, shape, resized, corner):
+    image = Image.fromarray(G.integers(0, 256, shape, dtype=np.uint8))
+    image.save(tmp_path / "a.png")
+    left, top = corner
+    whole = image.resize(resized, Image.Resampling.BICUBIC).crop((left, top, left + 32, top + 32))
+    x = read_picture(tmp_path / "a.png", 32, color=False)
+    torch.testing.assert_close(x[0].int(), torch.from_numpy(np.array(whole)).int(), atol=1, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (7, 5), (900, 700)])
+def test_any_size_becomes_the_asked_one(tmp_path, shape):
+    x = read_picture(picture(tmp_path / "a.png", np.full(shape, 90, np.uint8)), 48, color=True)
+    assert x.shape == (3, 48, 48) and (x == 90).all()
+
+
+def test_shrinking_averages_and_does_not_pick_pixels(tmp_path):
+    chequered = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
+    x = read_picture(picture(tmp_path / "a.png", chequered), 32, color=False)
+    torch.testing.assert_close(x.float(), torch.full((1, 32, 32), 127.5), atol=2, rtol=0)
+
+
+def test_the_camera_s_turn_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the picture is to be turned by 90 degrees clockwise
+    x = read_picture(picture(tmp_path / "a.png", COLOUR, exif=exif), 32, color=True)
+    assert np.array_equal(x, np.rot90(COLOUR, -1).transpose(2, 0, 1))
+
+
+def test_sixteen_bits_are_scaled_to_eight(tmp_path):
+    deep = (np.arange(1024, dtype=np.uint16) * 64).reshape(32, 32)
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    assert np.array_equal(read_picture(tmp_path / "a.png", 32, color=False)[0], deep // 256)
+
+
+def test_the_cameras_turn_is_applied_to_sixteen_bits_too(tmp_path):
+    deep, exif = (np.arange(1024, dtype=np.uint16) * 64).reshape(32, 32), Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(deep).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(read_picture(tmp_path / "a.png", 32, color=False)[0], np.rot90(deep // 256, -1))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1", "CMYK"])
+def test_other_modes_become_colour(tmp_path, mode):
+    Image.fromarray(COLOUR).convert("L").convert(mode).save(tmp_path / "a.tiff")
+    assert read_picture(tmp_path / "a.tiff", 32, color=True).shape == (3, 32, 32)
+
+
+def test_a_picture_of_50000_by_50000_is_refused_before_it_is_decoded(tmp_path):
+    (tmp_path / "huge.png").write_bytes(png_of(50_000, 50_000))
+    with pytest.raises(UnreadablePicture, match="huge.png: .*2500000000 pixels"):
+        read_picture(tmp_path / "huge.png", 32, color=True)
+
+
+def test_a_picture_below_pillows_limit_but_above_ours_is_refused(tmp_path, recwarn):
+    for width, height in (8193, 8192), (13_000, 13_000):
+        (tmp_path / "big.png").write_bytes(png_of(width, height))
+        with pytest.raises(UnreadablePicture, match=f"big.png: {width} x {height} pixels; the most that is decoded is 67,108,864"):
+            read_picture(tmp_path / "big.png", 32, color=True)
+    assert not recwarn.list
+
+
+def bombs(tmp_path):
+    with zipfile.ZipFile(tmp_path / "zip.png", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("0", bytes(10**7))
+    text = b"Comment\0\0" + zlib.compress(bytes(10**8), 9)
+    (tmp_path / "text.png").write_bytes(png_of(32, 32, chunk(b"zTXt", text)))
+    return tmp_path / "zip.png", tmp_path / "text.png"
+
+
+def test_what_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path):
+    for path in bombs(tmp_path):
+        assert path.stat().st_size < 300_000
+        with pytest.raises(UnreadablePicture, match=path.name):
+            read_picture(path, 32, color=True)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_truncated_picture_is_refused(tmp_path, suffix):
+    path = picture(tmp_path / f"a.{suffix}", COLOUR)
+    data = path.read_bytes()
+    for length in [0, 1, 10, *range(20, 3 * len(data) // 4, 97)]:
+        path.write_bytes(data[:length])
+        with pytest.raises(UnreadablePicture, match=f"a.{suffix}: "):
+            read_picture(path, 32, color=True)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "bmp", "webp", "tiff"])
+def test_a_changed_byte_gives_a_picture_or_a_refusal_and_nothing_else(tmp_path, suffix):
+    path = picture(tmp_path / f"a.{suffix}", COLOUR[:8, :8])
+    data = path.read_bytes()
+    for place in range(0, len(data), max(1, len(data) // 150)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0xA5]) + data[place + 1 :])
+        try:
+            assert read_picture(path, 28, color=True).shape == (3, 28, 28)
+        except UnreadablePicture as error:
+            assert path.name in str(error)
+
+
+def test_what_is_no_picture_is_refused(tmp_path):
+    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "script.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")  # Pillow would start Ghostscript
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
+    for name, reason in ("text", "not an image"), ("script", "not an image"), ("folder", "not a file"), ("gone", "not a file"):
+        with pytest.raises(UnreadablePicture, match=f"{name}.png: {reason}"):
+            read_picture(tmp_path / f"{name}.png", 32, color=True)
+
+
+def test_pixels_of_unknown_scale_are_refused(tmp_path):
+    Image.fromarray(np.ones((8, 8), np.float32)).save(tmp_path / "a.tiff")
+    with pytest.raises(UnreadablePicture, match="a.tiff: 32 bits a pixel"):
+        read_picture(tmp_path / "a.tiff", 32, color=True)
+
+
+def test_many_are_read_and_those_that_cannot_be_are_listed(tmp_path):
+    paths = [picture(tmp_path / f"{k}.png", COLOUR ^ k) for k in range(4)]
+    paths[1].write_bytes(b"")
+    paths[3].write_text("no")
+    x, kept, problems = read_pictures(paths, 32, color=True)
+    assert np.array_equal(x, np.stack([COLOUR, COLOUR ^ 2]).transpose(0, 3, 1, 2)) and kept == [paths[0], paths[2]]
+    assert [str(paths[1]) in problems[0], str(paths[3]) in problems[1], len(problems)] == [True, True, 2]
+    assert read_pictures([], 28, color=False)[0].shape == (0, 1, 28, 28)

@@ -1,0 +1,164 @@
+"""The public sets: read as their files hold them, and only if these are the published ones."""
+
+import gzip
+import hashlib
+import socket
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from helpers.data_files import batch, idx, mat
+
+from gan_sntg.data import public
+from gan_sntg.errors import InputError
+
+SETS = {
+    "MNIST": (60_000, 10_000, 10),
+    "FashionMNIST": (60_000, 10_000, 10),
+    "SVHN": (73_257, 26_032, 10),
+    "CIFAR10": (50_000, 10_000, 10),
+    "CIFAR100": (50_000, 10_000, 100),
+}
+
+
+def small(name: str) -> tuple[dict[str, bytes], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The files of a set in miniature (120 training images, or 20 a file, and 30 for testing) and what is in them, NCHW."""
+    g, files = np.random.default_rng(0), getattr(public, name).files
+    grey, classes = "MNIST" in name, SETS[name][2]
+    shape = (1, 5, 6) if grey else (3, 32, 32)
+    train_x, test_x = (g.integers(0, 256, (n, *shape), dtype=np.uint8) for n in (100 if name == "CIFAR10" else 120, 30))
+    train_y, test_y = np.arange(len(train_x)) * 7 % classes, np.arange(30) * 3 % classes
+    if grey:
+        contents = [idx(train_x[:, 0]), idx(train_y), idx(test_x[:, 0]), idx(test_y)]
+        contents = [gzip.compress(data) for data in contents] if name == "FashionMNIST" else contents
+    elif name == "SVHN":
+        pairs = (train_x, train_y), (test_x, test_y)
+        contents = [mat(X=x.transpose(2, 3, 1, 0), y=np.where(y == 0, 10, y).astype(np.uint8)[:, None]) for x, y in pairs]
+    else:
+        key, parts = ("labels", 5) if name == "CIFAR10" else ("fine_labels", 1)
+        pieces = zip(np.split(train_x, parts), np.split(train_y, parts), strict=True)
+        contents = [batch(x.reshape(len(x), -1), y.tolist(), key) for x, y in [*pieces, (test_x, test_y)]]
+    return dict(zip(files, contents, strict=True)), train_x, train_y, test_x, test_y
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_set_is_read_as_its_files_hold_it(publish, name):
+    files, *contents = small(name)
+    source = getattr(public, name)(str(publish(files)))
+    for found, held in zip((source.train_x, source.train_y, source.test_x, source.test_y), contents, strict=True):
+        assert np.array_equal(found, held)
+    assert source.train_x.dtype == torch.uint8 and source.train_y.dtype == source.test_y.dtype == torch.int64
+    assert source.num_classes == SETS[name][2] and source.image_shape == contents[0].shape[1:]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_last_training_images_are_for_validation(publish, name):
+    source = getattr(public, name)(str(publish(small(name)[0])))
+    n = source.num_examples
+    assert source.validation.tolist() == list(range(n - n // (6 if "MNIST" in name else 10), n))
+
+
+@pytest.mark.parametrize(("name", "k"), [(name, k) for name in SETS for k in range(len(getattr(public, name).files))])
+def test_a_truncated_altered_or_missing_file_is_refused_by_name(publish, name, k):
+    files, *_ = small(name)
+    root, file = publish(files), list(files)[k]
+    for data in files[file][:-1], files[file][:-1] + bytes([files[file][-1] ^ 1]), b"":
+        (root / file).write_bytes(data)
+        with pytest.raises(InputError, match=f"{file} is not the published file.*truncated or altered; delete it and fetch it again"):
+            getattr(public, name)(str(root))
+    (root / file).unlink()
+    with pytest.raises(InputError, match=f"{file} does not exist.*--data.root.*GAN_SNTG_DATA.*--data.download"):
+        getattr(public, name)(str(root))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_table_knows_every_file_and_torchvisions_md5_where_there_is_no_other(name):
+    known = {file: public.KNOWN_FILES[file] for file in getattr(public, name).files}
+    assert len(known) == {"SVHN": 2, "CIFAR10": 6, "CIFAR100": 2}.get(name, 4)
+    theirs = torchvision.datasets.__dict__[name]
+    if name == "FashionMNIST":
+        assert {file.rpartition("/")[2]: md5 for file, md5 in known.items()} == dict(theirs.resources)
+    elif name == "SVHN":
+        assert known == {file: md5 for _, file, md5 in (theirs.split_list["train"], theirs.split_list["test"])}
+    else:
+        assert all(len(digest) == 64 for digest in known.values())
+
+
+def test_a_file_known_by_its_md5_is_checked_by_that(publish, monkeypatch):
+    files, *_ = small("SVHN")
+    root = publish(files)
+    monkeypatch.setattr(public, "KNOWN_FILES", {name: hashlib.md5(data).hexdigest() for name, data in files.items()})
+    assert public.SVHN(str(root)).num_examples == 120
+    (root / "test_32x32.mat").write_bytes(files["test_32x32.mat"] + b"0")
+    with pytest.raises(InputError, match="test_32x32.mat is not the published file .md5"):
+        public.SVHN(str(root))
+
+
+def test_svhns_extra_images_are_never_read(publish):
+    files, *_ = small("SVHN")
+    root = publish(files)
+    (root / "extra_32x32.mat").write_bytes(files["train_32x32.mat"])
+    assert public.SVHN(str(root)).num_examples == 120 and "extra" not in str(public.SVHN.files + public.SVHN.downloads)
+
+
+def test_labels_out_of_range_are_refused(publish):
+    files, x, y, *_ = small("CIFAR10")
+    files["cifar-10-batches-py/test_batch"] = batch(x[:3].reshape(3, -1), [0, 10, 1])
+    with pytest.raises(InputError, match="cifar10 under .*: the labels run from 0 to 10, not in 0..9"):
+        public.CIFAR10(str(publish(files)))
+
+
+def test_as_many_labels_as_images_are_asked_for(publish):
+    files, y = small("MNIST")[0], np.arange(120) % 10
+    files["MNIST/raw/train-labels-idx1-ubyte"] = idx(y[:-1])
+    with pytest.raises(InputError, match="train-images-idx3-ubyte holds 120 images for 119 labels"):
+        public.MNIST(str(publish(files)))
+
+
+def test_the_root_is_the_argument_then_the_variable_then_data(publish, monkeypatch):
+    root = publish(small("MNIST")[0])
+    monkeypatch.chdir(root.parent)
+    monkeypatch.delenv("GAN_SNTG_DATA", raising=False)
+    assert public.MNIST().num_examples == 120
+    monkeypatch.setenv("GAN_SNTG_DATA", "elsewhere")
+    assert public.MNIST("data").num_examples == 120
+    with pytest.raises(InputError, match="elsewhere/MNIST"):
+        public.MNIST()
+
+
+def test_files_that_are_there_are_used_offline_even_where_download_is_asked_for(publish, monkeypatch):
+    def no_network(*arguments, **named):
+        raise AssertionError("the network was asked for")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    assert public.MNIST(str(publish(small("MNIST")[0])), download=True).num_examples == 120
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_download_asks_torchvision_for_every_part_and_a_failure_says_what_to_do(publish, monkeypatch, name):
+    theirs, asked = getattr(torchvision.datasets, name), []
+    monkeypatch.setattr(theirs, "__init__", lambda *arguments, **named: pytest.fail("torchvision was to read the files"))
+    monkeypatch.setattr(theirs, "download", lambda self: asked.append(vars(self)))
+    root = str(publish(small(name)[0]))
+    assert getattr(public, name)(root, download=True).num_examples in (100, 120)
+    split = getattr(theirs, "split_list", {})
+    parts = [{"split": part, "url": split[part][0], "filename": split[part][1]} for part in ("train", "test")] if split else [{}]
+    assert asked == [{"root": root, **part} for part in parts]
+
+    def offline(self):
+        raise RuntimeError("no route")
+
+    monkeypatch.setattr(theirs, "download", offline)
+    with pytest.raises(InputError, match=f"{name} could not be downloaded.*no route.*put the files there yourself: "):
+        getattr(public, name)(root, download=True)
+
+
+def test_the_cpu_sized_mnist_is_the_first_10000_and_downloads_as_mnist_does(publish, monkeypatch):
+    files, train_x, train_y, *_ = small("MNIST")
+    root, asked = publish(files), []
+    monkeypatch.setattr(torchvision.datasets.MNIST, "download", lambda self: asked.append(self.raw_folder))
+    source = public.MNIST10k(str(root), download=True)
+    n = min(len(train_y), 10_000)
+    assert np.array_equal(source.train_x, train_x[:n]) and np.array_equal(source.train_y, train_y[:n])
+    assert source.validation.tolist() == list(range(n * 4 // 5, n)) and asked == [f"{root}/MNIST/raw"]

@@ -1,0 +1,176 @@
+"""Alg. 1 for all discriminative methods: which term moves the student, what weights are, and what a step's images are."""
+
+import pytest
+import torch
+from helpers.method_factories import ALL, made, prepared
+from helpers.tiny import assert_same, weights
+
+from discriminative.objective import Divisor, Stream
+from gan_sntg.data.augmentation import Augmentation
+from gan_sntg.data.loader import UNLABELED
+from gan_sntg.errors import InputError
+from gan_sntg.graph.loss import graph_loss, teacher_classes
+from gan_sntg.graph.pairs import AllPairs, Sampled
+from gan_sntg.losses import kl_divergence, squared_error, supervised_loss
+from gan_sntg.training.term_check import networks
+
+EVERY = pytest.mark.parametrize("name", ALL)
+
+
+def trained(name: str, steps: int = 8, streams_options: dict | None = None, **options) -> tuple[dict, list[dict]]:
+    method, log = made(name, **options), []
+    s = prepared(method, **(streams_options or {}))
+    while len(log) < steps:
+        for batch in s.epoch():
+            log.append(method.step(batch, 1 + len(log)))
+        method.end_epoch()
+    return method.state_dict(), log
+
+
+@EVERY
+def test_every_weighted_term_moves_the_student_and_neither_teacher_nor_average(name):
+    method = made(name)
+    s = prepared(method)
+    batches = list(s.epoch())
+    for batch in batches:
+        method.step(batch, 1)
+    method.end_epoch()
+    batch = next(batch for batch in batches if batch.labeled or (batch.unlabeled.y != UNLABELED).any())
+    terms = method.terms(batch, 2)
+    assert set(terms) == {term for term, weight in method.weights().items() if weight}
+    for term, value in terms.items():
+        grads = torch.autograd.grad(value, [p for p in method.net.parameters() if p.requires_grad], retain_graph=True, allow_unused=True)
+        assert sum(float(g.abs().sum()) for g in grads if g is not None) > 0, term
+    assert all(not p.requires_grad for part, other in networks(method).items() if part != "net" for p in other.parameters())
+
+
+@EVERY
+def test_the_first_epoch_has_the_labels_alone(name):
+    method = made(name, graph_weight=1.0)
+    s = prepared(method)
+    expected = {"net/labeled"} if name != "vat" else {"net/labeled", "net/entropy"}
+    assert set(method.terms(next(iter(s.epoch())), 0)) == expected
+
+
+@EVERY
+def test_a_graph_weight_of_zero_is_the_method_without_sntg_bit_for_bit(name):
+    plain, log = trained(name, graph_weight=0.0)
+    assert all("net/graph" not in terms for terms in log)
+    assert_same(trained(name, graph_weight=0.0, pairing=Sampled(7))[0], plain)
+    assert not torch.equal(trained(name, graph_weight=1.0)[0]["net.out.v"], plain["net.out.v"])
+
+
+@EVERY
+def test_the_same_seed_twice_gives_the_same_numbers(name):
+    augmentation = Augmentation(translation=1, flip=True)
+    assert_same(trained(name, augmentation=augmentation)[0], trained(name, augmentation=augmentation)[0])
+
+
+@EVERY
+def test_telemetry_leaves_the_run_as_it_was(name):
+    def run(watched: bool) -> dict:
+        method = made(name, augmentation=Augmentation(1, True), pairing=Sampled(9))
+        s = prepared(method)
+        for batch in s.epoch():
+            method.step(batch, 1)
+            if watched:
+                seen = method.telemetry(s.example(20, "telemetry", revealed=True))
+                assert {"weight/graph", "weight/consistency", "graph/precision", "learning_rate"} <= set(seen)
+        method.end_epoch()
+        return method.state_dict() | {n: g.get_state() for n, g in method.generators.items()}
+
+    assert_same(run(False), run(True))
+
+
+@EVERY
+def test_it_learns_three_brightnesses(name):
+    average = {} if name == "mean_teacher" else {"average_decay": 0.9}
+    stream = {} if name == "vat" else {"stream": Stream.two, "divisor": Divisor.labeled}
+    method = made(name, graph_weight=0.1, ramp_epochs=10, margin=2.0, **average, **stream)
+    s = prepared(method)
+    for t in range(30):
+        for batch in s.epoch():
+            method.step(batch, t)
+        method.end_epoch()
+    method.before_evaluation()
+    x, y = s.pool.normalize(s.pool.x), s.pool.truth
+    for net in method.classifiers.values():
+        assert (net.eval()(x)[1].argmax(1) == y).float().mean() > 0.9
+
+
+def test_the_terms_are_those_of_alg_1():
+    method = made("pi", noise=0.0, max_weight=10.0, scaled=True, consistency_weight=0.7, pairing=AllPairs())
+    s = prepared(method, labels=30, dtype=torch.float64)
+    batch = next(iter(s.epoch()))
+    (h, logits), y = method.net(batch.unlabeled.x), batch.unlabeled.y
+    w = 10 * 30 / 60
+    expected = {
+        "net/labeled": supervised_loss(logits, y),
+        "net/consistency": w * 0.7 * squared_error(logits.softmax(1), logits),
+        "net/graph": w * 0.5 * graph_loss(h, teacher_classes(logits.softmax(1), y), pairing=lambda n: AllPairs()(n, torch.Generator())),
+    }
+    torch.testing.assert_close(method.terms(batch, 1), expected)
+
+
+@pytest.mark.parametrize(("scaled", "labels", "factor"), [(True, 6, 0.1), (True, 60, 1.0), (False, 6, 1.0)])
+def test_weights_are_scaled_by_the_share_of_labels_where_asked(scaled, labels, factor):
+    method = made("pi", scaled=scaled, max_weight=100.0, ramp_epochs=80)
+    prepared(method, labels=labels)
+    assert [method.consistency_weight_at(t) for t in (0, 80, 200)] == [0, 100 * factor, 100 * factor]
+    assert method.graph_weight_at(40) == pytest.approx(100 * factor * 0.5 * 0.2865048)
+
+
+def test_without_a_ramp_consistency_is_there_from_the_start_and_the_graph_from_the_second_epoch():
+    method = made("vat", ramp_epochs=None, graph_ramp_epochs=4)
+    prepared(method)
+    assert [method.consistency_weight_at(t) for t in (0, 1, 9)] == [1, 1, 1]
+    assert method.graph_weight_at(0) == 0 < method.graph_weight_at(1) < method.graph_weight_at(4) == 0.5
+
+
+def test_of_two_streams_the_labelled_come_first_without_consistency_and_the_others_labels_are_hidden():
+    method = made("pi", stream=Stream.two)
+    s = prepared(method, labels=60, labeled_batch_size=4)
+    batch = next(iter(s.epoch()))
+    found = method.passes(batch)
+    assert torch.equal(found.view.y[:4], batch.labeled.y) and (found.view.y[4:] == UNLABELED).all() and (batch.unlabeled.y >= 0).all()
+    assert torch.equal(found.view.index, torch.cat([batch.labeled.index, batch.unlabeled.index]))
+    assert [len(part) for part in found.consistency] == [10, 10] and len(found.h) == len(found.targets) == 14
+
+
+@pytest.mark.parametrize(("divisor", "count"), [(Divisor.batch, 14), (Divisor.labeled, 4)])
+def test_the_divisor_of_the_supervised_term(divisor, count):
+    method = made("pi", stream=Stream.two, divisor=divisor)
+    found = method.passes(next(iter(prepared(method, labeled_batch_size=4).epoch())))
+    logits, y = found.labeled
+    expected = torch.nn.functional.cross_entropy(logits[:4], y[:4], reduction="sum") / count
+    torch.testing.assert_close(method.weighted(found, 0)["net/labeled"], expected)
+
+
+def test_a_batch_without_a_label_has_a_supervised_term_of_0():
+    for divisor in Divisor:
+        method = made("pi", divisor=divisor)
+        batch = next(iter(prepared(method).epoch()))
+        batch = batch._replace(unlabeled=batch.unlabeled._replace(y=torch.full_like(batch.unlabeled.y, UNLABELED)))
+        assert method.terms(batch, 0)["net/labeled"] == 0
+
+
+def test_divergences_are_the_squared_error_and_for_vat_kl():
+    assert [made(name).divergence for name in ALL] == [squared_error] * 4 + [kl_divergence]
+
+
+def test_halves_of_an_odd_batch_are_refused_before_training_and_only_if_the_graph_is_on():
+    for name, stream, sizes in ("pi", Stream.mixed, (33, 5)), ("pi", Stream.two, (32, 5)), ("vat", None, (33, 5)):
+        method = made(name, **({"stream": stream} if stream else {}))
+        with pytest.raises(InputError, match="even batch size"):
+            method.check(*sizes)
+        method.graph_weight = 0
+        method.check(*sizes)
+    made("pi", stream=Stream.two).check(99, 1)
+
+
+def test_the_student_alone_moves_running_statistics_and_the_average_follows_it():
+    method = made("pi", noise=0.1)
+    s = prepared(method)
+    before = weights(method.average.net)
+    method.step(next(iter(s.epoch())), 0)
+    assert torch.equal(weights(method.average.net), weights(method.net)) and not torch.equal(weights(method.net), before)

@@ -1,0 +1,217 @@
+"""The export command: what is loaded computes what the run does, the card says what it is, and nothing is half written."""
+
+import csv
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from helpers.tiny import POINTS
+from PIL import Image
+
+from gan_sntg.data.public import Digits
+from gan_sntg.evaluation.classification import logits_of, percent_wrong
+from gan_sntg.evaluation.fidelity_records import Measurement, Score, as_entry, record
+from gan_sntg.export import write
+from gan_sntg.export.load import load
+from gan_sntg.runs.loading import load as load_run
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+FILES = {"card.json", "classifier.pt2", "classifier.safetensors"}
+DIGITS = Digits()
+
+
+@pytest.fixture(scope="module")
+def exported(command, finished, tmp_path_factory) -> Path:
+    """An export of the finished tiny run: to be read."""
+    out = tmp_path_factory.mktemp("exports") / "averaged"
+    outcome = command("export", finished, "--out", out)
+    assert (outcome.status, outcome.out, outcome.err) == (0, f"{out}\n", "")
+    return out
+
+
+@pytest.fixture
+def run_of(command, tmp_path):
+    """Trains a configuration and returns its run folder."""
+
+    def train(tree: dict) -> Path:
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+        assert command("train", "--config", tmp_path / "config.yaml", "--out", tmp_path / "run").status == 0
+        return tmp_path / "run"
+
+    return train
+
+
+def assert_same_as_run(run: Path, export: Path, weights: str = "averaged") -> None:
+    """Loaded classifier and program give the logits of the run, whatever the size of the batch."""
+    parts, _ = load_run(str(run), "cpu")
+    x, (classifier, _, card) = parts.source.test_x, load(export)
+    logits = logits_of(parts.method.classifiers[weights], x, parts.normalization)
+    program = torch.export.load(export / "classifier.pt2").module()
+    for n in 1, 7, len(x):
+        for found in classifier(x[:n]), program(x[:n]):
+            torch.testing.assert_close(found, logits[:n], atol=1e-5, rtol=1e-5)
+            assert torch.equal(found.argmax(1), logits[:n].argmax(1))
+    assert card["weights"] == weights
+    assert card["evaluation"]["test_error"] == pytest.approx(percent_wrong(classifier(x), parts.source.test_y))
+
+
+def test_an_export_is_its_run_and_the_card_bears_its_hashes(exported, finished):
+    assert_same_as_run(finished, exported)
+    card = json.loads((exported / "card.json").read_text())
+    assert {path.name for path in exported.iterdir()} == FILES | {"generator.safetensors"}
+    assert card["files"] == {
+        n: hashlib.sha256((exported / n).read_bytes()).hexdigest() for n in {p.name for p in exported.iterdir()} - {"card.json"}
+    }
+
+
+def test_the_last_weights_are_a_choice(command, finished, exported, tmp_path):
+    assert command("export", finished, "--out", tmp_path / "last", "--classifier", "last").status == 0
+    assert_same_as_run(finished, tmp_path / "last", "last")
+    name = "classifier.safetensors"
+    assert (tmp_path / "last" / name).read_bytes() != (exported / name).read_bytes()
+
+
+def test_classes_are_those_of_predict_and_images_those_of_sample(command, exported, finished, tmp_path):
+    (tmp_path / "images").mkdir()
+    for k in range(7):
+        Image.fromarray(DIGITS.test_x[k, 0].numpy()).save(tmp_path / f"images/{k}.png")
+    command("predict", finished, tmp_path / "images", "--out", tmp_path / "a.csv")
+    classifier, generator, _ = load(exported)
+    with (tmp_path / "a.csv").open() as file:
+        assert [row["class"] for row in csv.DictReader(file)] == classifier.names(DIGITS.test_x[:7])
+    command("sample", finished, "--kind", "npz", "--n", 9, "--seed", 3, "--out", tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as arrays:
+        drawn = torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2)
+        assert np.array_equal(arrays["z"], generator.z(9, seed=3))
+    torch.testing.assert_close(generator(generator.z(9, seed=3)), drawn, atol=1, rtol=0)
+    torch.testing.assert_close(generator(generator.z(9, seed=3)[4:5]), drawn[4:5], atol=1, rtol=0)
+
+
+def test_the_generators_statistics_are_those_of_the_bank_whatever_the_checkpoint_holds(command, finished, exported, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    state = torch.load(run / "checkpoints/last.pt", weights_only=True)
+    for name, tensor in state["method"].items():
+        if re.fullmatch(r"generator\..*\.(mean|var)", name):
+            tensor.fill_(torch.nan)
+    torch.save(state, run / "checkpoints/last.pt")
+    assert command("export", run).status == 0
+    z = load(exported)[1].z(4)
+    assert torch.equal(load(run / "export")[1](z), load(exported)[1](z))
+
+
+def test_the_readmes_three_lines_do_what_they_say(command, finished, tmp_path, monkeypatch):
+    lines = re.search(r"```python\n(from gan_sntg\.export\.load .*?)```", README, re.S)[1]
+    folder = tmp_path / re.search(r'load\("(.+?)"\)', lines)[1]
+    folder.parent.mkdir(parents=True)
+    assert command("export", finished, "--out", folder).status == 0
+    monkeypatch.chdir(tmp_path)
+    names = {"images": DIGITS.test_x[:5]}
+    exec(lines, names)
+    assert len([line for line in lines.splitlines() if line]) == 3
+    assert len(names["names"]) == 5 and set(names["names"]) <= {str(k) for k in range(10)}
+    assert names["drawn"].dtype == torch.uint8 and names["drawn"].shape[1:] == (1, 8, 8)
+
+
+def test_the_card_says_what_it_is_and_where_it_is_from(exported, finished):
+    card, result = json.loads((exported / "card.json").read_text()), json.loads((finished / "result.json").read_text())
+    assert card["input"] == {"dtype": "uint8", "shape": [1, 8, 8], "range": [0, 255], "meaning": "images, [channels, height, width]"}
+    assert card["classes"] == [str(k) for k in range(10)]
+    assert card["evaluation"]["test_error"] == result["test_error_averaged"] and card["evaluation"]["test_examples"] == 397
+    assert card["generator"]["latent"] == 8 and "uniform" in card["generator"]["z"] and card["generator"]["fidelity"] == []
+    origin = card["provenance"]
+    expected = {"finished": True, "epoch": 3, "epochs": 3, "step": 12, "seed": 0, "data_seed": 0, "labels": 20, "data": "digits"}
+    assert {k: origin[k] for k in expected} == expected
+    assert origin["split_sha256"] == result["split_sha256"] and origin["config"] == result["config"]
+    assert card["packages"]["torch"] == torch.__version__.partition("+")[0] and card["packages"]["safetensors"]
+
+
+def test_fidelity_is_on_the_card_with_how_it_was_measured_if_it_is_of_these_weights(command, finished, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    now, before = (
+        Measurement({"extractor": "a", "samples": n}, {"epoch": 1, "step": n, "sha256": "b"}, {"fid_a": Score(2.0, 1.0, 3.0)})
+        for n in (12, 4)
+    )
+    record(run, before)
+    record(run, now)
+    assert command("export", run).out == f"{run / 'export'}\n"
+    assert load(run / "export")[2]["generator"]["fidelity"] == [as_entry(now)]
+
+
+def test_an_unfinished_run_is_exported_and_says_so(command, finished, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / "result.json").unlink()
+    (run / "metrics.jsonl").unlink()
+    assert command("export", run).status == 0
+    card = load(run / "export")[2]
+    assert card["provenance"]["finished"] is False and card["evaluation"]["test_error"] is None
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    outcome = command("export", run, "--out", tmp_path / "b")
+    assert outcome.status == 2 and "has no checkpoint yet" in outcome.err and not (tmp_path / "b").exists()
+
+
+def test_a_method_without_a_generator_exports_its_classifier_with_its_whitening(command, run_of, tiny_tree, labels_alone, tmp_path):
+    zca = {"class_path": "gan_sntg.data.ZCA"}
+    run = run_of(tiny_tree() | {"method": labels_alone(), "epochs": 1, "normalization": zca})
+    assert command("export", run).status == 0
+    assert {path.name for path in (run / "export").iterdir()} == FILES | {"normalization.safetensors"}
+    assert_same_as_run(run, run / "export")
+    assert load(run / "export")[1] is None and load(run / "export")[2]["generator"] is None
+
+
+def test_points_are_exported(command, run_of):
+    run = run_of(POINTS | {"epochs": 1})
+    assert command("export", run).status == 0 and {path.name for path in (run / "export").iterdir()} == FILES
+    assert_same_as_run(run, run / "export")
+    assert load(run / "export")[0].names(torch.zeros(2, 2)) == load(run / "export")[0].names(torch.zeros(1, 2)) * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "phrase"),
+    [
+        (["RUN", "--out", "full"], "full exists and is not an empty folder; remove it, or choose another with --out"),
+        (["RUN", "--out", "full/file"], "is not an empty folder"),
+        (["RUN", "--out", "none/a"], "choose another with --out"),
+        (["RUN", "--out", "a", "--classifier", "best"], "best"),
+        (["full", "--out", "a"], "full is not a run folder"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_and_nothing_is_written(refused, finished, tmp_path, words, phrase):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/file").write_text("mine")
+    refused(["export", *(finished if word == "RUN" else word for word in words)], phrase)
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize(("fails", "error"), [("program_of", KeyboardInterrupt), ("verify", OSError), ("verify", RuntimeError)])
+def test_an_interrupted_export_leaves_nothing(command, contents, finished, tmp_path, monkeypatch, there, fails, error):
+    def fail(*_):
+        raise error("stop")
+
+    monkeypatch.setattr(write, fails, fail)
+    if there:
+        (tmp_path / "a").mkdir()
+    before = contents(tmp_path)
+    try:
+        assert command("export", finished, "--out", tmp_path / "a").status in (2, 130)
+    except (KeyboardInterrupt, RuntimeError):
+        pass
+    assert contents(tmp_path) == before
+
+
+def test_an_export_that_is_not_its_run_is_not_written(command, contents, finished, tmp_path, monkeypatch):
+    right = write.safetensors_of
+    monkeypatch.setattr(write, "safetensors_of", lambda state: right({name: 1.01 * tensor for name, tensor in state.items()}))
+    outcome = command("export", finished, "--out", tmp_path / "a")
+    assert outcome.status == 1 and "classifier.safetensors" in outcome.err and contents(tmp_path) == {}
+
+
+def test_an_empty_folder_is_filled(command, finished, tmp_path):
+    (tmp_path / "a").mkdir()
+    assert command("export", finished, "--out", tmp_path / "a").status == 0 and load(tmp_path / "a")[1] is not None

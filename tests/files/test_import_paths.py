@@ -1,0 +1,120 @@
+"""A configuration can name what is ours or torch's and nothing else: nothing else is imported, called or obeyed."""
+
+import sys
+
+import pytest
+import yaml
+
+from gan_sntg.runs import parsing
+
+FORMS = ["{}", "'{}'", '{{"class_path": "{}"}}', "{{class_path: {}, init_args: {{}}}}", "[{}]", "'{{class_path: {}}}'", '"{}\\n"']
+TAG = "!!python/object/apply:os.mkdir [intruder]"
+
+ESCAPED = ['{class_path: "intruder\\x2eThing"}', '{"class\\u005fpath": "\\u0069ntruder\\u002eThing"}', '"intruder\\x2eThing"']
+
+
+@pytest.fixture
+def intruder(refused, tmp_path, monkeypatch):
+    """A class in a module that could be imported, and a check that a command is refused without doing so."""
+    (tmp_path / "intruder.py").write_text("class Thing:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def check(words: list) -> bool:
+        refused(words)
+        return sys.modules.pop("intruder", None) is None
+
+    return check
+
+
+OPTIONS = [
+    "--data",
+    "--method",
+    "--method.teacher",
+    "--method.teacher.class_path",
+    "--method.matching",
+    "--normalization",
+    "--normalizatio",
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_nothing_else_is_imported_for_the_command_line(train, intruder, option):
+    for value in [form.format("intruder.Thing") for form in FORMS]:
+        assert intruder([*train, option, value]) and intruder([*train, f"{option}={value}"]), value
+
+
+@pytest.mark.parametrize("option", ["--data", "--method", "--method.teacher"])
+@pytest.mark.parametrize("value", ESCAPED)
+def test_nothing_else_is_imported_for_a_name_that_yaml_unescapes(train, intruder, tiny_tree, tmp_path, option, value):
+    assert intruder([*train, option, value]) and intruder([*train, f"{option}={value}"])
+    tree = tiny_tree()
+    (tree["method"]["init_args"] if option == "--method.teacher" else tree)[option.split(".")[-1].lstrip("-")] = value
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+    assert intruder(["train", "--config", "config.yaml", "--out", "run"])
+
+
+def test_names_of_any_script_are_checked(refused, train):
+    for name in "übel.Ding", "зло.Thing", "torch.ao.übel.Ding":
+        refused([*train, "--method.teacher", name])
+        refused([*train, "--data", "{class_path: übel.Ding}"], "übel.Ding is refused")
+
+
+@pytest.mark.parametrize("option", ["--method.teacher", "--method", "--data"])
+def test_what_the_check_of_texts_overlooks_is_not_imported_either(train, intruder, monkeypatch, option):
+    monkeypatch.setattr(parsing, "check_arguments", lambda args: None)
+    assert intruder([*train, option, "intruder.Thing"]) and intruder([*train, option, ESCAPED[0]])
+
+
+def test_nothing_is_imported_to_word_an_error(train, intruder):
+    assert intruder([*train, "--epochs", "module 'intruder' has no attribute 'x'"])
+    assert intruder([*train, "--epochs", "class_path 'intruder.Thing' Option 'x'"])
+
+
+@pytest.mark.parametrize("option", ["--data", "--method", "--normalization"])
+def test_nothing_else_is_imported_for_its_help(train, intruder, option):
+    assert intruder([*train, f"{option}.help=intruder.Thing"]) and intruder([*train, f"{option}.help", "intruder.Thing"])
+
+
+@pytest.mark.parametrize("key", ["method.teacher", "method.init_args.teacher", "data.class_path", "normalization.class_path"])
+def test_nothing_else_is_imported_for_a_dotted_key_of_a_file(intruder, tiny_tree, tmp_path, key):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny_tree() | {key: "intruder.Thing"}))
+    assert intruder(["train", "--config", "config.yaml", "--out", "run"])
+
+
+@pytest.mark.parametrize("option", ["--config", "--conf"])
+@pytest.mark.parametrize("place", ["data", "normalization", "method", "method.teacher", "method.matching"])
+def test_nothing_else_is_imported_for_a_file(intruder, tiny_tree, tmp_path, place, option):
+    for form in FORMS:
+        tree = branch = tiny_tree()
+        *way, name = place.split(".")
+        for step in way:
+            branch = branch[step]["init_args"]
+        branch[name] = yaml.safe_load(form.format("intruder.Thing"))
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+        assert intruder(["train", option, "config.yaml", "--out", "run"]), form
+
+
+def test_nothing_else_is_imported_for_the_configuration_of_a_run(intruder, tmp_path, finished):
+    (tmp_path / "run").mkdir()
+    text = (finished / "config.yaml").read_text().replace("gan_sntg.graph.Averaged", "intruder.Thing")
+    (tmp_path / "run/config.yaml").write_text(text)
+    assert intruder(["evaluate", "run"]) and intruder(["sample", "run"])
+
+
+@pytest.mark.parametrize(
+    "name", ["os.system", "builtins.eval", "gan_sntgx.Thing", "torch.os.system", "gan_sntg.runs.folder.subprocess.run"]
+)
+@pytest.mark.parametrize("option", ["--data", "--normalization", "--method", "--method.pairing"])
+def test_what_is_no_part_of_a_configuration_cannot_be_named(refused, train, option, name):
+    refused([*train, option, name], "a configuration may only name what is in gan_sntg, discriminative, torch")
+
+
+def test_a_yaml_tag_is_not_obeyed_in_a_file(refused, tmp_path):
+    (tmp_path / "config.yaml").write_text(f"method: {TAG}\n")
+    refused(["train", "--config", "config.yaml", "--out", "run"], "config.yaml is not a readable YAML file", "python/object/apply")
+
+
+@pytest.mark.parametrize("option", ["--data", "--method", "--normalization", "--labels", "--method.learning_rate", "--method.teacher"])
+def test_a_yaml_tag_is_not_obeyed_on_the_command_line(refused, train, option):
+    refused([*train, option, TAG])

@@ -1,0 +1,94 @@
+"""Reading .npz files: nothing is unpickled, and no size is believed before it is checked."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from helpers.data_files import npz
+
+from gan_sntg.errors import InputError
+from gan_sntg.files import npz_files
+from gan_sntg.files.npz_files import read_npz
+
+
+def stating(path, shape, dtype="|u1", data=b"1234", name="x.npy"):
+    """An .npz whose array says it has this shape."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"shape": shape, "fortran_order": False, "descr": dtype})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, header.getvalue() + data)
+    return path
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_are_read_as_they_were_saved(tmp_path, order):
+    x = np.asarray(np.arange(24).reshape(2, 3, 4), order=order)
+    arrays = read_npz(npz(tmp_path / "a.npz", x=x, y=np.zeros(0), z=np.ones(2)), ("x", "y"), optional=("z", "w"))
+    assert sorted(arrays) == ["x", "y", "z"] and np.array_equal(arrays["x"], x) and arrays["y"].shape == (0,)
+
+
+def test_a_missing_array_is_named(tmp_path):
+    with pytest.raises(InputError, match="a.npz has no y and no z; it must hold the arrays x, y, z"):
+        read_npz(npz(tmp_path / "a.npz", x=np.zeros(2)), ("x", "y", "z"))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="none.npz does not exist; name the folder"):
+        read_npz(tmp_path / "none.npz", ("x",))
+
+
+def test_objects_are_never_unpickled(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (tmp_path / "trace").mkdir, ()
+
+    np.savez(tmp_path / "a.npz", x=np.array([Evil()], dtype=object))
+    with pytest.raises(InputError, match="a.npz: x.npy holds Python objects, which are never unpickled"):
+        read_npz(tmp_path / "a.npz", ("x",))
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("shape", [(10**12,), (2**40, 2**40), (5,), (3,), (-4,), (4, -1)], ids=str)
+def test_a_header_that_claims_other_than_what_follows_is_refused_before_anything_is_allocated(tmp_path, shape, monkeypatch):
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *a, **k: pytest.fail("the array was read"))
+    with pytest.raises(InputError, match="a.npz: x.npy says it is uint8 .*bytes, but 4 bytes follow"):
+        read_npz(stating(tmp_path / "a.npz", shape), ("x",))
+
+
+def test_more_bytes_than_the_limit_are_refused_before_anything_is_allocated(tmp_path, monkeypatch):
+    path = npz(tmp_path / "a.npz", x=np.zeros(600, np.uint8), y=np.zeros(50))
+    monkeypatch.setattr(npz_files, "MOST_BYTES", 1000)
+    assert len(read_npz(path, ("x", "y"))) == 2
+    monkeypatch.setattr(npz_files, "MOST_BYTES", 999)
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *a, **k: pytest.fail("the arrays were read"))
+    with pytest.raises(InputError, match="a.npz says that its arrays take 1,000 bytes; the most that is read is 999"):
+        read_npz(path, ("x", "y"))
+
+
+@pytest.mark.parametrize("data", [b"", b"text", b"PK\3\4 and no more", b"\x93NUMPY\1\0"], ids=str)
+def test_what_is_no_npz_is_refused(tmp_path, data):
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(InputError, match="a.npz is not a readable .npz file"):
+        read_npz(tmp_path / "a.npz", ("x",))
+
+
+def test_an_npz_cut_anywhere_or_with_a_changed_byte_is_refused_or_read_right(tmp_path):
+    x = np.arange(40, dtype=np.uint8)
+    whole = npz(tmp_path / "a.npz", x=x).read_bytes()
+    damaged = [whole[:n] for n in range(0, len(whole), 3)]
+    damaged += [whole[:n] + bytes([whole[n] ^ 255]) + whole[n + 1 :] for n in range(0, len(whole), 3)]
+    for data in damaged:
+        (tmp_path / "a.npz").write_bytes(data)
+        try:
+            assert np.array_equal(read_npz(tmp_path / "a.npz", ("x",))["x"], x)
+        except InputError as error:
+            assert "a.npz" in str(error)
+
+
+@pytest.mark.parametrize("content", [b"no array", b"\x93NUMPY\7\0\0\0", b"\x93NUMPY\1\0\x05\0{'a':"], ids=str)
+def test_a_member_that_is_no_array_is_refused(tmp_path, content):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", content)
+    with pytest.raises(InputError, match="a.npz is not a readable .npz file"):
+        read_npz(tmp_path / "a.npz", ("x",))

@@ -1,0 +1,140 @@
+"""The graphs against naive loops: the teacher's with and without labels, of predictions, of neighbours."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.graph_tables import CLASSES, NEAR, K, N, neighbors_table, write_both
+
+from gan_sntg.graph.adjacency import Adjacency, FixedGraph, NeighborGraph, TeacherGraph
+from gan_sntg.graph.loss import Graph
+from gan_sntg.graph.pairs import all_pairs
+from gan_sntg.runs.parsing import Parser
+
+
+@pytest.fixture
+def both(tmp_path) -> tuple[str, str]:
+    """A file of neighbours and one of predictions."""
+    return write_both(tmp_path)
+
+
+def batch(n: int, seed: int, hidden: float = 0.5, dtype=torch.float64):
+    """targets, y, index and all pairs of a batch of n of the N images."""
+    g = torch.Generator().manual_seed(seed)
+    targets = torch.randn(n, K, generator=g, dtype=dtype).softmax(1)
+    y = torch.randint(K, (n,), generator=g).where(torch.rand(n, generator=g) >= hidden, -1)
+    return targets, y, torch.randperm(N, generator=g)[:n], *all_pairs(n)
+
+
+def same_class(classes: list[int], i, j) -> torch.Tensor:
+    return torch.tensor([float(classes[a] == classes[b]) for a, b in zip(i.tolist(), j.tolist(), strict=True)], dtype=torch.float64)
+
+
+SIZES = pytest.mark.parametrize(("n", "hidden"), [(2, 0.5), (7, 0.0), (12, 0.5), (30, 1.0)])
+
+
+# --- the teacher's graph ----------------------------------------------------------------------------------------------
+
+
+@SIZES
+def test_a_known_label_overrides_the_teacher_with_merge_and_is_not_looked_at_without(n, hidden):
+    targets, y, index, i, j = batch(n, n, hidden)
+    teacher = [max(range(K), key=lambda k, row=row: row[k]) for row in targets.tolist()]
+    merged = [label if label >= 0 else k for label, k in zip(y.tolist(), teacher, strict=True)]
+    torch.testing.assert_close(TeacherGraph().weights(targets, y, index, i, j), same_class(merged, i, j))
+    torch.testing.assert_close(TeacherGraph(merge=False).weights(targets, y, index, i, j), same_class(teacher, i, j))
+
+
+@SIZES
+def test_the_soft_graph_without_merge_is_exp_of_minus_kl_of_the_targets_alone(n, hidden):
+    targets, y, index, i, j = batch(n, n, hidden)
+    p = targets.numpy()
+    naive = [np.exp(-sum(p[a, k] * np.log(p[a, k] / p[b, k]) for k in range(K))) for a, b in zip(i.tolist(), j.tolist(), strict=True)]
+    found = TeacherGraph(Graph.soft, merge=False).weights(targets, y, index, i, j)
+    torch.testing.assert_close(found, torch.tensor(np.array(naive)))
+    merged = TeacherGraph(Graph.soft).weights(targets, y, index, i, j)
+    torch.testing.assert_close(merged, Graph.soft(targets, y, i, j))
+
+
+def test_with_all_labels_known_and_wrong_only_the_graph_without_merge_sees_the_teacher():
+    targets, truth = torch.eye(K, dtype=torch.float64).repeat(2, 1), torch.arange(K).repeat(2)
+    i, j = all_pairs(2 * K)
+    noisy, index = torch.zeros(2 * K, dtype=torch.int64), torch.arange(2 * K)
+    assert TeacherGraph().weights(targets, noisy, index, i, j).min() == 1
+    torch.testing.assert_close(TeacherGraph(merge=False).weights(targets, noisy, index, i, j), same_class(truth.tolist(), i, j))
+
+
+# --- graphs from files ------------------------------------------------------------------------------------------------
+
+
+@SIZES
+def test_a_known_label_overrides_the_prediction_with_merge_and_is_not_looked_at_without(n, hidden, both):
+    targets, y, index, i, j = batch(n, n, hidden)
+    predicted = [int(CLASSES[k]) for k in index.tolist()]
+    merged = [label if label >= 0 else k for label, k in zip(y.tolist(), predicted, strict=True)]
+    torch.testing.assert_close(FixedGraph(both[1]).weights(targets, y, index, i, j), same_class(merged, i, j))
+    torch.testing.assert_close(FixedGraph(both[1], False).weights(targets, y, index, i, j), same_class(predicted, i, j))
+
+
+@SIZES
+def test_neighbours_are_joined_if_either_is_among_the_nearest_of_the_other(n, hidden, both):
+    targets, y, index, i, j = batch(n, n, hidden)
+    table, at = neighbors_table().tolist(), index.tolist()
+    pairs = [(at[a], at[b]) for a, b in zip(i.tolist(), j.tolist(), strict=True)]
+    naive = torch.tensor([float(b in table[a] or a in table[b]) for a, b in pairs], dtype=torch.float64)
+    found = NeighborGraph(both[0]).weights(targets, y, index, i, j)
+    torch.testing.assert_close(found, naive)
+    torch.testing.assert_close(NeighborGraph(both[0]).weights(targets, y, index, j, i), found)
+    if n == N:
+        assert {(b in table[a], a in table[b]) for a, b in pairs} >= {(True, False), (False, True), (False, False)}
+
+
+def test_an_image_is_no_neighbour_of_itself(both):
+    targets, y, _, i, j = batch(2, 0)
+    assert NeighborGraph(both[0]).weights(targets, y, torch.tensor([5, 5]), i, j).tolist() == [0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_are_of_the_targets_type_and_let_no_gradient_through(dtype, both):
+    targets, y, index, i, j = batch(10, 0, dtype=dtype)
+    targets.requires_grad_()
+    for graph in TeacherGraph(), TeacherGraph(Graph.soft), FixedGraph(both[1]), NeighborGraph(both[0]):
+        w = graph.weights(targets, y, index, i, j)
+        assert (w.dtype, w.shape, w.requires_grad) == (dtype, i.shape, False)
+
+
+def test_weights_and_neighbours_work_where_their_inputs_are(both):
+    targets, y, index, i, j = (tensor.to("meta") for tensor in batch(10, 0))
+    for graph in FixedGraph(both[1]), NeighborGraph(both[0]):
+        assert graph.weights(targets, y, index, i, j).device.type == "meta"
+        assert graph.table.on(torch.device("meta")) is graph.table.values
+
+
+def test_a_random_neighbour_is_uniform_over_the_images_own_nearest(both):
+    draws, table = 3000, neighbors_table()
+    index = torch.tensor([4, 9, 4, 29])
+    drawn = NeighborGraph(both[0]).neighbors_of(index.repeat_interleave(draws), torch.Generator().manual_seed(0))
+    assert drawn.dtype == torch.int64
+    for image, found in zip(index.tolist(), drawn.view(len(index), draws), strict=True):
+        counts = [int((found == j).sum()) for j in table[image].tolist()]
+        assert sum(counts) == draws
+        assert sum((c - draws / NEAR) ** 2 / (draws / NEAR) for c in counts) < 13.8  # chi-square, 2 degrees, p = 0.001
+
+
+def test_the_same_generator_state_draws_the_same_neighbours(both):
+    graph, index = NeighborGraph(both[0]), torch.arange(N)
+    first, again, other = (graph.neighbors_of(index, torch.Generator().manual_seed(seed)).tolist() for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_configuration_can_name_each_graph(both):
+    parser = Parser()
+    parser.add_argument("--graph", type=Adjacency)
+
+    def made(name: str, **arguments):
+        tree = {"graph": {"class_path": f"gan_sntg.graph.adjacency.{name}", "init_args": arguments}}
+        return parser.instantiate(parser.parse_object(tree)).graph
+
+    graph = made("TeacherGraph", kind="soft", merge=False)
+    assert (graph.kind, graph.merge) == (Graph.soft, False)
+    assert made("TeacherGraph").kind is Graph.hard and made("TeacherGraph").merge
+    assert made("FixedGraph", file=both[1]).merge and isinstance(made("NeighborGraph", file=both[0]), NeighborGraph)

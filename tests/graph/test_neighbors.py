@@ -1,0 +1,90 @@
+"""The nearest images against a naive double loop in float64, with ties, duplicates and blocks of any size."""
+
+import pytest
+import torch
+
+from gan_sntg.errors import InputError
+from gan_sntg.graph import neighbors
+from gan_sntg.graph.neighbors import nearest, nearest_rows, nearest_to
+
+
+def images(n: int, shape: tuple[int, ...], values: int, seed: int = 0) -> torch.Tensor:
+    """uint8 [n, *shape] of as many different values, spread over 0..255; few values make ties and duplicates."""
+    drawn = torch.randint(values, (n, *shape), generator=torch.Generator().manual_seed(seed))
+    return (drawn * 255 // (values - 1)).to(torch.uint8)
+
+
+def found(x: torch.Tensor, k: int) -> list[list[int]]:
+    return torch.cat(list(nearest(x, k))).tolist()
+
+
+def naive(x: torch.Tensor, k: int) -> list[list[int]]:
+    """By the squared distance of the bytes and, where equal, by the place."""
+    rows = x.flatten(1).double()
+    return [
+        sorted((j for j in range(len(x)) if j != i), key=lambda j: (float((rows[i] - rows[j]).square().sum()), j))[:k]
+        for i in range(len(x))
+    ]
+
+
+@pytest.mark.parametrize("block", [1, 7, 20, 1000])
+@pytest.mark.parametrize(("shape", "values"), [((3, 4, 4), 256), ((1, 2, 2), 2), ((1, 3, 1), 3)], ids=["distinct", "binary", "ternary"])
+@pytest.mark.parametrize("k", [1, 5, 39])
+def test_the_nearest_equal_a_naive_double_loop_in_blocks_of_any_size(block, shape, values, k, monkeypatch):
+    monkeypatch.setattr(neighbors, "BLOCK", block)
+    x = images(40, shape, values)
+    assert found(x, k) == naive(x, k)
+    assert torch.cat(list(nearest(x, k))).dtype == torch.int32
+
+
+def test_the_distance_is_that_of_pixels_in_0_to_1():
+    x = images(30, (3, 5, 5), 256)
+    distances = torch.cdist(*2 * [x.flatten(1).double() / 255], compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
+    assert found(x, 4) == distances.topk(4, largest=False).indices.tolist()
+
+
+def test_an_image_is_left_out_of_its_own_neighbours_though_others_have_its_very_pixels():
+    x = torch.zeros(6, 1, 2, 2, dtype=torch.uint8)
+    x[5] = 9
+    assert found(x, 3) == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2], [0, 1, 2], [0, 1, 2]]
+
+
+def test_distances_that_float32_cannot_tell_apart_are_told_apart():
+    x = torch.full((3, 3, 32, 32), 255, dtype=torch.uint8)
+    x[0] = 0
+    x[1, 0, 0, :2] = torch.tensor([7, 4])
+    x[2, 0, 0, :2] = torch.tensor([8, 0])  # 64 instead of 65 in a square of 199,626,815, where float32 has steps of 16
+    assert found(x, 2)[0] == [2, 1]
+
+
+@pytest.mark.parametrize("k", [0, -1, 5, 6])
+def test_more_neighbours_than_others_are_refused_at_once(k):
+    with pytest.raises(InputError, match=rf"{k} neighbours cannot be found among the others of 5 images; give k in 1\.\.4"):
+        nearest(images(5, (1, 2, 2), 256), k)
+
+
+@pytest.mark.parametrize("block", [1, 7, 1000])
+@pytest.mark.parametrize("values", [2, 256])
+def test_the_nearest_to_other_images_equal_a_naive_double_loop(block, values, monkeypatch):
+    monkeypatch.setattr(neighbors, "BLOCK", block)
+    others, x = images(12, (1, 3, 3), values, seed=1), images(40, (1, 3, 3), values)
+    rows, all_rows = others.flatten(1).double(), x.flatten(1).double()
+    expected = [sorted(range(40), key=lambda j: (float((row - all_rows[j]).square().sum()), j)) for row in rows]
+    for k in 1, 5, 40:
+        assert nearest_to(others, x, k).tolist() == [row[:k] for row in expected]
+
+
+@pytest.mark.parametrize("rows", [1, 5, 1000])
+def test_the_nearest_features_equal_a_naive_double_loop(rows, monkeypatch):
+    monkeypatch.setattr(neighbors, "ROWS", rows)
+    generator = torch.Generator().manual_seed(0)
+    h, others = (torch.randn(n, 6, generator=generator) for n in (9, 50))
+    expected = [sorted(range(50), key=lambda j: float((row.double() - others[j].double()).square().sum()))[:4] for row in h]
+    assert nearest_rows(h, others, 4).tolist() == expected
+
+
+@pytest.mark.parametrize("find", [nearest_to, nearest_rows])
+@pytest.mark.parametrize("k", [0, 6])
+def test_more_neighbours_than_images_are_refused(find, k):
+    with pytest.raises(InputError, match=rf"{k} neighbours cannot be found among 5 images; give k in 1\.\.5"):
+        find(torch.zeros(2, 3), torch.zeros(5, 3), k)

@@ -1,0 +1,36 @@
+"""Small forms of the discriminative family's classifiers that tests share, and what their layers give."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gan_sntg.networks.classifiers import ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
+
+K = 4
+NARROW = {"widths": (4, 6, 8)}
+NETS = {
+    "ConvNet13": (partial(ConvNet13, **NARROW), (3, 12, 16)),
+    "SmallConvNet": (SmallConvNet, (1, 16, 16)),
+    "VATConvNet": (partial(VATConvNet, **NARROW), (3, 12, 12)),
+    "VATConvNet, top_bn": (partial(VATConvNet, **NARROW, top_bn=True), (1, 14, 12)),
+    "PlaneMLP": (PlaneMLP, (2,)),
+}
+EVERY = pytest.mark.parametrize(("make", "shape"), NETS.values(), ids=NETS.keys())
+
+
+def made(make, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
+    """A network in double precision and twelve examples."""
+    torch.manual_seed(0)
+    return make(shape, K).double(), 0.5 + torch.randn(12, *shape, dtype=torch.float64)
+
+
+def outputs(net: nn.Module, x: Tensor, kinds: tuple[type, ...]) -> list[Tensor]:
+    """What every layer of the kinds gives in one pass, in order."""
+    found = []
+    hooks = [m.register_forward_hook(lambda _, __, y: found.append(y.detach())) for m in net.modules() if isinstance(m, kinds)]
+    net(x)
+    for hook in hooks:
+        hook.remove()
+    return found

@@ -1,0 +1,103 @@
+"""Small parts that tests share: a source of a few noisy images, streams over it, a GAN on 4 x 4 pixels, and a run on points."""
+
+import torch
+
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.loader import Loader, Pool
+from gan_sntg.data.normalization import UnitRange
+from gan_sntg.data.splits import make_split
+from gan_sntg.graph.loss import Distance, Graph
+from gan_sntg.graph.pairs import Halves
+from gan_sntg.graph.teachers import SecondPass
+from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
+
+
+class Squares(Dataset):
+    """Grey 4 x 4 images of three brightnesses."""
+
+    name = "squares"
+    num_classes = 3
+
+    def __init__(self, n: int = 60):
+        g = torch.Generator().manual_seed(0)
+        y = torch.arange(n) % 3
+        x = (60 + 60 * y.view(-1, 1, 1, 1) + 20 * torch.randn(n, 1, 4, 4, generator=g)).clamp(0, 255).to(torch.uint8)
+        self.train_x, self.train_y, self.test_x, self.test_y = x, y, x[:30], y[:30]
+        self.validation = torch.arange(n - 12, n)
+
+
+class UnitRange64(UnitRange):
+    """As UnitRange, in float64."""
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return super().__call__(x).double()
+
+
+def streams(
+    labels: int = 6, batch_size: int = 10, seed: int = 0, source: Dataset | None = None, normalization=UnitRange, device: str = "cpu"
+) -> Loader:
+    source = source or Squares()
+    split = make_split(source, labels, 0, False)
+    pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization(), device)
+    return Loader(pool, batch_size, seed)
+
+
+def gan(seed: int = 0, dtype: torch.dtype = torch.float32, device: str = "cpu", **options) -> FeatureMatchingGAN:
+    torch.manual_seed(seed)
+    defaults = {"teacher": SecondPass(), "pairing": Halves(), "distance": Distance.rms, "graph": Graph.hard, "graph_ramp_epochs": 0}
+    nets = DenseDiscriminator((1, 4, 4), 3, widths=(12, 8)), DenseGenerator((1, 4, 4), latent=5, widths=(9,))
+    method = FeatureMatchingGAN(*nets, num_examples=60, num_classes=3, **(defaults | options)).to(device, dtype)
+    method.seed(seed, device)
+    return method
+
+
+def started(method, from_streams: Loader):
+    method.start(from_streams.example(30, "start"))
+    return method
+
+
+def assert_same(a: dict, b: dict) -> None:
+    """Equal bit for bit; NaN, as unfixed statistics are, equals NaN."""
+    torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+
+
+def weights(net) -> torch.Tensor:
+    """All parameters of a net as one vector."""
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
+def norms(method, term: torch.Tensor) -> dict[str, float]:
+    """How large the gradient of a term is in each network of a GAN."""
+    nets = {"d": method.discriminator, "g": method.generator, "teacher": method.teacher, "average": method.average}
+    out = {}
+    for name, net in nets.items():
+        params = [p for p in net.parameters() if p.requires_grad]
+        grads = torch.autograd.grad(term, params, retain_graph=True, allow_unused=True) if params else []
+        out[name] = float(sum(g.abs().sum() for g in grads if g is not None))
+    return out
+
+
+# A configuration of 10 steps on four spins, as a tree.
+NET = {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [16], "input_noise": 0.1, "hidden_noise": 0.0}}
+POINTS = {
+    "data": {"class_path": "gan_sntg.data.FourSpins"},
+    "labels": 12,
+    "normalization": {"class_path": "gan_sntg.data.AsIs"},
+    "batch_size": 50,
+    "epochs": 2,
+    "steps_per_epoch": 5,
+    "method": {
+        "class_path": "discriminative.Supervised",
+        "init_args": {
+            "net": NET,
+            "schedule": {"class_path": "gan_sntg.schedules.LinearTail"},
+            "learning_rate": 0.001,
+            "consistency_weight": 0,
+            "stream": "two",
+        },
+    },
+    "threads": 1,
+    "device": "cpu",
+    "liveness": False,
+}

@@ -1,0 +1,84 @@
+"""Compiled passes: the plain ones but for rounding, with the same noise; plain, and said so, where nothing can be compiled."""
+
+import pytest
+import torch
+from helpers.method_factories import made, prepared
+from helpers.tiny import UnitRange64, assert_same, gan, started, streams
+
+from gan_sntg.graph.teachers import Averaged, NoiseFree, SecondPass
+from gan_sntg.networks.compile import CompiledForward, EagerForward, use
+from gan_sntg.networks.dense_gan import DenseDiscriminator
+from gan_sntg.networks.noise import noise_layers
+
+
+class Eager(CompiledForward):
+    """As compiled, but for the compiler: noise is given from outside."""
+
+    def __init__(self):
+        super().__init__()
+        self.compiled = lambda net, x: net(x)
+
+
+def steps(method, from_streams, execution: EagerForward, n: int = 3):
+    use(execution, method)
+    batches = [batch for _ in range(n) for batch in from_streams.epoch()][:n]
+    return [method.step(batch, 1) for batch in batches]
+
+
+def gan_steps(execution: EagerForward, teacher=SecondPass):
+    s = streams(normalization=UnitRange64)
+    return steps(started(gan(teacher=teacher(), graph_weight=1.0, dtype=torch.float64), s), s, execution)
+
+
+def method_steps(name: str, execution: EagerForward):
+    method = made(name)
+    return steps(method, prepared(method, dtype=torch.float64), execution)
+
+
+@pytest.mark.parametrize("teacher", [SecondPass, NoiseFree, Averaged])
+def test_noise_given_from_outside_is_a_gans_own_bit_for_bit(teacher):
+    assert_same(gan_steps(Eager(), teacher), gan_steps(EagerForward(), teacher))
+
+
+@pytest.mark.parametrize("name", ["pi", "tempens", "mean_teacher", "vat"])
+def test_noise_given_from_outside_is_a_methods_own_bit_for_bit(name):
+    assert_same(method_steps(name, Eager()), method_steps(name, EagerForward()))
+
+
+def test_compiled_steps_are_the_plain_ones_and_another_run_compiles_nothing_more():
+    torch.compiler.reset()
+    found = method_steps("pi", CompiledForward())
+    programs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    torch.testing.assert_close(found, method_steps("pi", EagerForward()), rtol=1e-9, atol=1e-12)
+    method_steps("pi", CompiledForward())
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == programs > 0
+
+
+def test_recording_a_pass_leaves_the_run_as_it_was():
+    torch.manual_seed(0)
+    net, x, generator = DenseDiscriminator((1, 4, 4), 3, widths=(6,)), torch.rand(5, 1, 4, 4), torch.Generator().manual_seed(3)
+    before = torch.get_rng_state(), generator.get_state()
+    execution = Eager()
+    execution.record(net, x)
+    assert_same((torch.get_rng_state(), generator.get_state()), before)
+    expected = EagerForward()(net, x, torch.Generator().manual_seed(3))
+    assert_same(execution(net, x, generator), expected)
+    assert len(execution.records[net]) == 1 and all(layer.given is None for layer in noise_layers(net))
+
+
+def test_where_compiling_fails_passes_are_plain_from_then_on_and_one_line_says_why(capsys):
+    def no_compiler(net, x):
+        calls.append(x)
+        raise torch._dynamo.exc.BackendCompilerFailed(None, RuntimeError("no C++ compiler"), None)
+
+    calls, execution = [], CompiledForward()
+    execution.compiled = no_compiler
+    assert_same(gan_steps(execution), gan_steps(EagerForward()))
+    said = capsys.readouterr().err
+    assert len(calls) == 1 and said.count("\n") == 1 and "no C++ compiler" in said
+
+
+def test_an_error_of_the_network_itself_is_not_taken_for_one_of_the_compiler():
+    execution = Eager()
+    with pytest.raises(RuntimeError, match="shape"):
+        execution(DenseDiscriminator((1, 4, 4), 3), torch.rand(5, 1, 9, 9), None)

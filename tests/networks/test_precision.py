@@ -1,0 +1,109 @@
+"""bfloat16: networks compute in it, while what they return, losses, weights and averages stay float32 and close to float32's."""
+
+import pytest
+import torch
+from helpers.method_factories import ALL, made, prepared
+from helpers.tiny import gan, started, streams
+
+from gan_sntg.networks.classifiers import ConvNet13, SmallConvNet, VATConvNet
+from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
+from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.noise import drawing_from
+from gan_sntg.networks.precision import Precision, exactly
+
+CLASSIFIERS = [DenseDiscriminator, ConvDiscriminator, ConvNet13, SmallConvNet, VATConvNet]
+SMALL = {DenseDiscriminator: (20, 10), ConvDiscriminator: (8, 12), ConvNet13: (8, 8, 8), VATConvNet: (8, 8, 8)}
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_features_and_logits_are_float32_and_near_those_of_float32(kind):
+    torch.manual_seed(0)
+    net = kind((3, 32, 32), 10, **({"widths": SMALL[kind]} if kind in SMALL else {})).eval()
+    x = torch.rand(6, 3, 32, 32)
+    inner = []
+    last = [m for m in net.modules() if isinstance(m, torch.nn.LeakyReLU | torch.nn.ReLU)] or [net.hidden[-1]]
+    last[-1].register_forward_hook(lambda module, inputs, y: inner.append(y.dtype))
+    exact = net(x)
+    with Precision.bfloat16("cpu"):
+        h, logits = net(x)
+    assert h.dtype == logits.dtype == torch.float32 and inner == [torch.float32, torch.bfloat16]
+    for found, expected in zip((h, logits), exact, strict=True):
+        assert (found - expected).norm() < 0.05 * expected.norm()
+
+
+@pytest.mark.parametrize("kind", [DenseGenerator, ConvGenerator])
+def test_images_are_float32_and_near_those_of_float32(kind):
+    torch.manual_seed(0)
+    net = kind((1, 28, 28), **({"width": 16} if kind is ConvGenerator else {"widths": (30, 30)}))
+    z = torch.rand(20, net.latent)
+    exact = net(z)
+    with Precision.bfloat16("cpu"):
+        images = net(z)
+    assert images.dtype == torch.float32
+    torch.testing.assert_close(images, exact, atol=0.05, rtol=0)
+
+
+def test_float32_is_a_step_without_autocast_bit_for_bit():
+    found = []
+    for context in Precision.float32("cpu"), exactly("cpu"):
+        s = streams()
+        method = started(gan(graph_weight=1.0), s)
+        with context:
+            terms = method.step(next(iter(s.epoch())), 1)
+        found.append(terms)
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_terms_of_a_method_are_float32_and_near_those_of_float32(name):
+    found = {}
+    for precision in Precision:
+        method = made(name)
+        batch = next(iter(prepared(method).epoch()))
+        with precision("cpu"):
+            found[precision] = method.terms(batch, 1)
+    for term, exact in found[Precision.float32].items():
+        value = found[Precision.bfloat16][term]
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, exact, rtol=0.1, atol=2e-3)
+
+
+def test_training_in_bfloat16_leaves_weights_and_averages_float32():
+    s = streams()
+    method = started(gan(graph_weight=1.0), s)
+    for t, batch in enumerate(s.epoch()):
+        with Precision.bfloat16("cpu"):
+            terms = method.step(batch, t)
+    assert all(v.isfinite() and v.dtype == torch.float32 for v in terms.values())
+    assert {v.dtype for v in method.state_dict().values() if v.is_floating_point()} == {torch.float32}
+
+
+def test_vats_probe_is_computed_in_float32():
+    method = made("vat", noise=0.0)
+    x = next(iter(prepared(method).epoch())).unlabeled.x
+    noise, start = (method.generators[name].get_state() for name in ("noise", "direction"))
+    targets = method.net(x)[1].detach().softmax(1)
+    exact = method.direction(x, targets, noise)
+    method.generators["direction"].set_state(start)
+    with Precision.bfloat16("cpu"):
+        rounded = method.predict_with(noise, x)[1].detach().softmax(1)
+        assert not torch.equal(rounded, targets)
+        assert torch.equal(method.direction(x, rounded, noise), exact)
+
+
+def test_a_pass_after_an_update_takes_the_updated_parameters():
+    torch.manual_seed(0)
+    net, x = DenseDiscriminator((1, 8, 8), 10, widths=(20,)), torch.rand(4, 1, 8, 8)
+
+    def logits():
+        with drawing_from(net, torch.Generator().manual_seed(1)):
+            return net(x)[1]
+
+    with Precision.bfloat16("cpu"):
+        before = logits()
+        with torch.no_grad():
+            net.hidden[0].b.add_(1)
+            net.out.b.add_(1)
+        within = logits()
+    with Precision.bfloat16("cpu"):
+        assert torch.equal(within, logits()) and not torch.equal(within, before)

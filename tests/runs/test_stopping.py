@@ -1,0 +1,167 @@
+"""A signal, the end of its minutes, a step in mid-epoch: wherever a run is stopped, it goes on to the bit as if it had not been."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from helpers.run_folders import age, assert_same_run, rows
+
+from gan_sntg.errors import StoppedError
+from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+from gan_sntg.runs import trainer
+from gan_sntg.runs.seeds import StackedTrainer
+from gan_sntg.runs.stopping import LATER, StopSignals
+
+
+@pytest.fixture
+def at_step(monkeypatch):
+    """Sends this process a signal after so many steps of a GAN."""
+
+    def send(number: int, count: int) -> None:
+        step, steps = FeatureMatchingGAN.step, iter(range(1, 10**6))
+
+        def step_and_send(*arguments):
+            terms = step(*arguments)
+            if next(steps) == count:
+                os.kill(os.getpid(), number)
+            return terms
+
+        monkeypatch.setattr(FeatureMatchingGAN, "step", step_and_send)
+
+    return send
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 6, 8, 11])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, LATER), (signal.SIGUSR1, LATER)])
+def test_a_signal_saves_in_mid_epoch_and_the_run_goes_on_to_the_bit(command, tiny, finished, tmp_path, at_step, number, status, step):
+    before = signal.getsignal(number)
+    at_step(number, step)
+    outcome = command("train", "--config", tiny, "--out", tmp_path / "run")
+    assert outcome.status == status and f"{number.name} came; all is saved" in outcome.err and signal.getsignal(number) is before
+    assert torch.load(tmp_path / "run/checkpoints/last.pt", weights_only=True)["progress"]["step"] == step
+    age(tmp_path / "run")
+    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 0
+    assert_same_run(tmp_path / "run", finished)
+
+
+def test_means_over_an_interval_that_was_stopped_within_are_those_of_all_its_steps(command, tiny, tmp_path, at_step):
+    words = ["train", "--config", tiny, "--interval_epochs", 3]
+    assert command(*words, "--out", tmp_path / "whole").status == 0
+    at_step(signal.SIGTERM, 7)
+    assert command(*words, "--out", tmp_path / "run").status == LATER
+    age(tmp_path / "run")
+    assert command(*words, "--out", tmp_path / "run").status == 0
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_runs_in_one_program_are_all_saved_and_go_on(command, tiny, tmp_path, at_step, monkeypatch):
+    monkeypatch.setattr("gan_sntg.runs.seeds.ONE_PROGRAM_ON", ("cpu", "cuda"))
+    words = ["train", "--config", tiny, "--seeds", "0,1"]
+    assert command(*words, "--out", tmp_path / "whole").status == 0
+    at_step(signal.SIGTERM, 6)
+    assert command(*words, "--out", tmp_path / "runs").status == LATER
+    for seed in "01":
+        assert torch.load(tmp_path / f"runs/{seed}/checkpoints/last.pt", weights_only=True)["progress"]["step"] == 6
+        age(tmp_path / "runs" / seed)
+    together = []
+    init = StackedTrainer.__init__
+    monkeypatch.setattr(StackedTrainer, "__init__", lambda self, sessions: (together.append(len(sessions)), init(self, sessions))[1])
+    assert command(*words, "--out", tmp_path / "runs").status == 0 and together == [2]
+    for seed in "01":
+        assert_same_run(tmp_path / "runs" / seed, tmp_path / "whole" / seed)
+
+
+def test_a_second_interrupt_is_obeyed_at_once():
+    with StopSignals() as watch, pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+    assert isinstance(watch.stop(), StoppedError)
+
+
+def test_minutes_end_before_they_are_over_by_twice_the_longest_pause(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    watch = StopSignals(max_minutes=1)
+    for seconds, over in ((10, False), (5, False), (8, False), (10, False), (9, True)):  # 42 s, and twice 10
+        now[0] += seconds
+        watch.tick()
+        assert bool(watch.stop()) == over
+    assert "its 1 minutes are over" in str(watch.stop()) and watch.stop().status == LATER
+    assert StopSignals().stop() is None
+
+
+def test_a_run_of_few_minutes_stops_with_a_checkpoint_and_can_be_finished(command, tiny, finished, tmp_path, monkeypatch):
+    real, now = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now.__setitem__(0, now[0] + 1.0) or now[0])  # each look at the clock takes a second
+    outcome = command("train", "--config", tiny, "--out", tmp_path / "run", "--max-minutes", "0.2")
+    monkeypatch.setattr(time, "monotonic", real)
+    assert outcome.status == LATER and "minutes are over; all is saved" in outcome.err
+    age(tmp_path / "run")
+    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 0
+    assert_same_run(tmp_path / "run", finished)
+
+
+def test_a_checkpoint_is_written_every_so_many_minutes_between_intervals(command, tiny, finished, tmp_path, monkeypatch):
+    saved, keep = [], trainer.keep
+    monkeypatch.setattr(trainer, "keep", lambda path, data, count: (saved.append(1), keep(path, data, count)))
+    words = ["--interval_epochs", 3, "--checkpoint_minutes", 1e-9]
+    assert command("train", "--config", tiny, *words, "--out", tmp_path / "run").status == 0
+    assert len(saved) == 12 + 1
+    saved.clear()
+    assert command("train", "--config", tiny, "--interval_epochs", 3, "--checkpoint_minutes", "null", "--out", tmp_path / "b").status == 0
+    assert len(saved) == 1
+    assert_same_run(tmp_path / "run", tmp_path / "b")
+
+
+@pytest.mark.parametrize("words", ["--max_minutes 0", "--checkpoint_minutes -1", "--keep 0", "--keep null", "--on_nonfinite hope"])
+def test_values_that_cannot_be_are_refused(refused, train, words):
+    refused([*train, *words.split()], words.split()[0].lstrip("-"))
+
+
+def test_how_a_run_is_looked_after_may_change_when_it_is_resumed(command, tiny, finished, tmp_path, at_step):
+    at_step(signal.SIGTERM, 5)
+    assert command("train", "--config", tiny, "--out", tmp_path / "run", "--keep", 3).status == LATER
+    age(tmp_path / "run")
+    assert command("train", "--config", tiny, "--out", tmp_path / "run", "--keep", 1, "--on_nonfinite", "rollback").status == 0
+    assert_same_run(tmp_path / "run", finished)
+    assert not (tmp_path / "run/checkpoints/last-1.pt").exists()
+
+
+def test_a_command_that_is_refused_locks_nothing(command, tiny, tmp_path, at_step):
+    at_step(signal.SIGTERM, 5)
+    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == LATER
+    data = (tmp_path / "run/split.json").read_bytes()
+    (tmp_path / "run/split.json").write_bytes(b"{}")
+    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 2
+    (tmp_path / "run/split.json").write_bytes(data)
+    age(tmp_path / "run")
+    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 0
+
+
+def test_a_second_process_on_a_run_is_refused_and_the_first_goes_on(command, contents, tiny, tmp_path):
+    words = ["train", "--config", str(tiny), "--epochs", "2000", "--interval_epochs", "1", "--out", str(tmp_path / "run")]
+    first = subprocess.Popen([sys.executable, "-m", "gan_sntg", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        while not rows(tmp_path / "run"):
+            assert first.poll() is None
+            time.sleep(0.05)
+        outcome = command(*words)
+        assert outcome.status == 2 and "is being trained by another process; wait for its end" in outcome.err
+        assert command("evaluate", tmp_path / "run").status == 0  # reading is no harm
+        there = len(rows(tmp_path / "run"))
+        while len(rows(tmp_path / "run")) <= there + 1:
+            assert first.poll() is None
+            time.sleep(0.05)
+    finally:
+        first.send_signal(signal.SIGTERM)
+        _, err = first.communicate(timeout=60)
+    assert first.returncode == LATER and "SIGTERM came; all is saved" in err
+    found = [row["epoch"] for row in rows(tmp_path / "run")]
+    assert found == list(range(1, len(found) + 1)) and not (tmp_path / "run/result.json").exists()
+    assert json.loads((tmp_path / "run/environment.json").read_text())[0]["threads"] == 1

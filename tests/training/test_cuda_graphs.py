@@ -1,0 +1,132 @@
+"""A recorded step computes what the written one computes, to the last bit; where it cannot be recorded, it is taken as written."""
+
+import copy
+
+import pytest
+import torch
+from helpers.method_factories import ALL, made
+from helpers.tiny import Squares, gan, started, streams
+
+from gan_sntg.data.loader import Loader, Pool
+from gan_sntg.data.normalization import UnitRange
+from gan_sntg.data.splits import make_split
+from gan_sntg.graph.pairs import AllPairs, Halves, Sampled
+from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass
+from gan_sntg.runs.seeds import TERMS
+from gan_sntg.training.cuda_graphs import CudaGraphGradients, EagerGradients, Inputs, directly, form
+from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
+
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: there are no CUDA graphs without one")
+
+
+def trained(method, from_streams, descent: EagerGradients, epochs: int = 5) -> list[dict]:
+    """Terms of each step, of epochs of steps; what is special about epochs changes with them."""
+    method.descent = descent
+    found = []
+    for t in range(epochs):
+        found += [{k: v.clone() for k, v in method.step(batch, t).items()} for batch in from_streams.epoch()]
+        method.end_epoch()
+    return found
+
+
+def same(make) -> None:
+    """Whether two of what `make` gives, (method, streams), go the same way, one of them recorded."""
+    (method, s), (other, r) = make(), make()
+    replayed = CudaGraphGradients()
+    expected, found = trained(method, s, EagerGradients()), trained(other, r, replayed)
+    assert not replayed.failed and all(recording.graph for recording in replayed.recordings.values())
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    torch.testing.assert_close(other.state_dict(), method.state_dict(), rtol=0, atol=0, equal_nan=True)
+    for purpose, generator in method.generators.items():
+        assert torch.equal(generator.get_state(), other.generators[purpose].get_state())
+
+
+@gpu
+@pytest.mark.parametrize("pairing", [Halves(), Sampled(7), AllPairs()])
+@pytest.mark.parametrize("teacher", [SamePass, SecondPass, NoiseFree, Averaged, Ensemble])
+def test_a_recorded_gan_is_the_written_one(teacher, pairing):
+    def make():
+        s = streams(device="cuda")
+        options = {"teacher": teacher(), "pairing": copy.deepcopy(pairing), "graph_weight": 1.0, "graph_ramp_epochs": 3, "device": "cuda"}
+        return started(gan(**options), s), s
+
+    same(make)
+
+
+@gpu
+@pytest.mark.parametrize("name", [name for name, (kind, _) in ALL.items() if kind.recordable])
+def test_a_recorded_method_is_the_written_one(name):
+    def make():
+        source = Squares()
+        split = make_split(source, 6, 0, False)
+        method = made(name, ramp_epochs=3).to("cuda")
+        pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), UnitRange(), "cuda")
+        s = Loader(pool, 10, 0, views=method.views)
+        method.prepare(source, pool)
+        method.seed(0, "cuda")
+        return started(method, s), s
+
+    same(make)
+
+
+@gpu
+def test_recorded_runs_in_one_program_are_the_written_ones():
+    def make():
+        each = [streams(seed=seed, device="cuda") for seed in range(3)]
+        options = {"teacher": Averaged(), "graph_weight": 1.0, "graph_ramp_epochs": 3, "device": "cuda"}
+        methods = [started(gan(seed, **options), s) for seed, s in enumerate(each)]
+        method = stacked(methods, TERMS)
+        method.alone = methods
+        return method, StackedStreams(each)
+
+    same(make)
+    method, s = make()
+    trained(method, s, CudaGraphGradients())
+    unstack(method, method.alone)
+
+
+@gpu
+def test_what_cannot_be_recorded_is_taken_as_written_and_said_once(capsys):
+    s = streams(device="cuda")
+    method = started(gan(device="cuda"), s)
+    terms = method.discriminator_terms
+    method.discriminator_terms = lambda batch, t: terms(batch, t) | {"d/read": terms(batch, t)["d/labeled"] * float(batch.labeled.x.sum())}
+    found = trained(method, s, CudaGraphGradients(), epochs=2)
+    assert method.descent.failed and all(v.isfinite() for v in found[-1].values())
+    assert capsys.readouterr().err.count("CUDA graphs are not used") == 1
+
+
+def test_what_a_recording_holds_for():
+    method = gan(graph_weight=2.0, graph_ramp_epochs=10)
+    assert method.in_force() == () and method.in_force(5) == (method.graph_weight_at(5),) and method.in_force(20) == method.in_force(30)
+    pi = made("pi", ramp_epochs=10)
+    pi.scale = 1.0
+    assert pi.in_force(3) == (pi.consistency_weight_at(3), pi.graph_weight_at(3)) != pi.in_force(4) and pi.in_force(10) == pi.in_force(11)
+    assert not made("vat").recordable
+
+
+def test_inputs_stay_in_place_and_hold_the_latest_batch():
+    s = streams()
+    first, second = (batch for batch, _ in zip(s.epoch(), range(2), strict=False))
+    inputs = Inputs(first)
+    places = [tensor.data_ptr() for view in inputs.batch for tensor in view]
+    inputs.take(second)
+    assert places == [tensor.data_ptr() for view in inputs.batch for tensor in view]
+    torch.testing.assert_close(inputs.batch, second, rtol=0, atol=0)
+    assert form(first) == form(second) != form(first._replace(unlabeled_g=None))
+    assert Inputs(first._replace(unlabeled_g=None)).batch.unlabeled_g is None
+
+
+def test_directly_is_undone():
+    method = gan()
+    method.descent = CudaGraphGradients()
+    with directly(method):
+        assert type(method.descent) is EagerGradients
+    assert type(method.descent) is CudaGraphGradients
+
+
+def test_a_copy_of_a_method_records_for_itself():
+    method = gan()
+    method.descent = CudaGraphGradients()
+    method.descent.recordings["there"] = 1
+    assert copy.deepcopy(method, {id(g): g for g in method.generators.values()}).descent.recordings == {}

@@ -1,0 +1,211 @@
+"""Two processes take the step that one takes, and train the run that one trains: one torchrun, one checkpoint, one message."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from helpers.run_folders import age, assert_same_run, rows
+from helpers.tiny import assert_same, gan, streams
+from helpers.two_ranks import (
+    CASES,
+    QUIET,
+    Ranks,
+    alone,
+    apart,
+    by_hand,
+    ended,
+    every_case,
+    every_layer,
+    every_quiet,
+    gan_by_hand,
+    joined,
+    lost,
+    passed,
+    signalled,
+    spoiled,
+    unwritable,
+)
+from torch import nn
+
+from gan_sntg.distributed.process_group import ProcessGroup, world_size
+from gan_sntg.distributed.ranks import SINGLE_PROCESS, Scope, process_group, stepping
+from gan_sntg.errors import InputError
+from gan_sntg.networks.batch_norm import BatchNorm, BatchNormBias, RunningMean
+from gan_sntg.networks.noise import Dropout
+from gan_sntg.runs.stopping import LATER
+from gan_sntg.training.data_parallel import check_norms
+
+
+@pytest.fixture(scope="module")
+def on_ranks():
+    group = Ranks()
+    yield group
+    group.end()
+
+
+def member(rank: int, world: int, pairs: Scope = Scope.all, statistics: Scope = Scope.all) -> ProcessGroup:
+    """A rank that no others answer."""
+    team = object.__new__(ProcessGroup)
+    team.rank, team.world, team.first, team.pairs, team.shares_statistics = rank, world, rank == 0, pairs, statistics is Scope.all
+    return team
+
+
+def assert_equal_but_for_rounding(found: dict, expected: dict, name: str) -> None:
+    assert set(expected) <= set(found), name
+    for key, value in expected.items():
+        same = {"rtol": 1e-8, "atol": 1e-11, "equal_nan": True}
+        torch.testing.assert_close(found[key], value, **same, msg=lambda text, key=key: f"{name}, {key}: {text}")
+
+
+# --- steps --------------------------------------------------------------------------------------------------------------
+
+
+def test_two_ranks_take_the_step_of_one_process_on_the_whole_batch(on_ranks):
+    first, second = on_ranks(every_case)
+    for name in CASES:
+        for found, other, expected in zip(first[name], second[name], alone(name), strict=True):
+            assert_same(found, other)
+            assert_equal_but_for_rounding(found, expected, name)
+
+
+def test_ranks_that_pair_and_normalise_by_themselves_descend_the_mean_of_their_losses(on_ranks):
+    """Of a GAN too, but that the means of its features are those of all."""
+    first, second = on_ranks(every_quiet)
+    for name in [*QUIET, "gan"]:
+        assert_same(first[name], second[name])
+        assert_equal_but_for_rounding(first[name], gan_by_hand() if name == "gan" else by_hand(name), name)
+
+
+def test_nets_that_were_initialised_unlike_begin_as_those_of_the_first_rank(on_ranks):
+    for state in on_ranks(joined):
+        assert_same(state, gan(seed=0).state_dict())
+
+
+def test_batch_norms_over_all_ranks_are_those_of_one_process(on_ranks):
+    kinds = [BatchNorm, BatchNormBias, RunningMean]
+    for found in on_ranks(every_layer, kinds):
+        for kind, values in zip(kinds, found, strict=True):
+            assert_equal_but_for_rounding(values, passed(kind, SINGLE_PROCESS), kind.__name__)
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_the_rows_of_all_ranks_together_are_the_whole_batch_and_the_whole_draw(world):
+    whole, parts = streams(batch_size=12), [streams(batch_size=12) for _ in range(world)]
+    for rank, part in enumerate(parts):
+        part.ranks = member(rank, world)
+    batch, cut = next(whole.epoch()), [next(part.epoch()) for part in parts]
+    for view, views in zip(batch, zip(*cut, strict=True), strict=True):
+        assert torch.equal(torch.stack([v.index for v in views], 1).flatten(), view.index)
+    assert_same(whole.state_dict(), parts[0].state_dict())
+    x = torch.randn(12, 3, 5, 5).to(memory_format=torch.channels_last)
+    dropped = Dropout(0.5)
+    torch.manual_seed(0)
+    every, drawn = dropped(x), []
+    for rank in range(world):
+        torch.manual_seed(0)
+        with stepping(member(rank, world)):
+            drawn.append(dropped(x[rank::world]))
+    assert process_group() is SINGLE_PROCESS and torch.equal(torch.stack(drawn, 1).flatten(0, 1), every)
+
+
+def test_a_batch_norm_that_knows_of_no_ranks_is_refused_where_statistics_are_of_all():
+    method = gan()
+    method.discriminator.hidden.append(nn.BatchNorm1d(8))
+    with pytest.raises(InputError, match="BatchNorm1d takes its statistics over the examples of one process; give --batch_statistics rank"):
+        check_norms(member(0, 2), method)
+    check_norms(member(0, 2, statistics=Scope.rank), method)
+    check_norms(SINGLE_PROCESS, method)
+
+
+def test_an_environment_of_half_a_torchrun_is_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(InputError, match="RANK, MASTER_ADDR, MASTER_PORT is missing; start several processes by torchrun"):
+        world_size()
+
+
+# --- runs ---------------------------------------------------------------------------------------------------------------
+
+
+def assert_like(run, other) -> None:
+    """The metrics of two runs that differ by rounding."""
+    for row, expected in zip(rows(run), rows(other), strict=True):
+        torch.testing.assert_close(row, expected, rtol=1e-2, atol=1e-3, equal_nan=True)
+
+
+def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(on_ranks, command, tiny, finished, tmp_path):
+    words = ["train", "--config", tiny, "--out"]
+    first, second = on_ranks(signalled, [*words, tmp_path / "a"], 6)  # only the second gets the signal
+    assert first[0] == second[0] == LATER and "SIGTERM came; all is saved" in first[2] and second[1:] == ("", "")
+    saved = torch.load(tmp_path / "a/checkpoints/last.pt", weights_only=True)
+    assert saved["progress"]["step"] == 6
+    age(tmp_path / "a")
+    assert command(*words, tmp_path / "a").status == 0
+    assert_like(tmp_path / "a", finished)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RANK", "1")
+        assert signalled([*words, tmp_path / "b"], 6)[0] == LATER
+    age(tmp_path / "b")
+    (status, out, _), second = on_ranks(ended, [*words, tmp_path / "b"])
+    assert status == 0 and "test error" in out and second == (0, "", "")
+    assert_like(tmp_path / "b", finished)
+
+
+def test_a_run_on_two_ranks_that_is_stopped_goes_on_there_to_the_bit(on_ranks, tiny, tmp_path):
+    words = ["train", "--config", tiny, "--pair_scope", "rank", "--batch_statistics", "rank", "--batch_size", 40, "--out"]
+    assert on_ranks(ended, [*words, tmp_path / "whole"])[0][0] == 0
+    assert on_ranks(signalled, [*words, tmp_path / "run"], 7)[0][0] == LATER
+    age(tmp_path / "run")
+    assert on_ranks(ended, [*words, tmp_path / "run"])[0][0] == 0
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+REFUSED = {
+    "--batch_size 51": "batch_size is 51, which 2 processes cannot share evenly; give a multiple of 2, or another --nproc-per-node",
+    "--labeled_batch_size 5": "labeled_batch_size is 5, which 2 processes cannot share evenly",
+    "--pair_scope rank --batch_size 50": "halves pairs the two halves of a batch, but got 25 examples",
+    "--compile true": "with torchrun leave --compile out",
+    "--seeds 0..2": "torchrun's 2 processes train one run, but --seeds asks for 3",
+    "--pair_scope some": "pair_scope",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_two_ranks_cannot_share_is_refused_by_one_message(on_ranks, tiny, tmp_path, words):
+    first, second = on_ranks(ended, ["train", "--config", tiny, "--out", tmp_path / "run", *words.split()])
+    assert first[0] == second[0] == 2 and REFUSED[words] in first[2] and first[2].count("error:") == 1
+    assert first[1] == "" and second[1:] == ("", "") and not (tmp_path / "run").exists()
+
+
+def test_other_commands_are_for_one_process(on_ranks, finished):
+    first, second = on_ranks(ended, ["evaluate", finished])
+    assert first[0] == second[0] == 2 and "only train shares its work" in first[2] and second[1:] == ("", "")
+
+
+def test_what_one_rank_cannot_do_ends_both_by_one_message(on_ranks, tiny, tmp_path):
+    words = ["train", "--config", tiny, "--out"]
+    first, second = on_ranks(unwritable, [*words, tmp_path / "a"])
+    assert first[0] == 2 and "cannot be written (no space)" in first[2] and second == (1, "", "")
+    first, second = on_ranks(spoiled, [*words, tmp_path / "b"], 6)
+    assert first[0] == second[0] == 1 and "the term d/unlabeled is not finite since epoch 1, step 5" in first[2] and second[2] == ""
+    assert (tmp_path / "b/checkpoints/nonfinite.pt").exists()
+    first, second = on_ranks(spoiled, [*words, tmp_path / "c", "--on_nonfinite", "rollback"], 6)
+    assert first[0] == second[0] == 0 and len(rows(tmp_path / "c")) == 3
+    first, second = on_ranks(apart, [*words, tmp_path / "d"])
+    assert first[0] == second[0] == 1 and "the ranks have come apart" in first[2] and second[2] == ""
+
+
+def test_a_rank_that_is_lost_ends_the_other(on_ranks, tiny, tmp_path):
+    first, second = on_ranks(lost, ["train", "--config", tiny, "--out", tmp_path / "run"], 6)
+    assert (first[0], second[0]) == (1, 3) and "another rank is gone" in first[2] and first[2].count("Traceback") == 0
+
+
+def test_torchrun_trains_the_run_that_one_process_trains(tiny, finished, tmp_path):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "gan_sntg"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    words = ["train", "--config", str(tiny), "--out", str(tmp_path / "run")]
+    done = subprocess.run([*torchrun, *words], capture_output=True, text=True, env=environment, timeout=200)
+    assert done.returncode == 0 and done.stdout.count("test error") == 1
+    assert_like(tmp_path / "run", finished)

@@ -1,0 +1,114 @@
+"""Fast equals plain: twenty steps of the layers that are fast, and of passes in bfloat16, beside those as they are written down."""
+
+import contextlib
+
+import pytest
+import torch
+from helpers.method_factories import ALL, prepared
+from helpers.tiny import UnitRange64, gan, started, streams
+
+from gan_sntg.benchmarks.baseline import plain_layers
+from gan_sntg.graph.teachers import Averaged
+from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+from gan_sntg.networks.classifiers import ConvNet13
+from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
+from gan_sntg.networks.dense_gan import DenseDiscriminator
+from gan_sntg.networks.noise import noise_layers
+from gan_sntg.networks.precision import Precision
+from gan_sntg.schedules import LinearTail
+
+STEPS = 20
+SHAPE = (1, 28, 28)
+
+
+def twenty(method, from_streams, context=contextlib.nullcontext, precision=Precision.float32) -> dict[str, torch.Tensor]:
+    """Terms of each step, [STEPS] a term."""
+    found = []
+    with context():
+        while len(found) < STEPS:
+            for batch in from_streams.epoch():
+                with precision("cpu"):
+                    found.append(method.step(batch, 1))
+    return {name: torch.stack([terms[name] for terms in found[:STEPS]]) for name in found[0]}
+
+
+def dense_gan(dtype=torch.float64):
+    s = streams(normalization=UnitRange64) if dtype == torch.float64 else streams()
+    return started(gan(teacher=Averaged(0.9), graph_weight=1.0, dtype=dtype, learning_rate=1e-3), s), s
+
+
+def made(name: str, net, dtype=torch.float64):
+    kind, own = ALL[name]
+    usual = {"schedule": LinearTail(), "learning_rate": 1e-3, "ramp_epochs": 0, "scaled": False, "graph_weight": 0.5}
+    method = kind(net=net, **(usual | own))
+    return method, prepared(method, dtype=dtype)
+
+
+def dense(dtype=torch.float64):
+    torch.manual_seed(0)
+    return DenseDiscriminator((1, 4, 4), 3, widths=(12, 8), input_noise=0.1, hidden_noise=0.1, train_scale=True)
+
+
+def test_a_dense_gan_takes_the_steps_of_the_formulas():
+    torch.testing.assert_close(twenty(*dense_gan()), twenty(*dense_gan(), plain_layers), rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_method_takes_the_steps_of_the_formulas(name):
+    torch.testing.assert_close(twenty(*made(name, dense())), twenty(*made(name, dense()), plain_layers), rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["gan", *ALL])
+def test_terms_in_bfloat16_are_those_in_float32_within_a_tenth_over_the_steps_and_the_graphs_within_a_quarter(name):
+    def means(precision):
+        terms = twenty(*(dense_gan(torch.float32) if name == "gan" else made(name, dense(), torch.float32)), precision=precision)
+        return {term: values.mean() for term, values in terms.items()}
+
+    rounded, exact = means(Precision.bfloat16), means(Precision.float32)
+    for term, value in exact.items():  # W of the graph is 0 or 1: a rounded prediction may join other pairs
+        torch.testing.assert_close(rounded[term], value, rtol=0.25 if term.endswith("graph") else 0.1, atol=1e-3)
+
+
+def silent(net):
+    """The net without noise, whose draws hang on how images lie in memory."""
+    for layer in noise_layers(net):
+        layer.std = layer.p = 0
+    return net.double()
+
+
+def test_convolutions_take_the_steps_of_the_formulas():
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.rand(8, *SHAPE, generator=generator, dtype=torch.float64), torch.arange(8) % 3
+    results = []
+    for context in (contextlib.nullcontext, plain_layers):
+        torch.manual_seed(0)
+        net = silent(ConvNet13(SHAPE, 3, widths=(4, 6, 6)))
+        optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+        losses = []
+        with context():
+            for _ in range(STEPS):
+                loss = torch.nn.functional.cross_entropy(net(x)[1], y)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.detach())
+        results.append(torch.stack(losses))
+    assert results[0][-1] < results[0][0]
+    torch.testing.assert_close(*results, rtol=1e-8, atol=0)
+
+
+def test_a_convolutional_gan_takes_the_steps_of_the_formulas():
+    results = []
+    for context in (contextlib.nullcontext, plain_layers):
+        torch.manual_seed(0)
+        nets = silent(ConvDiscriminator(SHAPE, 3, widths=(4, 6))), ConvGenerator(SHAPE, latent=5, width=8).double()
+        method = FeatureMatchingGAN(*nets, Averaged(0.9), gan().pairing, 60, 3, graph_weight=1.0, graph_ramp_epochs=0).double()
+        method.seed(0, "cpu")
+        x = torch.rand(30, *SHAPE, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
+        batch = next(iter(streams(normalization=UnitRange64).epoch()))
+        views = [view._replace(x=x[10 * k : 10 * k + 10]) for k, view in enumerate(batch)]
+        with context():
+            method.start(batch._replace(labeled=views[0], unlabeled=views[1], unlabeled_g=views[2]))
+            terms = [method.step(type(batch)(*views), 1) for _ in range(STEPS)]
+        results.append({name: torch.stack([t[name] for t in terms]) for name in terms[0]})
+    torch.testing.assert_close(*results, rtol=1e-6, atol=1e-12)

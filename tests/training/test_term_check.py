@@ -1,0 +1,139 @@
+"""Liveness: healthy methods pass; a dead, misdirected, never-rising or non-finite term is named, so is a teacher that is the student."""
+
+import copy
+
+import pytest
+import torch
+from helpers.method_factories import ALL, made, prepared
+from helpers.tiny import gan, streams
+
+from discriminative.mean_teacher import MeanTeacher
+from discriminative.pi_model import PiModel
+from gan_sntg.graph.teachers import Averaged, Ensemble, SecondPass
+from gan_sntg.networks.precision import Precision
+from gan_sntg.schedules import LinearTail
+from gan_sntg.training.optim import trainable
+from gan_sntg.training.term_check import TermReport, examine
+
+
+def health(method, steps: int = 3) -> TermReport:
+    return examine(method, prepared(method), t=5, steps=steps)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_method_is_healthy_and_every_weighted_term_is_seen(name):
+    method = made(name)
+    found = health(method)
+    assert found.faults == []
+    assert set(found.terms) == {term for term, weight in method.weights().items() if weight}
+    follower = "teacher" if name == "mean_teacher" else "average"
+    assert found.moved == {"net": {"net"}, "step": {"net", follower}}
+    assert found.milliseconds > 0
+
+
+@pytest.mark.parametrize("teacher", [SecondPass, Averaged, Ensemble])
+def test_the_gan_is_healthy_and_its_terms_go_where_they_should(teacher):
+    method = gan(graph_weight=0.5, teacher=teacher(), average_decay=0.9)
+    found = examine(method, streams(), t=5, steps=2)
+    assert found.faults == []
+    assert found.moved["d"] == {"discriminator"} and found.moved["g"] == {"generator"}
+    assert {"discriminator", "generator", "average"} <= found.moved["step"]
+    assert set(found.terms) == {"d/labeled", "d/unlabeled", "d/generated", "d/graph", "g/matching"}
+    assert found.gradients["d/graph"]["generator"] == (0, 0) and found.gradients["g/matching"]["generator"][0] > 0
+
+
+def test_a_healthy_method_is_healthy_in_bfloat16_too():
+    method, seen = made(next(iter(ALL))), []
+    method.net.register_forward_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    assert examine(method, prepared(method), t=5, steps=2, precision=Precision.bfloat16).faults == []
+    assert any(seen)  # not the initialisation from data, but the steps
+
+
+def test_a_weight_of_0_is_said_and_is_no_fault():
+    found = examine(gan(graph_weight=0.0, average_decay=0.9), streams(), t=5, steps=2)
+    assert found.off == ["d/graph"] and found.faults == []
+
+
+class SelfTaught(MeanTeacher):
+    """The teacher compared with itself, as in two suites that are much used."""
+
+    def passes(self, batch):
+        found = super().passes(batch)
+        return found._replace(consistency=(found.targets, found.targets.log()))
+
+
+class Detached(PiModel):
+    """A student whose logits are cut off from its weights."""
+
+    def passes(self, batch):
+        found = super().passes(batch)
+        return found._replace(consistency=(found.targets.detach(), found.consistency[1].detach()))
+
+
+def given(**options) -> dict:
+    net = made("pi").net
+    return {"net": net, "schedule": LinearTail(), "learning_rate": 1e-2, "ramp_epochs": 0, "scaled": False, "graph_weight": 0.5} | options
+
+
+@pytest.mark.parametrize("kind", [SelfTaught, Detached])
+def test_a_consistency_that_compares_what_cannot_learn_is_dead(kind):
+    assert health(kind(**given())).faults == ["net/consistency gives net no gradient: it is dead"]
+
+
+def test_a_ramp_that_never_rises_is_named_with_its_terms(monkeypatch):
+    monkeypatch.setattr("discriminative.objective.ramp_up", lambda *arguments: 0.0)
+    found = health(PiModel(**given()))
+    assert found.faults == [
+        f"{term} has weight {w} but is never there: its ramp does not rise" for term, w in (("net/consistency", "1"), ("net/graph", "0.5"))
+    ]
+
+
+def test_a_teacher_that_stays_the_student_is_named():
+    found = health(MeanTeacher(decay=0.0, **given()))
+    assert found.faults == ["teacher equals the student after several steps: it is the student, or its decay is 0"]
+
+
+def test_a_teacher_that_never_moves_is_named():
+    class Frozen(MeanTeacher):
+        def follow(self, t):
+            pass
+
+    assert health(Frozen(**given())).faults == ["a step leaves teacher as it is"]
+
+
+def test_a_term_that_is_not_finite_is_named():
+    method = made("pi")
+    method.divergence = lambda targets, logits: squash(logits)
+
+    def squash(logits):
+        return (logits * float("nan")).sum()
+
+    faults = health(method).faults
+    assert any("net/consistency is nan" in fault for fault in faults)
+
+
+def test_an_optimizer_that_holds_anothers_weights_is_caught():
+    method = gan(graph_weight=0.5, average_decay=0.9)
+    method.optimizers["d"].add_param_group({"params": list(method.generator.parameters())})
+
+    def both(batch, t):  # a term of D that reaches G
+        fake = method.generator(method.draw_z(10))
+        return {"d/labeled": method.discriminator(fake)[1].square().mean()}
+
+    method.discriminator_terms = both
+    assert "descending d/... changed generator, which it must not touch" in examine(method, streams(), t=5, steps=2).faults
+
+
+def test_an_optimizer_without_the_students_weights_is_caught():
+    method = made("pi")
+    stranger = copy.deepcopy(method.net)
+    method.optimizers = {"net": torch.optim.SGD(trainable(stranger), 0.1)}
+    method.terms = lambda batch, t: {"net/labeled": stranger(batch.unlabeled.x)[1].square().mean()}
+    faults = health(method).faults
+    assert "descending net/... does not change net" in faults and "net/labeled gives net no gradient: it is dead" in faults
+
+
+def test_a_small_batch_of_one_stream_is_given_labelled_images():
+    method = made("pi")
+    s = prepared(method, labels=3, batch_size=8)
+    assert examine(method, s, t=5, steps=2).faults == []
