@@ -30,7 +30,7 @@ GAN_GRAPH_GRID = {
     "graph_start_epochs,graph_ramp_epochs": ["0,75", "0,150", "50,50"],
     "margin": ["1.0", "3.0"],
     "teacher": [f"gan_sntg.graph.teachers.{name}" for name in ("SecondPass", "Averaged", "Ensemble")],
-    "pairing": [f"gan_sntg.graph.loss.{name}" for name in ("Halves", "AllPairs")],
+    "pairing": [f"gan_sntg.graph.{name}" for name in ("Halves", "AllPairs")],
 }
 
 
