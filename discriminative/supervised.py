@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from discriminative.objective import Objective, Stream
+from discriminative.objective import Objective
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import Examples, Pool
 from gan_sntg.errors import InputError
@@ -14,18 +14,18 @@ class Supervised(Objective):
     Without a graph, only labelled images are drawn from `stream: two`.
     """
 
-    def prepare(self, source: Dataset, pool: Pool) -> None:
+    def prepare(self, data: Dataset, pool: Pool) -> None:
         """Raises InputError where a consistency weight is set: its term would be 0, and its gradient too."""
-        super().prepare(source, pool)
+        super().prepare(data, pool)
         if self.consistency_weight:
             raise InputError(f"Supervised has no consistency term, but consistency_weight is {self.consistency_weight}; set it to 0")
 
     @property
     def views(self) -> tuple[str, ...]:
         """What of a batch it asks for."""
-        if self.stream is Stream.mixed:
+        if self.stream == "mixed":
             return ("unlabeled",)
-        return ("labeled", "unlabeled") if self.graph_weight else ("labeled",)
+        return ("labeled", "unlabeled") if self.sntg.weight else ("labeled",)
 
     def targets(self, view: Examples, logits: Tensor) -> Tensor:
         """softmax of the student's own logits, without gradient."""

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from discriminative.objective import Objective
-from gan_sntg.data.loader import Examples
-from gan_sntg.distributed.ranks import process_group
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.loader import Examples, Pool
+from gan_sntg.distributed import all_gather
 
 
 class TemporalEnsembling(Objective):
@@ -15,22 +16,27 @@ class TemporalEnsembling(Objective):
     of zeros would be class 0 in the graph; the weight of the first epoch is 0 anyhow.
     """
 
-    def __init__(self, num_examples: int, num_classes: int, alpha: float = 0.6, **kwargs):
-        """alpha: momentum an epoch."""
+    def __init__(self, alpha: float = 0.6, **kwargs):
+        """alpha: momentum per epoch."""
         super().__init__(**kwargs)
         self.alpha = alpha
-        self.register_buffer("ensemble", torch.zeros(num_examples, num_classes))
-        self.register_buffer("latest", torch.zeros(num_examples, num_classes))
-        self.register_buffer("seen", torch.zeros(num_examples, dtype=torch.bool))
-        self.register_buffer("epochs", torch.zeros(num_examples, dtype=torch.int64))
+
+    def prepare(self, data: Dataset, pool: Pool) -> None:
+        """Make room for a prediction of each image. Raises InputError as `Objective` does."""
+        super().prepare(data, pool)
+        like, n = next(self.net.parameters()), data.num_examples
+        self.register_buffer("ensemble", like.new_zeros(n, data.num_classes))
+        self.register_buffer("latest", like.new_zeros(n, data.num_classes))
+        self.register_buffer("seen", like.new_zeros(n, dtype=torch.bool))
+        self.register_buffer("epochs", like.new_zeros(n, dtype=torch.int64))
 
     @torch.no_grad()
     def targets(self, view: Examples, logits: Tensor) -> Tensor:
         """The de-biased ensemble of earlier epochs; while training, the present prediction is kept for `end_epoch`."""
         p, index = logits.softmax(1), view.index
         if self.training:
-            every = process_group().gathered(index)
-            self.latest[every], self.seen[every] = process_group().gathered(p), torch.ones_like(every, dtype=torch.bool)
+            every = all_gather(index)
+            self.latest[every], self.seen[every] = all_gather(p), torch.ones_like(every, dtype=torch.bool)
         epochs = self.epochs[index].unsqueeze(1)
         return torch.where(epochs > 0, self.ensemble[index] / (1 - self.alpha**epochs).clamp(min=1e-12), p)
 

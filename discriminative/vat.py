@@ -1,11 +1,11 @@
 """VAT and VAT + Ent: consistency with the worst perturbation nearby (Eq. 5; Miyato et al.)."""
 
-from enum import Enum
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from discriminative.objective import Objective, Pass, Stream
+from discriminative.objective import Objective, Pass
 from gan_sntg.data.loader import Batch, Examples
 from gan_sntg.distributed.ranks import process_group
 from gan_sntg.errors import InputError
@@ -15,12 +15,7 @@ from gan_sntg.networks.noise import drawing_from
 from gan_sntg.networks.precision import exactly
 from gan_sntg.training.meter import Terms
 
-
-class GraphPass(Enum):
-    """Whose features the graph shapes: the student's (`perturbed`), or the `clean` ones; the paper does not say (reference 1.6)."""
-
-    perturbed = "perturbed"
-    clean = "clean"
+GraphPass = Literal["perturbed", "clean"]  # whose features the graph shapes; the paper does not say (reference 1.6)
 
 
 class VAT(Objective):
@@ -40,7 +35,7 @@ class VAT(Objective):
         xi: float = 1e-2,
         power_iterations: int = 1,
         entropy_weight: float = 0.0,
-        graph_pass: GraphPass = GraphPass.perturbed,
+        graph_pass: GraphPass = "perturbed",
         refresh_batches: int = 100,
         **kwargs,
     ):
@@ -48,7 +43,7 @@ class VAT(Objective):
 
         The source's xi of 1e-6 is lost in the rounding of x + xi d in float32: its direction is half noise (reference 10, 14).
         """
-        super().__init__(stream=Stream.two, **kwargs)
+        super().__init__(stream="two", **kwargs)
         if not epsilon > 0:
             raise InputError(f"epsilon is {epsilon}; give the norm of the adversarial perturbation, above 0")
         if not 1e-4 <= xi <= 10:
@@ -64,8 +59,7 @@ class VAT(Objective):
 
     def check(self, batch_size: int, labeled_batch_size: int) -> None:
         """Raise InputError where the pairing cannot pair the unlabelled images alone."""
-        if self.graph_weight:
-            self.pairing(batch_size, torch.Generator())
+        self.sntg.check(batch_size)
 
     def terms(self, batch: Batch, t: int) -> Terms:
         """Alg. 1, and the entropy of the clean predictions, of constant weight."""
@@ -84,7 +78,7 @@ class VAT(Objective):
             targets = self.targets(view, clean)
             r = self.epsilon * self.direction(x, targets, noise)
             h_perturbed, perturbed = self.predict_with(noise, x + r)
-        h = h if self.graph_pass is GraphPass.clean else h_perturbed
+        h = h if self.graph_pass == "clean" else h_perturbed
         return Pass(view, h, targets, (logits, labeled.y), (targets, perturbed), clean)
 
     def targets(self, view: Examples, logits: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Ramps of weights, learning rates and Adam's betas: functions of the epoch t, counted from 0."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from math import exp
 
 Betas = tuple[float, float]
@@ -26,6 +27,20 @@ def ramp_down(t: float, epochs: float, tail_epochs: float) -> float:
 def linear_tail(t: float, epochs: float | None) -> float:
     """min(3 (1 - t / epochs), 1): constant for two thirds, then linear to 0 (reference 5); None: constant throughout."""
     return 1.0 if epochs is None else max(0.0, min(3 * (1 - t / epochs), 1.0))
+
+
+@dataclass
+class RampedWeight:
+    """w(t) = max_weight * (labels / images, if `scaled`) * ramp_up(t, ramp_epochs) of Alg. 1; no ramp where that is null."""
+
+    max_weight: float = 1.0
+    ramp_epochs: float | None = 80
+    scaled: bool = True
+
+    def at(self, t: float, share: float) -> float:
+        """w(t); share: labels / images of the pool."""
+        scale = share if self.scaled else 1.0
+        return self.max_weight * scale * (1.0 if self.ramp_epochs is None else ramp_up(t, self.ramp_epochs))
 
 
 class Schedule(ABC):

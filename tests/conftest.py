@@ -33,10 +33,11 @@ TINY = {
         "init_args": {
             "discriminator": {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [16, 12]}},
             "generator": {"class_path": "gan_sntg.networks.DenseGenerator", "init_args": {"latent": 8, "widths": [12, 12]}},
-            "graph_weight": 0.1,
-            "graph_ramp_epochs": 1,
             "teacher": {"class_path": "gan_sntg.graph.Averaged", "init_args": {"decay": 0.9}},
-            "pairing": {"class_path": "gan_sntg.graph.Halves"},
+            "sntg": {
+                "class_path": "gan_sntg.graph.SNTG",
+                "init_args": {"weight": 0.1, "ramp_epochs": 1, "pairing": {"class_path": "gan_sntg.graph.Halves"}},
+            },
         },
     },
     "threads": 1,

@@ -37,7 +37,7 @@ def test_it_builds_and_takes_a_step(config, options: tuple[Parser, Namespace]):
     assert all(value.isfinite() for value in terms.values())
     assert set(terms) == {term for term, weight in parts.method.weights().items() if weight}
     if config.stem != "supervised":
-        assert parts.method.graph_weight > 0
+        assert parts.method.sntg.weight > 0
 
 
 @EVERY

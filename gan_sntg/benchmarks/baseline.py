@@ -100,7 +100,7 @@ class NaiveStep:
         with plain_layers():
             if "g" in self.optimizers:
                 values = self.descend("d", self.discriminator_terms(batch, t))
-                return values | self.descend("g", self.generator_terms(batch))
+                return values | self.descend("g", self.generator_terms(batch, t))
             return self.descend("net", self.method.terms(batch, t))
 
     def descend(self, prefix: str, terms: Terms) -> dict[str, float]:
@@ -135,11 +135,10 @@ class NaiveStep:
             "d/unlabeled": real_loss(l_unlabeled),
             "d/generated": fake_loss(l_fake),
         }
-        if weight := method.graph_weight_at(t):
-            terms["d/graph"] = weight * method.graph_term([(batch.unlabeled, h, l_unlabeled)])
+        terms |= method.graph_term([(batch.unlabeled, h, l_unlabeled)], t)
         return terms
 
-    def generator_terms(self, batch: Batch) -> Terms:
+    def generator_terms(self, batch: Batch, t: int) -> Terms:
         """Feature matching with a graph for the real branch too."""
         h_real, _ = self.method.discriminate(batch.unlabeled_g.x)
         h_fake, _ = self.method.discriminate(self.method.generate(len(batch.unlabeled_g.x)))

@@ -166,10 +166,12 @@ class GraphBackward:
             return
         make = method.graph_term
 
-        def made(found) -> Tensor:
-            term, h = make(found), [h for _, h, _ in found] if isinstance(found, list) else [found.h]
+        def made(found, *t):
+            term, h = make(found, *t), [h for _, h, _ in found][:1] if isinstance(found, list) else [found.h]
+            values = list(term.values()) if isinstance(term, dict) else [term]
             with watch.part(self.part):
-                torch.autograd.grad(term, h, retain_graph=True)
+                for value in values:
+                    torch.autograd.grad(value, h, retain_graph=True)
             return term
 
         method.graph_term = made

@@ -69,7 +69,7 @@ class Way:
 
     def warm_up(self, seconds: float) -> None:
         """Take a few steps, and choose how many make a timing that long."""
-        for _ in range(3 if type(self.parts.method.descent) is EagerGradients else 6):  # recording takes three of them
+        for _ in range(3 if type(self.parts.method.gradients) is EagerGradients else 6):  # recording takes three of them
             began = moment(self.parts.device)
             self.step()
             took = moment(self.parts.device) - began
@@ -117,7 +117,7 @@ def make_ways(options: Namespace, file: str) -> Iterator[Way]:
     for precision, compiled, recorded in itertools.product(options.precision, options.compile, graphs):
         words = {"precision": precision.value, "compile": compiled, "cuda_graphs": recorded}
         parts = made(options, file, [word for name, value in words.items() for word in (f"--{name}", str(value).lower())])
-        name = f"{precision.value}{' compiled' * compiled}{' recorded' * (type(parts.method.descent) is not EagerGradients)}"
+        name = f"{precision.value}{' compiled' * compiled}{' recorded' * (type(parts.method.gradients) is not EagerGradients)}"
         yield Way(name, parts, epochs_of(file) - 1, precision)
     if options.plain:
         way = Way("plain layers", made(options, file, []), epochs_of(file) - 1, Precision.float32)

@@ -68,7 +68,7 @@ def fidelity_figures(found: Measurement) -> dict[str, dict]:
 
 def checked(options: Namespace, parts: RunObjects):
     """The generator that is to be scored. Raises InputError where there is none, or too little is to be drawn."""
-    generator = getattr(parts.method, "generator", None)
+    generator = parts.method.generator
     if generator is None:
         kind = type(parts.method).__name__
         raise InputError(f"{options.run} is a run of {kind}, which has no generator whose samples could be scored; leave --fidelity out")

@@ -59,7 +59,7 @@ def networks(parts: RunObjects, weights: str) -> tuple[Classifier, ImageGenerato
     source, method, normalization = parts.source, parts.method, parts.normalization
     net = method.classifiers[weights]
     classifier = Classifier(net, normalization, source.image_shape, source.test_x.dtype, class_names(source))
-    generator = getattr(method, "generator", None)
+    generator = method.generator
     if generator is None:
         return classifier, None
     fix_on_bank(generator)

@@ -150,7 +150,7 @@ def run(options: Namespace) -> None:
     kind = SAMPLE_WRITERS[options.kind]
     settle(options, kind)
     parts, _ = load(options.run, options.device, options.root, options.checkpoint)
-    if getattr(parts.method, "generator", None) is None:
+    if parts.method.generator is None:
         method = type(parts.method).__name__
         raise InputError(f"{options.run} is a run of {method}, which has no generator; give a run of FeatureMatchingGAN")
     out = target(options, kind)

@@ -16,7 +16,6 @@ from gan_sntg.data.splits import Split, load_split, read_split
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
 from gan_sntg.evaluation.samples import grid, png
-from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import read_run, source_of
 from gan_sntg.runs.folder import RunFolder
@@ -186,7 +185,7 @@ def read(path: Path, name: str, measured: list[Measurement], fidelity: Measureme
     finished = folder.read_result() if folder.finished else None
     return Run(
         name=name,
-        options=flat(identity(load_yaml(folder.config))),
+        options=flat(identity(folder.read_options())),
         place=flat((folder.sessions() or [{}])[-1]),
         split=read_split(folder.split),
         split_sha256=hashlib.sha256(folder.split.read_bytes()).hexdigest(),

@@ -44,6 +44,10 @@ class Pool:
         self.labeled, self.unlabeled = (y != UNLABELED).nonzero().squeeze(1).to(device), unlabeled.to(device)
         self.normalize = normalize
 
+    def __deepcopy__(self, memo) -> "Pool":
+        """A copy of a method shares the images, which never change."""
+        return self
+
     def view(self, index: Tensor, revealed: bool = False) -> Examples:
         """The examples at `index`; `revealed` shows hidden labels too, for telemetry only."""
         return Examples(self.normalize(self.x[index]), (self.truth if revealed else self.y)[index], index)

@@ -61,10 +61,10 @@ class ProcessGroup(SingleProcess):
     Gradients are those of the mean over ranks of what each descends: with slices of one size, a mean over examples is a mean over all.
     """
 
-    def __init__(self, pairs: Scope = Scope.all, statistics: Scope = Scope.all):
-        """pairs: whose examples are paired in the graph's loss; statistics: over whose examples batch norms take theirs."""
+    def __init__(self, statistics: Scope = Scope.all):
+        """statistics: over whose examples batch norms take theirs."""
         self.world, self.rank = dist.get_world_size(), dist.get_rank()
-        self.first, self.pairs, self.shares_statistics = self.rank == 0, pairs, statistics is Scope.all
+        self.first, self.shares_statistics = self.rank == 0, statistics is Scope.all
 
     def sliced(self, t: Tensor) -> Tensor:
         """See above."""
@@ -91,20 +91,6 @@ class ProcessGroup(SingleProcess):
         count = count.clone()
         reached(dist.all_reduce, count)
         return count
-
-    def paired(self, h: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
-        """Those here, or with `pairs: all` those of all ranks: each then computes the whole loss, and the gradient is that of it once."""
-        if self.pairs is Scope.rank:
-            return (h, *others)
-        return self.gathered(h), *(self.gathered(other.detach()) for other in others)
-
-    def unpaired(self, t: Tensor) -> Tensor:
-        """See above."""
-        return t if self.pairs is Scope.rank else self.sliced(t)
-
-    def paired_size(self, batch_size: int) -> int:
-        """See above."""
-        return batch_size // self.world if self.pairs is Scope.rank else batch_size
 
     def largest(self, numbers: list[int]) -> list[int]:
         """By way of the CPU: no device is waited for."""
@@ -166,7 +152,7 @@ def world_size() -> int:
 
 
 @contextmanager
-def started(pairs: Scope, statistics: Scope) -> Iterator[SingleProcess]:
+def started(statistics: Scope) -> Iterator[SingleProcess]:
     """Within it, this process is one of those that torchrun started, or `ALONE`.
 
     What all ranks raise alike is raised by the first; the others end by ElsewhereError.
@@ -176,7 +162,7 @@ def started(pairs: Scope, statistics: Scope) -> Iterator[SingleProcess]:
         return
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=PATIENCE)
-    team = ProcessGroup(pairs, statistics)
+    team = ProcessGroup(statistics)
     try:
         yield team
     except (NonFiniteError, UnhealthyError, StoppedError) as error:

@@ -48,18 +48,6 @@ class SingleProcess:
         """A number of examples, summed over the ranks; no gradient."""
         return count
 
-    def paired(self, h: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
-        """The examples among which pairs are chosen, h [n, D] with its gradient, others [n, ...] without."""
-        return (h, *others)
-
-    def unpaired(self, t: Tensor) -> Tensor:
-        """This rank's rows of one row for each of the examples that `paired` gives."""
-        return t
-
-    def paired_size(self, batch_size: int) -> int:
-        """How many examples `paired` gives, of a batch of all ranks."""
-        return batch_size
-
     def largest(self, numbers: list[int]) -> list[int]:
         """Each number's largest value over the ranks."""
         return numbers

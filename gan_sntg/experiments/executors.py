@@ -13,7 +13,6 @@ from typing import NamedTuple, Protocol
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Cell
-from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.stopping import LATER
 
@@ -208,7 +207,7 @@ def progress(cell: Cell) -> tuple[float, float | None]:
         if folder.finished:
             return 1.0, folder.read_result()["seconds"]
         rows = folder.rows()
-        return (rows[-1]["epoch"] / load_yaml(folder.config)["epochs"], rows[-1]["seconds"]) if rows else (0.0, None)
+        return (rows[-1]["epoch"] / folder.read_options()["epochs"], rows[-1]["seconds"]) if rows else (0.0, None)
     except (InputError, KeyError, TypeError, ZeroDivisionError):
         return 0.0, None
 

@@ -121,7 +121,7 @@ def finished(run: str) -> RunFolder:
 
 def title(method: Method) -> str:
     """What a figure calls a method: its name as in the paper, and the weight of SNTG where it has any."""
-    name, weight = type(method).__name__, getattr(method, "graph_weight", 0)
+    name, weight = type(method).__name__, method.sntg.weight if hasattr(method, "sntg") else 0
     return PAPER_NAMES.get(name, name) + (f" + SNTG ({weight:g})" if weight else "")
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError, first_line
 from gan_sntg.files.import_paths import OURS, check_tree, class_at
+from gan_sntg.files.old_names import modern
 from gan_sntg.networks.dense_gan import Generator
 
 FORMAT = 1
@@ -26,7 +27,7 @@ def read_card(folder: Path) -> dict:
     """The card of an exported run. Raises InputError where it is missing, damaged, of another format, or names what it must not."""
     path = folder / CARD
     try:
-        card = json.loads(path.read_bytes())
+        card = modern(json.loads(path.read_bytes()))
         found = card["format"]
     except Exception as error:  # parsers fail in many ways on what is no text, no JSON or no object
         raise InputError(f"{path} is not a readable card ({first_line(error)}); name a folder that `gan-sntg export` wrote") from error

@@ -13,7 +13,6 @@ from gan_sntg.evaluation.fidelity_records import as_entry, measurements
 from gan_sntg.evaluation.samples import BANK_SIZE
 from gan_sntg.export.card import FORMAT
 from gan_sntg.files.hashes import tensor_sha256
-from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.runs.build import RunObjects
 from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
 from gan_sntg.runs.loading import class_names
@@ -23,7 +22,7 @@ from gan_sntg.training.loop import Progress
 
 def described(folder: RunFolder, config: Namespace, parts: RunObjects, progress: Progress, weights: str) -> dict:
     """The card of an export of these weights, without the hashes of its files."""
-    generator = getattr(parts.method, "generator", None)
+    generator = parts.method.generator
     return {
         "format": FORMAT,
         "packages": {name: installed(name) for name in (*PACKAGES, "safetensors")},
@@ -42,7 +41,7 @@ def architecture(config: Namespace, parts: RunObjects) -> dict:
     """Class and arguments of the networks and the normalization: the configuration's, with what it has from the data filled in."""
     arguments, method = config.method.init_args, parts.method
     net = next(name for name in ("discriminator", "net") if name in arguments)
-    generator = getattr(method, "generator", None)
+    generator = method.generator
     return {
         "net": constructed(arguments[net], method.classifiers["last"], parts.source),
         "generator": None if generator is None else constructed(arguments.generator, generator, parts.source),
@@ -86,7 +85,7 @@ def generator_of(folder: RunFolder, latent: int, source: Dataset, progress: Prog
 
 def provenance(folder: RunFolder, config: Namespace, parts: RunObjects, progress: Progress) -> dict:
     """Data, labels, seeds, configuration, length, code and packages of the run."""
-    same = identity(load_yaml(folder.config))
+    same = identity(folder.read_options())
     session = (folder.sessions() or [{}])[-1]
     return {
         "finished": folder.finished,

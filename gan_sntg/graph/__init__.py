@@ -14,10 +14,12 @@ from gan_sntg.graph.loss import (
     teacher_classes,
 )
 from gan_sntg.graph.pairs import AllPairs, Halves, Pairing, Pairs, Sampled, all_pairs, halves, sampled
+from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass, Teacher
 from gan_sntg.graph.telemetry import graph_telemetry
 
 __all__ = [
+    "SNTG",
     "Adjacency",
     "AllPairs",
     "Averaged",

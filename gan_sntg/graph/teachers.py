@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_sntg.data.loader import Examples
-from gan_sntg.distributed.ranks import process_group
+from gan_sntg.distributed import all_gather
 from gan_sntg.networks.compile import EagerForward
 from gan_sntg.networks.ema import Average
 
@@ -17,7 +17,7 @@ class Teacher(nn.Module, ABC):
     execution: EagerForward = EagerForward()  # how a network passes over a batch in training
 
     def start(self, net: nn.Module, num_examples: int, num_classes: int) -> None:
-        """Called once, while the method is built, with D's shape and N and K: the place to make buffers."""
+        """Make buffers: called once before training, with D on its device, N training images and K classes."""
 
     @abstractmethod
     def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
@@ -94,8 +94,9 @@ class Ensemble(Teacher):
 
     def start(self, net: nn.Module, num_examples: int, num_classes: int) -> None:
         """Make F~ [N, K] and the number of visits [N]."""
-        self.register_buffer("ensemble", torch.zeros(num_examples, num_classes))
-        self.register_buffer("visits", torch.zeros(num_examples, dtype=torch.int64))
+        like = next(net.parameters())
+        self.register_buffer("ensemble", like.new_zeros(num_examples, num_classes))
+        self.register_buffer("visits", like.new_zeros(num_examples, dtype=torch.int64))
 
     @torch.no_grad()
     def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
@@ -104,7 +105,7 @@ class Ensemble(Teacher):
         visits = self.visits[index].unsqueeze(1)
         before = self.ensemble[index] / (1 - self.alpha**visits).clamp(min=1e-12)
         if net.training:
-            index, seen = process_group().gathered(index), process_group().gathered(p)
+            index, seen = all_gather(index), all_gather(p)
             self.ensemble[index] = self.alpha * self.ensemble[index] + (1 - self.alpha) * seen
             self.visits[index] += 1
         return torch.where(visits > 0, before, p)

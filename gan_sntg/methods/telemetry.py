@@ -1,6 +1,6 @@
 """Telemetry of a GAN: D's accuracy, the matching gap, the graph, and the generator's health."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -8,11 +8,8 @@ from torch import Generator as Random
 from torch import Tensor
 
 from gan_sntg.data.loader import Examples
-from gan_sntg.graph.loss import Distance
-from gan_sntg.graph.pairs import all_pairs
+from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Teacher
-from gan_sntg.graph.telemetry import graph_telemetry
-from gan_sntg.losses import Matching
 from gan_sntg.networks.batch_norm import frozen_statistics
 from gan_sntg.networks.dense_gan import Discriminator, Generator
 from gan_sntg.networks.noise import drawing_from
@@ -138,9 +135,8 @@ def gan_telemetry(
     generator: Generator,
     teacher: Teacher,
     view: Examples,
-    matching: Matching,
-    distance: Distance,
-    margin: float,
+    sntg: SNTG,
+    matching: Callable[[Tensor, Tensor], Tensor],
 ) -> dict[str, Tensor]:
     """D's accuracy on the B real images of `view` and on B of G, the matching gap, G's health, and the graph of the teacher.
 
@@ -157,5 +153,5 @@ def gan_telemetry(
         "gan/generated_accuracy": (torch.logsumexp(logits_fake, 1) < 0).float().mean(),
         "gan/matching_gap": matching(h, h_fake),
         **health_telemetry(h_fake, h, logits_fake),
-        **graph_telemetry(h, targets, view.y, all_pairs(len(h), h.device), distance, margin),
+        **sntg.telemetry(h, targets, view.y),
     }

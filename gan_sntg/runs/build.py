@@ -71,11 +71,11 @@ def build(parser: Parser, options: Namespace, team: SingleProcess = SINGLE_PROCE
         use(CompiledForward(), method)
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
-        if options.cuda_graphs and method.recordable and team.world == 1:
-            method.descent = CudaGraphGradients()
+        if options.cuda_graphs and getattr(method, "recordable", False) and team.world == 1:
+            method.gradients = CudaGraphGradients()
     method.prepare(source, pool)
     method.seed(options.seed, device)
-    method.check(*map(team.paired_size, sizes))
+    method.check(*sizes)
     return RunObjects(source, split, streams, objects.normalization, method, device)
 
 
@@ -83,7 +83,7 @@ def fit_normalization(normalization: Normalization, x: Tensor, method: Method) -
     """Fit on the pool's examples x [U, ...], if they are of its kind; where the method has a generator, make sure that it can be undone."""
     normalization.check(x)
     normalization.fit(x)
-    if getattr(method, "generator", None) is not None:
+    if method.generator is not None:
         normalization.images(normalization(x[:2]))
 
 
@@ -109,9 +109,10 @@ def choose_split(options: Namespace, source: Dataset) -> Split:
 
 def read_run(folder: Path) -> tuple[Parser, Namespace]:
     """The options that a run folder was trained with. Raises InputError where it is no run folder."""
-    RunFolder(folder).check_made()
+    run = RunFolder(folder)
+    run.check_made()
     parser = config_parser()
-    return parser, parser.parse_args(["--config", str(RunFolder(folder).config)])
+    return parser, parser.parse_tree(run.read_options(), run.config)
 
 
 def source_of(options: Namespace) -> Dataset:

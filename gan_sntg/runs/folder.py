@@ -17,6 +17,8 @@ from torch.utils.tensorboard import SummaryWriter
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.files.json_files import is_number, parsed, read_json
+from gan_sntg.files.old_names import modern
+from gan_sntg.files.yaml_files import load_yaml
 
 MARKUP = '<>"'
 
@@ -178,6 +180,10 @@ class RunFolder:
         """An image uint8 [C, H, W] for TensorBoard's image tab."""
         self.writer.add_image(name, image, step)
 
+    def read_options(self) -> dict:
+        """The options in config.yaml, by today's names. Raises InputError where the file is damaged."""
+        return modern(load_yaml(self.config))
+
     def read_result(self) -> dict:
         """The result of a finished run. Raises InputError where the file is damaged."""
         try:
@@ -185,7 +191,7 @@ class RunFolder:
             check_result(result)
         except (OSError, ValueError) as error:
             raise InputError(f"{self.result} cannot be read ({error}); delete it and run the same command to write it again") from error
-        return result
+        return modern(result)
 
     def finish(self, result: dict) -> None:
         """Write result.json: its presence says that the run is finished."""

@@ -32,7 +32,7 @@ NEVER_NULL = (
     "device",
 )
 MOST_THREADS = 1024
-LINKED = ("image_shape", "num_classes", "num_examples")  # arguments that the data give
+LINKED = ("image_shape", "num_classes")  # arguments that the data give
 
 
 def check_given(options: Namespace) -> None:
@@ -118,7 +118,6 @@ def config_parser() -> Parser:
     parser.add_argument("--precision", type=Precision, default=Precision.float32, help="of products in training; bfloat16 is faster")
     parser.add_argument("--compile", type=bool, default=False, help="compile the networks while training; pays on small ones")
     parser.add_argument("--cuda_graphs", type=bool, default=True, help="on a GPU, record a step and replay it: the same numbers, sooner")
-    parser.add_argument("--pair_scope", type=Scope, default=Scope.all, help="by torchrun: pairs of the graph within each rank or of all")
     parser.add_argument("--batch_statistics", type=Scope, default=Scope.all, help="by torchrun: batch norms within each rank or over all")
     parser.add_argument("--threads", type=int | None, default=None, help="CPU threads; part of the run, for sums depend on it")
     parser.add_argument("--split", type=str | None, default=None, help="manifest (split.json) to use instead of choosing labels")
@@ -134,8 +133,6 @@ def config_parser() -> Parser:
     for net in NETWORK_ARGUMENTS:
         for name in ("image_shape", "num_classes"):
             parser.link_arguments("data", f"method.init_args.{net}.init_args.{name}", lambda d, n=name: getattr(d, n), "instantiate")
-    for name in ("num_examples", "num_classes"):
-        parser.link_arguments("data", f"method.init_args.{name}", lambda d, n=name: getattr(d, n), "instantiate")
     return parser
 
 

@@ -8,10 +8,12 @@ import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import yaml
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
 from gan_sntg.errors import InputError
 from gan_sntg.files.import_paths import ALLOWED, PLAIN_KEYS, REFUSED, check_tree
+from gan_sntg.files.old_names import modern
 from gan_sntg.files.yaml_files import load_yaml
 
 OBJECTS = ("data", "normalization", "method")  # the options that name classes
@@ -45,6 +47,12 @@ class Parser(ArgumentParser):
         check_arguments(args)
         return super().parse_args(args, *rest, **named)
 
+    def parse_tree(self, tree: dict, file: Path) -> Namespace:
+        """The options of a tree that was read from a file, checked as `parse_args` checks files."""
+        self.origin = origin([str(file)])
+        check_options(tree, file)
+        return self.parse_object(tree)
+
     def instantiate(self, options: Namespace, *rest, **named) -> Namespace:
         """As jsonargparse's; what a constructor raises becomes an InputError that says where."""
         where = origin(map(str, options.get("config") or []))  # jsonargparse takes it out
@@ -76,9 +84,17 @@ def shortened(message: str, options: list[str]) -> list[str]:
     message = re.sub(r"Importing '(\S+)' is not allowed, denied by .*", rf"\1 {REFUSED}", message)
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     keys = ".".join(found for line in lines for found in re.findall(r'^Parser key "(.+)":$', line))
-    problem = " ".join(line for line in lines if not re.match(r'Parser key "|Problem with given class_path|tip:|nearest:', line))[:300]
+    problem = " ".join(line for line in lines if not re.match(r'Parser key "|Problem with given class_path|tip:|nearest:', line))
+    problem = without_unions(problem)[:300]
     hints = [line for line in lines if line.startswith("nearest:")] or nearest(message, problem, options)
     return [(f"{keys}: " if keys else "") + problem, *hints]
+
+
+def without_unions(problem: str) -> str:
+    """What is wrong with the value of an argument that may be null, in place of what is wrong with it as each of both."""
+    problem = re.sub(r"Does not validate against any of the Union subtypes Subtypes: \[[^]]*\] Errors: - ", "", problem)
+    problem = re.sub(r" - Expected a <class 'NoneType'> Given value type: .*?Given value: (?=NestedArg)NestedArg\(.*", "", problem)
+    return re.sub(r" - Expected a <class 'NoneType'> Given value type: .*? Given value: (\S+).*", r". Got value: \1", problem)
 
 
 def nearest(message: str, problem: str, options: list[str]) -> list[str]:
@@ -121,14 +137,22 @@ def check_arguments(args: list[str]) -> None:
     """Raise InputError if an argument, or a YAML file behind --config, names something to import outside ALLOWED."""
     for word, key, name, value in words_of(args):
         if is_config(name):
-            tree = load_yaml(Path(value))
-            if tree.get("config"):
-                raise InputError(f"{value} names a further config file; put all options into one file")
-            for part in tree:  # a key may itself be dotted, as method.teacher
-                if str(part).split(".")[0] in OBJECTS:
-                    check_tree(tree[part], f"{value}: {part}", str(part).rpartition(".")[2])
+            check_options(load_yaml(Path(value)), value)
         elif name and any(part.startswith(name.split(".")[0]) for part in OBJECTS):
             check_tree({name.rpartition(".")[2]: value}, key)
         else:
             attached = word.partition("=")[2]
             check_tree(attached or word, key if attached else "the command line", PLAIN_KEYS[0])  # for the YAML in it alone
+
+
+def check_options(tree: dict, file: Path | str) -> None:
+    """Raise InputError if the options of a file name something to import outside ALLOWED, or names of an earlier version."""
+    if tree.get("config"):
+        raise InputError(f"{file} names a further config file; put all options into one file")
+    for part in tree:  # a key may itself be dotted, as method.teacher
+        if str(part).split(".")[0] in OBJECTS:
+            check_tree(tree[part], f"{file}: {part}", str(part).rpartition(".")[2])
+    if modern(tree) != tree:
+        old, new = (yaml.safe_dump(one, sort_keys=False).splitlines() for one in (tree, modern(tree)))
+        changed = next((f"{a.strip()!r} is {b.strip()!r} now" for a, b in zip(old, new, strict=False) if a != b), "an option is gone")
+        raise InputError(f"{file} is of an earlier version: {changed}; see gan_sntg/files/old_names.py, or start from a file of configs/")

@@ -110,7 +110,7 @@ def seeds_parser() -> Parser:
 
 def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
     """Train to the end what the options stand for: each run's folder and result, on the first rank alone."""
-    with started(options.pair_scope, options.batch_statistics) as team:
+    with started(options.batch_statistics) as team:
         with team.agreed():
             runs = [prepared(own) for own in spread(options)]
             check_shared(team, options, len(runs))

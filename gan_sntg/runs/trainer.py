@@ -21,7 +21,6 @@ from gan_sntg.errors import InputError, NonFiniteError, UnhealthyError
 from gan_sntg.evaluation.classification import error_rate
 from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
 from gan_sntg.files.atomic import write_atomically
-from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.compile import EagerForward, use
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import RunObjects, build
@@ -75,7 +74,7 @@ def concerns(telemetry: dict[str, float]) -> dict[str, str]:
     inside = telemetry.get("graph/negatives_inside_margin", 1.0)
     if telemetry.get("weight/graph") and inside < FEW_NEGATIVES:
         found["margin"] = (
-            f"{inside:.1%} of the negative pairs are inside the margin, so the graph hardly pushes apart. Try a larger --method.margin"
+            f"{inside:.1%} of the negative pairs are inside the margin, so the graph hardly pushes apart. Try a larger --method.sntg.margin"
         )
     if telemetry.get("gan/collapsed"):
         names = "diversity", "copies", "nearest_share", "effective_rank", "effective_rank_real"
@@ -313,7 +312,7 @@ class Trainer:
 
     def draw_grid(self) -> None:
         """The generator's grid at the fixed z bank, as PNG and in TensorBoard; nothing for methods without a generator."""
-        generator = getattr(self.parts.method, "generator", None)
+        generator = self.parts.method.generator
         if generator is None:
             return
         picture = grid(draw(generator, z_bank(generator.latent, GRID_SIZE, self.parts.device), self.parts.normalization))
@@ -334,5 +333,5 @@ class Trainer:
             "steps": self.progress.step,
             "rolled_back_from_step": None if self.progress.rolled_back < 0 else self.progress.rolled_back,
             "split_sha256": hashlib.sha256(self.parts.split.text().encode()).hexdigest(),
-            "config": identity(load_yaml(self.folder.config)),
+            "config": identity(self.folder.read_options()),
         }

@@ -3,6 +3,6 @@
 from gan_sntg.training.loop import Progress, fit
 from gan_sntg.training.meter import Meter, Terms
 from gan_sntg.training.method import Method
-from gan_sntg.training.optim import Adam, AdamInside
+from gan_sntg.training.optim import AdamInside
 
-__all__ = ["Adam", "AdamInside", "Meter", "Method", "Progress", "Terms", "fit"]
+__all__ = ["AdamInside", "Meter", "Method", "Progress", "Terms", "fit"]

@@ -25,10 +25,20 @@ def gradients(params: list[Tensor], terms: Terms) -> Tensor:
 class EagerGradients:
     """`gradients` of what a function makes of a batch."""
 
-    def __call__(self, method, params: list[Tensor], function: Callable[..., Terms], batch: Batch, *shared) -> Terms:
-        """Set the gradients of `params` down the sum of function(batch, *shared); returns its terms, detached."""
-        terms = function(batch, *shared)
+    def __call__(self, method, name: str, params: list[Tensor], function: Callable[..., Terms], batch: Batch, t: int) -> Terms:
+        """Set the gradients of `params` down the sum of function(batch, t); returns its terms, detached."""
+        terms = function(batch, t)
         return named(terms, gradients(params, terms))
+
+
+class Recordable:
+    """A method whose steps can be recorded as CUDA graphs: its terms read nothing on the host and rewind no generator."""
+
+    recordable = True
+
+    def graph_key(self, name: str, t: int) -> tuple:
+        """What the terms of the optimizer `name` depend on in epoch t besides the batch, parameters, buffers and draws."""
+        return (t,)
 
 
 def named(names, values: Tensor) -> Terms:
@@ -39,17 +49,17 @@ def named(names, values: Tensor) -> Terms:
 @contextmanager
 def directly(method) -> Iterator[None]:
     """Within it, the method finds its gradients as they are written: what watches Python sees each step."""
-    before, method.descent = method.descent, EagerGradients()
+    before, method.gradients = method.gradients, EagerGradients()
     try:
         yield
     finally:
-        method.descent = before
+        method.gradients = before
 
 
 class CudaGraphGradients(EagerGradients):
     """The same numbers without Python, or a launch a kernel: forward and backward are one CUDA graph, that draws as the method would.
 
-    A graph is of one function, form of batch and `method.in_force(*shared)`, and is recorded anew where one of these, or the place of a
+    A graph is of one function, form of batch and `method.graph_key(name, t)`, and is recorded anew where one of these, or the place of a
     parameter or buffer in memory, is another. Terms must read nothing on the host. Where recording fails, one line on stderr says why,
     and gradients are found as written from then on.
     """
@@ -65,23 +75,23 @@ class CudaGraphGradients(EagerGradients):
         """A copy of a method records for itself."""
         return CudaGraphGradients()
 
-    def __call__(self, method, params: list[Tensor], function: Callable[..., Terms], batch: Batch, *shared) -> Terms:
+    def __call__(self, method, name: str, params: list[Tensor], function: Callable[..., Terms], batch: Batch, t: int) -> Terms:
         """As `EagerGradients`; `method` says what its terms depend on and draw from."""
         if self.failed:
-            return super().__call__(method, params, function, batch, *shared)
+            return super().__call__(method, name, params, function, batch, t)
         if self.inputs is None or self.inputs.form != form(batch):
             self.inputs = Inputs(batch)
             self.recordings.clear()
-        key = method.in_force(*shared), tuple(t.data_ptr() for t in (*method.parameters(), *method.buffers()))
+        key = method.graph_key(name, t), tuple(t.data_ptr() for t in (*method.parameters(), *method.buffers()))
         recording = self.recordings.get(function)
         if recording is None or recording.key != key:
             recording = self.recordings[function] = Recording(key)
         if recording.steps < WARM_UP:
             recording.steps += 1
-            return self.beside(lambda: super(CudaGraphGradients, self).__call__(method, params, function, batch, *shared))
+            return self.beside(lambda: super(CudaGraphGradients, self).__call__(method, name, params, function, batch, t))
         self.inputs.take(batch)
-        if recording.graph is None and not self.record(recording, method, params, lambda: function(self.inputs.batch, *shared)):
-            return super().__call__(method, params, function, batch, *shared)
+        if recording.graph is None and not self.record(recording, method, params, lambda: function(self.inputs.batch, t)):
+            return super().__call__(method, name, params, function, batch, t)
         return recording.replay(params)
 
     def beside(self, call: Callable[[], Terms]) -> Terms:
@@ -96,7 +106,7 @@ class CudaGraphGradients(EagerGradients):
 
     def record(self, recording: "Recording", method, params: list[Tensor], terms: Callable[[], Terms]) -> bool:
         """Whether it could be."""
-        before = [{purpose: g.get_state() for purpose, g in generators.items()} for generators in method.draws]
+        before = [{purpose: g.get_state() for purpose, g in generators.items()} for generators in generator_sets(method)]
         try:
             recording.record(method, params, terms, self.stream)
         except RuntimeError as error:
@@ -104,12 +114,17 @@ class CudaGraphGradients(EagerGradients):
             self.recordings.clear()
             cause = error.__context__ or error  # ending a recording that failed raises once more
             print(f"a step was not recorded, and CUDA graphs are not used: {' '.join(str(cause).split())[:200]}", file=sys.stderr)
-            for generators, states in zip(method.draws, before, strict=True):
+            for generators, states in zip(generator_sets(method), before, strict=True):
                 for purpose, state in states.items():  # those that were registered with the failed graph are of no use
                     generators[purpose] = torch.Generator(generators[purpose].device)
                     generators[purpose].set_state(state)
             return False
         return True
+
+
+def generator_sets(method) -> list[dict[str, torch.Generator]]:
+    """The generators that its terms draw from: its own, or those of each run where it stands for several."""
+    return getattr(method, "generator_sets", None) or [method.generators]
 
 
 class Recording:
@@ -122,7 +137,7 @@ class Recording:
     def record(self, method, params: list[Tensor], terms: Callable[[], Terms], stream: torch.cuda.Stream) -> None:
         """Nothing is computed while recording. Raises RuntimeError where a step does what cannot be recorded."""
         graph = torch.cuda.CUDAGraph()
-        for generators in method.draws:
+        for generators in generator_sets(method):
             for generator in generators.values():
                 graph.register_generator_state(generator)
         with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):

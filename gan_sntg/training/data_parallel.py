@@ -51,10 +51,10 @@ class DistributedGradients(EagerGradients):
         """team: of which this process is one."""
         self.team = team
 
-    def __call__(self, method, params: list[Tensor], function: Callable[..., Terms], batch: Batch, *shared) -> Terms:
+    def __call__(self, method, name: str, params: list[Tensor], function: Callable[..., Terms], batch: Batch, t: int) -> Terms:
         """As `Direct`; batch: this rank's rows."""
         with stepping(self.team):
-            terms = function(batch, *shared)
+            terms = function(batch, t)
             values = gradients(params, terms)
         self.team.average([values, *(p.grad for p in params if p.grad is not None), *running_statistics(method)])
         return named(terms, values)
@@ -77,7 +77,7 @@ def join(team: SingleProcess, method: Method, streams: Loader) -> None:
         return
     with torch.no_grad():
         team.spread([*method.parameters(), *method.buffers()])
-    method.descent, streams.ranks = DistributedGradients(team), team
+    method.gradients, streams.ranks = DistributedGradients(team), team
 
 
 def check_equal(team: SingleProcess, method: Method, streams: Loader) -> None:

@@ -16,77 +16,84 @@ from gan_sntg.training.meter import Terms
 
 
 class Method(nn.Module, ABC):
-    """All that the engine asks of a method. Its `state_dict`, the optimizers' and the generators' are its whole state."""
+    """A training method. Its `state_dict`, the optimizers' and the generators' are its whole state.
+
+    A method makes `optimizers` and says `classifiers`, `losses`, `weights` and `step`; all else has a default. `generator` is the
+    network that makes images from z, if it has one.
+    """
 
     optimizers: dict[str, Optimizer]
-    purposes: tuple[str, ...] = ("noise",)
-    views: tuple[str, ...] = Batch._fields  # what of a batch it asks for
+    purposes: tuple[str, ...] = ("noise",)  # each gets a random generator of its own, in `generators`
+    views: tuple[str, ...] = Batch._fields  # the fields of a batch that it asks for
     start_size: int = 500  # images in the batch that `start` is given
-    execution: EagerForward = EagerForward()  # how its networks pass over a batch in training
-    descent: EagerGradients = EagerGradients()  # how it finds gradients in training
-    recordable = True  # whether its terms can be recorded as a CUDA graph: they rewind no generator
-    draws: list[dict[str, torch.Generator]]  # what its terms draw from: its generators, or those of each run where it stands for several
     settings: dict[str, float] = {}  # what schedules gave the last step, for telemetry; never changed in place
+    execution: EagerForward = EagerForward()  # how its networks pass over a batch in training
+    gradients: EagerGradients = EagerGradients()  # how `descend` finds them; the run's to choose, not the method's
 
-    def seed(self, seed: int, device: torch.device | str) -> None:
-        """Make one generator a purpose on the device."""
-        self.generators = {p: purpose_generator(seed, p, device) for p in self.purposes}
-        self.draws = [self.generators]
-
-    def descend(self, name: str, terms: Callable[..., Terms], batch: Batch, *shared) -> Terms:
-        """One step of the optimizer `name` down the sum of terms(batch, *shared). Returns the terms, detached.
-
-        Gradients reach only the optimizer's own parameters.
-        """
-        optimizer = self.optimizers[name]
-        found = self.descent(self, parameters(optimizer), terms, batch, *shared)
-        optimizer.step()
-        return found
-
-    def in_force(self, t: int | None = None) -> tuple:
-        """What the terms depend on besides the batch, parameters, buffers and draws: all there is to epoch t, unless a method says less."""
-        return (t,)
+    def __init__(self):
+        """Without a generator of images."""
+        super().__init__()
+        self.generator: nn.Module | None = None
 
     @property
+    def networks(self) -> dict[str, nn.Module]:
+        """Its parts that have parameters, by name: students, teachers and averages."""
+        return {name: part for name, part in self.named_children() if any(True for _ in part.parameters())}
+
+    @property
+    @abstractmethod
     def classifiers(self) -> dict[str, nn.Module]:
         """The networks to evaluate: {"last": ..., "averaged": ...}."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def losses(self) -> dict[str, tuple[nn.Module, Callable[[Batch, int], Terms]]]:
         """By prefix of its terms: the one network that they must move, and the terms of a batch in epoch t, not yet descended."""
-        raise NotImplementedError
 
+    @abstractmethod
     def weights(self) -> dict[str, float]:
         """Every term that the method knows, with the weight that its configuration gives it at the end of all ramps."""
-        raise NotImplementedError
-
-    def prepare(self, source: Dataset, pool: Pool) -> None:
-        """Once, after building: what the method takes from the data as a whole. Raises InputError where it does not fit them."""
-
-    def check(self, batch_size: int, labeled_batch_size: int) -> None:
-        """Raise InputError where the method cannot work on batches of these sizes."""
-
-    def start(self, batch: Batch) -> None:
-        """Once, before the first step: data-dependent initialisation."""
 
     @abstractmethod
     def step(self, batch: Batch, t: int) -> Terms:
         """One update of everything in epoch t; the weighted terms "prefix/name" whose sum per prefix was descended, detached."""
 
+    def prepare(self, data: Dataset, pool: Pool) -> None:
+        """Take from the data what depends on them as a whole, once, on their device. Raises InputError where they do not fit."""
+
+    def check(self, batch_size: int, labeled_batch_size: int) -> None:
+        """Raise InputError where the method cannot work on batches of these sizes."""
+
+    def start(self, batch: Batch) -> None:
+        """Initialise what depends on data, once, before the first step."""
+
     def end_epoch(self) -> None:
-        """After the last step of an epoch."""
+        """Update what changes after the last step of an epoch."""
 
     def before_evaluation(self) -> None:
-        """Before the classifiers are evaluated."""
+        """Make the classifiers ready for evaluation."""
 
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
         """What is watched but not minimised, on a batch whose labels are all revealed. Must leave the run as it was."""
         return {}
 
+    def seed(self, seed: int, device: torch.device | str) -> None:
+        """Make one random generator per purpose on the device."""
+        self.generators = {p: purpose_generator(seed, p, device) for p in self.purposes}
+
+    def descend(self, name: str, terms: Callable[..., Terms], batch: Batch, t: int) -> Terms:
+        """One step of the optimizer `name` down the sum of terms(batch, t). Returns the terms, detached.
+
+        Gradients reach only the optimizer's own parameters.
+        """
+        optimizer = self.optimizers[name]
+        found = self.gradients(self, name, parameters(optimizer), terms, batch, t)
+        optimizer.step()
+        return found
+
 
 def parameters(optimizer: Optimizer) -> list[Tensor]:
-    """All that it updates."""
+    """All parameters that it updates."""
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 

@@ -116,9 +116,9 @@ def stacked(methods: list[Method], names: tuple[str, ...]) -> Method:
         tensor.data = torch.stack([state[name] for state in states])
     for name, optimizer in method.optimizers.items():
         optimizer.load_state_dict(joined([m.optimizers[name].state_dict() for m in methods]))
-    method.draws = [m.generators for m in methods]
+    method.generator_sets = [m.generators for m in methods]
     for name in names:
-        setattr(method, name, of_each(Function(method, name), method.draws))
+        setattr(method, name, of_each(Function(method, name), method.generator_sets))
     return method
 
 

@@ -1,9 +1,8 @@
 """Optimizers: Adam with epsilon inside or outside the root, and safe loading of their state."""
 
 import math
-from enum import Enum, member
-from functools import partial
 from types import UnionType
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -60,15 +59,14 @@ def set_learning_rate(optimizer: Optimizer, lr: float, betas: tuple[float, float
             group["betas"] = betas
 
 
-class Adam(Enum):
-    """Where Adam's epsilon stands: `outside` the root (1e-8, torch's own, as Kingma and Ba have it) or `inside` (`AdamInside`)."""
+AdamEpsilon = Literal["outside_sqrt", "inside_sqrt"]  # torch's own, as Kingma and Ba have it, or `AdamInside`
 
-    outside = member(partial(torch.optim.Adam, fused=True))
-    inside = member(AdamInside)
 
-    def __call__(self, params: list[nn.Parameter], lr: float, betas: tuple[float, float]) -> Optimizer:
-        """The optimizer of these parameters."""
-        return self.value(params, lr=lr, betas=betas)
+def adam(params: list[nn.Parameter], lr: float, betas: tuple[float, float], epsilon: AdamEpsilon) -> Optimizer:
+    """Adam over these parameters, its epsilon of 1e-8 outside or inside the root."""
+    if epsilon == "inside_sqrt":
+        return AdamInside(params, lr=lr, betas=betas)
+    return torch.optim.Adam(params, lr=lr, betas=betas, fused=True)
 
 
 KEPT = {AdamInside: ({"step", "m", "v"}, int), torch.optim.Adam: ({"step", "exp_avg", "exp_avg_sq"}, Tensor)}  # of a parameter

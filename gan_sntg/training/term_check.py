@@ -38,11 +38,6 @@ class TermReport:
             self.faults.append(sentence)
 
 
-def networks(method: Method) -> dict[str, nn.Module]:
-    """The parts of a method that have parameters: students, teachers and averages."""
-    return {name: net for name, net in method.named_children() if any(True for _ in net.parameters())}
-
-
 def examine(method: Method, streams: Loader, t: int, steps: int, precision: Precision = Precision.float32) -> TermReport:
     """Train `steps` steps in epoch t, then as many again on the same batches, each term watched; the method is used up.
 
@@ -61,7 +56,7 @@ def examine(method: Method, streams: Loader, t: int, steps: int, precision: Prec
     method.end_epoch()
     for batch in batches:
         for prefix, (net, terms_of) in method.losses.items():
-            own = next(name for name, other in networks(method).items() if other is net)
+            own = next(name for name, other in method.networks.items() if other is net)
             with precision(device):
                 terms = terms_of(batch, t)
             _watch(health, method, prefix, own, terms)
@@ -81,7 +76,7 @@ def _with_labels(streams: Loader) -> Iterator[Batch]:
 
 
 def _snapshot(method: Method) -> dict[str, Tensor]:
-    return {name: torch.cat([p.detach().flatten().clone() for p in net.parameters()]) for name, net in networks(method).items()}
+    return {name: torch.cat([p.detach().flatten().clone() for p in net.parameters()]) for name, net in method.networks.items()}
 
 
 def _changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
@@ -94,7 +89,7 @@ def _watch(health: TermReport, method: Method, prefix: str, own: str, terms: Ter
         health.terms[term] = float(value.detach())
         if not value.isfinite():
             health.fault(f"{term} is {health.terms[term]}")
-        norms = {name: _norm(value, net) for name, net in networks(method).items()}
+        norms = {name: _norm(value, net) for name, net in method.networks.items()}
         seen = health.gradients.setdefault(term, {})
         for name, norm in norms.items():
             low, high = seen.get(name, (norm, norm))
@@ -119,7 +114,7 @@ def _norm(value: Tensor, net: nn.Module) -> float:
 
 def _judge(health: TermReport, method: Method) -> None:
     """The faults that only the whole shows."""
-    own = {prefix: next(name for name, other in networks(method).items() if other is net) for prefix, (net, _) in method.losses.items()}
+    own = {prefix: next(name for name, other in method.networks.items() if other is net) for prefix, (net, _) in method.losses.items()}
     for term, weight in method.weights().items():
         if not weight:
             health.off.append(term)
@@ -134,7 +129,7 @@ def _judge(health: TermReport, method: Method) -> None:
     for prefix, name in own.items():
         if name not in health.moved.get(prefix, ()):
             health.fault(f"descending {prefix}/... does not change {name}")
-    for name in sorted(set(networks(method)) - health.moved["step"]):
+    for name in sorted(set(method.networks) - health.moved["step"]):
         health.fault(f"a step leaves {name} as it is")
 
 

@@ -16,7 +16,7 @@ from gan_sntg.runs.folder import RunFolder
 
 CONFIGS = ["fm_gan", "pi_model"]
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-OWN = ["--pair_scope", "rank", "--batch_statistics", "rank"]
+OWN = ["--batch_statistics", "rank"]
 BASE = "one process"
 WAYS = {BASE: ([], []), "two ranks": (TWO, []), "two ranks, each for itself": (TWO, OWN)}  # how Python is started, and more options
 

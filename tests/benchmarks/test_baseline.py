@@ -44,7 +44,7 @@ def test_plain_layers_compute_the_same_and_keep_images_as_they_come(kind):
 @pytest.mark.parametrize("name", ["gan", *ALL])
 def test_a_naive_step_has_the_methods_own_terms_and_moves_every_network(name):
     s = streams() if name == "gan" else None
-    method = started(gan(teacher=Averaged(0.5), graph_weight=1.0), s) if name == "gan" else made(name)
+    method = started(gan(teacher=Averaged(0.5), weight=1.0), s) if name == "gan" else made(name)
     s = s or prepared(method)
     names = set(method.step(next(iter(s.epoch())), 1))
     step = NaiveStep(method, s.pool, 10, 6, workers=0)
@@ -56,7 +56,7 @@ def test_a_naive_step_has_the_methods_own_terms_and_moves_every_network(name):
 
 def test_the_naive_gan_takes_its_terms_from_separate_passes(monkeypatch):
     s = streams()
-    method = started(gan(teacher=Averaged(0.5), graph_weight=1.0), s)
+    method = started(gan(teacher=Averaged(0.5), weight=1.0), s)
     sizes = []
     method.discriminator.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
     NaiveStep(method, s.pool, 10, 6, workers=0)(1)

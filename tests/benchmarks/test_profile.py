@@ -25,7 +25,7 @@ def parts(method, s) -> set[str]:
 
 def test_the_gans_parts_are_named_and_the_methods_are_left_as_they_were():
     s = streams()
-    method = started(gan(graph_weight=1.0), s)
+    method = started(gan(weight=1.0), s)
     update, backward, execution = Average.update, torch.autograd.backward, method.execution
     found = parts(method, s)
     forward = {"forward discriminator", "forward generator", "teacher pass"}
@@ -51,7 +51,7 @@ def test_watched_steps_are_the_steps_that_are_not_watched():
     states = []
     for watched in (True, False):
         s = streams()
-        method = started(gan(graph_weight=1.0), s)
+        method = started(gan(weight=1.0), s)
         batches = forever(s)
         if watched:
             breakdown(method, batches, 1, Precision.float32, CPU, 3)

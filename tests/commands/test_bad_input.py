@@ -38,7 +38,7 @@ VALUES = {
     "--validation perhaps": ("validation", "bool", "perhaps"),
     "--method.learning_rate fast": ("learning_rate", "float", "fast"),
     "--method.discriminator.widths [a]": ("discriminator", "widths", "int", "a"),
-    "--method.graph sometimes": ("graph", "hard", "soft", "sometimes"),
+    "--method.sntg.distance sometimes": ("distance", "rms", "euclidean", "sometimes"),
     "--batch_size 51": ("halves", "51 examples", "use an even batch size or another pairing"),
     "--batch_size 2000": ("a batch of 2000", "1400 unlabelled images", "choose batch_size in 1..1400"),
     "--device tpu": ("tpu", "give cpu, cuda or auto"),
@@ -57,8 +57,8 @@ VALUES = {
     "--method gan_sntg.training.Method": ("method", "gan_sntg.training.Method is abstract"),
     "--data gan_sntg.data.Dataset": ("data", "gan_sntg.data.Dataset is abstract"),
     "--normalization gan_sntg.data.Whitening": ("normalization", "gan_sntg.data.Whitening is abstract"),
-    "--method.teacher gan_sntg.graph.Teacher": ("teacher", "gan_sntg.graph.Teacher is abstract"),
-    "--method.pairing gan_sntg.graph.Pairing": ("pairing", "gan_sntg.graph.Pairing is abstract"),
+    "--method.teacher gan_sntg.graph.Teacher": ("teacher", "abstract. Got value: gan_sntg.graph.Teacher"),
+    "--method.sntg.pairing gan_sntg.graph.Pairing": ("sntg: pairing", "abstract. Got value: gan_sntg.graph.Pairing"),
     "--method.discriminator gan_sntg.networks.Discriminator": ("discriminator", "gan_sntg.networks.Discriminator is abstract"),
     "--method.discriminator torch.nn.Identity": ("discriminator", "torch.nn.Identity does not correspond to a subclass of Discriminator"),
     "--method gan_sntg.method.FeatureMatchingGAN": ("has no attribute 'method'", "nearest: method"),
@@ -78,7 +78,7 @@ def test_a_command_without_what_it_needs(refused, words):
 OTHERS = {
     "--method discriminative.Objective": "discriminative.Objective is abstract",
     "--method.schedule gan_sntg.schedules.Schedule": "gan_sntg.schedules.Schedule is abstract",
-    "--method.graph gan_sntg.graph.Adjacency": "gan_sntg.graph.Adjacency",
+    "--method.sntg.graph gan_sntg.graph.Adjacency": "abstract. Got value: gan_sntg.graph.Adjacency",
     "--method.net gan_sntg.networks.DenseGenerator": "gan_sntg.networks.DenseGenerator does not correspond to a subclass of Classifier",
     "--method.net torch.nn.Identity": "torch.nn.Identity does not correspond to a subclass of Classifier",
 }
@@ -90,7 +90,7 @@ def test_a_class_that_is_no_part_of_a_discriminative_method(refused, tiny_tree, 
     refused(["train", "--config", "config.yaml", "--out", "run", *words.split()], OTHERS[words])
 
 
-KEYS = {"epochz": "epochs", "lable": "labels", "method.graph_wieght": "graph_weight", "method.discriminator.width": "widths"}
+KEYS = {"epochz": "epochs", "lable": "labels", "method.sntg.wieght": "weight", "method.discriminator.width": "widths"}
 KEYS |= {"method.generator.latnet": "latent", "method.teacher.decai": "decay"}
 
 

@@ -27,7 +27,7 @@ def test_made_up_images_stand_in_for_files_and_it_says_so(command, cell, monkeyp
 
 def test_a_dead_term_ends_in_status_1_and_its_name(command, tiny_tree, tmp_path):
     tree = tiny_tree()
-    tree["method"]["init_args"]["graph_start_epochs"] = 99
+    tree["method"]["init_args"]["sntg"]["init_args"]["start_epochs"] = 99
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(tree))
     outcome = command("doctor", "--config", tmp_path / "a.yaml")
     assert outcome.status == 1

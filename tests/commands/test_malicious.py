@@ -97,7 +97,7 @@ def test_a_callable_in_place_of_a_part(obeyed, tiny_tree, tmp_path, place, value
 
 
 @pytest.mark.parametrize("name", ["torch.hub.load", "torch.load", "torch.compiler.compile", "gan_sntg.files.atomic.write_atomically"])
-@pytest.mark.parametrize("option", ["--method.pairing", "--method.teacher", "--data"])
+@pytest.mark.parametrize("option", ["--method.sntg.pairing", "--method.teacher", "--data"])
 def test_a_function_of_torch_or_ours_in_place_of_a_part(obeyed, train, option, name):
     assert not obeyed([*train, option, name])
 

@@ -23,7 +23,7 @@ GRID = {
     "seeds": "0..1",
     "columns": {"tiny": {"name": "tiny digits"}},
     "rows": {
-        "fm_gan": {"name": "FM-GAN", "options": "--method.graph_weight 0", "paper": {"tiny": "12.3 ± 4.5"}},
+        "fm_gan": {"name": "FM-GAN", "options": "--method.sntg.weight 0", "paper": {"tiny": "12.3 ± 4.5"}},
         "fm_gan_sntg": {"name": "FM-GAN + SNTG", "method": "fm_gan", "against": "fm_gan"},
     },
 }
@@ -218,7 +218,7 @@ def test_a_cell_that_reads_anothers_run_waits_for_it_and_gets_a_file_of_its_own(
         "method": "pi",
         "needs": "pi",
         "first": "graph predictions {needed} --out {files}.npz",
-        "options": "--method.graph gan_sntg.graph.FixedGraph --method.graph.file {files}.npz --method.graph_weight 1",
+        "options": "--method.sntg.graph gan_sntg.graph.FixedGraph --method.sntg.graph.file {files}.npz --method.sntg.weight 1",
     }
     Path("configs/grids/fixed.yaml").write_text(yaml.safe_dump(GRID | {"rows": {"fixed": fixed, "pi": {"name": "Pi"}}}, sort_keys=False))
     here = engine()
@@ -260,7 +260,7 @@ def test_a_run_that_is_older_than_an_option_counts_as_its_default(checkout, whol
     shutil.copytree(whole, tmp_path / "older")
     for path in (tmp_path / "older").rglob("result.json"):
         config = json.loads(path.read_text())["config"]
-        changed(path, config={name: value for name, value in config.items() if name != "pair_scope"})
+        changed(path, config={name: value for name, value in config.items() if name != "batch_statistics"})
     engine()
     assert command("reproduce", "two", "--out", tmp_path / "older").status == 0
     assert reports(tmp_path / "older") == reports(whole)

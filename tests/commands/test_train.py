@@ -52,7 +52,7 @@ def test_the_result_holds_the_errors_seeds_and_configuration(finished):
     assert found["test_error_last"] == last["test_error/last"] and found["test_error_averaged"] == last["test_error/averaged"]
     assert found["validation_error"] is None and found["test_images"] == 397
     assert (found["seed"], found["data_seed"]) == (0, 0) and found["seconds"] >= 0
-    assert found["config"]["method"]["init_args"]["graph_weight"] == 0.1 and found["config"]["labels"] == 20
+    assert found["config"]["method"]["init_args"]["sntg"]["init_args"]["weight"] == 0.1 and found["config"]["labels"] == 20
 
 
 def test_every_watched_figure_is_in_the_metrics_and_in_tensorboard(finished):
@@ -81,7 +81,7 @@ def test_one_seed_twice_is_the_same_run_and_another_seed_another_on_the_same_lab
     assert (tmp_path / "other/split.json").read_bytes() == (finished / "split.json").read_bytes()
 
 
-@pytest.mark.parametrize("words", [["--epochs", "4"], ["--seed", "1"], ["--method.graph_weight", "0"], ["--data_seed", "1"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["--epochs", "4"], ["--seed", "1"], ["--method.sntg.weight", "0"], ["--data_seed", "1"]], ids=" ".join)
 def test_another_configuration_on_a_run_folder_is_refused(command, contents, tiny, finished, words):
     before = contents(finished)
     outcome = command("train", "--config", tiny, "--out", finished, *words)
@@ -115,7 +115,7 @@ def test_a_term_that_is_not_finite_stops_the_run_with_status_1_and_saves_nothing
 
 
 def test_a_graph_without_negatives_inside_the_margin_is_warned_of_once(command, tiny, tmp_path):
-    outcome = command("train", "--config", tiny, "--method.margin", "1e-6", "--out", tmp_path / "run")
+    outcome = command("train", "--config", tiny, "--method.sntg.margin", "1e-6", "--out", tmp_path / "run")
     assert outcome.status == 0
     assert " ".join(outcome.err.split()).count("of the negative pairs are inside the margin") == 1
 

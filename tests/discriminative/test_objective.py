@@ -5,14 +5,13 @@ import torch
 from helpers.method_factories import ALL, made, prepared
 from helpers.tiny import assert_same, weights
 
-from discriminative.objective import Divisor, Stream
+from discriminative.objective import Divisor
 from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
 from gan_sntg.graph.loss import graph_loss, teacher_classes
 from gan_sntg.graph.pairs import AllPairs, Sampled
 from gan_sntg.losses import kl_divergence, squared_error, supervised_loss
-from gan_sntg.training.term_check import networks
 
 EVERY = pytest.mark.parametrize("name", ALL)
 
@@ -41,12 +40,12 @@ def test_every_weighted_term_moves_the_student_and_neither_teacher_nor_average(n
     for term, value in terms.items():
         grads = torch.autograd.grad(value, [p for p in method.net.parameters() if p.requires_grad], retain_graph=True, allow_unused=True)
         assert sum(float(g.abs().sum()) for g in grads if g is not None) > 0, term
-    assert all(not p.requires_grad for part, other in networks(method).items() if part != "net" for p in other.parameters())
+    assert all(not p.requires_grad for part, other in method.networks.items() if part != "net" for p in other.parameters())
 
 
 @EVERY
 def test_the_first_epoch_has_the_labels_alone(name):
-    method = made(name, graph_weight=1.0)
+    method = made(name, weight=1.0)
     s = prepared(method)
     expected = {"net/labeled"} if name != "vat" else {"net/labeled", "net/entropy"}
     assert set(method.terms(next(iter(s.epoch())), 0)) == expected
@@ -54,10 +53,10 @@ def test_the_first_epoch_has_the_labels_alone(name):
 
 @EVERY
 def test_a_graph_weight_of_zero_is_the_method_without_sntg_bit_for_bit(name):
-    plain, log = trained(name, graph_weight=0.0)
+    plain, log = trained(name, weight=0.0)
     assert all("net/graph" not in terms for terms in log)
-    assert_same(trained(name, graph_weight=0.0, pairing=Sampled(7))[0], plain)
-    assert not torch.equal(trained(name, graph_weight=1.0)[0]["net.out.v"], plain["net.out.v"])
+    assert_same(trained(name, weight=0.0, pairing=Sampled(7))[0], plain)
+    assert not torch.equal(trained(name, weight=1.0)[0]["net.out.v"], plain["net.out.v"])
 
 
 @EVERY
@@ -85,8 +84,8 @@ def test_telemetry_leaves_the_run_as_it_was(name):
 @EVERY
 def test_it_learns_three_brightnesses(name):
     average = {} if name == "mean_teacher" else {"average_decay": 0.9}
-    stream = {} if name == "vat" else {"stream": Stream.two, "divisor": Divisor.labeled}
-    method = made(name, graph_weight=0.1, ramp_epochs=10, margin=2.0, **average, **stream)
+    stream = {} if name == "vat" else {"stream": "two", "divisor": "labeled"}
+    method = made(name, weight=0.1, ramp_epochs=10, margin=2.0, **average, **stream)
     s = prepared(method)
     for t in range(30):
         for batch in s.epoch():
@@ -121,14 +120,14 @@ def test_weights_are_scaled_by_the_share_of_labels_where_asked(scaled, labels, f
 
 
 def test_without_a_ramp_consistency_is_there_from_the_start_and_the_graph_from_the_second_epoch():
-    method = made("vat", ramp_epochs=None, graph_ramp_epochs=4)
+    method = made("vat", ramp_epochs=None, sntg_ramp=4)
     prepared(method)
     assert [method.consistency_weight_at(t) for t in (0, 1, 9)] == [1, 1, 1]
     assert method.graph_weight_at(0) == 0 < method.graph_weight_at(1) < method.graph_weight_at(4) == 0.5
 
 
 def test_of_two_streams_the_labelled_come_first_without_consistency_and_the_others_labels_are_hidden():
-    method = made("pi", stream=Stream.two)
+    method = made("pi", stream="two")
     s = prepared(method, labels=60, labeled_batch_size=4)
     batch = next(iter(s.epoch()))
     found = method.passes(batch)
@@ -137,9 +136,9 @@ def test_of_two_streams_the_labelled_come_first_without_consistency_and_the_othe
     assert [len(part) for part in found.consistency] == [10, 10] and len(found.h) == len(found.targets) == 14
 
 
-@pytest.mark.parametrize(("divisor", "count"), [(Divisor.batch, 14), (Divisor.labeled, 4)])
+@pytest.mark.parametrize(("divisor", "count"), [("batch", 14), ("labeled", 4)])
 def test_the_divisor_of_the_supervised_term(divisor, count):
-    method = made("pi", stream=Stream.two, divisor=divisor)
+    method = made("pi", stream="two", divisor=divisor)
     found = method.passes(next(iter(prepared(method, labeled_batch_size=4).epoch())))
     logits, y = found.labeled
     expected = torch.nn.functional.cross_entropy(logits[:4], y[:4], reduction="sum") / count
@@ -159,13 +158,13 @@ def test_divergences_are_the_squared_error_and_for_vat_kl():
 
 
 def test_halves_of_an_odd_batch_are_refused_before_training_and_only_if_the_graph_is_on():
-    for name, stream, sizes in ("pi", Stream.mixed, (33, 5)), ("pi", Stream.two, (32, 5)), ("vat", None, (33, 5)):
+    for name, stream, sizes in ("pi", "mixed", (33, 5)), ("pi", "two", (32, 5)), ("vat", None, (33, 5)):
         method = made(name, **({"stream": stream} if stream else {}))
         with pytest.raises(InputError, match="even batch size"):
             method.check(*sizes)
-        method.graph_weight = 0
+        method.sntg.weight = 0
         method.check(*sizes)
-    made("pi", stream=Stream.two).check(99, 1)
+    made("pi", stream="two").check(99, 1)
 
 
 def test_the_student_alone_moves_running_statistics_and_the_average_follows_it():

@@ -1,21 +1,18 @@
 """The supervised baseline: the labels alone, with FM-GAN's discriminator and optimizer."""
 
 import torch
-from helpers.tiny import started, streams
+from helpers.tiny import sntg, started, streams
 
-from discriminative.objective import Stream
 from discriminative.supervised import Supervised
 from gan_sntg.networks.dense_gan import DenseDiscriminator
 from gan_sntg.schedules import LinearTail
-from gan_sntg.training.optim import Adam
 
 
 def supervised(schedule: LinearTail | None = None, **options) -> Supervised:
     torch.manual_seed(0)
-    given = {"learning_rate": 3e-3, "stream": Stream.two, "consistency_weight": 0.0, "adam": Adam.inside, "scaled": False}
-    method = Supervised(DenseDiscriminator((1, 4, 4), 3, widths=(12, 8)), schedule or LinearTail(), **(given | options))
+    given = {"learning_rate": 3e-3, "stream": "two", "consistency_weight": 0.0, "adam_epsilon": "inside_sqrt"}
+    method = Supervised(DenseDiscriminator((1, 4, 4), 3, widths=(12, 8)), schedule or LinearTail(), sntg=sntg(options), **(given | options))
     method.seed(0, "cpu")
-    method.scale = 1.0
     return method
 
 
@@ -54,5 +51,5 @@ def test_it_learns_from_its_labels():
 
 def test_without_a_graph_two_streams_are_one_of_labelled_images():
     assert supervised().views == ("labeled",)
-    assert supervised(graph_weight=0.1).views == ("labeled", "unlabeled")
-    assert supervised(stream=Stream.mixed).views == ("unlabeled",)
+    assert supervised(weight=0.1).views == ("labeled", "unlabeled")
+    assert supervised(stream="mixed").views == ("unlabeled",)

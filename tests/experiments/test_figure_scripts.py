@@ -178,5 +178,5 @@ def test_a_picture_that_cannot_be_written_is_an_error_of_one_line(script, spins,
 
 
 def test_a_title_has_the_papers_name_and_the_graphs_weight_where_it_has_one():
-    assert title(gan()) == "FM-GAN" and title(gan(graph_weight=0.4)) == "FM-GAN + SNTG (0.4)"
+    assert title(gan()) == "FM-GAN" and title(gan(weight=0.4)) == "FM-GAN + SNTG (0.4)"
     assert title(Supervised(DenseDiscriminator((2,), 2, widths=(4,)), LinearTail(), 0.1)) == "Supervised"

@@ -18,9 +18,8 @@ def test_lengths_and_memories_are_scaled_and_nothing_else():
             "init_args": {
                 "learning_rate": 0.003,
                 "average_decay": 0.999,
-                "ramp_epochs": None,
-                "graph_start_epochs": 0.0,
-                "graph_ramp_epochs": 80.0,
+                "w": {"ramp_epochs": None},
+                "sntg": {"init_args": {"start_epochs": 0.0, "ramp_epochs": 80.0}},
                 "teacher": {"init_args": {"decay": 0.99, "alpha": 0.6}},
                 "schedule": {"init_args": {"epochs": float("inf"), "up_epochs": 80}},
             }
@@ -30,7 +29,7 @@ def test_lengths_and_memories_are_scaled_and_nothing_else():
         "epochs": "75",
         "interval_epochs": "1",
         "method.init_args.average_decay": "0.996",
-        "method.init_args.graph_ramp_epochs": "20.0",
+        "method.init_args.sntg.init_args.ramp_epochs": "20.0",
         "method.init_args.teacher.init_args.decay": "0.96",
         "method.init_args.schedule.init_args.up_epochs": "20",
     }
@@ -54,5 +53,5 @@ def test_a_tenth_of_mnists_recipe_is_what_it_should_be():
         "epochs": "30",
         "method.init_args.average_decay": "0.999",
         "method.init_args.teacher.init_args.decay": "0.99",
-        "method.init_args.graph_ramp_epochs": "30.0",
+        "method.init_args.sntg.init_args.ramp_epochs": "30.0",
     }

@@ -105,7 +105,7 @@ def test_nothing_else_is_imported_for_the_configuration_of_a_run(intruder, tmp_p
 @pytest.mark.parametrize(
     "name", ["os.system", "builtins.eval", "gan_sntgx.Thing", "torch.os.system", "gan_sntg.runs.folder.subprocess.run"]
 )
-@pytest.mark.parametrize("option", ["--data", "--normalization", "--method", "--method.pairing"])
+@pytest.mark.parametrize("option", ["--data", "--normalization", "--method", "--method.sntg.pairing"])
 def test_what_is_no_part_of_a_configuration_cannot_be_named(refused, train, option, name):
     refused([*train, option, name], "a configuration may only name what is in gan_sntg, discriminative, torch")
 

@@ -7,7 +7,6 @@ import torch
 from helpers.method_factories import made, prepared
 from helpers.tiny import Squares, assert_same
 
-from discriminative.objective import Stream
 from gan_sntg.data.loader import Pool
 from gan_sntg.errors import InputError
 from gan_sntg.graph.adjacency import DrawnNeighborGraph
@@ -49,7 +48,7 @@ def test_each_image_and_its_neighbour_are_a_pair_beside_those_of_the_pairing(gra
 
 def test_all_drawn_pairs_have_weight_1_in_the_loss(graph, monkeypatch):
     seen = []
-    monkeypatch.setattr("discriminative.objective.pair_loss", lambda h, pairs, w, margin, distance: seen.append(w) or h.sum())
+    monkeypatch.setattr("gan_sntg.graph.sntg.pair_loss", lambda h, pairs, w, margin, distance: seen.append(w) or h.sum())
     method = made("pi", graph=graph)
     for batch in prepared(method).epoch():
         method.terms(batch, 1)
@@ -59,7 +58,7 @@ def test_all_drawn_pairs_have_weight_1_in_the_loss(graph, monkeypatch):
 def test_without_the_graphs_weight_the_batches_are_those_of_the_streams(graph):
     found = []
     for options in {"graph": graph}, {}:
-        method = made("pi", graph_weight=0.0, **options)
+        method = made("pi", weight=0.0, **options)
         for batch in prepared(method).epoch():
             method.step(batch, 1)
         found.append(method.state_dict())
@@ -73,11 +72,11 @@ def test_it_trains(graph):
 
 
 def test_two_streams_or_held_out_images_are_refused(graph):
-    with pytest.raises(InputError, match="use stream: mixed, and no validation images"):
-        prepared(made("pi", graph=graph, stream=Stream.two))
+    with pytest.raises(InputError, match="use stream: mixed"):
+        prepared(made("pi", graph=graph, stream="two"))
     source = Squares()
     pool = Pool(source.train_x, source.train_y, source.train_y, torch.arange(50), lambda x: x, "cpu")
-    with pytest.raises(InputError, match="no validation images"):
+    with pytest.raises(InputError, match="leave --validation out"):
         made("pi", graph=graph).prepare(source, pool)
 
 

@@ -9,7 +9,7 @@ from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, Sec
 
 def setting(teacher):
     s = streams()
-    method = started(gan(teacher=teacher, graph_weight=1.0), s)
+    method = started(gan(teacher=teacher, weight=1.0), s)
     view = next(iter(s.epoch())).unlabeled
     _, logits = method.discriminate(view.x)
     return method, view, logits

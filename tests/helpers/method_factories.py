@@ -12,13 +12,13 @@ from gan_sntg.data.loader import Loader, Pool
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.data.splits import make_split
 from gan_sntg.networks.dense_gan import DenseDiscriminator
-from gan_sntg.schedules import LinearTail
-from helpers.tiny import Squares, UnitRange64
+from gan_sntg.schedules import LinearTail, RampedWeight
+from helpers.tiny import Squares, UnitRange64, sntg
 
 ALL = {
     "supervised": (Supervised, {"consistency_weight": 0.0}),
     "pi": (PiModel, {}),
-    "tempens": (TemporalEnsembling, {"num_examples": 60, "num_classes": 3}),
+    "tempens": (TemporalEnsembling, {}),
     "mean_teacher": (MeanTeacher, {"decay": 0.9}),
     "vat": (VAT, {"epsilon": 0.5, "entropy_weight": 0.3}),
 }
@@ -46,5 +46,7 @@ def net(noise: float = 0.1) -> nn.Module:
 def made(name: str, noise: float = 0.1, **options):
     """A method of ALL, its ramps past their end from the second epoch on, with a graph unless told otherwise."""
     kind, own = ALL[name]
-    usual = {"schedule": LinearTail(), "learning_rate": 1e-2, "ramp_epochs": 0, "scaled": False, "graph_weight": 0.5}
-    return kind(net=net(noise), **(usual | own | options))
+    options = {"schedule": LinearTail(), "learning_rate": 1e-2} | own | options
+    w = RampedWeight(options.pop("max_weight", 1.0), options.pop("ramp_epochs", 0), options.pop("scaled", False))
+    graph = sntg(options, weight=0.5, ramp_epochs=options.pop("sntg_ramp", 0))
+    return kind(net=net(noise), w=w, sntg=graph, **options)

@@ -16,7 +16,7 @@ NASTY = '"><img src=x onerror="document.title=1"></script><script>document.title
 def pair(command, finished: Path, tiny: Path, folder: Path) -> list[Path]:
     """Two finished runs, the first with SNTG, on the same split."""
     without = folder / "without"
-    assert command("train", "--config", tiny, "--out", without, "--method.graph_weight", 0).status == 0
+    assert command("train", "--config", tiny, "--out", without, "--method.sntg.weight", 0).status == 0
     return [Path(shutil.copytree(finished, folder / "with")), without]
 
 

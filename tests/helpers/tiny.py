@@ -1,13 +1,16 @@
 """Small parts that tests share: a source of a few noisy images, streams over it, a GAN on 4 x 4 pixels, and a run on points."""
 
+import inspect
+
 import torch
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import Loader, Pool
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.data.splits import make_split
-from gan_sntg.graph.loss import Distance, Graph
-from gan_sntg.graph.pairs import Halves
+from gan_sntg.graph.adjacency import TeacherGraph
+from gan_sntg.graph.loss import Graph
+from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import SecondPass
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
@@ -45,11 +48,20 @@ def streams(
 
 def gan(seed: int = 0, dtype: torch.dtype = torch.float32, device: str = "cpu", **options) -> FeatureMatchingGAN:
     torch.manual_seed(seed)
-    defaults = {"teacher": SecondPass(), "pairing": Halves(), "distance": Distance.rms, "graph": Graph.hard, "graph_ramp_epochs": 0}
-    nets = DenseDiscriminator((1, 4, 4), 3, widths=(12, 8)), DenseGenerator((1, 4, 4), latent=5, widths=(9,))
-    method = FeatureMatchingGAN(*nets, num_examples=60, num_classes=3, **(defaults | options)).to(device, dtype)
-    method.seed(seed, device)
+    d, g = DenseDiscriminator((1, 4, 4), 3, widths=(12, 8)), DenseGenerator((1, 4, 4), latent=5, widths=(9,))
+    graph = sntg(options)
+    method = FeatureMatchingGAN(discriminator=d, generator=g, sntg=graph, **({"teacher": SecondPass()} | options)).to(device, dtype)
+    method.prepare(data := Squares(), streams(source=data).pool)
+    method.to(device, dtype).seed(seed, device)
     return method
+
+
+def sntg(options: dict, **defaults) -> SNTG:
+    """SNTG of those of the options that are its own, which are taken out; `graph` may be a `Graph`."""
+    own = {name: options.pop(name) for name in inspect.signature(SNTG).parameters if name in options}
+    if isinstance(own.get("graph"), Graph):
+        own["graph"] = TeacherGraph(own["graph"])
+    return SNTG(**(defaults | own))
 
 
 def started(method, from_streams: Loader):

@@ -15,7 +15,6 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-from discriminative.objective import Divisor, Stream
 from gan_sntg.commands.main import main
 from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.data.loader import Batch, Examples
@@ -100,7 +99,7 @@ class Normed(nn.Module):
 def fm_gan(**options):
     """A GAN in float64 and its streams."""
     source = streams(batch_size=BATCH, normalization=UnitRange64)
-    return initialised(gan(dtype=torch.float64, graph_weight=0.7, **options), source), source
+    return initialised(gan(dtype=torch.float64, weight=0.7, **options), source), source
 
 
 def discriminative(name: str, noise: float = 0.1, batch_size: int = BATCH, **options):
@@ -127,12 +126,12 @@ AUGMENTED = {"augmentation": Augmentation(translation=1, flip=True)}
 CASES = {
     "gan, second pass, halves": (fm_gan, {}),
     "gan, averaged, sampled": (fm_gan, {"teacher": Averaged(0.9), "pairing": Sampled(7), "matching": Matching.absolute}),
-    "gan, ensemble, labelled pairs": (fm_gan, {"teacher": Ensemble(), "pairing": AllPairs(), "graph_labeled": True}),
+    "gan, ensemble, labelled pairs": (fm_gan, {"teacher": Ensemble(), "pairing": AllPairs(), "labeled": True}),
     "gan, same pass, soft": (fm_gan, {"teacher": SamePass(), "pairing": AllPairs(), "graph": Graph.soft}),
-    "gan, noise free": (fm_gan, {"teacher": NoiseFree(), "graph_labeled": True}),
+    "gan, noise free": (fm_gan, {"teacher": NoiseFree(), "labeled": True}),
     **{f"{name}": (discriminative, {"name": name, **AUGMENTED}) for name in ALL},
-    "pi, two streams": (discriminative, {"name": "pi", "stream": Stream.two, "divisor": Divisor.labeled, **AUGMENTED}),
-    "pi, labelled divisor": (discriminative, {"name": "pi", "divisor": Divisor.labeled, "pairing": AllPairs()}),
+    "pi, two streams": (discriminative, {"name": "pi", "stream": "two", "divisor": "labeled", **AUGMENTED}),
+    "pi, labelled divisor": (discriminative, {"name": "pi", "divisor": "labeled", "pairing": AllPairs()}),
     "pi, drawn neighbours of odd halves": (discriminative, {"name": "pi", "batch_size": 14, "graph": neighbours()}),
     "vat, sampled": (discriminative, {"name": "vat", "pairing": Sampled(9), **AUGMENTED}),
 }
@@ -148,7 +147,7 @@ def gradients_of(method, batch: Batch) -> dict:
     found = {}
     for prefix, (_, terms_of) in method.losses.items():
         params = parameters(method.optimizers[prefix])
-        found |= method.descent(method, params, terms_of, batch, T)
+        found |= method.gradients(method, prefix, params, terms_of, batch, T)
         found |= {f"{prefix}'s {k}": p.grad.clone() for k, p in enumerate(params)}
     return found | kept(method)
 
@@ -186,7 +185,7 @@ def trained(method, source) -> dict:
 
 
 def every_case() -> dict:
-    with started(Scope.all, Scope.all) as team:
+    with started(Scope.all) as team:
         return {name: together(name, team) for name in CASES}
 
 
@@ -236,7 +235,7 @@ def quiet_together(name: str, team: SingleProcess) -> dict:
 
 
 def every_quiet() -> dict:
-    with started(Scope.rank, Scope.rank) as team:
+    with started(Scope.rank) as team:
         return {name: quiet_together(name, team) for name in QUIET} | {"gan": gan_together(team)}
 
 
@@ -284,7 +283,7 @@ def gan_together(team: SingleProcess) -> dict:
 
 def joined() -> dict:
     """Nets that each rank initialised in its own way, once the ranks have joined."""
-    with started(Scope.all, Scope.all) as team:
+    with started(Scope.all) as team:
         method = gan(seed=team.rank)
         join(team, method, streams())
         return method.state_dict()
@@ -317,7 +316,7 @@ def passed(kind: type, team: SingleProcess) -> dict:
 
 
 def every_layer(kinds: list[type]) -> list[dict]:
-    with started(Scope.all, Scope.all) as team:
+    with started(Scope.all) as team:
         return [passed(kind, team) for kind in kinds]
 
 

@@ -21,7 +21,7 @@ def first(s):
 @pytest.mark.parametrize("labeled", [False, True])
 def test_every_weighted_term_moves_the_network_that_it_should_and_no_other(teacher, labeled):
     s = streams()
-    method = started(gan(graph_weight=0.7, margin=3.0, teacher=teacher(), graph_labeled=labeled), s)
+    method = started(gan(weight=0.7, margin=3.0, teacher=teacher(), labeled=labeled), s)
     for t, batch in zip(range(2), s.epoch(), strict=False):
         method.step(batch, t)
     terms = method.discriminator_terms(first(s), 3)
@@ -35,7 +35,7 @@ def test_every_weighted_term_moves_the_network_that_it_should_and_no_other(teach
 def test_matching_moves_the_generator_through_the_discriminator_and_leaves_it_alone():
     s = streams()
     method = started(gan(), s)
-    terms = method.generator_terms(first(s))
+    terms = method.generator_terms(first(s), 0)
     d, g = weights(method.discriminator), weights(method.generator)
     descend(method.optimizers["g"], terms)
     assert torch.equal(weights(method.discriminator), d) and not torch.equal(weights(method.generator), g)
@@ -44,7 +44,7 @@ def test_matching_moves_the_generator_through_the_discriminator_and_leaves_it_al
 
 def test_one_forward_over_all_three_kinds_equals_three_forwards():
     s = streams(normalization=UnitRange64)
-    method = started(gan(graph_weight=0.3, dtype=torch.float64), s)
+    method = started(gan(weight=0.3, dtype=torch.float64), s)
     for noise in method.discriminator.noise:
         noise.std = 0.0
     batch, state = first(s), method.generators["z"].get_state()
@@ -72,59 +72,59 @@ def run(steps: int = 8, **options) -> tuple[dict, list[dict]]:
 
 
 def test_a_graph_weight_of_zero_is_fm_gan_bit_for_bit():
-    plain, _ = run(graph_weight=0.0)
-    others = [{"teacher": Averaged()}, {"pairing": Sampled(7)}, {"teacher": Ensemble(), "graph_labeled": True}]
+    plain, _ = run(weight=0.0)
+    others = [{"teacher": Averaged()}, {"pairing": Sampled(7)}, {"teacher": Ensemble(), "labeled": True}]
     for options in others:
-        found, log = run(graph_weight=0.0, **options)
+        found, log = run(weight=0.0, **options)
         assert_same(found, plain)
         assert "d/graph" not in log[-1]
-    waiting, _ = run(graph_weight=5.0, graph_start_epochs=100, pairing=Sampled(7))
+    waiting, _ = run(weight=5.0, start_epochs=100, pairing=Sampled(7))
     assert_same(waiting, plain)
 
 
 def test_a_graph_that_is_computed_but_changes_nothing_leaves_the_run_as_it_was(monkeypatch):
-    plain, _ = run(graph_weight=0.0)
-    monkeypatch.setattr("gan_sntg.methods.feature_matching.pair_loss", lambda h, pairs, w, margin, distance: 0 * h.detach().sum())
-    found, log = run(graph_weight=1.0, pairing=Sampled(7))  # draws pairs and second passes, yet adds nothing
+    plain, _ = run(weight=0.0)
+    monkeypatch.setattr("gan_sntg.graph.sntg.pair_loss", lambda h, pairs, w, margin, distance: 0 * h.detach().sum())
+    found, log = run(weight=1.0, pairing=Sampled(7))  # draws pairs and second passes, yet adds nothing
     assert "d/graph" in log[-1]
     assert_same(found, plain)
 
 
 def test_a_graph_weight_above_zero_is_not_fm_gan():
-    plain, graph = run(graph_weight=0.0)[0], run(graph_weight=1.0)[0]
+    plain, graph = run(weight=0.0)[0], run(weight=1.0)[0]
     assert not torch.equal(plain["discriminator.out.v"], graph["discriminator.out.v"])
 
 
 def test_the_same_seed_twice_gives_the_same_numbers():
-    (a, _), (b, _) = run(graph_weight=1.0), run(graph_weight=1.0)
+    (a, _), (b, _) = run(weight=1.0), run(weight=1.0)
     assert_same(a, b)
 
 
 def test_the_graph_is_off_in_the_first_epoch_and_rises():
-    method = gan(graph_weight=2.0, graph_ramp_epochs=10)
-    w = [method.graph_weight_at(t) for t in range(12)]
+    method = gan(weight=2.0, ramp_epochs=10)
+    w = [method.sntg.weight_at(t) for t in range(12)]
     assert w[0] == 0 and sorted(w) == w and w[10] == w[11] == 2.0
 
 
 @pytest.mark.parametrize("pairing", [Halves(), Sampled(9), AllPairs()])
 @pytest.mark.parametrize("graph", list(Graph))
 def test_every_pairing_and_graph_trains_without_a_nan(pairing, graph):
-    state, log = run(graph_weight=1.0, pairing=pairing, graph=graph, graph_labeled=True)
+    state, log = run(weight=1.0, pairing=pairing, graph=graph, labeled=True)
     assert all(v.isfinite().all() for v in log[-1].values()) and state["discriminator.out.v"].isfinite().all()
 
 
 def test_an_odd_batch_for_halves_is_refused_before_training_and_only_if_the_graph_is_on():
     with pytest.raises(InputError, match="even batch size"):
-        gan(graph_weight=1.0).check(33, 33)
-    gan(graph_weight=0.0).check(33, 33)
-    gan(graph_weight=1.0, graph_labeled=True).check(33, 33)  # 66 examples
+        gan(weight=1.0).check(33, 33)
+    gan(weight=0.0).check(33, 33)
+    gan(weight=1.0, labeled=True).check(33, 33)  # 66 examples
 
 
 @pytest.mark.parametrize("teacher", [SamePass, SecondPass, NoiseFree, Averaged, Ensemble])
 def test_telemetry_leaves_the_run_as_it_was(teacher):
     def train(watched: bool) -> dict:
         s = streams()
-        method = started(gan(graph_weight=1.0, teacher=teacher(), pairing=Sampled(5)), s)
+        method = started(gan(weight=1.0, teacher=teacher(), pairing=Sampled(5)), s)
         for k, batch in enumerate(s.epoch()):
             method.step(batch, k + 1)
             if watched:
@@ -138,7 +138,7 @@ def test_telemetry_leaves_the_run_as_it_was(teacher):
 
 def test_the_gan_learns_three_brightnesses_from_six_labels():
     s = streams()
-    method = started(gan(graph_weight=0.3, margin=2.0, graph_ramp_epochs=20, average_decay=0.9), s)
+    method = started(gan(weight=0.3, margin=2.0, ramp_epochs=20, average_decay=0.9), s)
     for t in range(40):
         for batch in s.epoch():
             method.step(batch, t)

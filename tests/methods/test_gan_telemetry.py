@@ -6,7 +6,7 @@ from helpers.tiny import assert_same, gan, started, streams
 from torch import nn
 
 from gan_sntg.data.loader import Batch, Examples
-from gan_sntg.graph.pairs import Halves
+from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import SecondPass
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
@@ -23,7 +23,7 @@ def method_for(kind: str, **options) -> FeatureMatchingGAN:
         nets = ConvDiscriminator(shape, 3, widths=(4, 6)), ConvGenerator(shape, latent=5, width=4)
     else:
         nets = DenseDiscriminator(shape, 3, widths=(12, 8)), DenseGenerator(shape, latent=5, widths=(9,))
-    method = FeatureMatchingGAN(*nets, SecondPass(), Halves(), 40, 3, graph_weight=1.0, graph_ramp_epochs=0, **options)
+    method = FeatureMatchingGAN(discriminator=nets[0], generator=nets[1], teacher=SecondPass(), sntg=SNTG(1.0), **options)
     method.seed(0, "cpu")
     method.settings = {}
     return method
@@ -86,7 +86,7 @@ def test_running_statistics_modes_gradients_and_the_global_stream_stay_as_they_w
     s, nets = streams(), (DenseDiscriminator((1, 4, 4), 3, widths=(12, 8)), DenseGenerator((1, 4, 4), latent=5, widths=(9,)))
     nets[0].hidden[0] = nn.Sequential(nets[0].hidden[0], nn.BatchNorm1d(12))
     nets[1].hidden.append(nn.Sequential(nn.BatchNorm1d(9), GaussianNoise(0.1)))
-    method = FeatureMatchingGAN(*nets, SecondPass(), Halves(), 60, 3, graph_weight=1.0, graph_ramp_epochs=0)
+    method = FeatureMatchingGAN(discriminator=nets[0], generator=nets[1], teacher=SecondPass(), sntg=SNTG(1.0))
     method.seed(0, "cpu")
     started(method, s)
     method.step(next(s.epoch()), 1)

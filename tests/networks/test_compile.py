@@ -27,7 +27,7 @@ def steps(method, from_streams, execution: EagerForward, n: int = 3):
 
 def gan_steps(execution: EagerForward, teacher=SecondPass):
     s = streams(normalization=UnitRange64)
-    return steps(started(gan(teacher=teacher(), graph_weight=1.0, dtype=torch.float64), s), s, execution)
+    return steps(started(gan(teacher=teacher(), weight=1.0, dtype=torch.float64), s), s, execution)
 
 
 def method_steps(name: str, execution: EagerForward):

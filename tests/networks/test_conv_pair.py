@@ -44,7 +44,7 @@ def test_the_start_of_the_dense_pair_draws_no_z_and_leaves_its_generator():
 
 
 def test_every_term_of_the_convolutional_pair_moves_the_network_that_it_should_and_no_other():
-    method, batch = conv_gan(graph_weight=0.5, graph_ramp_epochs=0, matching=Matching.absolute), conv_batch()
+    method, batch = conv_gan(weight=0.5, matching=Matching.absolute), conv_batch()
     method.start(batch)
     for name, term in method.discriminator_terms(batch, 1).items():
         found = norms(method, term)

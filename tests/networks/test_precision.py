@@ -47,7 +47,7 @@ def test_float32_is_a_step_without_autocast_bit_for_bit():
     found = []
     for context in Precision.float32("cpu"), exactly("cpu"):
         s = streams()
-        method = started(gan(graph_weight=1.0), s)
+        method = started(gan(weight=1.0), s)
         with context:
             terms = method.step(next(iter(s.epoch())), 1)
         found.append(terms)
@@ -70,7 +70,7 @@ def test_terms_of_a_method_are_float32_and_near_those_of_float32(name):
 
 def test_training_in_bfloat16_leaves_weights_and_averages_float32():
     s = streams()
-    method = started(gan(graph_weight=1.0), s)
+    method = started(gan(weight=1.0), s)
     for t, batch in enumerate(s.epoch()):
         with Precision.bfloat16("cpu"):
             terms = method.step(batch, t)

@@ -31,7 +31,7 @@ def test_a_healthy_gan_and_a_method_without_one_give_no_concern():
 
 def test_a_graph_without_negatives_inside_the_margin_is_a_concern():
     said = concerns({"weight/graph": 1.0, "graph/negatives_inside_margin": 0.049})
-    assert said["margin"].startswith("4.9% of the negative pairs are inside the margin") and "--method.margin" in said["margin"]
+    assert said["margin"].startswith("4.9% of the negative pairs are inside the margin") and "--method.sntg.margin" in said["margin"]
 
 
 def test_a_collapse_is_described_by_its_figures_and_with_what_to_try():

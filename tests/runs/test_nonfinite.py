@@ -140,7 +140,7 @@ def test_a_term_that_is_not_finite_from_the_start_is_refused_before_the_run_begi
 
 def test_a_term_that_never_comes_is_spoken_of(command, tiny_tree, tmp_path):
     tree = tiny_tree() | ALIVE
-    tree["method"]["init_args"]["graph_start_epochs"] = 50
+    tree["method"]["init_args"]["sntg"]["init_args"]["start_epochs"] = 50
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
     outcome = command("train", "--config", tmp_path / "config.yaml", "--out", tmp_path / "run")
     assert outcome.status == 0 and "d/graph has weight 0.1 but is never there" in outcome.err

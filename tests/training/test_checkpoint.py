@@ -17,7 +17,7 @@ from gan_sntg.training.loop import Progress
 
 def trained(steps: int, **options):
     made, progress = streams(), Progress()
-    method = started(gan(graph_weight=0.5, **options), made)
+    method = started(gan(weight=0.5, **options), made)
     advance(method, made, progress, steps)
     return method, made, progress
 

@@ -21,7 +21,7 @@ gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: 
 
 def trained(method, from_streams, descent: EagerGradients, epochs: int = 5) -> list[dict]:
     """Terms of each step, of epochs of steps; what is special about epochs changes with them."""
-    method.descent = descent
+    method.gradients = descent
     found = []
     for t in range(epochs):
         found += [{k: v.clone() for k, v in method.step(batch, t).items()} for batch in from_streams.epoch()]
@@ -47,7 +47,7 @@ def same(make) -> None:
 def test_a_recorded_gan_is_the_written_one(teacher, pairing):
     def make():
         s = streams(device="cuda")
-        options = {"teacher": teacher(), "pairing": copy.deepcopy(pairing), "graph_weight": 1.0, "graph_ramp_epochs": 3, "device": "cuda"}
+        options = {"teacher": teacher(), "pairing": copy.deepcopy(pairing), "weight": 1.0, "ramp_epochs": 3, "device": "cuda"}
         return started(gan(**options), s), s
 
     same(make)
@@ -73,7 +73,7 @@ def test_a_recorded_method_is_the_written_one(name):
 def test_recorded_runs_in_one_program_are_the_written_ones():
     def make():
         each = [streams(seed=seed, device="cuda") for seed in range(3)]
-        options = {"teacher": Averaged(), "graph_weight": 1.0, "graph_ramp_epochs": 3, "device": "cuda"}
+        options = {"teacher": Averaged(), "weight": 1.0, "ramp_epochs": 3, "device": "cuda"}
         methods = [started(gan(seed, **options), s) for seed, s in enumerate(each)]
         method = stacked(methods, TERMS)
         method.alone = methods
@@ -92,16 +92,18 @@ def test_what_cannot_be_recorded_is_taken_as_written_and_said_once(capsys):
     terms = method.discriminator_terms
     method.discriminator_terms = lambda batch, t: terms(batch, t) | {"d/read": terms(batch, t)["d/labeled"] * float(batch.labeled.x.sum())}
     found = trained(method, s, CudaGraphGradients(), epochs=2)
-    assert method.descent.failed and all(v.isfinite() for v in found[-1].values())
+    assert method.gradients.failed and all(v.isfinite() for v in found[-1].values())
     assert capsys.readouterr().err.count("CUDA graphs are not used") == 1
 
 
 def test_what_a_recording_holds_for():
-    method = gan(graph_weight=2.0, graph_ramp_epochs=10)
-    assert method.in_force() == () and method.in_force(5) == (method.graph_weight_at(5),) and method.in_force(20) == method.in_force(30)
+    method = gan(weight=2.0, ramp_epochs=10)
+    assert method.graph_key("g", 5) == () and method.graph_key("d", 5) == (method.sntg.weight_at(5),)
+    assert method.graph_key("d", 20) == method.graph_key("d", 30)
     pi = made("pi", ramp_epochs=10)
     pi.scale = 1.0
-    assert pi.in_force(3) == (pi.consistency_weight_at(3), pi.graph_weight_at(3)) != pi.in_force(4) and pi.in_force(10) == pi.in_force(11)
+    keys = [pi.graph_key("net", t) for t in (3, 4, 10, 11)]
+    assert keys[0] == (pi.consistency_weight_at(3), pi.graph_weight_at(3)) != keys[1] and keys[2] == keys[3]
     assert not made("vat").recordable
 
 
@@ -119,14 +121,14 @@ def test_inputs_stay_in_place_and_hold_the_latest_batch():
 
 def test_directly_is_undone():
     method = gan()
-    method.descent = CudaGraphGradients()
+    method.gradients = CudaGraphGradients()
     with directly(method):
-        assert type(method.descent) is EagerGradients
-    assert type(method.descent) is CudaGraphGradients
+        assert type(method.gradients) is EagerGradients
+    assert type(method.gradients) is CudaGraphGradients
 
 
 def test_a_copy_of_a_method_records_for_itself():
     method = gan()
-    method.descent = CudaGraphGradients()
-    method.descent.recordings["there"] = 1
-    assert copy.deepcopy(method, {id(g): g for g in method.generators.values()}).descent.recordings == {}
+    method.gradients = CudaGraphGradients()
+    method.gradients.recordings["there"] = 1
+    assert copy.deepcopy(method, {id(g): g for g in method.generators.values()}).gradients.recordings == {}

@@ -10,16 +10,12 @@ from helpers.run_folders import age, assert_same_run, rows
 from helpers.tiny import assert_same, gan, streams
 from helpers.two_ranks import (
     CASES,
-    QUIET,
     Ranks,
     alone,
     apart,
-    by_hand,
     ended,
     every_case,
     every_layer,
-    every_quiet,
-    gan_by_hand,
     joined,
     lost,
     passed,
@@ -45,10 +41,10 @@ def on_ranks():
     group.end()
 
 
-def member(rank: int, world: int, pairs: Scope = Scope.all, statistics: Scope = Scope.all) -> ProcessGroup:
+def member(rank: int, world: int, statistics: Scope = Scope.all) -> ProcessGroup:
     """A rank that no others answer."""
     team = object.__new__(ProcessGroup)
-    team.rank, team.world, team.first, team.pairs, team.shares_statistics = rank, world, rank == 0, pairs, statistics is Scope.all
+    team.rank, team.world, team.first, team.shares_statistics = rank, world, rank == 0, statistics is Scope.all
     return team
 
 
@@ -68,14 +64,6 @@ def test_two_ranks_take_the_step_of_one_process_on_the_whole_batch(on_ranks):
         for found, other, expected in zip(first[name], second[name], alone(name), strict=True):
             assert_same(found, other)
             assert_equal_but_for_rounding(found, expected, name)
-
-
-def test_ranks_that_pair_and_normalise_by_themselves_descend_the_mean_of_their_losses(on_ranks):
-    """Of a GAN too, but that the means of its features are those of all."""
-    first, second = on_ranks(every_quiet)
-    for name in [*QUIET, "gan"]:
-        assert_same(first[name], second[name])
-        assert_equal_but_for_rounding(first[name], gan_by_hand() if name == "gan" else by_hand(name), name)
 
 
 def test_nets_that_were_initialised_unlike_begin_as_those_of_the_first_rank(on_ranks):
@@ -154,7 +142,7 @@ def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(o
 
 
 def test_a_run_on_two_ranks_that_is_stopped_goes_on_there_to_the_bit(on_ranks, tiny, tmp_path):
-    words = ["train", "--config", tiny, "--pair_scope", "rank", "--batch_statistics", "rank", "--batch_size", 40, "--out"]
+    words = ["train", "--config", tiny, "--batch_statistics", "rank", "--batch_size", 40, "--out"]
     assert on_ranks(ended, [*words, tmp_path / "whole"])[0][0] == 0
     assert on_ranks(signalled, [*words, tmp_path / "run"], 7)[0][0] == LATER
     age(tmp_path / "run")
@@ -165,10 +153,8 @@ def test_a_run_on_two_ranks_that_is_stopped_goes_on_there_to_the_bit(on_ranks, t
 REFUSED = {
     "--batch_size 51": "batch_size is 51, which 2 processes cannot share evenly; give a multiple of 2, or another --nproc-per-node",
     "--labeled_batch_size 5": "labeled_batch_size is 5, which 2 processes cannot share evenly",
-    "--pair_scope rank --batch_size 50": "halves pairs the two halves of a batch, but got 25 examples",
     "--compile true": "with torchrun leave --compile out",
     "--seeds 0..2": "torchrun's 2 processes train one run, but --seeds asks for 3",
-    "--pair_scope some": "pair_scope",
 }
 
 

@@ -51,7 +51,7 @@ def test_reads_are_found():
 @pytest.mark.parametrize("teacher", [SamePass, SecondPass, NoiseFree, Averaged, Ensemble])
 def test_a_step_of_the_gan_reads_nothing(teacher, pairing, graph):
     s = streams()
-    assert reads(started(gan(teacher=teacher(), pairing=pairing, graph=graph, graph_weight=1.0), s), s) == []
+    assert reads(started(gan(teacher=teacher(), pairing=pairing, graph=graph, weight=1.0), s), s) == []
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -63,7 +63,7 @@ def test_a_step_of_a_method_reads_nothing(name):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: what would be a synchronisation is counted instead")
 def test_a_step_on_a_gpu_never_synchronises():
     s = streams(device="cuda")
-    method = started(gan(teacher=Averaged(), graph_weight=1.0, device="cuda"), s)
+    method = started(gan(teacher=Averaged(), weight=1.0, device="cuda"), s)
     batches = s.epoch()
     method.step(next(batches), 1)
     torch.cuda.set_sync_debug_mode("error")

@@ -15,15 +15,15 @@ from gan_sntg.training.multi_seed import PerRunGenerators, StackedStreams, stack
 
 TERMS = ("discriminator_terms", "generator_terms")
 SEEDS = (0, 1, 5)
-PLAIN = {"graph_weight": 0.0}
+PLAIN = {"weight": 0.0}
 GRAPHS = [{"teacher": teacher, "pairing": Halves} for teacher in (SamePass, SecondPass, NoiseFree, Averaged, Ensemble)]
-GRAPHS += [{"teacher": SecondPass, "pairing": lambda: Sampled(30), "graph_labeled": True}, {"teacher": Averaged, "pairing": AllPairs}]
+GRAPHS += [{"teacher": SecondPass, "pairing": lambda: Sampled(30), "labeled": True}, {"teacher": Averaged, "pairing": AllPairs}]
 
 
 def made(dtype: torch.dtype = torch.float64, **options) -> tuple[list, list]:
     """The methods and streams of three seeds; what can be called in the options is called for each."""
     all_streams = [streams(seed=seed, normalization=UnitRange64 if dtype == torch.float64 else UnitRange) for seed in SEEDS]
-    methods = [gan(seed, dtype, **{"graph_weight": 1.0} | {k: v() if callable(v) else v for k, v in options.items()}) for seed in SEEDS]
+    methods = [gan(seed, dtype, **{"weight": 1.0} | {k: v() if callable(v) else v for k, v in options.items()}) for seed in SEEDS]
     return [started(method, s) for method, s in zip(methods, all_streams, strict=True)], all_streams
 
 

@@ -52,7 +52,8 @@ def test_a_run_killed_in_mid_epoch_and_resumed_equals_one_never_stopped(command,
 @pytest.mark.parametrize("teacher", ["Averaged", "Ensemble", "SecondPass"])
 def test_an_interrupted_run_says_so_and_resumes_bit_for_bit(command, tiny_tree, tmp_path, teacher):
     tree = tiny_tree() | {"interval_epochs": 2, "steps_per_epoch": 5, "validation": True}
-    tree["method"]["init_args"] |= {"teacher": {"class_path": f"gan_sntg.graph.teachers.{teacher}"}, "graph_labeled": True}
+    tree["method"]["init_args"]["teacher"] = {"class_path": f"gan_sntg.graph.{teacher}"}
+    tree["method"]["init_args"]["sntg"]["init_args"]["labeled"] = True
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
     words = ["--config", tmp_path / "config.yaml"]
     stopped = interrupted(command, words, tmp_path / "a", FeatureMatchingGAN, "step", 12)
@@ -81,7 +82,11 @@ def test_every_discriminative_method_resumes_bit_for_bit(command, tiny_tree, tmp
     tree = tiny_tree() if data == "digits" else copy.deepcopy(POINTS)
     options = {"net": NETS[data], "schedule": {"class_path": "gan_sntg.schedules.LinearTail"}, "learning_rate": 0.001}
     augmentation = {"class_path": "gan_sntg.data.Augmentation", "init_args": {"translation": 1, "flip": True}}
-    options |= {"graph_weight": 0.5, "ramp_epochs": 0} | METHODS[method] | ({"augmentation": augmentation} if data == "digits" else {})
+    options |= (
+        {"sntg": {"class_path": "gan_sntg.graph.SNTG", "init_args": {"weight": 0.5}}, "w": {"ramp_epochs": 0}}
+        | METHODS[method]
+        | ({"augmentation": augmentation} if data == "digits" else {})
+    )
     tree |= {"method": {"class_path": f"discriminative.{method}", "init_args": options}, "epochs": 3, "steps_per_epoch": 4}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
     words = ["--config", tmp_path / "config.yaml"]

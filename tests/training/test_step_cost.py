@@ -5,9 +5,10 @@ import contextlib
 import pytest
 import torch
 from helpers.method_factories import ALL, prepared
-from helpers.tiny import UnitRange64, gan, started, streams
+from helpers.tiny import Squares, UnitRange64, gan, started, streams
 
 from gan_sntg.benchmarks.baseline import plain_layers
+from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.classifiers import ConvNet13
@@ -15,7 +16,7 @@ from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
 from gan_sntg.networks.dense_gan import DenseDiscriminator
 from gan_sntg.networks.noise import noise_layers
 from gan_sntg.networks.precision import Precision
-from gan_sntg.schedules import LinearTail
+from gan_sntg.schedules import LinearTail, RampedWeight
 
 STEPS = 20
 SHAPE = (1, 28, 28)
@@ -34,12 +35,12 @@ def twenty(method, from_streams, context=contextlib.nullcontext, precision=Preci
 
 def dense_gan(dtype=torch.float64):
     s = streams(normalization=UnitRange64) if dtype == torch.float64 else streams()
-    return started(gan(teacher=Averaged(0.9), graph_weight=1.0, dtype=dtype, learning_rate=1e-3), s), s
+    return started(gan(teacher=Averaged(0.9), weight=1.0, dtype=dtype, learning_rate=1e-3), s), s
 
 
 def made(name: str, net, dtype=torch.float64):
     kind, own = ALL[name]
-    usual = {"schedule": LinearTail(), "learning_rate": 1e-3, "ramp_epochs": 0, "scaled": False, "graph_weight": 0.5}
+    usual = {"schedule": LinearTail(), "learning_rate": 1e-3, "w": RampedWeight(1.0, 0, False), "sntg": SNTG(0.5)}
     method = kind(net=net, **(usual | own))
     return method, prepared(method, dtype=dtype)
 
@@ -102,7 +103,8 @@ def test_a_convolutional_gan_takes_the_steps_of_the_formulas():
     for context in (contextlib.nullcontext, plain_layers):
         torch.manual_seed(0)
         nets = silent(ConvDiscriminator(SHAPE, 3, widths=(4, 6))), ConvGenerator(SHAPE, latent=5, width=8).double()
-        method = FeatureMatchingGAN(*nets, Averaged(0.9), gan().pairing, 60, 3, graph_weight=1.0, graph_ramp_epochs=0).double()
+        method = FeatureMatchingGAN(discriminator=nets[0], generator=nets[1], teacher=Averaged(0.9), sntg=SNTG(1.0)).double()
+        method.prepare(Squares(), streams().pool)
         method.seed(0, "cpu")
         x = torch.rand(30, *SHAPE, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
         batch = next(iter(streams(normalization=UnitRange64).epoch()))

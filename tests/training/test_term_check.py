@@ -9,9 +9,10 @@ from helpers.tiny import gan, streams
 
 from discriminative.mean_teacher import MeanTeacher
 from discriminative.pi_model import PiModel
+from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged, Ensemble, SecondPass
 from gan_sntg.networks.precision import Precision
-from gan_sntg.schedules import LinearTail
+from gan_sntg.schedules import LinearTail, RampedWeight
 from gan_sntg.training.optim import trainable
 from gan_sntg.training.term_check import TermReport, examine
 
@@ -33,7 +34,7 @@ def test_every_method_is_healthy_and_every_weighted_term_is_seen(name):
 
 @pytest.mark.parametrize("teacher", [SecondPass, Averaged, Ensemble])
 def test_the_gan_is_healthy_and_its_terms_go_where_they_should(teacher):
-    method = gan(graph_weight=0.5, teacher=teacher(), average_decay=0.9)
+    method = gan(weight=0.5, teacher=teacher(), average_decay=0.9)
     found = examine(method, streams(), t=5, steps=2)
     assert found.faults == []
     assert found.moved["d"] == {"discriminator"} and found.moved["g"] == {"generator"}
@@ -50,7 +51,7 @@ def test_a_healthy_method_is_healthy_in_bfloat16_too():
 
 
 def test_a_weight_of_0_is_said_and_is_no_fault():
-    found = examine(gan(graph_weight=0.0, average_decay=0.9), streams(), t=5, steps=2)
+    found = examine(gan(weight=0.0, average_decay=0.9), streams(), t=5, steps=2)
     assert found.off == ["d/graph"] and found.faults == []
 
 
@@ -72,7 +73,7 @@ class Detached(PiModel):
 
 def given(**options) -> dict:
     net = made("pi").net
-    return {"net": net, "schedule": LinearTail(), "learning_rate": 1e-2, "ramp_epochs": 0, "scaled": False, "graph_weight": 0.5} | options
+    return {"net": net, "schedule": LinearTail(), "learning_rate": 1e-2, "w": RampedWeight(1.0, 0, False), "sntg": SNTG(0.5)} | options
 
 
 @pytest.mark.parametrize("kind", [SelfTaught, Detached])
@@ -81,7 +82,8 @@ def test_a_consistency_that_compares_what_cannot_learn_is_dead(kind):
 
 
 def test_a_ramp_that_never_rises_is_named_with_its_terms(monkeypatch):
-    monkeypatch.setattr("discriminative.objective.ramp_up", lambda *arguments: 0.0)
+    for place in ("gan_sntg.graph.sntg.ramp_up", "gan_sntg.schedules.ramp_up"):
+        monkeypatch.setattr(place, lambda *arguments: 0.0)
     found = health(PiModel(**given()))
     assert found.faults == [
         f"{term} has weight {w} but is never there: its ramp does not rise" for term, w in (("net/consistency", "1"), ("net/graph", "0.5"))
@@ -113,7 +115,7 @@ def test_a_term_that_is_not_finite_is_named():
 
 
 def test_an_optimizer_that_holds_anothers_weights_is_caught():
-    method = gan(graph_weight=0.5, average_decay=0.9)
+    method = gan(weight=0.5, average_decay=0.9)
     method.optimizers["d"].add_param_group({"params": list(method.generator.parameters())})
 
     def both(batch, t):  # a term of D that reaches G

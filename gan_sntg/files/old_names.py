@@ -1,0 +1,76 @@
+"""Names of earlier versions in run folders and exports, and today's: the one table of both."""
+
+from typing import Any
+
+ROOMS = {  # modules of before the rooms, and where their classes are named now
+    "gan_sntg.core.schedules": "gan_sntg.schedules",
+    "gan_sntg.core.graph": "gan_sntg.graph",
+    "gan_sntg.core.graphs": "gan_sntg.graph",
+    "gan_sntg.core.networks": "gan_sntg.networks",
+    "gan_sntg.core.data.arrays": "gan_sntg.data",
+    "gan_sntg.core.data.augment": "gan_sntg.data",
+    "gan_sntg.core.data.folder": "gan_sntg.data",
+    "gan_sntg.core.data.plane": "gan_sntg.data",
+    "gan_sntg.core.data.sources": "gan_sntg.data",
+    "gan_sntg.core.data.synthetic": "gan_sntg.data",
+    "gan_sntg.core.data.whiten": "gan_sntg.data",
+    "gan_sntg.core.data.zca": "gan_sntg.data",
+    "gan_sntg.conv_networks": "gan_sntg.networks",
+    "gan_sntg.feature_matching": "gan_sntg.methods",
+    "gan_sntg.teachers": "gan_sntg.graph",
+    "discriminative.mean_teacher": "discriminative",
+    "discriminative.pi_model": "discriminative",
+    "discriminative.supervised": "discriminative",
+    "discriminative.temporal_ensembling": "discriminative",
+    "discriminative.vat": "discriminative",
+}
+GONE = ("pair_scope",)  # options of a run that have one value now
+SNTG = {  # arguments of a method that are SNTG's now
+    "graph_weight": "weight",
+    "graph_ramp_epochs": "ramp_epochs",
+    "graph_start_epochs": "start_epochs",
+    "graph_labeled": "labeled",
+    **{name: name for name in ("margin", "distance", "pairing", "graph")},
+}
+RAMP = ("max_weight", "ramp_epochs", "scaled")  # that are w(t)'s now
+GAN_RAMP_EPOCHS = 80.0  # of FM-GAN's graph where it was not given
+
+
+def modern(tree: Any) -> Any:
+    """A tree of options, or of a card, with today's names; the very tree where it has no others."""
+    if isinstance(tree, list):
+        return [modern(branch) for branch in tree]
+    if not isinstance(tree, dict):
+        return tree
+    tree = {name: modern(branch) for name, branch in tree.items() if name not in GONE}
+    if isinstance(path := tree.get("class_path"), str):
+        tree["class_path"] = class_path(path)
+        if isinstance(given := tree.get("init_args"), dict):
+            tree["init_args"] = arguments(tree["class_path"], given)
+    elif isinstance(tree.get("method"), str):  # of a card
+        tree["method"] = class_path(tree["method"])
+    return tree
+
+
+def class_path(path: str) -> str:
+    """Today's path of a class."""
+    module, _, name = path.rpartition(".")
+    return f"{ROOMS[module]}.{name}" if module in ROOMS else path
+
+
+def arguments(path: str, given: dict) -> dict:
+    """Today's arguments of a class: those of a method that became SNTG's and w(t)'s are moved there."""
+    gan = path == "gan_sntg.methods.FeatureMatchingGAN"
+    if not gan and not path.startswith("discriminative."):
+        return given
+    sntg = {new: given[old] for old, new in SNTG.items() if old in given}
+    ramp = {name: given[name] for name in RAMP if name in given}
+    kept = {name: value for name, value in given.items() if name not in (*SNTG, *RAMP, "adam")}
+    if gan and sntg:
+        sntg = {"ramp_epochs": GAN_RAMP_EPOCHS} | sntg
+        if isinstance(sntg.get("graph"), str):
+            sntg["graph"] = {"class_path": "gan_sntg.graph.TeacherGraph", "init_args": {"kind": sntg["graph"]}}
+    if "adam" in given:
+        kept["adam_epsilon"] = f"{given['adam']}_sqrt"
+    more = {"sntg": {"class_path": "gan_sntg.graph.SNTG", "init_args": sntg}} if sntg else {}
+    return kept | more | ({"w": ramp} if ramp else {})

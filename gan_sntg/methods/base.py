@@ -1,0 +1,138 @@
+"""The base of generative methods: a discriminator of K logits, a generator, averages, a teacher and SNTG."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.loader import Batch, Pool
+from gan_sntg.distributed.ranks import process_group
+from gan_sntg.graph.sntg import SNTG
+from gan_sntg.graph.teachers import Averaged, Teacher
+from gan_sntg.losses import matching_squared
+from gan_sntg.methods.telemetry import gan_telemetry
+from gan_sntg.networks.dense_gan import Discriminator, Generator
+from gan_sntg.networks.ema import Average
+from gan_sntg.networks.noise import drawing_from
+from gan_sntg.networks.weight_norm import data_dependent_init, starts_from_data
+from gan_sntg.schedules import linear_tail
+from gan_sntg.training.cuda_graphs import Recordable
+from gan_sntg.training.meter import Terms
+from gan_sntg.training.method import Method
+from gan_sntg.training.optim import AdamInside, set_learning_rate, trainable
+
+
+class GenerativeMethod(Recordable, Method):
+    """A GAN that classifies: a step of D with SNTG on its features, the averages, then a step of G (reference 5, 6).
+
+    A method says `discriminator_terms` and `generator_terms`, and `weights` where it has terms of its own. R_S is taken over the
+    unlabelled images, by `graph_term`, which draws from a generator of its own.
+    """
+
+    purposes = ("noise", "z", "graph")
+    matching: Callable[[Tensor, Tensor], Tensor] = staticmethod(matching_squared)  # of mean features, watched in every GAN
+    generator: Generator
+
+    def __init__(
+        self,
+        discriminator: Discriminator,
+        generator: Generator,
+        teacher: Teacher | None = None,
+        sntg: SNTG | None = None,
+        learning_rate: float = 3e-3,
+        decay_epochs: float | None = None,
+        beta1: float = 0.5,
+        average_decay: float = 0.9999,
+    ):
+        """teacher: of the graph, `Averaged` where not given; sntg: none where not given; decay_epochs: see `linear_tail`.
+
+        average_decay: of D's average for testing, per step.
+        """
+        super().__init__()
+        self.discriminator, self.generator = discriminator, generator
+        self.teacher, self.sntg = teacher or Averaged(), sntg or SNTG()
+        self.average, self.pool = Average(discriminator, average_decay), None
+        self.learning_rate, self.decay_epochs = learning_rate, decay_epochs
+        nets = {"d": discriminator, "g": generator}
+        self.optimizers = {name: AdamInside(trainable(net), learning_rate, (beta1, 0.999)) for name, net in nets.items()}
+
+    @abstractmethod
+    def discriminator_terms(self, batch: Batch, t: int) -> Terms:
+        """D's weighted terms, named `d/...`."""
+
+    @abstractmethod
+    def generator_terms(self, batch: Batch, t: int) -> Terms:
+        """G's weighted terms, named `g/...`."""
+
+    @property
+    def classifiers(self) -> dict[str, nn.Module]:
+        """D as it is, its de-biased average, and the zero-start average that the source tests with."""
+        return {"last": self.discriminator, "averaged": self.average.net, "zero_start": self.average.zero_start(self.discriminator)}
+
+    @property
+    def losses(self) -> dict[str, tuple[nn.Module, Callable[[Batch, int], Terms]]]:
+        """D's terms, then G's."""
+        return {"d": (self.discriminator, self.discriminator_terms), "g": (self.generator, self.generator_terms)}
+
+    def prepare(self, data: Dataset, pool: Pool) -> None:
+        """Make the teacher. Raises InputError where the graph is one of other data."""
+        self.pool = pool
+        self.teacher.start(self.discriminator, data.num_examples, data.num_classes)
+        self.sntg.prepare(data, pool)
+
+    def check(self, batch_size: int, labeled_batch_size: int) -> None:
+        """Raise InputError where SNTG cannot pair such a batch."""
+        self.sntg.check(batch_size + labeled_batch_size * self.sntg.labeled)
+
+    def start(self, batch: Batch) -> None:
+        """Data-dependent initialisation of D from unlabelled images, and from z of what in G asks for it (reference 5)."""
+        with drawing_from(self.discriminator, self.generators["noise"]):
+            data_dependent_init(self.discriminator, batch.unlabeled.x)
+        if starts_from_data(self.generator):  # no z is drawn otherwise: the dense pair's z stay as they were
+            data_dependent_init(self.generator, self.draw_z(len(batch.unlabeled.x)))
+
+    def step(self, batch: Batch, t: int) -> Terms:
+        """D's step, the averages, then G's step on the independent unlabelled batch."""
+        rate = self.learning_rate * linear_tail(t, self.decay_epochs)
+        for optimizer in self.optimizers.values():
+            set_learning_rate(optimizer, rate)
+        self.settings = {"learning_rate": rate, "weight/graph": self.sntg.weight_at(t)}
+        terms = self.descend("d", self.discriminator_terms, batch, t)
+        self.average.update(self.discriminator)
+        self.teacher.update(self.discriminator)
+        return terms | self.descend("g", self.generator_terms, batch, t)
+
+    def graph_term(self, views: list[tuple], t: int) -> Terms:
+        """{"d/graph": lambda_2 w(t) R_S} over (examples, h, logits) of the unlabelled images, then of the labelled; {} at weight 0."""
+        weight, generator = self.sntg.weight_at(t), self.generators["graph"]
+        if not weight:
+            return {}
+        views = views[: 1 + self.sntg.labeled]
+        targets = torch.cat([self.teacher.targets(self.discriminator, view, logits, generator) for view, _, logits in views])
+        h = torch.cat([h for _, h, _ in views])
+        y, index = (torch.cat([getattr(view, name) for view, _, _ in views]) for name in ("y", "index"))
+        return {"d/graph": weight * self.sntg(h, targets, y, index, generator, in_order=len(views) > 1)}
+
+    def graph_key(self, name: str, t: int) -> tuple:
+        """The graph's weight, which G's terms do not depend on."""
+        return (self.sntg.weight_at(t),) if name == "d" else ()
+
+    def discriminate(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(h, logits) of D, its noise from the nets' own generator."""
+        return self.execution(self.discriminator, x, self.generators["noise"])
+
+    def generate(self, n: int) -> Tensor:
+        """n images of G, [n, C, H, W]."""
+        return self.execution(self.generator, self.draw_z(n), None)
+
+    def draw_z(self, n: int) -> Tensor:
+        """z [n, latent], uniform in [0, 1]."""
+        generator, like = self.generators["z"], next(self.generator.parameters())
+        latent, form = self.generator.latent, {"device": generator.device, "dtype": like.dtype}
+        return process_group().drawn(n, lambda rows: torch.rand(rows, latent, generator=generator, **form))
+
+    def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
+        """Learning rate and graph's weight of the last step, and the figures of `gan_telemetry`."""
+        return self.settings | gan_telemetry(self.discriminator, self.generator, self.teacher, batch.unlabeled, self.sntg, self.matching)

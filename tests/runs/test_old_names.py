@@ -1,0 +1,67 @@
+"""Run folders and exports of before the rooms go on loading; configuration files are refused with the new name."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from gan_sntg.export.load import load
+from gan_sntg.files.old_names import modern
+from gan_sntg.runs.folder import RunFolder
+
+EARLIER = Path(__file__).parents[1] / "earlier"
+NEW = {
+    "gan": {
+        "weight": 0.1,
+        "ramp_epochs": 1.0,
+        "start_epochs": 0.0,
+        "labeled": True,
+        "margin": 1.0,
+        "distance": "rms",
+        "pairing": {"class_path": "gan_sntg.graph.Sampled", "init_args": {"pairs": 40}},
+        "graph": {"class_path": "gan_sntg.graph.TeacherGraph", "init_args": {"kind": "soft"}},
+    },
+    "pi": {
+        "weight": 0.5,
+        "ramp_epochs": 0.0,
+        "margin": 2.0,
+        "distance": "rms",
+        "pairing": None,
+        "graph": {"class_path": "gan_sntg.graph.TeacherGraph", "init_args": {"kind": "soft", "merge": True}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_a_run_folder_of_before_goes_on_and_is_evaluated(command, tmp_path, name):
+    shutil.copytree(EARLIER / f"run_{name}", tmp_path / "run")
+    options = RunFolder(tmp_path / "run").read_options() | {"max_minutes": None}
+    method = options["method"]["init_args"]
+    assert method["sntg"] == {"class_path": "gan_sntg.graph.SNTG", "init_args": NEW[name]}
+    w = {"max_weight": 3.0, "ramp_epochs": 1.0, "scaled": False}
+    assert name == "gan" or (method["w"], method["adam_epsilon"]) == (w, "inside_sqrt")
+    (tmp_path / "new.yaml").write_text(yaml.safe_dump(options))
+    resumed = command("train", "--config", tmp_path / "new.yaml", "--out", tmp_path / "run")
+    assert resumed.status == 0, resumed.err
+    assert command("train", "--config", tmp_path / "new.yaml", "--out", tmp_path / "whole").status == 0
+    assert command("evaluate", tmp_path / "run").status == 0
+    states = [torch.load(tmp_path / run / "checkpoints/last.pt", weights_only=True)["method"] for run in ("run", "whole")]
+    torch.testing.assert_close(*states, rtol=1e-3, atol=1e-4)  # the checkpoint is of another machine, which rounds otherwise
+
+
+def test_an_export_of_before_loads():
+    classifier, generator, card = load(EARLIER / "export")
+    assert card["provenance"]["method"] == "gan_sntg.methods.FeatureMatchingGAN"
+    assert classifier(torch.zeros(2, 1, 8, 8, dtype=torch.uint8)).shape == (2, 10) and generator(generator.z(3)).shape == (3, 1, 8, 8)
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_a_file_with_names_of_before_is_refused_with_the_new_one(command, tmp_path, name):
+    outcome = command("train", "--config", EARLIER / f"run_{name}/config.yaml", "--out", tmp_path / "run")
+    assert outcome.status == 2 and "gan_sntg.core.data.sources.Digits" in outcome.err and "gan_sntg.data.Digits" in outcome.err
+
+
+def test_todays_names_stay_as_they_are(tiny_tree):
+    assert modern(tiny_tree()) == tiny_tree()
