@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import exp
 
+from gan_sntg.configurable import Configurable
+
 Betas = tuple[float, float]
 
 
@@ -43,7 +45,7 @@ class RampedWeight:
         return self.max_weight * scale * (1.0 if self.ramp_epochs is None else ramp_up(t, self.ramp_epochs))
 
 
-class Schedule(ABC):
+class Schedule(Configurable, ABC):
     """What the learning rate is multiplied by in epoch t, and Adam's betas then."""
 
     @abstractmethod

@@ -11,6 +11,7 @@ OURS = ("gan_sntg", "discriminative", "scripts", "tests")
 OPTIONAL = ("ray", "matplotlib")
 ROOMS = (  # bottom up
     "errors",
+    "configurable",
     "rng",
     "schedules",
     "files",

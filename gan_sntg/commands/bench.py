@@ -17,7 +17,7 @@ from gan_sntg.files.json_files import read_json
 from gan_sntg.networks.precision import Precision
 from gan_sntg.runs.build import pick_device
 from gan_sntg.runs.folder import environment
-from gan_sntg.runs.options import check_threads
+from gan_sntg.runs.options import check_option
 from gan_sntg.runs.parsing import Parser
 
 
@@ -65,7 +65,7 @@ def check(options: Namespace) -> None:
         raise InputError("--config is not set; name one or more YAML files, such as --config configs/digits_20/*.yaml")
     if options.repeats < 1 or not options.seconds > 0 or options.workers < 0:
         raise InputError("give --repeats of at least 1, --seconds above 0 and --workers of 0 or more")
-    check_threads(options.threads)
+    check_option("threads", options.threads)
     if options.against and not Path(options.against).is_file():
         raise InputError(f"--against {options.against} is no file; give the JSON file of an earlier `gan-sntg bench --out`")
     if options.out and not Path(options.out).resolve().parent.is_dir():

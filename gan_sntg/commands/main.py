@@ -7,8 +7,12 @@ from types import ModuleType
 from gan_sntg import __version__
 from gan_sntg.distributed.process_group import said_once, world_size
 from gan_sntg.errors import ElsewhereError, InputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
+from gan_sntg.files.import_paths import allow
 
 COMMANDS = "train", "reproduce", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
+
+
+ALLOW = "  --allow PACKAGE, after any command, admits classes of a package of your own that configurations and run folders name"
 
 
 def module(name: str) -> ModuleType:
@@ -24,9 +28,10 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] not in COMMANDS:
         return _usage(argv)
-    command = module(argv[0])
     try:
         with said_once():
+            argv = allow_packages(argv)
+            command = module(argv[0])
             options = command.parser().parse_args(argv[1:])
             if argv[0] != "train" and world_size() > 1:
                 raise InputError(f"torchrun starts {world_size()} processes, but only train shares its work; leave torchrun out")
@@ -54,12 +59,24 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def allow_packages(argv: list[str]) -> list[str]:
+    """Admit the packages of --allow, of which there may be several; returns the other words. Raises InputError."""
+    end, rest = argv.index("--") if "--" in argv else len(argv), []
+    words = iter(argv[:end])
+    for word in words:
+        if word == "--allow" or word.startswith("--allow="):
+            allow(word.partition("=")[2] or next(words, ""))
+        else:
+            rest.append(word)
+    return rest + argv[end:]
+
+
 def _usage(argv: list[str]) -> int:
     if argv[:1] == ["--version"]:
         print(__version__)
         return 0
     lines = [f"  {name:9} {module(name).__doc__.splitlines()[0]}" for name in COMMANDS]
-    text = "\n".join(["usage: gan-sntg COMMAND ...  (gan-sntg COMMAND --help says more)", "", *lines])
+    text = "\n".join(["usage: gan-sntg COMMAND ...  (gan-sntg COMMAND --help says more)", "", *lines, "", ALLOW])
     if argv[:1] in (["-h"], ["--help"]):
         print(text)
         return 0

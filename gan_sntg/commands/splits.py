@@ -13,7 +13,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.runs.build import choose_split, source_of
 from gan_sntg.runs.loading import class_names
-from gan_sntg.runs.options import check_never_null, check_seed, config_parser
+from gan_sntg.runs.options import check_option, check_options_of, config_parser
 from gan_sntg.runs.parsing import Parser
 
 HELP = {
@@ -45,8 +45,8 @@ def make(options: Namespace) -> None:
     """Write the manifest of the options. Raises InputError where the data, the labels or the file do not allow it."""
     if not options.out:
         raise InputError("--out is not set; name the manifest to write, such as --out split.json")
-    check_never_null(options)
-    check_seed("data_seed", options.data_seed)
+    check_options_of(options)
+    check_option("data_seed", options.data_seed)
     split = choose_split(options, source_of(options))
     try:
         write_atomically(Path(options.out), split.text().encode())

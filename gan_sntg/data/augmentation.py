@@ -7,6 +7,7 @@ uncovers is filled by reflection of the whitened image (reference 1.2).
 import torch
 from torch import Tensor
 
+from gan_sntg.configurable import Configurable
 from gan_sntg.distributed.ranks import process_group
 from gan_sntg.errors import InputError
 
@@ -34,7 +35,7 @@ def _reflected(size: int, shift: Tensor) -> Tensor:
     return size - 1 - (size - 1 - place.abs()).abs()
 
 
-class Augmentation:
+class Augmentation(Configurable):
     """Each image mirrored with probability 1/2 where `flip` is on, then moved by whole pixels uniform in [-translation, translation]^2."""
 
     def __init__(self, translation: int = 0, flip: bool = False):

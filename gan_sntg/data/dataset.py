@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
 from gan_sntg.rng import purpose_generator
 
 
-class Dataset(ABC):
+class Dataset(Configurable, ABC):
     """Images, train_x uint8 [N, C, H, W], or points, float32 [N, 2]; train_y int64 [N]; test_x, test_y likewise, on the CPU.
 
     train_y is UNLABELED where the set itself has no label; test_y never is. `validation` [V] indexes the labelled training

@@ -5,11 +5,12 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 from gan_sntg.files.cache import keep, key_of, recall
 
 
-class Normalization(ABC):
+class Normalization(Configurable, ABC):
     """Maps uint8 images to floats and back: `normalize.fit(train_x)` once, then `normalize(x)` and `normalize.images(x)`."""
 
     statistics: tuple[str, ...] = ()  # the tensors that `fit` sets, by name: the whole of what it learns

@@ -11,7 +11,7 @@ from torch import nn
 
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError, first_line
-from gan_sntg.files.import_paths import OURS, check_tree, class_at
+from gan_sntg.files.import_paths import OURS, check_tree, class_at, own_packages
 from gan_sntg.files.old_names import modern
 from gan_sntg.networks.dense_gan import Generator
 
@@ -36,7 +36,7 @@ def read_card(folder: Path) -> dict:
     problem = next((what for what, right in CHECKS.items() if not holds(right, card)), None)
     if problem:
         raise InputError(f"{path} is damaged: {problem}; {REMEDY}")
-    check_tree(card["architecture"], f"{path}: architecture", allowed=OURS)
+    check_tree(card["architecture"], f"{path}: architecture", packages=(*OURS, *own_packages()))
     return card
 
 

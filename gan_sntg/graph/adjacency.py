@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
 from gan_sntg.graph.fixed_graphs import again, read_neighbors, read_predictions
@@ -13,7 +14,7 @@ from gan_sntg.graph.loss import Graph, same_class
 from gan_sntg.graph.pairs import Pairs
 
 
-class Adjacency(ABC):
+class Adjacency(Configurable, ABC):
     """W of the contrastive loss (Eq. 8), for pairs of examples in a batch."""
 
     @abstractmethod

@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
+from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 
 
@@ -77,7 +78,7 @@ def all_pairs(n: int, device: torch.device | str | None = None) -> EveryPair:
 # --- pairings (Sec. 4.3) ----------------------------------------------------------------------------------------------
 
 
-class Pairing(ABC):
+class Pairing(Configurable, ABC):
     """How pairs are chosen in a batch of n: `pairing(n, generator)`, on the generator's device."""
 
     @abstractmethod

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from gan_sntg.configurable import Configurable
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import Examples, Pool
 from gan_sntg.distributed import all_gather, own_rows
@@ -14,7 +15,7 @@ from gan_sntg.graph.telemetry import graph_telemetry
 from gan_sntg.schedules import ramp_up
 
 
-class SNTG:
+class SNTG(Configurable):
     """R_S of Eq. 7 with its weight lambda_2, ramp, graph W, pairs, distance and margin.
 
     Weight 0 is the method without SNTG, bit for bit: nothing is computed, and nothing is drawn.

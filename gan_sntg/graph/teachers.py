@@ -5,13 +5,14 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import Examples
 from gan_sntg.distributed import all_gather
 from gan_sntg.networks.compile import EagerForward
 from gan_sntg.networks.ema import Average
 
 
-class Teacher(nn.Module, ABC):
+class Teacher(Configurable, nn.Module, ABC):
     """f~: `targets(...)` gives probabilities [B, K] without gradient; `update` follows D after its step."""
 
     execution: EagerForward = EagerForward()  # how a network passes over a batch in training

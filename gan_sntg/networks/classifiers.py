@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNorm, channels_last
 from gan_sntg.networks.noise import Dropout, GaussianNoise
@@ -20,7 +21,7 @@ from gan_sntg.networks.weight_norm import MeanOnlyConv, MeanOnlyLinear
 SLOPE = 0.1  # of every LeakyReLU
 
 
-class Classifier(nn.Module, ABC):
+class Classifier(Configurable, nn.Module, ABC):
     """f = g after h: x [B, ...] -> (h [B, D] penultimate features, logits [B, K])."""
 
     @abstractmethod

@@ -86,6 +86,8 @@ class ConvGenerator(Generator):
     Defaults are the network of CIFAR-10 and SVHN: 4 x 4 x 512, 8 x 8 x 256, 16 x 16 x 128, 32 x 32.
     """
 
+    symmetric = True
+
     def __init__(self, image_shape: tuple[int, ...], latent: int = 100, width: int = 512):
         """latent: size of z; width: channels of the smallest maps, halved at each doubling of the maps."""
         super().__init__()

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNormBias
 from gan_sntg.networks.classifiers import Classifier
@@ -20,10 +21,11 @@ class Discriminator(Classifier):
     """A classifier of images whose fake class has no logit of its own."""
 
 
-class Generator(nn.Module, ABC):
+class Generator(Configurable, nn.Module, ABC):
     """z [B, latent], uniform in [0, 1] -> images [B, C, H, W] in the range that D sees."""
 
     latent: int
+    symmetric = False  # whether its images are in -1..1, not in 0..1
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.compile import CompiledForward, use
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import check_given, config_parser
+from gan_sntg.runs.options import RunOptions, config_parser
 from gan_sntg.runs.parsing import Parser, check_arguments
 from gan_sntg.training.cuda_graphs import CudaGraphGradients
 from gan_sntg.training.data_parallel import check_norms, check_sizes
@@ -49,23 +50,43 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def build(parser: Parser, options: Namespace, team: SingleProcess = SINGLE_PROCESS) -> RunObjects:
-    """Everything that a run needs, on its device, as before the first step. Raises InputError; writes nothing. team: that will train it."""
-    check_given(options)
+Objects = tuple[Dataset, Normalization, Method]
+
+
+def build(parser: Parser, options: Namespace) -> RunObjects:
+    """As `assemble`, of parsed options."""
+    return assemble(RunOptions.of(options), instantiate(parser, options))
+
+
+def instantiate(parser: Parser, options: Namespace) -> Callable[[], Objects]:
+    """What makes the data, normalization and method of parsed options."""
+
+    def make() -> Objects:
+        objects = parser.instantiate(options)
+        return objects.data, objects.normalization, objects.method
+
+    return make
+
+
+def assemble(options: RunOptions, make: Callable[[], Objects], team: SingleProcess = SINGLE_PROCESS) -> RunObjects:
+    """Everything that a run needs, on its device, as before the first step. Raises InputError; writes nothing.
+
+    make: gives data, normalization and method, once the seed is set; team: that will train it.
+    """
     sizes = options.batch_size, options.labeled_batch_size or options.batch_size
     check_sizes(team, batch_size=sizes[0], labeled_batch_size=sizes[1])
     device = own_device(team, pick_device(options.device))
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    objects = parser.instantiate(options)
-    source, method = objects.data, objects.method.to(device)
+    source, normalization, method = make()
+    method.to(device)
     check_norms(team, method)
     for note in source.notes if team.first else []:
         print(note, file=sys.stderr)
     split = choose_split(options, source)
-    fit_normalization(objects.normalization, source.train_x[split.pool(source)], method)
-    pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), objects.normalization, device)
+    fit_normalization(normalization, source.train_x[split.pool(source)], method)
+    pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization, device)
     streams = Loader(pool, options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size, method.views)
     if options.compile:
         use(CompiledForward(), method)
@@ -76,7 +97,7 @@ def build(parser: Parser, options: Namespace, team: SingleProcess = SINGLE_PROCE
     method.prepare(source, pool)
     method.seed(options.seed, device)
     method.check(*sizes)
-    return RunObjects(source, split, streams, objects.normalization, method, device)
+    return RunObjects(source, split, streams, normalization, method, device)
 
 
 def fit_normalization(normalization: Normalization, x: Tensor, method: Method) -> None:
@@ -87,7 +108,7 @@ def fit_normalization(normalization: Normalization, x: Tensor, method: Method) -
         normalization.images(normalization(x[:2]))
 
 
-def choose_split(options: Namespace, source: Dataset) -> Split:
+def choose_split(options: RunOptions, source: Dataset) -> Split:
     """The manifest of --split, else one made from the options."""
     if not options.split:
         return make_split(source, options.labels, options.data_seed, options.validation, options.balance, options.label_noise)
@@ -101,8 +122,8 @@ def choose_split(options: Namespace, source: Dataset) -> Split:
         "label_noise": split.label_noise,
     }
     for name, value in found.items():
-        if options[name] != value:
-            there, here = (getattr(v, "name", str(v).lower()).replace("none", "null") for v in (value, options[name]))
+        if (given := getattr(options, name)) != value:
+            there, here = (getattr(v, "name", str(v).lower()).replace("none", "null") for v in (value, given))
             raise InputError(f"{options.split} has {name} {there}, but the options say {here}; add --{name} {there}")
     return split
 
@@ -111,6 +132,7 @@ def read_run(folder: Path) -> tuple[Parser, Namespace]:
     """The options that a run folder was trained with. Raises InputError where it is no run folder."""
     run = RunFolder(folder)
     run.check_made()
+    run.check_code()
     parser = config_parser()
     return parser, parser.parse_tree(run.read_options(), run.config)
 

@@ -7,6 +7,7 @@ import math
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
+from gan_sntg.files.import_paths import own_packages
 from gan_sntg.files.json_files import is_number, parsed, read_json
 from gan_sntg.files.old_names import modern
 from gan_sntg.files.yaml_files import load_yaml
@@ -77,9 +79,10 @@ class RunFolder:
         self.path = path
         self.config, self.split, self.result = path / "config.yaml", path / "split.json", path / "result.json"
         self.metrics, self.environment = path / "metrics.jsonl", path / "environment.json"
+        self.code = path / "code.json"
         self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
         self.real, self.best = self.samples / "real.png", path / "checkpoints" / "best.pt"
-        files = self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint
+        files = self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint, self.code
         check_inside(path, [*files, self.samples, self.tensorboard])
         self.held: int | None = None  # the folder, open and locked
 
@@ -116,7 +119,7 @@ class RunFolder:
     def check_unused(self) -> None:
         """Raise InputError if it cannot be made: something else is there (not what `open` left, killed halfway), or its name is markup."""
         check_new_name(self.path)
-        begun = {self.checkpoint.parent, self.samples, self.tensorboard, self.split}
+        begun = {self.checkpoint.parent, self.samples, self.tensorboard, self.split, self.code}
         there = set(self.contents()) if self.path.is_dir() else {self.path} if self.path.exists() else set()
         if there and not (self.checkpoint.parent in there and there <= begun):
             raise InputError(f"{self.path} exists and is not a run folder (it has no config.yaml); choose another with --out")
@@ -133,6 +136,8 @@ class RunFolder:
             self.lock()
             if not self.config.exists():
                 write_atomically(self.split, split.encode())
+                if packages := own_packages():
+                    write_atomically(self.code, (json.dumps(packages, indent=1) + "\n").encode())
                 write_atomically(self.config, config.encode())
             sessions = self.sessions()
             write_atomically(self.environment, (json.dumps([*sessions, environment(device)], indent=1) + "\n").encode())
@@ -179,6 +184,20 @@ class RunFolder:
     def log_image(self, name: str, image: Tensor, step: int) -> None:
         """An image uint8 [C, H, W] for TensorBoard's image tab."""
         self.writer.add_image(name, image, step)
+
+    def check_code(self) -> None:
+        """Raise InputError where the run was trained with packages that are not allowed now; say on stderr which have changed since."""
+        try:
+            packages = read_json(self.code) if self.code.exists() else {}
+            if not isinstance(packages, dict) or not all(isinstance(name, str) for name in packages):
+                raise ValueError("it is not a mapping of packages to hashes")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.code} is damaged ({error}); give --allow for the packages of the run, and delete the file") from error
+        for name, sha256 in packages.items():
+            if name not in (present := own_packages()):
+                raise InputError(f"{self.path} was trained with code of {name}; if you trust it, add --allow {name} to the command")
+            if present[name] != sha256:
+                print(f"{self.path}: the code of {name} has changed since this run was begun", file=sys.stderr)
 
     def read_options(self) -> dict:
         """The options in config.yaml, by today's names. Raises InputError where the file is damaged."""

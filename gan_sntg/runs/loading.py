@@ -50,10 +50,15 @@ def load(run: str, device: str, root: str | None = None, which: str = "last") ->
             if which == "last"
             else f"{run} has no best checkpoint: it was trained without validation images; leave --checkpoint out"
         )
-    parts, progress = build(parser, options), loop.Progress()
-    state, file = training_checkpoint.newest(path, parts.device)
-    training_checkpoint.put_back(state, file, parts.method, parts.streams, progress)
-    return parts, progress
+    progress = loop.Progress()
+    return restored(folder, build(parser, options), which, progress), progress
+
+
+def restored(folder: RunFolder, parts: RunObjects, which: str = "last", progress: loop.Progress | None = None) -> RunObjects:
+    """The objects, freshly built, as of the run's last checkpoint, or the best; and the progress likewise."""
+    state, file = training_checkpoint.newest(folder.checkpoint if which == "last" else folder.best, parts.device)
+    training_checkpoint.put_back(state, file, parts.method, parts.streams, progress or loop.Progress())
+    return parts
 
 
 def class_names(source: Dataset) -> list[str]:

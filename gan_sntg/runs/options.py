@@ -1,10 +1,15 @@
-"""The options of a run: declared once, validated by name, and compared."""
+"""The options of a run: declared once as `RunOptions`, validated by name, and compared."""
 
+import inspect
 import sys
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from importlib import import_module
 from types import NoneType
-from typing import Literal, get_args, get_type_hints
+from typing import Any, Literal, Self, get_args, get_type_hints
 
 from jsonargparse import Namespace
+from torch import nn
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.normalization import Normalization
@@ -15,51 +20,100 @@ from gan_sntg.networks.precision import Precision
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training.method import Method
 
-NEEDED = ("data", "normalization", "method", "epochs")
-NEVER_NULL = (
-    "balance",
-    "label_noise",
-    "batch_size",
-    "interval_epochs",
-    "seed",
-    "data_seed",
-    "validation",
-    "precision",
-    "compile",
-    "keep",
-    "on_nonfinite",
-    "liveness",
-    "device",
-)
+OBJECTS = {
+    "data": (Dataset, "data set: its class and arguments"),
+    "normalization": (Normalization, "how images or points become what networks see"),
+    "method": (Method, "method: its class and arguments"),
+}
+LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else is what it is, but
+OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
+CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
+LINKED = ("image_shape", "num_classes")  # arguments of networks that the data give
 MOST_THREADS = 1024
-LINKED = ("image_shape", "num_classes")  # arguments that the data give
 
 
-def check_given(options: Namespace) -> None:
-    """Raise InputError unless what a run needs is given and in its range."""
-    for name in NEEDED:
-        if options[name] is None:
-            raise InputError(f"the option {name} is not set; give it in the file of --config or as --{name}")
-    check_never_null(options)
-    for name in ("epochs", "interval_epochs", "batch_size", "labeled_batch_size"):
-        if options[name] is not None and options[name] < 1:
-            raise InputError(f"{name} is {options[name]}; give at least 1")
-    check_seed("seed", options.seed)
-    check_seed("data_seed", options.data_seed)
-    check_threads(options.threads)
-    if options.keep < 1:
-        raise InputError(f"keep is {options.keep}; give at least 1 checkpoint to keep")
-    for name in ("max_minutes", "checkpoint_minutes"):
-        if options[name] is not None and not options[name] > 0:
-            raise InputError(f"{name} is {options[name]}; give a time above 0, or null for none")
+def option(default: Any, text: str, least: float | None = None, most: float | None = None, above: float | None = None) -> Any:
+    """A field of `RunOptions` with its help and range."""
+    return field(default=default, metadata={"help": text, "least": least, "most": most, "above": above})
 
 
-def check_never_null(options: Namespace) -> None:
-    """Raise InputError where an option is null that has no such value."""
-    for name in NEVER_NULL:
-        if options[name] is None:
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a run is besides its data, normalization and method. Raises InputError that names the wrong field."""
+
+    labels: int | None = option(None, "number of images with a known label; null: all that have one")
+    balance: Balance = option(Balance.equal, "how the labels are shared by the classes")
+    label_noise: float = option(0.0, "share of the known labels that are drawn anew from all classes")
+    batch_size: int = option(100, "images of each kind per step", least=1)
+    labeled_batch_size: int | None = option(None, "labelled images per step, where not batch_size", least=1)
+    epochs: int = option(None, "length of the run", least=1)
+    steps_per_epoch: int | None = option(None, "default: one pass over the pool")
+    interval_epochs: int = option(1, "epochs between evaluations, grids and checkpoints", least=1)
+    seed: int = option(0, "of initialisation, order, noise and z", least=0, most=2**63 - 1)
+    data_seed: int = option(0, "of the choice of labels", least=0, most=2**63 - 1)
+    validation: bool = option(False, "take the validation images out of the pool and report their error")
+    precision: Precision = option(Precision.float32, "of products in training; bfloat16 is faster")
+    compile: bool = option(False, "compile the networks while training; pays on small ones")
+    cuda_graphs: bool = option(True, "on a GPU, record a step and replay it: the same numbers, sooner")
+    batch_statistics: Scope = option(Scope.all, "by torchrun: batch norms within each rank or over all")
+    threads: int | None = option(None, "CPU threads; part of the run, for sums depend on it", least=1, most=MOST_THREADS)
+    split: str | None = option(None, "manifest (split.json) to use instead of choosing labels")
+    out: str | None = option(None, "run folder; default runs/<config>-seed<seed>-<hash>")
+    device: str = option("auto", "cpu, cuda or auto")
+    max_minutes: float | None = option(None, "time limit: stop before it is over, with all saved", above=0)
+    checkpoint_minutes: float | None = option(15, "longest time between checkpoints; null: each interval", above=0)
+    keep: int = option(2, "number of the last checkpoints that are kept", least=1)
+    on_nonfinite: Literal["stop", "rollback"] = option("stop", "rollback: once, to a tenth of the rate")
+    liveness: bool = option(True, "before a run, check that its loss terms are alive and move only what they must")
+
+    def __post_init__(self):
+        """Check every field, and take the names of choices for the choices."""
+        for own in fields(self):
+            check_option(own.name, value := as_choice(own.type, getattr(self, own.name)))
+            object.__setattr__(self, own.name, value)
+
+    @classmethod
+    def of(cls, options: Namespace) -> Self:
+        """The fields of parsed options. Raises InputError where the run has no data, normalization, method or length."""
+        for name in (*OBJECTS, "epochs"):
+            if options[name] is None:
+                raise InputError(f"the option {name} is not set; give it in the file of --config or as --{name}")
+        check_options_of(options)
+        return cls(**{own.name: options[own.name] for own in fields(cls)})
+
+
+HINTS = get_type_hints(RunOptions)
+METADATA = {own.name: own.metadata for own in fields(RunOptions)}
+
+
+def as_choice(kind: Any, value: Any) -> Any:
+    """The member of an Enum by its name; anything else as it is."""
+    if isinstance(kind, type) and issubclass(kind, Enum) and isinstance(value, str):
+        if value not in kind.__members__:
+            raise InputError(f"{value!r} is not one of {', '.join(kind.__members__)}; give one of them")
+        return kind[value]
+    return value
+
+
+def check_option(name: str, value: Any) -> None:
+    """Raise InputError where a value of a field of `RunOptions` is null that must not be, or out of its range."""
+    least, most, above = (METADATA[name][limit] for limit in ("least", "most", "above"))
+    if value is None:
+        if NoneType not in get_args(HINTS[name]):
             raise InputError(f"{name} is null; give a value, or leave it out for its default")
-    for name in ("data", "normalization", "method"):
+        return
+    if least is not None and value < least or most is not None and value > most:
+        raise InputError(f"{name} is {value}; give at least {least}{f' and at most {most:,}' if most else ''}")
+    if above is not None and not value > above:
+        raise InputError(f"{name} is {value}; give more than {above}, or null for none")
+
+
+def check_options_of(options: Namespace) -> None:
+    """Raise InputError where an option, or an argument of a class in it, is null that must not be: jsonargparse lets it pass."""
+    for name in METADATA:
+        if name != "epochs" and options[name] is None:
+            check_option(name, None)
+    for name in OBJECTS:
         if options[name] is not None:
             check_nulls(options[name], name)
 
@@ -80,60 +134,40 @@ def may_be_null(class_path: str, name: str) -> bool:
     return NoneType in next((get_args(found[name]) for found in hints if name in found), (NoneType,))
 
 
-def check_seed(name: str, value: int) -> None:
-    """Raise InputError unless generators can be seeded with it."""
-    if not 0 <= value < 2**63:
-        raise InputError(f"{name} is {value}; give a whole number from 0 to 2^63 - 1")
-
-
-def check_threads(threads: int | None) -> None:
-    """Raise InputError unless so many threads can be made."""
-    if threads is not None and not 1 <= threads <= MOST_THREADS:
-        raise InputError(f"threads is {threads}; give at least 1 and at most {MOST_THREADS:,}, or leave it out")
-
-
-NETWORK_ARGUMENTS = ("discriminator", "generator", "net")
-LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else but CARE is what it is
-OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
-
-
 def config_parser() -> Parser:
-    """The options of a run."""
+    """The parser of a run's options: data, normalization and method, and the fields of `RunOptions`."""
+    for package in CLASSES:
+        import_module(package)  # so that its classes are known by their short names
     parser = Parser(prog="gan-sntg train", description="Train one method on one data set; a run folder that exists is resumed.")
     parser.add_argument("--config", action="config", help="YAML file of the options below; those given after it win")
-    parser.add_argument("--data", type=Dataset, help="data set: class_path and init_args")
-    parser.add_argument("--labels", type=int | None, default=None, help="how many images have a known label; null: all that have one")
-    parser.add_argument("--balance", type=Balance, default=Balance.equal, help="how they are shared by the classes")
-    parser.add_argument("--label_noise", type=float, default=0.0, help="share of the known labels that are drawn anew from all classes")
-    parser.add_argument("--normalization", type=Normalization, help="how images or points become what networks see")
-    parser.add_argument("--batch_size", type=int, default=100, help="images of each kind a step")
-    parser.add_argument("--labeled_batch_size", type=int | None, default=None, help="labelled images a step, where not batch_size")
-    parser.add_argument("--method", type=Method, help="method: class_path and init_args")
-    parser.add_argument("--epochs", type=int, help="length of the run")
-    parser.add_argument("--steps_per_epoch", type=int | None, default=None, help="default: one pass over the pool")
-    parser.add_argument("--interval_epochs", type=int, default=1, help="epochs between evaluations, grids and checkpoints")
-    parser.add_argument("--seed", type=int, default=0, help="of initialisation, order, noise and z")
-    parser.add_argument("--data_seed", type=int, default=0, help="of the choice of labels")
-    parser.add_argument("--validation", type=bool, default=False, help="take the validation images out of the pool and report their error")
-    parser.add_argument("--precision", type=Precision, default=Precision.float32, help="of products in training; bfloat16 is faster")
-    parser.add_argument("--compile", type=bool, default=False, help="compile the networks while training; pays on small ones")
-    parser.add_argument("--cuda_graphs", type=bool, default=True, help="on a GPU, record a step and replay it: the same numbers, sooner")
-    parser.add_argument("--batch_statistics", type=Scope, default=Scope.all, help="by torchrun: batch norms within each rank or over all")
-    parser.add_argument("--threads", type=int | None, default=None, help="CPU threads; part of the run, for sums depend on it")
-    parser.add_argument("--split", type=str | None, default=None, help="manifest (split.json) to use instead of choosing labels")
-    parser.add_argument("--out", type=str | None, default=None, help="run folder; default runs/<config>-seed<seed>-<hash>")
-    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
-    parser.add_argument("--max_minutes", type=float | None, default=None, help="stop in good time before so many are over, all saved")
-    parser.add_argument("--checkpoint_minutes", type=float | None, default=15, help="longest time between checkpoints; null: each interval")
-    parser.add_argument("--keep", type=int, default=2, help="how many of the last checkpoints are kept")
-    parser.add_argument("--on_nonfinite", type=Literal["stop", "rollback"], default="stop", help="rollback: once, to a tenth of the rate")
-    parser.add_argument(
-        "--liveness", type=bool, default=True, help="before a run, see that its loss terms are alive and move only what they must"
-    )
-    for net in NETWORK_ARGUMENTS:
-        for name in ("image_shape", "num_classes"):
-            parser.link_arguments("data", f"method.init_args.{net}.init_args.{name}", lambda d, n=name: getattr(d, n), "instantiate")
+    for name, (kind, text) in OBJECTS.items():
+        parser.add_argument(f"--{name}", type=kind, help=text)
+    for own in fields(RunOptions):
+        parser.add_argument(f"--{own.name}", type=HINTS[own.name], default=own.default, help=own.metadata["help"])
+    for argument in network_arguments():
+        for value in (image_shape, num_classes):
+            parser.link_arguments("data", f"method.init_args.{argument}.init_args.{value.__name__}", value, "instantiate")
     return parser
+
+
+def image_shape(data: Dataset) -> tuple[int, ...]:
+    """(C, H, W) of its images, or (2,) of its points."""
+    return data.image_shape
+
+
+def num_classes(data: Dataset) -> int:
+    """K."""
+    return data.num_classes
+
+
+def network_arguments() -> list[str]:
+    """Names of the arguments of all known methods that are networks, whose sizes the data give."""
+    found, methods = [], [Method]
+    for method in methods:
+        methods += method.__subclasses__()
+        hints = get_type_hints(method.__init__)
+        found += [name for name, kind in hints.items() if inspect.isclass(kind) and issubclass(kind, nn.Module) and name != "return"]
+    return list(dict.fromkeys(found))
 
 
 def identity(config: dict) -> dict:

@@ -9,17 +9,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace
 
 from gan_sntg.errors import InputError
-from gan_sntg.files.import_paths import ALLOWED, PLAIN_KEYS, REFUSED, check_tree
+from gan_sntg.files.import_paths import PLAIN_KEYS, check_tree, refusal
 from gan_sntg.files.old_names import modern
 from gan_sntg.files.yaml_files import load_yaml
 
 OBJECTS = ("data", "normalization", "method")  # the options that name classes
-
-# The gate: jsonargparse itself imports nothing else that a value names. What is checked below before it says so better, and sooner.
-set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=list(ALLOWED))
 
 
 class UnmadeError(InputError):
@@ -38,7 +35,7 @@ class Parser(ArgumentParser):
     origin = ""  # of the words that are being parsed
 
     def parse_args(self, args: list[str], *rest, **named):
-        """As jsonargparse's, after every dotted path in `args` and the files they name was checked against ALLOWED.
+        """As jsonargparse's, after every dotted path in `args` and the files they name was checked: see `check_tree`.
 
         --max-minutes and the like are taken for --max_minutes.
         """
@@ -81,7 +78,7 @@ def origin(files: Iterable[str]) -> str:
 
 def shortened(message: str, options: list[str]) -> list[str]:
     """The keys on the way to the problem, and the problem; then, if there are some, the names nearest to what was given."""
-    message = re.sub(r"Importing '(\S+)' is not allowed, denied by .*", rf"\1 {REFUSED}", message)
+    message = re.sub(r"Importing '(\S+)' is not allowed, denied by .*", rf"\1 {refusal()}", message)
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     keys = ".".join(found for line in lines for found in re.findall(r'^Parser key "(.+)":$', line))
     problem = " ".join(line for line in lines if not re.match(r'Parser key "|Problem with given class_path|tip:|nearest:', line))
@@ -134,7 +131,7 @@ def config_files(args: list[str]) -> list[str]:
 
 
 def check_arguments(args: list[str]) -> None:
-    """Raise InputError if an argument, or a YAML file behind --config, names something to import outside ALLOWED."""
+    """Raise InputError if an argument, or a YAML file behind --config, names something to import outside the allowed packages."""
     for word, key, name, value in words_of(args):
         if is_config(name):
             check_options(load_yaml(Path(value)), value)
@@ -146,7 +143,7 @@ def check_arguments(args: list[str]) -> None:
 
 
 def check_options(tree: dict, file: Path | str) -> None:
-    """Raise InputError if the options of a file name something to import outside ALLOWED, or names of an earlier version."""
+    """Raise InputError if the options of a file name something to import outside the allowed packages, or names of an earlier version."""
     if tree.get("config"):
         raise InputError(f"{file} names a further config file; put all options into one file")
     for part in tree:  # a key may itself be dotted, as method.teacher

@@ -10,7 +10,6 @@ import time
 from argparse import SUPPRESS
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 from jsonargparse import Namespace
@@ -20,12 +19,12 @@ from gan_sntg.distributed.ranks import SINGLE_PROCESS, SingleProcess
 from gan_sntg.errors import InputError, NonFiniteError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
-from gan_sntg.runs.build import read_run
+from gan_sntg.runs.build import instantiate, read_run
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import config_parser, flat, identity
+from gan_sntg.runs.options import RunOptions, config_parser, flat, identity
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.stopping import StopSignals
-from gan_sntg.runs.trainer import Trainer, display, writing
+from gan_sntg.runs.trainer import Run, Trainer, display, writing
 from gan_sntg.training import loop
 from gan_sntg.training.meter import Meters
 from gan_sntg.training.method import Method
@@ -92,14 +91,6 @@ TERMS = ("discriminator_terms", "generator_terms")  # the functions of a Feature
 ONE_PROGRAM_ON = ("cuda",)  # not "cpu": one program is not faster there than one run after another (results/seeds_speed.md)
 
 
-class Run(NamedTuple):
-    """What a session is made of: the folder, the options and their text."""
-
-    folder: RunFolder
-    options: Namespace
-    text: str
-
-
 def seeds_parser() -> Parser:
     """The options of a run, and those that stand for several: never in a run's own configuration."""
     parser = config_parser()
@@ -126,15 +117,15 @@ def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
 def train_all(runs: list[Run], team: SingleProcess = SINGLE_PROCESS) -> None:
     """Train unfinished runs to the end: those that stand at the same step together, where that is faster. team: trains one at the most."""
     watch = StopSignals(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes) if runs else None
-    first = Trainer(*runs[0], watch, team) if runs else None
+    first = Trainer(runs[0], watch, team) if runs else None
     if first and team.first and first.parts.device.type == "cpu" and (note := crowding(first.options.threads)):
         print(note, file=sys.stderr)
     if len(runs) > 1 and not (why_not := obstacle(first.parts.method, first.options)):
-        return train_groups([first, *(Trainer(*run, watch) for run in runs[1:])])
+        return train_groups([first, *(Trainer(run, watch) for run in runs[1:])])
     if len(runs) > 1:
         print(f"the seeds are trained one after another: {why_not}", file=sys.stderr)
     for k, run in enumerate(runs):
-        (Trainer(*run, watch) if k else first).train()
+        (Trainer(run, watch) if k else first).train()
 
 
 def train_groups(sessions: list[Trainer]) -> None:
@@ -148,7 +139,7 @@ def train_groups(sessions: list[Trainer]) -> None:
         (StackedTrainer(group) if len(group) > 1 else group[0]).train()
 
 
-def obstacle(method: Method, options: Namespace) -> str | None:
+def obstacle(method: Method, options: RunOptions) -> str | None:
     """Why runs of this method are not stacked; None where they are."""
     nets = [getattr(method, name, None) for name in ("discriminator", "generator")]
     if type(method) is not FeatureMatchingGAN or [type(net) for net in nets] != [DenseDiscriminator, DenseGenerator]:
@@ -237,13 +228,18 @@ def check_shared(team: SingleProcess, options: Namespace, runs: int) -> None:
 
 def prepared(options: Namespace) -> Run:
     """A run with its folder, in which there is nothing else. Raises InputError; writes nothing."""
-    text = config_parser().dump(options, skip_unset=False)
+    own, text = RunOptions.of(options), config_parser().dump(options, skip_unset=False)
     folder = RunFolder(Path(options.out or default_folder(options, text)))
+    check_folder(folder, text)
+    return Run(folder, own, text, instantiate(config_parser(), options))
+
+
+def check_folder(folder: RunFolder, text: str) -> None:
+    """Raise InputError unless the folder can be made, or holds a run of the options in `text`."""
     if folder.config.exists():
         check_same(folder, text)
     else:
         folder.check_unused()
-    return Run(folder, options, text)
 
 
 def default_folder(options: Namespace, text: str) -> str:

@@ -5,11 +5,11 @@ import hashlib
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from jsonargparse import Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
@@ -23,9 +23,9 @@ from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.networks.compile import EagerForward, use
 from gan_sntg.rng import purpose_generator
-from gan_sntg.runs.build import RunObjects, build
+from gan_sntg.runs.build import Objects, RunObjects, assemble
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import config_parser, identity
+from gan_sntg.runs.options import RunOptions, identity
 from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.training import checkpoint, loop
 from gan_sntg.training.checkpoint import generations, keep, newest
@@ -40,7 +40,7 @@ STEPS = 2
 MAY_BE = "it is dead", "its ramp does not rise"  # what is said of a term that may yet come to life ends so
 
 
-def check_alive(parts: RunObjects, options: Namespace, out: Path) -> None:
+def check_alive(parts: RunObjects, options: RunOptions, out: Path) -> None:
     """Raise UnhealthyError where a term is not finite, or moves a network that it must not, past all ramps; speak of one that is dead.
 
     A dead one is no error here: a term with a threshold may have nothing to say of an untrained network, nor a ramp rise in a short run.
@@ -110,20 +110,27 @@ def writing(folder: RunFolder) -> Iterator[None]:
         folder.release()
 
 
+class Run(NamedTuple):
+    """A run to be trained: its folder, its options, their text, and what makes its data, normalization and method."""
+
+    folder: RunFolder
+    options: RunOptions
+    text: str
+    make: Callable[[], Objects]
+
+
 class Trainer:
     """One training session on a run folder. Of several ranks all build and train; the first alone watches, writes and speaks."""
 
-    def __init__(
-        self, folder: RunFolder, options: Namespace, text: str, watch: StopSignals | None = None, team: SingleProcess = SINGLE_PROCESS
-    ):
+    def __init__(self, run: Run, watch: StopSignals | None = None, team: SingleProcess = SINGLE_PROCESS):
         """Build everything and read the checkpoint, if there is one, before anything is written. watch: that of several sessions."""
-        self.folder, self.options, self.team = folder, options, team
+        self.folder, self.options, self.team, options = run.folder, run.options, team, run.options
         self.watch = watch or StopSignals(options.max_minutes, options.checkpoint_minutes)
         with team.agreed():
-            self.build()
+            self.build(run.make)
         with team.agreed():
             if team.first:
-                self.open(text)
+                self.open(run.text)
         join(team, self.parts.method, self.parts.streams)
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
@@ -131,12 +138,12 @@ class Trainer:
         self.warned: set[str] = set()
         self.measured: dict[str, float] = {}
 
-    def build(self) -> None:
+    def build(self, make: Callable[[], Objects]) -> None:
         """The run as it is before its next step; nothing is written."""
         folder, first = self.folder, self.team.first
         if first and folder.config.exists():
             folder.lock()
-        self.parts: RunObjects = build(config_parser(), self.options, self.team)
+        self.parts: RunObjects = assemble(self.options, make, self.team)
         self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
         self.check_split()
         if generations(folder.checkpoint):

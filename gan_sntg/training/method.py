@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gan_sntg.configurable import Configurable
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import Batch, Pool
 from gan_sntg.networks.compile import EagerForward
@@ -15,7 +16,7 @@ from gan_sntg.training.cuda_graphs import EagerGradients, gradients, named
 from gan_sntg.training.meter import Terms
 
 
-class Method(nn.Module, ABC):
+class Method(Configurable, nn.Module, ABC):
     """A training method. Its `state_dict`, the optimizers' and the generators' are its whole state.
 
     A method makes `optimizers` and says `classifiers`, `losses`, `weights` and `step`; all else has a default. `generator` is the

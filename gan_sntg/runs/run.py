@@ -1,0 +1,143 @@
+"""Training and using a run from Python: `gan_sntg.train` and what it returns."""
+
+import hashlib
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import Tensor, nn
+
+from gan_sntg.configurable import configuration
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.normalization import AsIs, Normalization, Symmetric, UnitRange
+from gan_sntg.errors import InputError
+from gan_sntg.evaluation.classification import logits_of
+from gan_sntg.evaluation.samples import draw, z_bank
+from gan_sntg.files.import_paths import allow, allowed
+from gan_sntg.runs.build import RunObjects, assemble
+from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.loading import load, restored
+from gan_sntg.runs.options import LINKED, RunOptions, config_parser, identity
+from gan_sntg.runs.seeds import check_folder
+from gan_sntg.runs.trainer import Run, Trainer
+from gan_sntg.training.method import Method
+
+
+class TrainedRun:
+    """A finished run: its errors in percent, its classifier and generator, and its folder."""
+
+    def __init__(self, folder: RunFolder, objects: RunObjects):
+        """objects: as of the last checkpoint."""
+        self.folder, self.objects, self.result = folder, objects, folder.read_result()
+        self.method, self.normalization = objects.method, objects.normalization
+
+    @property
+    def test_error(self) -> float:
+        """Of the averaged weights, in percent."""
+        return self.result["test_error_averaged"]
+
+    @property
+    def test_error_last(self) -> float:
+        """Of the last weights, in percent."""
+        return self.result["test_error_last"]
+
+    @property
+    def validation_error(self) -> float | None:
+        """Of the averaged weights, in percent; None where no validation images were held out."""
+        return self.result["validation_error"]
+
+    @property
+    def metrics(self) -> list[dict]:
+        """What was recorded at each interval: loss terms, telemetry, errors."""
+        return self.folder.rows()
+
+    @property
+    def classifier(self) -> nn.Module:
+        """The averaged network: normalised x -> (h [B, D], logits [B, K])."""
+        return self.method.classifiers["averaged"].eval()
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Of the averaged classifier. images uint8 [N, C, H, W] (or points, float32 [N, 2]) -> [N, K], on the CPU."""
+        return logits_of(self.classifier, images.to(self.objects.device), self.normalization).cpu()
+
+    def predict(self, images: Tensor) -> Tensor:
+        """The class of each image by the averaged classifier. images uint8 [N, C, H, W] -> int64 [N], on the CPU."""
+        return self.logits(images).argmax(1)
+
+    def sample(self, n: int, seed: int | None = None) -> Tensor:
+        """n images of the generator, uint8 [n, C, H, W]; the same z for the same seed. Raises InputError where there is no generator."""
+        generator = self.method.generator
+        if generator is None:
+            raise InputError(f"{type(self.method).__name__} has no generator; train a generative method, such as FeatureMatchingGAN")
+        return draw(generator, z_bank(generator.latent, n, self.objects.device, seed), self.normalization).cpu()
+
+
+def train(
+    method: Method, data: Dataset, out: str | Path | None = None, normalization: Normalization | None = None, **options: Any
+) -> TrainedRun:
+    """Train a method on data, or go on with the run in the folder `out`, and return the finished run.
+
+    options: fields of `RunOptions`, such as labels, epochs (required), batch_size, seed. The method is started from the data and
+    trained in place; its initial weights are those of its networks, so call torch.manual_seed before building them. The
+    folder is that of `gan-sntg train`: the commands read it, and the same configuration there goes on from it.
+    normalization: by the range of the generator's images where not given. Raises InputError for what cannot be used.
+    """
+    known = {own.name for own in fields(RunOptions)} - {"out"}
+    if unknown := sorted(set(options) - known):
+        raise InputError(f"train has no option {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    if options.get("epochs") is None:
+        raise InputError("epochs is not set; give the length of the run, such as epochs=150")
+    normalization = normalization or default_normalization(method, data)
+    own = RunOptions(**options)
+    text = written_down(method, data, normalization, own)
+    folder = RunFolder(Path(out or default_folder(method, data, text)))
+    check_folder(folder, text)
+    run = Run(folder, own, text, lambda: (data, normalization, method))
+    if folder.finished:
+        return TrainedRun(folder, restored(folder, assemble(own, run.make)))
+    trainer = Trainer(run)
+    trainer.train()
+    return TrainedRun(folder, trainer.parts)
+
+
+def load_run(folder: str | Path, device: str = "auto") -> TrainedRun:
+    """A finished run from its folder. Raises InputError where it is unfinished, or is no run that a configuration can build."""
+    return TrainedRun(RunFolder(Path(folder)), load(str(folder), device)[0])
+
+
+def default_normalization(method: Method, data: Dataset) -> Normalization:
+    """Points as they are; images in the range of the method's generator, in 0..1 where it has none."""
+    if len(data.image_shape) != 3:
+        return AsIs()
+    return Symmetric() if getattr(method.generator, "symmetric", False) else UnitRange()
+
+
+def written_down(method: Method, data: Dataset, normalization: Normalization, options: RunOptions) -> str:
+    """The configuration of these objects and options, as `gan-sntg train` writes it.
+
+    The packages of one's own classes are admitted, as by --allow: who gives their objects trusts their code.
+    """
+    objects = {"data": data, "normalization": normalization, "method": method}
+    tree = {name: configuration(made, LINKED) for name, made in objects.items()}
+    for package in sorted(packages_in(tree) - set(allowed())):
+        allow(package)
+    tree |= {own.name: configuration(getattr(options, own.name)) for own in fields(options)}
+    parser = config_parser()
+    return parser.dump(parser.parse_object(tree), skip_unset=False)
+
+
+def packages_in(tree: Any) -> set[str]:
+    """The packages whose classes a tree of options names."""
+    if not isinstance(tree, dict):
+        return set()
+    own = {tree["class_path"].split(".")[0]} if "class_path" in tree else set()
+    return own.union(*(packages_in(branch) for branch in tree.values()))
+
+
+def default_folder(method: Method, data: Dataset, text: str) -> str:
+    """runs/<data>-<method>-seed<seed>-<hash of all options>."""
+    options = identity(yaml.safe_load(text))
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
+    return f"runs/{data.name}-{type(method).__name__}-seed{options['seed']}-{digest}"
