@@ -2,61 +2,46 @@
 
 import contextlib
 import fcntl
+import gzip
 import hashlib
+import io
 import os
+import pickle
 import tarfile
 import zlib
 from abc import abstractmethod
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 import torchvision
+from einops import rearrange
+from scipy.io import loadmat
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from gan_sntg.data.dataset import Dataset
-from gan_sntg.data.formats import read_batch, read_idx, read_mat
 from gan_sntg.errors import InputError
-from gan_sntg.files.cache import is_noted, mark_of, note
 from gan_sntg.files.npz_files import read_npz
 
 
 def fetch(kind: type, root: str, **named: str) -> None:
-    """Call `download` of torchvision's class `kind`, not its constructor, which reads what was fetched; named: fields that it needs.
+    """Fetch the files of torchvision's class `kind` into root, one process at a time.
 
-    Raises OSError, RuntimeError or TarError where the files cannot be had, or do not stay under root.
+    named: fields that `download` reads. The constructor, which would unpickle, is not called; the MD5 of an archive is checked before it
+    is unpacked. Raises OSError, RuntimeError or TarError where the files cannot be had.
     """
-    fetcher = kind.__new__(kind)
+    fetcher = object.__new__(kind)
     vars(fetcher).update(named, root=root)
-    with alone(root), confined_archives():
-        fetcher.download()
-
-
-@contextlib.contextmanager
-def alone(root: str) -> Iterator[None]:
-    """Within, no other process fetches into the folder: each waits for the one before, and finds what that fetched."""
     os.makedirs(root, exist_ok=True)
     folder = os.open(root, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
+            fcntl.flock(folder, fcntl.LOCK_EX)  # whoever waits here finds what was fetched
+        fetcher.download()
     finally:
         os.close(folder)
-
-
-@contextlib.contextmanager
-def confined_archives() -> Iterator[None]:
-    """Within, tarfile unpacks nothing to outside the folder that it is told, no links to there and no devices (its filter `data`)."""
-    before = tarfile.TarFile.extraction_filter
-    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
-    try:
-        yield
-    finally:
-        tarfile.TarFile.extraction_filter = before
 
 
 # The files that torchvision leaves under its root: SHA-256, or (32 digits) the MD5 that torchvision states.
@@ -80,6 +65,7 @@ KNOWN_FILES = {
     "cifar-100-python/train": "735e79b04f092ca3d2e6d07f368c0a7d70d48c48d28865950cc24454cf45129b",
     "cifar-100-python/test": "4b67687d9933c4db8f0831104447f15b93774f4f464bd0516f0f0f2ac83b7864",
 }
+MOST_BYTES = 2**28  # that are read of a file; no published one is larger
 
 
 def data_folder(root: str | None) -> Path:
@@ -88,21 +74,19 @@ def data_folder(root: str | None) -> Path:
 
 
 class Published(Dataset):
-    """A set whose files under `root` are checked before they are read, and that torchvision fetches where `download` is true."""
+    """Data set whose files are checked by hash before they are parsed; torchvision fetches them."""
 
     files: tuple[str, ...]  # paths under root, keys of KNOWN_FILES
     downloads: tuple[dict[str, str], ...] = ({},)  # for each download, the fields that torchvision's class of the same name needs
     validation_share: float = 0.1
 
     def __init__(self, root: str | None = None, download: bool = False):
-        """root: see `data_folder`. Raises InputError on missing, altered or malformed files."""
+        """Read the files under `data_folder(root)`. Raises InputError where one is missing or altered."""
         self.root = data_folder(root)
         if download:
             self._download()
-        for name in self.files:
-            check_known_file(self.root, name)
-        self.train_x, self.train_y, self.test_x, self.test_y = self._read(*(self.root / name for name in self.files))
-        check_labels(f"{self.name} under {self.root}", torch.cat([self.train_y, self.test_y]), self.num_classes)
+        contents = [published_bytes(self.root, name) for name in self.files]
+        self.train_x, self.train_y, self.test_x, self.test_y = self._read(*contents)
         n = len(self.train_y)
         self.validation = torch.arange(n - round(n * self.validation_share), n)
 
@@ -117,36 +101,70 @@ class Published(Dataset):
             ) from error
 
     @abstractmethod
-    def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """train_x, train_y, test_x, test_y of the checked files."""
+    def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """train_x, train_y, test_x, test_y in the contents of `files`."""
 
 
-def check_known_file(root: Path, name: str) -> None:
-    """Raise InputError unless root/name exists and has the hash that KNOWN_FILES states, now or when it was last read (see known_files)."""
+def published_bytes(root: Path, name: str) -> bytes:
+    """Content of root/name, which alone is ever parsed. Raises InputError unless KNOWN_FILES has its hash."""
     path, known = root / name, KNOWN_FILES[name]
     if not path.is_file():
         raise InputError(
             f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA, or add --data.download true"
         )
-    if is_noted(path, known):
-        return
-    kind, mark = "sha256" if len(known) == 64 else "md5", mark_of(path)
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+        data = file.read(MOST_BYTES)
+    kind = "sha256" if len(known) == 64 else "md5"
+    found = hashlib.new(kind, data, usedforsecurity=False).hexdigest()
     if found != known:
         raise InputError(
             f"{path} is not the published file ({kind} {found[:12]}..., expected {known[:12]}...; {path.stat().st_size} bytes): "
             "it is truncated or altered; delete it and fetch it again"
         )
-    note(path, known, mark)
+    return data
 
 
-def check_labels(where: str, y: Tensor, num_classes: int) -> None:
-    """Raise InputError unless every label of y [N] is in 0..num_classes - 1."""
-    if y.min() < 0 or y.max() >= num_classes:
-        raise InputError(
-            f"{where}: the labels run from {int(y.min())} to {int(y.max())}, not in 0..{num_classes - 1}; fetch the files again"
-        )
+def read_idx(data: bytes) -> Tensor:
+    """uint8 array of an idx file, gzipped or not."""
+    data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+    shape = np.frombuffer(data, ">u4", count=data[3], offset=4)
+    return torch.from_numpy(np.frombuffer(data, np.uint8, offset=4 + 4 * len(shape)).reshape(shape).copy())
+
+
+def read_mat(data: bytes) -> tuple[Tensor, Tensor]:
+    """x uint8 [N, 3, 32, 32] and y int64 [N] of a MATLAB file of SVHN, whose label 10 is the digit 0."""
+    arrays = loadmat(io.BytesIO(data), variable_names=("X", "y"))
+    x = rearrange(torch.from_numpy(arrays["X"]), "h w c n -> n c h w").contiguous()
+    return x, torch.from_numpy(arrays["y"]).flatten().long() % 10
+
+
+class _Inert:
+    """Stand-in for any object that a pickle names: it keeps its arguments and state, and does nothing."""
+
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def __setstate__(self, state):
+        self.state = state
+
+
+class _InertUnpickler(pickle.Unpickler):
+    """Unpickler that imports and calls nothing: NumPy's names become stand-ins, others are refused."""
+
+    names = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype")
+
+    def find_class(self, module: str, name: str) -> type:
+        if f"{module}.{name}" not in self.names:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch needs")
+        return _Inert
+
+
+def read_batch(data: bytes, labels: str) -> tuple[Tensor, Tensor]:
+    """x uint8 [n, 3, 32, 32] and y int64 [n], the list under `labels`, of a pickled batch of CIFAR."""
+    batch = _InertUnpickler(io.BytesIO(data), encoding="bytes").load()
+    *_, pixels = batch[b"data"].state
+    x = torch.from_numpy(np.frombuffer(pixels, np.uint8).copy())
+    return rearrange(x, "(n c h w) -> n c h w", c=3, h=32, w=32), torch.tensor(batch[labels.encode()])
 
 
 URLS = torchvision.datasets.SVHN.split_list
@@ -157,7 +175,7 @@ def _under(folder: str) -> tuple[str, ...]:
 
 
 class Digits(Dataset):
-    """The 1,797 handwritten digits of 8 x 8 pixels that ship with scikit-learn: no download.
+    """1,797 handwritten digits of 8 x 8 pixels that ship with scikit-learn.
 
     A fixed stratified cut: 397 test images; of the 1,400 others, 400 are the validation images.
     """
@@ -166,10 +184,10 @@ class Digits(Dataset):
     num_classes = 10
 
     def __init__(self):
-        """Pixels 0..16 are scaled to 0..255."""
-        digits = load_digits()
-        x = torch.from_numpy(np.rint(digits.images * (255 / 16)).astype(np.uint8)).unsqueeze(1)
-        y = torch.from_numpy(digits.target.astype(np.int64))
+        """Scale the pixels from 0..16 to 0..255."""
+        pixels, classes = load_digits(return_X_y=True)
+        x = rearrange(torch.from_numpy(np.rint(pixels * (255 / 16)).astype(np.uint8)), "n (h w) -> n 1 h w", h=8)
+        y = torch.from_numpy(classes.astype(np.int64))
         pool, test = train_test_split(np.arange(len(y)), test_size=397, stratify=y, random_state=0)
         _, validation = train_test_split(np.arange(len(pool)), test_size=400, stratify=y[pool], random_state=0)
         self.train_x, self.train_y, self.test_x, self.test_y = x[pool], y[pool], x[test], y[test]
@@ -177,7 +195,7 @@ class Digits(Dataset):
 
 
 class MNIST(Published):
-    """60,000 + 10,000 grey digits of 28 x 28 pixels; the last 10,000 training images are the validation images."""
+    """60,000 + 10,000 grey digits of 28 x 28 pixels; the last sixth is for validation."""
 
     name = "mnist"
     num_classes = 10
@@ -185,22 +203,18 @@ class MNIST(Published):
     files = _under("MNIST/")
     validation_share = 1 / 6
 
-    def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        train, test = (read_idx(path, 3).unsqueeze(1) for path in paths[::2])
-        train_y, test_y = (read_idx(path, 1).long() for path in paths[1::2])
-        for path, x, y in (paths[0], train, train_y), (paths[2], test, test_y):
-            if len(x) != len(y):
-                raise InputError(f"{path} holds {len(x)} images for {len(y)} labels; fetch both files again")
-        return train, train_y, test, test_y
+    def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        train_x, train_y, test_x, test_y = map(read_idx, contents)
+        return train_x.unsqueeze(1), train_y.long(), test_x.unsqueeze(1), test_y.long()
 
 
 class MNIST10k(MNIST):
-    """A CPU-sized MNIST: the first 10,000 training images, of which the last 2,000 are for validation, and all 10,000 test images."""
+    """First 10,000 training images of MNIST, the last 2,000 for validation, and all test images."""
 
     name = "mnist10k"
 
     def __init__(self, root: str | None = None, download: bool = False):
-        """root: see `data_folder`. Raises InputError as MNIST does."""
+        """As MNIST's."""
         super().__init__(root, download)
         self.train_x, self.train_y = self.train_x[:10_000], self.train_y[:10_000]
         self.validation = torch.arange(len(self.train_y) * 4 // 5, len(self.train_y))
@@ -210,14 +224,14 @@ class MNIST10k(MNIST):
 
 
 class FashionMNIST(MNIST):
-    """60,000 + 10,000 grey pictures of clothes, sized and cut as MNIST's; read from the .gz files, whose hashes alone are published."""
+    """60,000 + 10,000 grey pictures of clothes, cut as MNIST; the hashes of its .gz files are published."""
 
     name = "fashion_mnist"
     files = _under("FashionMNIST/")
 
 
 class SVHN(Published):
-    """73,257 + 26,032 colour house numbers of 32 x 32 pixels, never the `extra` images; the last tenth is for validation."""
+    """73,257 + 26,032 colour house numbers of 32 x 32 pixels; the last tenth is for validation."""
 
     name = "svhn"
     num_classes = 10
@@ -225,13 +239,13 @@ class SVHN(Published):
     files = ("train_32x32.mat", "test_32x32.mat")
     downloads = tuple({"split": part, "url": URLS[part][0], "filename": URLS[part][1]} for part in ("train", "test"))
 
-    def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        train, test = (read_mat(path) for path in paths)
+    def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        train, test = map(read_mat, contents)
         return *train, *test
 
 
 class SVHNPart(Dataset):
-    """A part of SVHN whose errors are not comparable with the literature's: 8,583 images for training, 2,490 for testing.
+    """Part of SVHN, 8,583 + 2,490 images, whose errors are not comparable with the literature's.
 
     From svhn_part.npz (the first 1,083 training and 10,000 test images of SVHN): the pool is all of the former and test 0..7499,
     evaluation is on test 7510..9999, and the last 1,583 of the pool are for validation.
@@ -242,23 +256,24 @@ class SVHNPart(Dataset):
     shape = (3, 32, 32)
 
     def __init__(self, root: str | None = None):
-        """root: see `data_folder`. Raises InputError where svhn_part.npz is missing or holds something else."""
+        """Read svhn_part.npz in `data_folder(root)`. Raises InputError where it is missing or something else."""
         path = data_folder(root) / "svhn_part.npz"
         arrays = read_npz(path, ("train_x", "train_y", "test_x", "test_y"))
         for part, n in ("train", 1083), ("test", 10_000):
             x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
             if x.dtype != np.uint8 or x.shape != (n, 32, 32, 3) or y.shape != (n,) or y.dtype.kind not in "ui":
                 raise InputError(f"{path}: {part}_x is not uint8 [{n}, 32, 32, 3] with {n} labels; unpack it again")
-        a, b = (torch.from_numpy(arrays[name].transpose(0, 3, 1, 2).copy()) for name in ("train_x", "test_x"))
+            if y.min() < 0 or y.max() > 9:
+                raise InputError(f"{path}: {part}_y runs from {y.min()} to {y.max()}, not in 0..9; unpack it again")
+        a, b = (rearrange(torch.from_numpy(arrays[name]), "n h w c -> n c h w").contiguous() for name in ("train_x", "test_x"))
         y, z = (torch.from_numpy(arrays[name].astype(np.int64)) for name in ("train_y", "test_y"))
-        check_labels(str(path), torch.cat([y, z]), 10)
         self.train_x, self.train_y = torch.cat([a, b[:7500]]), torch.cat([y, z[:7500]])
         self.test_x, self.test_y = b[7510:], z[7510:]
         self.validation = torch.arange(7000, 8583)
 
 
 class CIFAR10(Published):
-    """50,000 + 10,000 colour photographs of 32 x 32 pixels in ten classes; the last tenth is for validation."""
+    """50,000 + 10,000 colour photographs of 32 x 32 pixels; the last tenth is for validation."""
 
     name = "cifar10"
     num_classes = 10
@@ -266,13 +281,13 @@ class CIFAR10(Published):
     files = _under("cifar-10-batches-py/")
     labels = "labels"
 
-    def _read(self, *paths: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        *train, test = (read_batch(path, self.labels) for path in paths)
+    def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        *train, test = (read_batch(data, self.labels) for data in contents)
         return torch.cat([x for x, _ in train]), torch.cat([y for _, y in train]), *test
 
 
 class CIFAR100(CIFAR10):
-    """As CIFAR10, in a hundred (fine) classes."""
+    """50,000 + 10,000 colour photographs as CIFAR10's, in 100 (fine) classes."""
 
     name = "cifar100"
     num_classes = 100

@@ -36,7 +36,7 @@ address space. "Sealed again" are files whose checksum or hash was made right af
 
 def subjects_in(folder: Path) -> list[Subject]:
     """Every kind of file, whole, in this folder."""
-    for name in "readers", "published", "arrays", "pictures", "runs":
+    for name in "published", "arrays", "pictures", "runs":
         (folder / name).mkdir()
     run, other = run_files.trained(folder / "runs")
     return [
@@ -45,7 +45,6 @@ def subjects_in(folder: Path) -> list[Subject]:
         *[run_files.config(run.parent / f"{name}.yaml", run.parent / "short") for name in ("config", "supervised")],
         *run_files.page_files(run, other),
         *run_files.export_files(run / "export"),
-        *data_files.readers(folder / "readers"),
         *data_files.published_sets(folder / "published"),
         *data_files.arrays(folder / "arrays"),
         *data_files.pictures(folder / "pictures"),

@@ -1,6 +1,5 @@
 """Which files of data are damaged? Tiny ones in the formats of the public sets, arrays, graphs and pictures of one's own."""
 
-import gzip
 import hashlib
 import io
 import pickle
@@ -16,7 +15,6 @@ from fuzzing import sealed
 from fuzzing.subjects import Subject
 from gan_sntg.data import public
 from gan_sntg.data.custom import Arrays, ImageFolder
-from gan_sntg.data.formats import read_batch, read_idx, read_mat
 from gan_sntg.data.public import CIFAR10, MNIST, SVHN, Published
 from gan_sntg.graph.fixed_graphs import read_neighbors, write_neighbors
 
@@ -51,19 +49,6 @@ def put(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
-
-
-def readers(folder: Path) -> list[Subject]:
-    """What has no hash of its own: each reader by itself."""
-    images = idx(pixels(12, 5, 6))
-    plain, packed = put(folder / "images-idx3", images), put(folder / "images-idx3.gz", gzip.compress(images, mtime=0))
-    subjects = [Subject("idx", plain, lambda: read_idx(plain, 3)), Subject("idx", packed, lambda: read_idx(packed, 3), hashed=True)]
-    subjects.append(Subject("idx", packed, lambda: read_idx(packed, 3), inner=sealed.in_gzip))
-    for name in "packed", "unpacked":
-        path = put(folder / f"{name}.mat", mat(name == "packed"))
-        subjects.append(Subject("mat", path, lambda path=path: read_mat(path)))
-    path = put(folder / "data_batch", batch())
-    return [*subjects, Subject("CIFAR batch", path, lambda: read_batch(path, "labels"))]
 
 
 def published_sets(folder: Path) -> list[Subject]:

@@ -1,0 +1,430 @@
+"""The public sets: read as their files hold them, only where these are the published ones, and fetched into their folder."""
+
+import gzip
+import hashlib
+import io
+import os
+import pickle
+import shutil
+import socket
+import tarfile
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from helpers.data_files import batch, idx, mat, npz
+from sklearn.datasets import load_digits
+
+from gan_sntg.data import public
+from gan_sntg.errors import InputError
+
+SETS = {
+    "MNIST": (60_000, 10_000, 10),
+    "FashionMNIST": (60_000, 10_000, 10),
+    "SVHN": (73_257, 26_032, 10),
+    "CIFAR10": (50_000, 10_000, 10),
+    "CIFAR100": (50_000, 10_000, 100),
+}
+EVERY = pytest.mark.parametrize("name", SETS)
+
+
+def small(name: str) -> tuple[dict[str, bytes], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The files of a set in miniature (120 training images, or 20 a file, and 30 for testing) and what is in them, NCHW."""
+    g, files = np.random.default_rng(0), getattr(public, name).files
+    grey, classes = "MNIST" in name, SETS[name][2]
+    shape = (1, 5, 6) if grey else (3, 32, 32)
+    train_x, test_x = (g.integers(0, 256, (n, *shape), dtype=np.uint8) for n in (100 if name == "CIFAR10" else 120, 30))
+    train_y, test_y = np.arange(len(train_x)) * 7 % classes, np.arange(30) * 3 % classes
+    if grey:
+        contents = [idx(train_x[:, 0]), idx(train_y), idx(test_x[:, 0]), idx(test_y)]
+        contents = [gzip.compress(data) for data in contents] if name == "FashionMNIST" else contents
+    elif name == "SVHN":
+        pairs = (train_x, train_y), (test_x, test_y)
+        contents = [mat(X=x.transpose(2, 3, 1, 0), y=np.where(y == 0, 10, y).astype(np.uint8)[:, None]) for x, y in pairs]
+    else:
+        key, parts = ("labels", 5) if name == "CIFAR10" else ("fine_labels", 1)
+        pieces = zip(np.split(train_x, parts), np.split(train_y, parts), strict=True)
+        contents = [batch(x.reshape(len(x), -1), y.tolist(), key) for x, y in [*pieces, (test_x, test_y)]]
+    return dict(zip(files, contents, strict=True)), train_x, train_y, test_x, test_y
+
+
+@EVERY
+def test_a_set_is_read_as_its_files_hold_it(publish, name):
+    files, *contents = small(name)
+    source = getattr(public, name)(str(publish(files)))
+    for found, held in zip((source.train_x, source.train_y, source.test_x, source.test_y), contents, strict=True):
+        assert np.array_equal(found, held)
+    assert source.train_x.dtype == torch.uint8 and source.train_y.dtype == source.test_y.dtype == torch.int64
+    assert source.num_classes == SETS[name][2] and source.image_shape == contents[0].shape[1:]
+
+
+@EVERY
+def test_the_last_training_images_are_for_validation(publish, name):
+    source = getattr(public, name)(str(publish(small(name)[0])))
+    n = source.num_examples
+    assert source.validation.tolist() == list(range(n - n // (6 if "MNIST" in name else 10), n))
+
+
+@pytest.mark.parametrize(("name", "k"), [(name, k) for name in SETS for k in range(len(getattr(public, name).files))])
+def test_a_truncated_altered_or_missing_file_is_refused_by_name(publish, name, k):
+    files, *_ = small(name)
+    root, file = publish(files), list(files)[k]
+    for data in files[file][:-1], files[file][:-1] + bytes([files[file][-1] ^ 1]), b"":
+        (root / file).write_bytes(data)
+        with pytest.raises(InputError, match=f"{file} is not the published file.*truncated or altered; delete it and fetch it again"):
+            getattr(public, name)(str(root))
+    (root / file).unlink()
+    with pytest.raises(InputError, match=f"{file} does not exist.*--data.root.*GAN_SNTG_DATA.*--data.download"):
+        getattr(public, name)(str(root))
+
+
+READERS = ("read_idx", "read_mat", "read_batch")
+
+
+@EVERY
+@pytest.mark.parametrize("k", [0, -1])
+def test_nothing_is_parsed_before_every_file_was_found_to_be_the_published_one(publish, monkeypatch, name, k):
+    files, *_ = small(name)
+    root = publish(files)
+    (root / list(files)[k]).write_bytes(pickle.dumps("hostile"))
+    for reader in READERS:
+        monkeypatch.setattr(public, reader, lambda *contents: pytest.fail("a file was parsed"))
+    with pytest.raises(InputError, match="is not the published file"):
+        getattr(public, name)(str(root))
+
+
+def test_a_file_that_changed_since_it_was_last_read_is_refused_even_where_its_time_is_turned_back(publish):
+    files, *_ = small("MNIST")
+    path = publish(files) / public.MNIST.files[0]
+    public.MNIST(str(path.parents[2]))
+    times, whole = (path.stat().st_atime_ns, path.stat().st_mtime_ns), path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    os.utime(path, ns=times)
+    with pytest.raises(InputError, match="train-images-idx3-ubyte is not the published file"):
+        public.MNIST(str(path.parents[2]))
+
+
+def test_no_more_is_read_than_a_published_file_can_hold(publish, monkeypatch):
+    root = publish(small("MNIST")[0])
+    monkeypatch.setattr(public, "MOST_BYTES", 1000)
+    with pytest.raises(InputError, match="train-images-idx3-ubyte is not the published file.*; 3616 bytes"):
+        public.MNIST(str(root))
+
+
+@EVERY
+def test_the_table_knows_every_file_and_torchvisions_md5_where_there_is_no_other(name):
+    known = {file: public.KNOWN_FILES[file] for file in getattr(public, name).files}
+    assert len(known) == {"SVHN": 2, "CIFAR10": 6, "CIFAR100": 2}.get(name, 4)
+    theirs = torchvision.datasets.__dict__[name]
+    if name == "FashionMNIST":
+        assert {file.rpartition("/")[2]: md5 for file, md5 in known.items()} == dict(theirs.resources)
+    elif name == "SVHN":
+        assert known == {file: md5 for _, file, md5 in (theirs.split_list["train"], theirs.split_list["test"])}
+    else:
+        assert all(len(digest) == 64 for digest in known.values())
+
+
+def test_a_file_known_by_its_md5_is_checked_by_that(publish, monkeypatch):
+    files, *_ = small("SVHN")
+    root = publish(files)
+    monkeypatch.setattr(public, "KNOWN_FILES", {name: hashlib.md5(data).hexdigest() for name, data in files.items()})
+    assert public.SVHN(str(root)).num_examples == 120
+    (root / "test_32x32.mat").write_bytes(files["test_32x32.mat"] + b"0")
+    with pytest.raises(InputError, match="test_32x32.mat is not the published file .md5"):
+        public.SVHN(str(root))
+
+
+def test_svhns_extra_images_are_never_read(publish):
+    files, *_ = small("SVHN")
+    root = publish(files)
+    (root / "extra_32x32.mat").write_bytes(files["train_32x32.mat"])
+    assert public.SVHN(str(root)).num_examples == 120 and "extra" not in str(public.SVHN.files + public.SVHN.downloads)
+
+
+def test_the_root_is_the_argument_then_the_variable_then_data(publish, monkeypatch):
+    root = publish(small("MNIST")[0])
+    monkeypatch.chdir(root.parent)
+    monkeypatch.delenv("GAN_SNTG_DATA", raising=False)
+    assert public.MNIST().num_examples == 120
+    monkeypatch.setenv("GAN_SNTG_DATA", "elsewhere")
+    assert public.MNIST("data").num_examples == 120
+    with pytest.raises(InputError, match="elsewhere/MNIST"):
+        public.MNIST()
+
+
+def test_files_that_are_there_are_used_offline_even_where_download_is_asked_for(publish, monkeypatch):
+    def no_network(*arguments, **named):
+        raise AssertionError("the network was asked for")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    assert public.MNIST(str(publish(small("MNIST")[0])), download=True).num_examples == 120
+
+
+@EVERY
+def test_a_download_asks_torchvision_for_every_part_and_a_failure_says_what_to_do(publish, monkeypatch, name):
+    theirs, asked = getattr(torchvision.datasets, name), []
+    monkeypatch.setattr(theirs, "__init__", lambda *arguments, **named: pytest.fail("torchvision was to read the files"))
+    monkeypatch.setattr(theirs, "download", lambda self: asked.append(vars(self)))
+    root = str(publish(small(name)[0]))
+    assert getattr(public, name)(root, download=True).num_examples in (100, 120)
+    split = getattr(theirs, "split_list", {})
+    parts = [{"split": part, "url": split[part][0], "filename": split[part][1]} for part in ("train", "test")] if split else [{}]
+    assert asked == [{"root": root, **part} for part in parts]
+
+    def offline(self):
+        raise RuntimeError("no route")
+
+    monkeypatch.setattr(theirs, "download", offline)
+    with pytest.raises(InputError, match=f"{name} could not be downloaded.*no route.*put the files there yourself: "):
+        getattr(public, name)(root, download=True)
+
+
+def test_the_cpu_sized_mnist_is_the_first_10000_and_downloads_as_mnist_does(publish, monkeypatch):
+    files, train_x, train_y, *_ = small("MNIST")
+    root, asked = publish(files), []
+    monkeypatch.setattr(torchvision.datasets.MNIST, "download", lambda self: asked.append(self.raw_folder))
+    source = public.MNIST10k(str(root), download=True)
+    n = min(len(train_y), 10_000)
+    assert np.array_equal(source.train_x, train_x[:n]) and np.array_equal(source.train_y, train_y[:n])
+    assert source.validation.tolist() == list(range(n * 4 // 5, n)) and asked == [f"{root}/MNIST/raw"]
+
+
+@pytest.mark.parametrize("lies_there", [True, False])
+def test_an_archive_that_is_not_the_published_one_is_never_unpacked(tmp_path, monkeypatch, lies_there):
+    archive, root = tmp_path / "archive", tmp_path / "root"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("../out.txt"), io.BytesIO())
+    root.mkdir()
+    if lies_there:
+        shutil.copy(archive, root / "cifar-10-python.tar.gz")
+    monkeypatch.setattr(torchvision.datasets.utils, "_get_redirect_url", lambda url, max_hops: url)
+    monkeypatch.setattr(torchvision.datasets.utils, "_urlretrieve", lambda url, path: shutil.copy(archive, path))
+    monkeypatch.setattr(torchvision.datasets.utils, "extract_archive", lambda *a, **k: pytest.fail("it was unpacked"))
+    with pytest.raises(InputError, match="CIFAR10 could not be downloaded to .*root .*corrupted.*put the files there yourself"):
+        public.CIFAR10(str(root), download=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"archive", "root"}
+
+
+@pytest.mark.parametrize("source", [public.CIFAR10, public.CIFAR100])
+def test_files_that_lie_there_are_not_unpickled_by_torchvision_either(publish, tmp_path, monkeypatch, source):
+    class Intruder:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "trace"),)
+
+    theirs = getattr(torchvision.datasets, source.__name__)
+    root = publish(dict.fromkeys([*source.files, f"{theirs.base_folder}/{theirs.meta['filename']}"], pickle.dumps(Intruder())))
+    monkeypatch.setattr(theirs, "_check_integrity", lambda self: True)
+    with pytest.raises(pickle.UnpicklingError, match="asks for .*mkdir"):
+        source(str(root), download=True)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_damaged_file_that_lies_there_is_refused_as_without_a_download(publish):
+    root = publish({name: b"damaged" for name in public.MNIST.files})
+    (root / public.MNIST.files[0]).write_bytes(b"more damaged")
+    with pytest.raises(InputError, match="train-images-idx3-ubyte is not the published file"):
+        public.MNIST(str(root), download=True)
+
+
+def test_who_fetches_into_a_folder_that_another_is_fetching_into_waits_and_finds_its_files(tmp_path):
+    order, root = [], str(tmp_path / "new")
+
+    class Fetcher:
+        def download(self):
+            order.append(("begins", (tmp_path / "new" / "file").exists()))
+            time.sleep(0.1)
+            (tmp_path / "new" / "file").touch()
+            order.append(("ends", True))
+
+    threads = [threading.Thread(target=public.fetch, args=[Fetcher, root]) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert order == [("begins", False), ("ends", True), ("begins", True), ("ends", True)]
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (7, 3072), dtype=np.uint8)
+LABELS = [0, 9, 3, 3, 1, 99, 7]
+
+
+@pytest.mark.parametrize(
+    ("data", "labels"),
+    [(batch(PIXELS, LABELS), "labels"), (pickle.dumps({b"data": PIXELS, b"fine_labels": LABELS}, protocol=4), "fine_labels")],
+    ids=["Python 2", "today's NumPy"],
+)
+def test_a_batch_is_read_as_pickle_itself_would(data, labels):
+    known = pickle.loads(data, encoding="bytes")
+    x, y = public.read_batch(data, labels)
+    assert np.array_equal(x, known[b"data"].reshape(-1, 3, 32, 32)) and y.tolist() == known[labels.encode()] == LABELS
+    assert x.dtype == torch.uint8 and y.dtype == torch.int64
+
+
+class Calling:
+    """Pickles into a call of `function`."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize(
+    "inside", [lambda c: c, lambda c: {"data": c, "labels": [1]}, lambda c: {"data": PIXELS, "labels": LABELS, "x": c}]
+)
+def test_a_pickle_that_calls_something_calls_nothing(tmp_path, inside):
+    trace = tmp_path / "trace"
+    for call in Calling(os.mkdir, str(trace)), Calling(eval, f"open({str(trace)!r}, 'w')"):
+        data = pickle.dumps(inside(call))
+        with pytest.raises(pickle.UnpicklingError, match="asks for .*, which no batch needs"):
+            public.read_batch(data, "labels")
+        assert not trace.exists()
+        with pytest.raises((TypeError, KeyError)):  # pickle itself does make the call
+            pickle.loads(data)["nothing"]
+        assert trace.exists()
+        trace.rmdir() if trace.is_dir() else trace.unlink()
+
+
+@pytest.mark.parametrize("name", ["numpy.ndarray", "numpy.dtype", "numpy.core.multiarray._reconstruct"])
+def test_not_even_an_allowed_name_is_called(name):
+    module, _, attribute = name.rpartition(".")
+    call = b"c" + f"{module}\n{attribute}\n".encode() + b"(I1000000000000\nI1000000000000\ntR"  # 8 yottabytes, if it were
+    with pytest.raises(AttributeError, match="state"):
+        public.read_batch(b"\x80\2}(U\4data" + call + b"u.", "labels")
+
+
+def rows(x: torch.Tensor) -> list[bytes]:
+    return sorted(image.numpy().tobytes() for image in x)
+
+
+def test_the_digits_are_cut_into_1400_and_397_and_every_image_is_kept():
+    digits = public.Digits()
+    assert digits.train_x.shape == (1400, 1, 8, 8) and digits.test_x.shape == (397, 1, 8, 8)
+    assert digits.num_examples == 1400 and digits.image_shape == (1, 8, 8)
+    scaled = torch.from_numpy(np.rint(load_digits().images * 255 / 16).astype(np.uint8)).unsqueeze(1)
+    assert rows(torch.cat([digits.train_x, digits.test_x])) == rows(scaled)
+    assert digits.train_x.dtype == torch.uint8 and digits.train_y.dtype == torch.int64
+    assert digits.train_x.min() == 0 and digits.train_x.max() == 255
+
+
+def test_the_labels_of_the_digits_stay_with_their_images():
+    digits, given = public.Digits(), load_digits()
+    known = {np.rint(image * 255 / 16).astype(np.uint8).tobytes(): y for image, y in zip(given.images, given.target, strict=True)}
+    for x, y in (digits.train_x, digits.train_y), (digits.test_x, digits.test_y):
+        assert [known[image.numpy().tobytes()] for image in x] == y.tolist()
+
+
+def test_the_cuts_of_the_digits_are_stratified():
+    digits = public.Digits()
+    shares = torch.bincount(torch.cat([digits.train_y, digits.test_y])) / 1797
+    for y in digits.test_y, digits.train_y[digits.validation]:
+        torch.testing.assert_close(torch.bincount(y).float(), shares * len(y), atol=1, rtol=0)
+
+
+def test_the_400_validation_images_are_distinct_training_images():
+    validation = public.Digits().validation
+    assert len(validation.unique()) == 400 and validation.min() >= 0 and validation.max() < 1400
+
+
+def test_the_cut_of_the_digits_depends_on_no_seed():
+    np.random.seed(1)
+    a = public.Digits()
+    np.random.seed(2)
+    b = public.Digits()
+    assert a.sha256 == b.sha256 and torch.equal(a.validation, b.validation)
+
+
+@pytest.mark.parametrize("part", ["train_x", "train_y", "test_x", "test_y"])
+def test_the_hash_of_the_data_sees_one_changed_number(part):
+    plain, changed = public.Digits(), public.Digits()
+    getattr(changed, part).view(-1)[7] += 1
+    assert changed.sha256 != plain.sha256
+
+
+@pytest.fixture
+def small_part(tmp_path):
+    """svhn_part.npz of the right shape, where each image has its own number in its first pixels."""
+
+    def write(**changes):
+        parts = {}
+        for part, n in ("train", 1083), ("test", 10_000):
+            x = np.zeros((n, 32, 32, 3), np.uint8)
+            x[:, 0, 0, 0], x[:, 0, 1, 0] = np.arange(n) // 256, np.arange(n) % 256
+            parts |= {f"{part}_x": x, f"{part}_y": (np.arange(n) % 10).astype(np.uint8)}
+        npz(tmp_path / "svhn_part.npz", **(parts | changes))
+        return public.SVHNPart(str(tmp_path))
+
+    return write
+
+
+def test_the_part_of_svhn_is_cut_where_no_house_number_is_on_both_sides(small_part):
+    part = small_part()
+    number = part.train_x[:, 0, 0, 0].int() * 256 + part.train_x[:, 0, 0, 1].int()
+    assert number.tolist() == [*range(1083), *range(7500)] and part.name == "svhn_part"
+    assert (part.test_x[:, 0, 0, 0].int() * 256 + part.test_x[:, 0, 0, 1].int()).tolist() == list(range(7510, 10_000))
+    assert part.train_y.tolist() == [i % 10 for i in [*range(1083), *range(7500)]] and part.test_y[0] == 0
+    assert part.validation.tolist() == list(range(7000, 8583)) and part.image_shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"train_x": np.zeros((1083, 3, 32, 32), np.uint8)}, "train_x is not uint8"),
+        ({"test_x": np.zeros((10_000, 32, 32, 3), np.float16)}, "test_x is not uint8"),
+        ({"train_y": np.zeros(1082, np.uint8)}, "train_x is not uint8 .* with 1083 labels"),
+        ({"test_y": np.full(10_000, 10, np.uint8)}, "test_y runs from 10 to 10, not in 0..9"),
+        ({"test_y": np.zeros(10_000)}, "test_x is not uint8 .* with 10000 labels"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_part_of_another_content_is_refused(small_part, changes, reason):
+    with pytest.raises(InputError, match=f"svhn_part.npz: {reason}"):
+        small_part(**changes)
+
+
+def statistics(x: torch.Tensor) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel of x / 255, to four digits."""
+    values, found = torch.arange(256, dtype=torch.float64) / 255, []
+    for channel in x.transpose(0, 1):
+        share = torch.bincount(channel.flatten(), minlength=256) / channel.numel()
+        mean = float(share.double() @ values)
+        found.append((round(mean, 4), round(float(share.double() @ (values - mean) ** 2) ** 0.5, 4)))
+    return [mean for mean, _ in found], [std for _, std in found]
+
+
+MNIST_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949], [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+REAL = {
+    "MNIST": (*MNIST_COUNTS, [0.1307], [0.3081]),
+    "CIFAR10": ([5000] * 10, [1000] * 10, [0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]),
+    "CIFAR100": ([500] * 100, [100] * 100, [0.5071, 0.4865, 0.4409], [0.2673, 0.2564, 0.2762]),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_the_published_set_has_its_counts_and_statistics(real, name):
+    source = getattr(public, name)(real(*getattr(public, name).files))
+    assert (len(source.train_x), len(source.test_x)) == SETS[name][:2] and source.image_shape == source.shape
+    counts = [torch.bincount(y).tolist() for y in (source.train_y, source.test_y)]
+    assert (*counts, *statistics(source.train_x)) == REAL[name]
+
+
+def test_the_cpu_sized_mnist_is_a_sixth_of_it_and_keeps_the_test_images(real):
+    part, whole = public.MNIST10k(real(*public.MNIST.files)), public.MNIST(real(*public.MNIST.files))
+    assert torch.equal(part.train_x, whole.train_x[:10_000]) and torch.equal(part.test_y, whole.test_y)
+    assert part.validation.tolist() == list(range(8_000, 10_000)) and part.sha256 != whole.sha256
+
+
+def test_the_real_part_of_svhn_has_its_counts(real):
+    part = public.SVHNPart(real("svhn_part.npz"))
+    assert part.train_x.shape == (8583, 3, 32, 32) and part.test_x.shape == (2490, 3, 32, 32)
+    assert torch.bincount(part.test_y).tolist() == [173, 517, 394, 268, 215, 223, 193, 209, 151, 147]
+
+
+@pytest.mark.parametrize("name", ["FashionMNIST", "SVHN"])
+def test_the_published_set_has_its_counts(real, name):
+    source = getattr(public, name)(real(*getattr(public, name).files))
+    assert (len(source.train_y), len(source.test_y), len(source.train_y.unique())) == SETS[name]
