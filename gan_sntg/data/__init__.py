@@ -1,7 +1,7 @@
 """Data sets, their splits, normalizations and augmentation, and the loader that draws batches."""
 
 from gan_sntg.data.augmentation import Augmentation
-from gan_sntg.data.custom import Arrays, ImageFolder
+from gan_sntg.data.custom import Arrays, ImageFolder, hold_out
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED, Batch, Examples, Loader, Pool
 from gan_sntg.data.normalization import ZCA, AsIs, ContrastZCA, Normalization, PerImage, Symmetric, UnitRange, UnregularizedZCA, Whitening
@@ -41,6 +41,7 @@ __all__ = [
     "UnregularizedZCA",
     "Whitening",
     "ZCA",
+    "hold_out",
     "load_split",
     "make_split",
 ]

@@ -1,10 +1,13 @@
-"""One's own data: an .npz file of arrays, or folders of pictures of any size."""
+"""One's own data: arrays in memory or in an .npz file, or folders of pictures of any size."""
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import torch
+from einops import rearrange
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -19,13 +22,14 @@ MOST_PIXELS = 2**26
 
 
 class UnreadablePicture(InputError):
-    """One file that is no image that can be used. The message names it and the reason."""
+    """File that is not a usable image. The message names it and the reason."""
 
 
 def read_picture(path: Path, size: int, color: bool) -> Tensor:
-    """uint8 [3 or 1, size, size]: the shorter side resized to `size` (bicubic), then the centre; upright, without transparency.
+    """uint8 [3 or 1, size, size]: the shorter side resized to `size` (bicubic), then the centre.
 
-    Raises UnreadablePicture where the file is not an image of FORMATS, is damaged, or has more than MOST_PIXELS.
+    Upright and without transparency. Raises UnreadablePicture where the file is not an image of FORMATS, is damaged, or has more than
+    MOST_PIXELS.
     """
     try:
         if not path.is_file():
@@ -34,7 +38,7 @@ def read_picture(path: Path, size: int, color: bool) -> Tensor:
             warnings.simplefilter("ignore")  # Pillow's own limits; ours is lower
             return _decode(path, size, color)
     except Exception as error:  # a decoder of foreign bytes may fail in any way, and whichever it is, the file and it are named
-        reason = "not an image, or of no kind that is read" if isinstance(error, Image.UnidentifiedImageError) else error
+        reason = "not an image, or of a kind that is not read" if isinstance(error, Image.UnidentifiedImageError) else error
         raise UnreadablePicture(f"{path}: {reason}") from error
 
 
@@ -43,16 +47,16 @@ def _decode(path: Path, size: int, color: bool) -> Tensor:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width} x {image.height} pixels; the most that is decoded is {MOST_PIXELS:,} in all")
         if image.mode in ("I", "F"):
-            raise ValueError("32 bits a pixel, of unknown scale; save it with 8 or 16")
+            raise ValueError("32 bits per pixel, of unknown scale; save it with 8 or 16")
         upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I;16"):  # Pillow itself would clip these
         upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
     square = ImageOps.fit(upright.convert("RGB" if color else "L"), (size, size), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(square)).view(size, size, -1).permute(2, 0, 1)
+    return rearrange(torch.from_numpy(np.array(square)), "h w c -> c h w" if color else "h w -> 1 h w")
 
 
 def read_pictures(paths: list[Path], size: int, color: bool) -> tuple[Tensor, list[Path], list[str]]:
-    """Those of `paths` that can be read, as uint8 [n, C, size, size] and n paths, and for each of the others why not."""
+    """Readable pictures as uint8 [n, C, size, size], their paths, and the problem of each other."""
     images, kept, problems = [], [], []
     for path in paths:
         try:
@@ -63,65 +67,71 @@ def read_pictures(paths: list[Path], size: int, color: bool) -> tuple[Tensor, li
     return torch.stack(images) if images else torch.empty(0, 3 if color else 1, size, size, dtype=torch.uint8), kept, problems
 
 
+Array = np.ndarray | Tensor
 CHANNELS = (1, 3)
 NAMES, OPTIONAL = ("train_x", "train_y", "test_x", "test_y"), ("unlabeled_x",)
 
 
 class Arrays(Dataset):
-    """Images uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3, labels whole numbers 0..K - 1 [N], each in use.
+    """One's own images and labels: arrays or tensors in Python, an .npz file in a configuration.
 
-    The training images are those of train_x, then of unlabeled_x. A fifth of each class of train_y is for validation.
+    Images are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3; labels are whole numbers 0..K - 1 [N], each in use. The
+    training images are those of train_x, then of unlabeled_x. A fifth of each class of train_y is for validation.
     """
 
     name = "arrays"
 
-    def __init__(self, file: str, root: str | None = None):
-        """file: the .npz, in the folder root (see `data_folder`). Raises InputError with the file and what is wrong in it."""
-        if Path(file).is_absolute() or ".." in Path(file).parts:
-            raise InputError(f"file is {file}, which leads out of the data folder; name the folder by --data.root and a file in it")
-        self.path = path = data_folder(root) / file
-        arrays = read_npz(path, NAMES, OPTIONAL)
-        unknown = sorted({*names_in(path)} - {*NAMES, *OPTIONAL})
-        if unknown:  # unlabelled_x would be left out without a word
-            every = ", ".join([*NAMES, *OPTIONAL])
-            raise InputError(f"{path} holds {', '.join(unknown)[:200]}, which is not read; leave in it only {every}")
-        x, self.test_x = self._images("train_x", arrays["train_x"]), self._images("test_x", arrays["test_x"])
-        unlabeled = self._images("unlabeled_x", arrays["unlabeled_x"]) if "unlabeled_x" in arrays else x[:0]
+    @overload
+    def __init__(self, *, file: str, root: str | None = None): ...
+
+    @overload
+    def __init__(self, train_x: Array, train_y: Array, test_x: Array, test_y: Array, unlabeled_x: Array | None = None): ...
+
+    def __init__(self, *arrays: Array | None, file: str | None = None, root: str | None = None, **named: Array | None):
+        """Take arrays, or read `file` in `data_folder(root)`. Raises InputError that names the wrong one."""
+        if file is None:
+            self.where, held = "Arrays", _held(arrays, named)
+        else:
+            path = _inside(data_folder(root), file)
+            self.where, held = str(path), read_npz(path, NAMES, OPTIONAL)
+            _check_names(self.where, names_in(path))
+        x, self.test_x = self._images("train_x", held["train_x"]), self._images("test_x", held["test_x"])
+        unlabeled = self._images("unlabeled_x", held["unlabeled_x"]) if "unlabeled_x" in held else x[:0]
         if not x.shape[1:] == self.test_x.shape[1:] == unlabeled.shape[1:]:
-            raise InputError(f"{path}: its images have more than one size or number of channels; make them all the same")
-        y = self._labels("train_y", arrays["train_y"], len(x), len(x))
+            raise InputError(f"{self.where}: its images have more than one size or number of channels; make them all the same")
+        y = self._labels("train_y", held["train_y"], len(x), len(x))
         self.num_classes = self._count_classes(y)
-        self.test_y = self._labels("test_y", arrays["test_y"], len(self.test_x), self.num_classes)
+        self.test_y = self._labels("test_y", held["test_y"], len(self.test_x), self.num_classes)
         self.train_x = torch.cat([x, unlabeled])
         self.train_y = torch.cat([y, torch.full((len(unlabeled),), UNLABELED)])
         train = [f"train_x[{i}]" for i in range(len(x))] + [f"unlabeled_x[{i}]" for i in range(len(unlabeled))]
-        check_apart(str(path), self.train_x, self.test_x, train, [f"test_x[{i}]" for i in range(len(self.test_x))])
+        check_apart(self.where, self.train_x, self.test_x, train, [f"test_x[{i}]" for i in range(len(self.test_x))])
         self.validation = one_fifth(self.train_y)
 
     def _images(self, name: str, x: np.ndarray) -> Tensor:
-        """uint8 [N, C, H, W]. Raises InputError for any other kind or an order of dimensions that is none or two of the three."""
+        """Copy as uint8 [N, C, H, W]. Raises InputError for another dtype or an ambiguous shape."""
         if x.dtype != np.uint8:
             nan = " and holds NaN" if x.dtype.kind == "f" and np.isnan(x).any() else ""
-            raise InputError(f"{self.path}: {name} is {x.dtype}{nan}, not uint8 with pixels 0..255; save it so")
+            raise InputError(f"{self.where}: {name} is {x.dtype}{nan}, not uint8; give pixels 0..255 as uint8")
         last = x.ndim == 4 and x.shape[3] in CHANNELS
         first = x.ndim == 4 and x.shape[1] in CHANNELS
         if 0 in x.shape or last == first and x.ndim != 3:
             raise InputError(
-                f"{self.path}: {name} has the shape {list(x.shape)}, not [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3"
+                f"{self.where}: {name} has the shape {list(x.shape)}, not [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3"
             )
-        x = x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2) if last else x
-        return torch.from_numpy(np.ascontiguousarray(x))
+        x = rearrange(x, "n h w -> n 1 h w") if x.ndim == 3 else rearrange(x, "n h w c -> n c h w") if last else x
+        return torch.from_numpy(np.array(x, order="C"))
 
     def _labels(self, name: str, y: np.ndarray, n: int, num_classes: int) -> Tensor:
         """int64 [N]. Raises InputError unless they are n whole numbers in 0..num_classes - 1."""
         if y.dtype.kind not in "ui":
             nan = " and holds NaN" if y.dtype.kind == "f" and np.isnan(y).any() else ""
-            raise InputError(f"{self.path}: {name} is {y.dtype}{nan}, not whole numbers; save the classes as 0, 1, 2, ...")
+            raise InputError(f"{self.where}: {name} is {y.dtype}{nan}, not whole numbers; give the classes as 0, 1, 2, ...")
         if y.shape != (n,):
-            raise InputError(f"{self.path}: {name} has the shape {list(y.shape)} for {n} images; give one label an image")
+            raise InputError(f"{self.where}: {name} has the shape {list(y.shape)} for {n} images; give one label per image")
         if y.min() < 0 or y.max() >= num_classes:
             raise InputError(
-                f"{self.path}: {name} has labels out of range, {y.min()} to {y.max()}, not in 0..{num_classes - 1}; number the classes "
+                f"{self.where}: {name} has labels out of range, {y.min()} to {y.max()}, not in 0..{num_classes - 1}; number the classes "
                 "of train_y from 0 on, and put images without a label into unlabeled_x"
             )
         return torch.from_numpy(y.astype(np.int64))
@@ -132,26 +142,73 @@ class Arrays(Dataset):
         empty = (counts == 0).nonzero().flatten().tolist()
         if empty or len(counts) < 2:
             what = f"no image of the classes {empty[:20]}" if empty else "one class only"
-            raise InputError(f"{self.path}: train_y holds {what}; number the classes 0..K - 1, at least two, and give an image of each")
+            raise InputError(f"{self.where}: train_y holds {what}; number the classes 0..K - 1, at least two, and give an image of each")
         return len(counts)
+
+
+def hold_out(x: Array, y: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """train_x, train_y, test_x, test_y of x and y: a fifth of each class, fixed by y, for testing."""
+    x, y = _numpy(x), _numpy(y)
+    if y.ndim != 1 or len(x) != len(y):
+        raise InputError(f"hold_out: y has the shape {list(y.shape)} for {len(x)} images; give one label per image")
+    test = np.zeros(len(y), bool)
+    test[one_fifth(torch.from_numpy(np.unique(y, return_inverse=True)[1]), "test")] = True
+    return x[~test], y[~test], x[test], y[test]
+
+
+def _numpy(x: Array) -> np.ndarray:
+    return x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+
+
+def _held(arrays: tuple, named: dict) -> dict[str, np.ndarray]:
+    """Arrays by name, as in a file. Raises InputError where one is missing, unknown or given twice."""
+    given = dict(zip((*NAMES, *OPTIONAL), arrays, strict=False))
+    if len(given) < len(arrays) or given.keys() & named.keys():
+        raise InputError(f"Arrays takes {', '.join((*NAMES, *OPTIONAL))}, each once")
+    held = {name: _numpy(x) for name, x in (given | named).items() if x is not None}
+    _check_names("Arrays", held)
+    missing = [name for name in NAMES if name not in held]
+    if missing:
+        raise InputError(
+            f"Arrays lacks {', '.join(missing)}; in Python give all four, or Arrays(*hold_out(x, y)) to test on a fifth of x and y; in a "
+            "configuration name an .npz file by data.file"
+        )
+    return held
+
+
+def _check_names(where: str, names: Iterable[str]) -> None:
+    """Raise InputError for an array that would not be read, such as unlabelled_x."""
+    every = (*NAMES, *OPTIONAL)
+    unknown = sorted({*names} - {*every})
+    if unknown:
+        raise InputError(f"{where} holds {', '.join(unknown)[:200]}, which is not read; leave in it only {', '.join(every)}")
+
+
+def _inside(folder: Path, file: str) -> Path:
+    """Path of a file in a folder. Raises InputError where it leads out of the folder."""
+    if Path(file).is_absolute() or ".." in Path(file).parts:
+        raise InputError(f"file is {file}, which leads out of the data folder; name the folder by --data.root and a file in it")
+    return folder / file
 
 
 SIZES = (28, 32, 48, 64)
 
 
 class ImageFolder(Dataset):
-    """The pictures under `root`; each class is the name of a folder in labeled/ and in test/, in alphabetical order.
+    """Pictures in labeled/<class>/, unlabeled/ and test/<class>/; classes in alphabetical order.
 
     The training images are the labelled ones, class by class, then those of unlabeled/, each folder in the order of its file
     names; files and folders whose names begin with a dot are left out. A fifth of each class's labelled images is for validation.
     """
 
     name = "image_folder"
+    class_names: list[str]
 
     def __init__(self, root: str, image_size: int = 32, color: bool = True, skip_unreadable: bool = False):
-        """image_size: one of SIZES; skip_unreadable: leave out what cannot be read and say so, instead of refusing the folder.
+        """Read the folder; `skip_unreadable` leaves out and notes what cannot be read.
 
-        Raises InputError that names every unreadable file, an empty or single class, or test images that are in training too.
+        image_size: one of SIZES. Raises InputError that names every unreadable file, an empty or single class, or test images that are
+        in training too.
         """
         if image_size not in SIZES:
             raise InputError(f"image_size is {image_size}; give one of {', '.join(map(str, SIZES))}")
@@ -172,7 +229,7 @@ class ImageFolder(Dataset):
         self.validation = one_fifth(self.train_y)
 
     def _classes(self, part: str) -> list[str]:
-        """The names of the class folders of labeled/ or test/."""
+        """Names of the class folders of labeled/ or test/."""
         entries = _listed(self.root / part)
         loose = [path.name for path in entries if not path.is_dir()]
         if loose:
@@ -185,14 +242,14 @@ class ImageFolder(Dataset):
         return [(path, k) for k, name in enumerate(self.class_names) for path in _listed(self.root / part / name)]
 
     def _read(self, files: list[tuple[Path, int]], size: int, color: bool) -> tuple[tuple[Tensor, Tensor, list[str]], list[str]]:
-        """(x, y, names relative to root) of what can be read, and what cannot."""
+        """(x, y, names relative to root) of the readable pictures, and the problems of the others."""
         x, kept, problems = read_pictures([path for path, _ in files], size, color)
         classes = dict(files)
         y = torch.tensor([classes[path] for path in kept], dtype=torch.int64)
         return (x, y, [str(path.relative_to(self.root)) for path in kept]), problems
 
     def _report(self, problems: list[str], skip: bool) -> None:
-        """Raise InputError with all of `problems`, or keep them as a note."""
+        """Raise InputError with all problems, or keep them as a note."""
         if not problems:
             return
         text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{' and are left out' if skip else ''}:", *problems])
@@ -202,7 +259,7 @@ class ImageFolder(Dataset):
 
 
 def _listed(folder: Path) -> list[Path]:
-    """What is in the folder, by name, without hidden entries. Raises InputError where there is no such folder."""
+    """Entries of a folder by name, without hidden ones. Raises InputError where there is no such folder."""
     try:
         return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
     except OSError as error:

@@ -11,15 +11,16 @@ from torch import Tensor
 from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
+from gan_sntg.files.hashes import sha256_of
 from gan_sntg.rng import purpose_generator
 
 
-class Dataset(Configurable, ABC):
-    """Images, train_x uint8 [N, C, H, W], or points, float32 [N, 2]; train_y int64 [N]; test_x, test_y likewise, on the CPU.
+class Dataset(ABC):
+    """Images uint8 [N, C, H, W] or points float32 [N, 2], train_x, and labels int64 [N], train_y.
 
-    train_y is UNLABELED where the set itself has no label; test_y never is. `validation` [V] indexes the labelled training
-    images that `--validation` takes out of the pool: a cut fixed for the data set. `class_names` [K] where the data give them.
-    `notes` are sentences for the user.
+    test_x and test_y likewise, all on the CPU. train_y is UNLABELED where the set itself has no label; test_y never is. `validation`
+    [V] indexes the labelled training images that `--validation` takes out of the pool: a cut fixed for the data set. `class_names` [K]
+    where the data give them. `notes` are sentences for the user.
     """
 
     name: str
@@ -34,7 +35,7 @@ class Dataset(Configurable, ABC):
 
     @abstractmethod
     def __init__(self):
-        """Read or make it. Raises InputError where it is not what it must be."""
+        """Read or draw the data. Raises InputError where they are invalid."""
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -48,16 +49,13 @@ class Dataset(Configurable, ABC):
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 over all pixels (or coordinates) and labels: which data a manifest or a result speaks of."""
-        digest = hashlib.sha256()
-        for tensor in (self.train_x, self.train_y, self.test_x, self.test_y):
-            digest.update(np.ascontiguousarray(tensor.numpy()).data)
-        return digest.hexdigest()
+        """SHA-256 of all pixels (or coordinates) and labels, by which manifests and results name their data."""
+        return sha256_of(self.train_x, self.train_y, self.test_x, self.test_y)
 
 
-def one_fifth(y: Tensor) -> Tensor:
-    """Sorted indices of a fifth (rounded down) of each class of y [N], UNLABELED left out: the same for the same labels."""
-    generator = purpose_generator(0, "validation")
+def one_fifth(y: Tensor, purpose: str = "validation") -> Tensor:
+    """Sorted indices of a fifth, rounded down, of each class of y [N], fixed for the same y."""
+    generator = purpose_generator(0, purpose)
     chosen = []
     for k in y[y != UNLABELED].unique():
         members = (y == k).nonzero().squeeze(1)
@@ -66,7 +64,7 @@ def one_fifth(y: Tensor) -> Tensor:
 
 
 def check_apart(where: str, train_x: Tensor, test_x: Tensor, train_names: list[str], test_names: list[str]) -> None:
-    """Raise InputError if an image of test_x [M, C, H, W] has the very pixels of one of train_x [N, C, H, W]; 20 are named."""
+    """Raise InputError where an image of test_x has the same pixels as one of train_x [N, C, H, W]."""
     seen = {_digest(image): name for image, name in zip(train_x.numpy(), train_names, strict=True)}
     found = [(_digest(image), name) for image, name in zip(test_x.numpy(), test_names, strict=True)]
     both = [f"{name} is {seen[digest]}" for digest, name in found if digest in seen]

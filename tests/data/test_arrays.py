@@ -1,15 +1,17 @@
-"""One's own arrays: every usual order of dimensions, and every wrong content refused by file and reason."""
+"""One's own arrays: every usual order of dimensions, and every wrong content refused by name and reason."""
 
 import numpy as np
 import pytest
 import torch
 from helpers.data_files import npz
 
-from gan_sntg.data.custom import Arrays
+from gan_sntg.data.custom import Arrays, hold_out
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
 
 G = np.random.default_rng(0)
+
+
 X, TEST = (G.integers(0, 256, (n, 5, 6, 3), dtype=np.uint8) for n in (20, 8))
 Y, TEST_Y = np.arange(20) % 2, np.arange(8) % 2
 
@@ -21,7 +23,7 @@ def arrays(tmp_path):
     def read(**changes) -> Arrays:
         held = {"train_x": X, "train_y": Y, "test_x": TEST, "test_y": TEST_Y} | changes
         npz(tmp_path / "mine.npz", **{name: value for name, value in held.items() if value is not None})
-        return Arrays("mine.npz", str(tmp_path))
+        return Arrays(file="mine.npz", root=str(tmp_path))
 
     return read
 
@@ -105,12 +107,62 @@ def test_an_array_of_another_name_is_refused_not_left_out(arrays):
 @pytest.mark.parametrize("file", ["../mine.npz", "a/../../mine.npz", "/etc/passwd"])
 def test_a_file_outside_the_data_folder_is_refused(tmp_path, file):
     with pytest.raises(InputError, match="leads out of the data folder; name the folder by --data.root"):
-        Arrays(file, str(tmp_path))
+        Arrays(file=file, root=str(tmp_path))
 
 
 def test_the_root_is_the_argument_then_the_variable(arrays, tmp_path, monkeypatch):
     arrays()
     monkeypatch.setenv("GAN_SNTG_DATA", str(tmp_path))
-    assert Arrays("mine.npz").num_examples == 20
+    assert Arrays(file="mine.npz").num_examples == 20
     with pytest.raises(InputError, match="none.npz does not exist"):
-        Arrays("none.npz")
+        Arrays(file="none.npz")
+
+
+def test_arrays_and_tensors_are_taken_as_those_of_a_file_are(arrays):
+    extra = G.integers(0, 256, (7, 5, 6, 3), dtype=np.uint8)
+    file = arrays(unlabeled_x=extra)
+    tensors = [torch.from_numpy(x) for x in (X, Y, TEST, TEST_Y, extra)]
+    for source in Arrays(X, Y, TEST, TEST_Y, extra), Arrays(*tensors), Arrays(X, Y, test_x=TEST, test_y=TEST_Y, unlabeled_x=tensors[4]):
+        assert source.sha256 == file.sha256 and torch.equal(source.validation, file.validation) and source.num_classes == 2
+    assert Arrays(X, Y, TEST, TEST_Y).sha256 == Arrays(X, Y, TEST, TEST_Y, None).sha256 == arrays().sha256
+
+
+def test_arrays_are_copied_so_that_a_later_change_of_them_changes_nothing():
+    given = [X.copy(), Y.copy(), TEST.transpose(0, 3, 1, 2).copy(), TEST_Y.copy()]
+    source = Arrays(*given)
+    for array in given:
+        array[:] = 1
+    assert source.sha256 == Arrays(X, Y, TEST, TEST_Y).sha256
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "reason"),
+    [
+        ((), {}, "Arrays lacks train_x, train_y, test_x, test_y; .*name an .npz file by data.file"),
+        ((X, Y), {}, r"Arrays lacks test_x, test_y; in Python give all four, or Arrays\(\*hold_out\(x, y\)\)"),
+        ((X, Y, TEST), {"test_y": None}, "Arrays lacks test_y"),
+        ((X, Y, TEST, TEST_Y), {"unlabelled_x": X}, "Arrays holds unlabelled_x, which is not read"),
+        ((X, Y, TEST, TEST_Y), {"test_y": Y}, "each once"),
+        ((X, Y, TEST, TEST_Y, X, X), {}, "each once"),
+        ((X / 255, Y, TEST, TEST_Y), {}, "Arrays: train_x is float64, not uint8; give pixels 0..255"),
+        ((X, Y, X, Y), {}, "Arrays: 20 of the test images are also in the training set"),
+    ],
+)
+def test_wrong_arrays_are_refused_by_name_and_reason(given, named, reason):
+    with pytest.raises(InputError, match=reason):
+        Arrays(*given, **named)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_a_fifth_of_each_class_is_held_out_for_testing_where_it_is_asked_for(kind):
+    x = np.arange(70 * 4, dtype=np.uint16).view(np.uint8).reshape(70, 2, 4)
+    y = np.repeat([0, 1, 2], [50, 10, 10])[np.random.default_rng(1).permutation(70)]
+    source = Arrays(*hold_out(kind(x), kind(y)), unlabeled_x=kind(255 - x))
+    assert torch.bincount(source.test_y).tolist() == [10, 2, 2] and source.num_examples == 56 + 70
+    assert sorted(map(bytes, [*source.train_x[:56].numpy(), *source.test_x.numpy()])) == sorted(map(bytes, x))
+    labels = {bytes(image): label for image, label in zip(x, y, strict=True)}
+    assert [labels[bytes(image)] for image in source.test_x.numpy()] == source.test_y.tolist()
+    assert torch.bincount(source.train_y[source.validation]).tolist() == [8, 1, 1]
+    assert Arrays(*hold_out(x, y)).sha256 == Arrays(*hold_out(x, y)).sha256
+    with pytest.raises(InputError, match=r"hold_out: y has the shape \[69\] for 70 images"):
+        hold_out(kind(x), kind(y[1:]))
