@@ -1,10 +1,11 @@
-"""How is an image varied from step to step? Flips and translations, drawn an image each, for a whole batch on its device.
+"""Random flips and translations of a batch on its device.
 
-The order is fixed: images are first whitened (core/data/whiten, zca), then mirrored, then translated; what a translation
-uncovers is filled by reflection of the whitened image (reference 1.2).
+The order is fixed: images are normalised first, then mirrored, then translated; what a translation uncovers is filled by reflection
+of the normalised image (reference 1.2).
 """
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from gan_sntg.configurable import Configurable
@@ -14,32 +15,32 @@ from gan_sntg.errors import InputError
 
 def mirror(x: Tensor, chosen: Tensor) -> Tensor:
     """x [B, C, H, W] with the images where `chosen` [B] is true mirrored left to right."""
-    return torch.where(chosen.view(-1, 1, 1, 1), x.flip(3), x)
+    return torch.where(rearrange(chosen, "b -> b 1 1 1"), x.flip(3), x)
 
 
 def translate(x: Tensor, shifts: Tensor) -> Tensor:
-    """x [B, C, H, W] -> y with y[b, :, i, j] = x[b, :, i + dy, j + dx], reflected at the borders (which are not repeated).
+    """y[b, :, i, j] = x[b, :, i + dy, j + dx], reflected at the borders, which are not repeated.
 
-    shifts [B, 2]: (dy, dx) of each image, whole and smaller than H and W.
+    x [B, C, H, W]; shifts [B, 2]: (dy, dx) of each image, whole and smaller than H and W.
     """
-    rows = _reflected(x.shape[2], shifts[:, 0])[:, None, :, None]
-    columns = _reflected(x.shape[3], shifts[:, 1])[:, None, None, :]
-    images = torch.arange(len(x), device=x.device)[:, None, None, None]
-    channels = torch.arange(x.shape[1], device=x.device)[None, :, None, None]
+    rows = rearrange(_reflected(x.shape[2], shifts[:, 0]), "b h -> b 1 h 1")
+    columns = rearrange(_reflected(x.shape[3], shifts[:, 1]), "b w -> b 1 1 w")
+    images = rearrange(torch.arange(len(x), device=x.device), "b -> b 1 1 1")
+    channels = rearrange(torch.arange(x.shape[1], device=x.device), "c -> 1 c 1 1")
     return x[images, channels, rows, columns]
 
 
 def _reflected(size: int, shift: Tensor) -> Tensor:
     """[B, size] int64: 0..size - 1 plus shift [B], mirrored into 0..size - 1 at both ends."""
-    place = torch.arange(size, device=shift.device) + shift[:, None]
+    place = torch.arange(size, device=shift.device) + rearrange(shift, "b -> b 1")
     return size - 1 - (size - 1 - place.abs()).abs()
 
 
-class Augmentation(Configurable):
-    """Each image mirrored with probability 1/2 where `flip` is on, then moved by whole pixels uniform in [-translation, translation]^2."""
+class Augmentation:
+    """Flip with probability 1/2, then a shift by whole pixels uniform in [-translation, translation]^2."""
 
     def __init__(self, translation: int = 0, flip: bool = False):
-        """Raises InputError for a negative translation."""
+        """Raise InputError for a negative translation."""
         if translation < 0:
             raise InputError(f"translation is {translation}; give the most pixels by which an image is moved, 0 or more")
         self.translation, self.flip = translation, flip
@@ -49,18 +50,18 @@ class Augmentation(Configurable):
         return self.flip or self.translation > 0
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """A varied copy of the normalised x [B, C, H, W]; the generator is on the device of x."""
+        """Varied copy of the normalised x [B, C, H, W]; the generator is on the device of x."""
         return self.translated(self.flipped(x, generator), generator)
 
     def flipped(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """The first part alone, for methods whose two views share the flip (Pi, reference 1.2)."""
+        """Flip alone, for methods whose two views share it (Pi, reference 1.2)."""
         if not self.flip:
             return x
         drawn = process_group().drawn(len(x), lambda n: torch.rand(n, generator=generator, device=x.device))
         return mirror(x, drawn < 0.5)
 
     def translated(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """The second part alone. Raises InputError where a translation is not smaller than the image."""
+        """Translation alone. Raises InputError where it is not smaller than the image."""
         if not self.translation:
             return x
         if self.translation >= min(x.shape[2:]):

@@ -14,7 +14,7 @@ UNLABELED = -1
 
 
 class Examples(NamedTuple):
-    """Some examples: x [B, C, H, W] or [B, 2] float, y [B] int64 with UNLABELED where hidden, index [B] into the training set."""
+    """x [B, C, H, W] or [B, 2], y [B] with UNLABELED where hidden, index [B] into the training set."""
 
     x: Tensor
     y: Tensor
@@ -22,9 +22,10 @@ class Examples(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one step sees; None where the method does not ask for it. `unlabeled_g` is an independent draw for the generator's step.
+    """Examples of one step; None for a view that the method does not ask for.
 
     `unlabeled` is drawn from all of the pool, its labels known where they are: alone, it is the one stream of Pi and TempEns.
+    `unlabeled_g` is an independent draw for the generator's step.
     """
 
     labeled: Examples | None = None
@@ -33,13 +34,13 @@ class Batch(NamedTuple):
 
 
 class Pool:
-    """The training images as uint8 on the device, with the labels that may be known (`y`) and, apart, all that there are (`truth`).
+    """Training images on the device, with the labels known to training, `y`, and all, `truth`.
 
     Both are UNLABELED where there is none; `y` may hold noise that `truth` does not.
     """
 
     def __init__(self, x: Tensor, truth: Tensor, y: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
-        """x uint8 [N, C, H, W] or float32 [N, 2], truth and y int64 [N]; unlabeled: indices [U] into them, of the labelled images too."""
+        """x uint8 [N, C, H, W] or float32 [N, 2]; unlabeled: indices [U], of the labelled images too."""
         self.x, self.truth, self.y = x.to(device), truth.to(device), y.to(device)
         self.labeled, self.unlabeled = (y != UNLABELED).nonzero().squeeze(1).to(device), unlabeled.to(device)
         self.normalize = normalize
@@ -49,7 +50,7 @@ class Pool:
         return self
 
     def view(self, index: Tensor, revealed: bool = False) -> Examples:
-        """The examples at `index`; `revealed` shows hidden labels too, for telemetry only."""
+        """Examples at `index`; `revealed` shows hidden labels too, for telemetry only."""
         return Examples(self.normalize(self.x[index]), (self.truth if revealed else self.y)[index], index)
 
 
@@ -66,7 +67,7 @@ class IndexSampler:
         self.order, self.position = index[:0], 0
 
     def next(self) -> Tensor:
-        """The next `batch_size` indices."""
+        """Next `batch_size` indices."""
         while len(self.order) - self.position < self.batch_size:
             rest = self.order[len(self.order) :] if self.drop_last else self.order[self.position :]
             shuffled = torch.randperm(len(self.index), generator=self.generator, device=self.index.device)
@@ -75,11 +76,11 @@ class IndexSampler:
         return self.order[self.position - self.batch_size : self.position]
 
     def state_dict(self) -> dict:
-        """The order that is being read, the place in it, and the generator."""
+        """Present order, the place in it, and the generator."""
         return {"order": self.order, "position": self.position, "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on exactly where `state` was taken. Raises ValueError where its order is not one of these examples."""
+        """Go on where `state` was taken. Raises ValueError where its order is not one of these examples."""
         order, position = state["order"].to(self.index.device), state["position"]
         if order.dtype != self.index.dtype or order.ndim != 1 or not torch.isin(order, self.index).all():
             raise ValueError("the order of a stream is not one of these examples")
@@ -90,7 +91,7 @@ class IndexSampler:
 
 
 class Loader:
-    """Batches of labelled images (repeated as needed) and of two independent permutations of the unlabelled pool.
+    """Batches of labelled images, repeated as needed, and of two independent permutations of the pool.
 
     An epoch is `steps_per_epoch` batches; by default the size of the unlabelled pool divided by the batch size. Sizes, order and
     state are those of whole batches, of which each of several ranks reads its rows.
@@ -107,9 +108,9 @@ class Loader:
         labeled_batch_size: int | None = None,
         views: tuple[str, ...] = Batch._fields,
     ):
-        """batch_size: of each view, but for `labeled_batch_size` where it is given; views: the fields of a Batch that are drawn.
+        """Make a stream for each field of a Batch in `views`.
 
-        Raises InputError where the pool is smaller than a batch.
+        batch_size: of each view, but for `labeled_batch_size` where it is given. Raises InputError where the pool is smaller.
         """
         if batch_size < 1 or len(pool.unlabeled) < batch_size:
             raise InputError(
@@ -128,12 +129,12 @@ class Loader:
         return IndexSampler(index, batch_size, purpose_generator(self.seed, f"order/{name}", index.device), drop_last)
 
     def epoch(self, done: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch; those that are left where `done` of them were drawn before."""
+        """Batches of one epoch, or those that are left where `done` were drawn before."""
         for _ in range(self.steps_per_epoch - done):
             yield Batch(**{name: self.pool.view(self.ranks.sliced(stream.next())) for name, stream in self.streams.items()})
 
     def example(self, size: int, purpose: str, revealed: bool = False) -> Batch:
-        """A batch of `size` (at most the pool's), the same whenever asked for, that moves no stream: for initialisation and telemetry."""
+        """Batch of at most `size`, fixed for the purpose, that moves no stream."""
         generator = purpose_generator(self.seed, purpose, self.pool.x.device)
 
         def draw(index: Tensor) -> Examples:
@@ -143,10 +144,10 @@ class Loader:
         return Batch(draw(self.pool.labeled), draw(self.pool.unlabeled), draw(self.pool.unlabeled))
 
     def state_dict(self) -> dict:
-        """The state of each stream."""
+        """State of each stream."""
         return {name: stream.state_dict() for name, stream in self.streams.items()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on exactly where `state` was taken."""
+        """Go on where `state` was taken."""
         for name, stream in self.streams.items():
             stream.load_state_dict(state[name])

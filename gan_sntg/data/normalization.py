@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from gan_sntg.configurable import Configurable
@@ -10,25 +11,25 @@ from gan_sntg.errors import InputError
 from gan_sntg.files.cache import keep, key_of, recall
 
 
-class Normalization(Configurable, ABC):
-    """Maps uint8 images to floats and back: `normalize.fit(train_x)` once, then `normalize(x)` and `normalize.images(x)`."""
+class Normalization(ABC):
+    """Map of uint8 images to floats and back: `fit(train_x)` once, then `normalize(x)` and `images(x)`."""
 
-    statistics: tuple[str, ...] = ()  # the tensors that `fit` sets, by name: the whole of what it learns
+    statistics: tuple[str, ...] = ()  # names of the tensors that `fit` sets
 
     def check(self, x: Tensor) -> None:
-        """Raise InputError unless x is of the kind that this maps: uint8 images."""
+        """Raise InputError unless x are uint8 images."""
         if x.dtype != torch.uint8:
             raise InputError(f"{type(self).__name__} maps uint8 images, but the data are points; choose gan_sntg.data.AsIs")
 
     def fit(self, x: Tensor) -> None:
-        """Learn what there is to learn from the training images, uint8 [N, C, H, W]; most learn nothing."""
+        """Learn the statistics of the training images, uint8 [N, C, H, W], if any."""
 
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
         """uint8 [B, C, H, W] -> float32 of the same shape."""
 
     def images(self, x: Tensor) -> Tensor:
-        """The inverse, rounded and clipped: float [B, C, H, W] -> uint8. Raises InputError where there is none."""
+        """Inverse, rounded and clipped: float [B, C, H, W] -> uint8. Raises InputError where there is none."""
         raise InputError(
             f"{type(self).__name__} cannot be undone, so that no image can be made of what a generator draws; for a method with a "
             "generator choose UnitRange, Symmetric or ZCA"
@@ -36,12 +37,12 @@ class Normalization(Configurable, ABC):
 
 
 def to_bytes(x: Tensor) -> Tensor:
-    """float of 0..255 -> uint8, rounded and clipped, without gradient."""
+    """Float of 0..255 -> uint8, rounded and clipped, without gradient."""
     return x.detach().clamp(0, 255).round().to(torch.uint8)
 
 
 class UnitRange(Normalization):
-    """x / 255, in [0, 1]: MNIST's scaling (reference 1.2, 5)."""
+    """x / 255, in [0, 1]: the scaling of MNIST (reference 1.2, 5)."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """0..255 -> 0..1."""
@@ -53,10 +54,10 @@ class UnitRange(Normalization):
 
 
 class Symmetric(Normalization):
-    """(x - 127.5) / divisor: 127.5 for [-1, 1] (SVHN), 128 as the Improved GAN has it for CIFAR-10 (reference 5)."""
+    """(x - 127.5) / divisor: 127.5 for SVHN, 128 for the Improved GAN on CIFAR-10 (reference 5)."""
 
     def __init__(self, divisor: float = 127.5):
-        """Raises InputError unless divisor is positive."""
+        """Raise InputError unless divisor is positive."""
         if not divisor > 0:
             raise InputError(f"the divisor of Symmetric is {divisor}; give a positive number, such as 127.5")
         self.divisor = divisor
@@ -71,9 +72,9 @@ class Symmetric(Normalization):
 
 
 class PerImage(Normalization):
-    """(x - mean) / RMS(x - mean), both over all pixels and channels of the image: SVHN and MNIST for Pi and TempEns (reference 1.2).
+    """(x - mean) / RMS(x - mean) over all pixels and channels of an image (reference 1.2).
 
-    No epsilon; an image of one value becomes 0.
+    SVHN and MNIST for Pi and TempEns. No epsilon; an image of one value becomes 0.
     """
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -84,7 +85,7 @@ class PerImage(Normalization):
 
 
 class AsIs(Normalization):
-    """Points as they are, for sets whose coordinates are standardised already (core/data/plane)."""
+    """Identity, for points whose coordinates are standardised already."""
 
     def check(self, x: Tensor) -> None:
         """Raise InputError unless x are points, float [N, D]."""
@@ -98,8 +99,8 @@ class AsIs(Normalization):
         return x
 
     def images(self, x: Tensor) -> Tensor:
-        """Raises InputError: no image can be made of a point."""
-        raise InputError("points of the plane are no images, so that none can be drawn; choose a method without a generator")
+        """Raise InputError, as no image can be made of a point."""
+        raise InputError("points of the plane are not images, so that none can be drawn; choose a method without a generator")
 
 
 def centered(x: Tensor) -> Tensor:
@@ -109,13 +110,13 @@ def centered(x: Tensor) -> Tensor:
 
 
 BLOCK = 1000  # images whose float64 copies are held at once while fitting
-LARGE = 1000  # numbers of an image from which on statistics are kept (half a minute for CIFAR-10)
+LARGE = 1000  # values of an image from which on statistics are cached (half a minute for CIFAR-10)
 
 
 class Whitening(Normalization):
-    """(s(x) - mean) U diag(gain(S)) U^T, where U diag(S) U^T is the covariance (by N) of the scaled training images s(x).
+    """(s(x) - mean) U diag(gain(S)) U^T, with U diag(S) U^T the covariance (by N) of the s(x).
 
-    `scale` and `gain` make a variant. The statistics are float64 while they are fitted, float32 in use.
+    A variant defines s, `scale`, and `gain`. The statistics are float64 while they are fitted, float32 in use.
     """
 
     statistics = ("mean", "matrix", "inverse")
@@ -126,10 +127,10 @@ class Whitening(Normalization):
 
     @abstractmethod
     def gain(self, spectrum: Tensor) -> Tensor:
-        """What each direction is multiplied by; spectrum [D]: S, the variances along them."""
+        """Factor of each direction; spectrum [D]: S, the variances along them."""
 
     def fit(self, x: Tensor) -> None:
-        """Find mean and matrix for the images x uint8 [N, C, H, W], or recall them where they are large and were found before.
+        """Find or recall the statistics of x uint8 [N, C, H, W]; large ones are cached.
 
         Raises InputError where the images vary in too few directions.
         """
@@ -161,24 +162,24 @@ class Whitening(Normalization):
         return {"mean": mean.float(), "matrix": matrix.float(), "inverse": inverse.float()}
 
     def _rows(self, x: Tensor) -> Tensor:
-        return self.scale(x).flatten(1).double()
+        return rearrange(self.scale(x), "n c h w -> n (c h w)").double()
 
     def __call__(self, x: Tensor) -> Tensor:
         """uint8 [B, C, H, W] -> whitened float32 of the same shape."""
         self._move(x.device)
-        return ((self.scale(x).flatten(1) - self.mean) @ self.matrix).view(x.shape)
+        return ((rearrange(self.scale(x), "b c h w -> b (c h w)") - self.mean) @ self.matrix).view(x.shape)
 
     def _move(self, device: torch.device) -> None:
-        """Keep the statistics where the images are."""
+        """Move the statistics to the device of the images."""
         if not hasattr(self, "mean"):
             raise RuntimeError(f"{type(self).__name__} is used before `fit`")
         if self.mean.device != device:
             self.mean, self.matrix, self.inverse = (tensor.to(device) for tensor in (self.mean, self.matrix, self.inverse))
 
     def scaled(self, x: Tensor) -> Tensor:
-        """The linear part undone: whitened [B, C, H, W] -> s(x), float32."""
+        """Inverse of the linear part: whitened [B, C, H, W] -> s(x), float32."""
         self._move(x.device)
-        return (x.detach().float().flatten(1) @ self.inverse + self.mean).view(x.shape)
+        return (rearrange(x.detach().float(), "b c h w -> b (c h w)") @ self.inverse + self.mean).view(x.shape)
 
 
 class ZCA(Whitening):
@@ -198,14 +199,14 @@ class ZCA(Whitening):
 
 
 class UnregularizedZCA(Whitening):
-    """On (x - 127.5) / 255, gain 1 / sqrt(S) + 1e-6: CIFAR-10 of VAT (reference 4). The covariance becomes the identity."""
+    """On (x - 127.5) / 255, gain 1 / sqrt(S) + 1e-6: CIFAR-10 of VAT (reference 4), covariance I."""
 
     def scale(self, x: Tensor) -> Tensor:
         """0..255 -> -0.5..0.5."""
         return (x.to(torch.float32) - 127.5) / 255
 
     def gain(self, spectrum: Tensor) -> Tensor:
-        """The source adds its 1e-6 to the reciprocal, where it regularises nothing."""
+        """1e-6 is added to the reciprocal as in the source, where it regularises nothing."""
         return spectrum.rsqrt() + 1e-6
 
     def images(self, x: Tensor) -> Tensor:
@@ -214,9 +215,9 @@ class UnregularizedZCA(Whitening):
 
 
 class ContrastZCA(Whitening):
-    """On images less their mean, of norm 55 (contrast normalisation), gain 1 / sqrt(S + 0.1): CIFAR-10 of Mean Teacher (reference 3).
+    """On images of mean 0 and norm 55, gain 1 / sqrt(S + 0.1): CIFAR-10 of Mean Teacher (reference 3).
 
-    Each image's own mean and contrast are gone, so that there is no way back to images. One of a single value becomes 0 before whitening.
+    Each image's own mean and contrast are lost, so that there is no inverse. An image of one value becomes 0 before whitening.
     """
 
     def scale(self, x: Tensor) -> Tensor:

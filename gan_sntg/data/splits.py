@@ -16,7 +16,7 @@ from gan_sntg.rng import purpose_generator
 
 
 def equal(labels: int, sizes: list[int], generator: torch.Generator) -> list[int]:
-    """labels / K of each class. Raises InputError where K does not divide them or the smallest class has fewer."""
+    """labels / K of each class. Raises InputError where K does not divide them."""
     each, rest = divmod(labels, len(sizes))
     if rest or each < 1:
         raise InputError(
@@ -27,7 +27,7 @@ def equal(labels: int, sizes: list[int], generator: torch.Generator) -> list[int
 
 
 def rounded(labels: int, sizes: list[int], generator: torch.Generator) -> list[int]:
-    """labels // K of each class, and one more of as many classes, drawn at random, as there are labels left."""
+    """labels // K of each class, and one more of classes drawn at random for the labels that are left."""
     each, rest = divmod(labels, len(sizes))
     counts = torch.full((len(sizes),), each)
     counts[torch.randperm(len(sizes), generator=generator)[:rest]] += 1
@@ -35,7 +35,7 @@ def rounded(labels: int, sizes: list[int], generator: torch.Generator) -> list[i
 
 
 def proportional(labels: int, sizes: list[int], generator: torch.Generator) -> list[int]:
-    """As frequent as the class is, rounded down; what is left goes to the largest remainders, first classes first."""
+    """In proportion to the classes, rounded down; what is left goes to the largest remainders."""
     exact = [labels * size / sum(sizes) for size in sizes]
     counts = [int(share) for share in exact]
     by_remainder = sorted(range(len(sizes)), key=lambda k: counts[k] - exact[k])
@@ -45,7 +45,7 @@ def proportional(labels: int, sizes: list[int], generator: torch.Generator) -> l
 
 
 def random(labels: int, sizes: list[int], generator: torch.Generator) -> list[int]:
-    """As many of each class as `labels` images drawn from all of them happen to hold. Raises InputError where there are fewer."""
+    """Classes of `labels` images drawn from all. Raises InputError where there are fewer images."""
     if labels > sum(sizes):
         raise InputError(f"{labels} labels cannot be chosen from {sum(sizes)} labelled images; ask for at most {sum(sizes)} labels")
     classes = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
@@ -54,7 +54,7 @@ def random(labels: int, sizes: list[int], generator: torch.Generator) -> list[in
 
 
 class Balance(Enum):
-    """How the labels are shared by the classes: `equal`, `rounded`, `proportional` or `random`, as the functions of those names."""
+    """How the labels are shared by the classes: by the function of that name."""
 
     equal = member(equal)
     rounded = member(rounded)
@@ -91,10 +91,10 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into the training set: `labeled`, and `validation` (empty unless asked for). The pool is all but `validation`.
+    """Indices into the training set: `labeled` and `validation`, which is empty unless asked for.
 
-    `replaced` holds [index, class] of each labelled image whose label was drawn anew, at the rate `label_noise`: the class it
-    is given, which may be its own.
+    The pool is all but `validation`. `replaced` holds [index, class] of each labelled image whose label was drawn anew, at the rate
+    `label_noise`: the class it is given, which may be its own.
     """
 
     data: str
@@ -108,11 +108,11 @@ class Split:
     format: int = FORMAT
 
     def pool(self, source: Dataset) -> Tensor:
-        """Indices [U] of the training images that may be trained on; the labelled ones are among them."""
+        """Indices [U] of the training images that may be trained on, labelled or not."""
         return _all_but(self.validation, source.num_examples)
 
     def known(self, source: Dataset) -> Tensor:
-        """y [N] int64 as training may know it: the label, noise included, of the labelled images; UNLABELED for all others."""
+        """y [N] int64 as training knows it: labels, noise included, of the labelled images, else UNLABELED."""
         y = torch.full_like(source.train_y, UNLABELED)
         y[self.labeled] = source.train_y[self.labeled]
         for index, given in self.replaced:
@@ -120,7 +120,7 @@ class Split:
         return y
 
     def text(self) -> str:
-        """The manifest as JSON."""
+        """Manifest as JSON."""
         return json.dumps(asdict(self)) + "\n"
 
 
@@ -132,9 +132,10 @@ def make_split(
     balance: Balance = Balance.equal,
     label_noise: float = 0.0,
 ) -> Split:
-    """Choose `labels` of the labelled images (None: all) that `validation` leaves, and replace some labels, by `data_seed`.
+    """Choose `labels` of the labelled images (None: all) and replace some of them, by `data_seed`.
 
-    Raises InputError where `balance` cannot choose so many, the rate is not in 0..1 or there are no validation images.
+    `validation` takes the validation images out of the pool first. Raises InputError where `balance` cannot choose so many, the rate
+    is not in 0..1 or there are no validation images.
     """
     if validation and not len(source.validation):
         raise InputError(f"{source.name} has no validation images: a fifth of each class is less than one; leave --validation out")
@@ -156,7 +157,7 @@ def _all_but(held_out: list[int], n: int) -> Tensor:
 
 
 def _noise(labeled: list[int], num_classes: int, rate: float, data_seed: int) -> list[list[int]]:
-    """[index, class] of the first `rate` of the shuffled labelled images, each with a class drawn from all K (reference 1.7)."""
+    """[index, class] of a share `rate` of the labelled images, classes drawn from all K (reference 1.7)."""
     if not 0 <= rate <= 1:
         raise InputError(f"label_noise is {rate}; give the share of the labels that are drawn anew, in 0..1")
     generator = purpose_generator(data_seed, "label_noise")
@@ -166,7 +167,7 @@ def _noise(labeled: list[int], num_classes: int, rate: float, data_seed: int) ->
 
 
 def read_split(path: Path) -> Split:
-    """A manifest that is not checked against any data. Raises InputError where the file is none."""
+    """Manifest that is not checked against any data. Raises InputError where the file is invalid."""
     try:
         split = Split(**read_json(path))
         _check_kinds(split)
@@ -176,11 +177,11 @@ def read_split(path: Path) -> Split:
 
 
 def _check_kinds(split: Split) -> None:
-    """Raise ValueError unless every field is of its kind."""
+    """Raise ValueError unless every field has its type and range."""
     if type(split.format) is not int or not isinstance(split.data, str) or not isinstance(split.sha256, str):
-        raise ValueError("format must be a whole number, data and sha256 texts")
+        raise ValueError("format must be a whole number, data and sha256 must be texts")
     if type(split.data_seed) is not int or split.data_seed < 0 or split.balance not in list(Balance.__members__):
-        raise ValueError("data_seed must be a whole number from 0 on, balance one of its names")
+        raise ValueError("data_seed must be a whole number from 0 on and balance one of its names")
     if not is_number(split.label_noise) or not 0 <= split.label_noise <= 1:
         raise ValueError("label_noise must be in 0..1")
     if not all(_whole(indices) for indices in (split.labeled, split.validation)):
@@ -194,7 +195,7 @@ def _whole(numbers) -> bool:
 
 
 def load_split(path: Path, source: Dataset) -> Split:
-    """Read a manifest and check it against the data. Raises InputError where it is damaged or speaks of other data."""
+    """Manifest checked against the data. Raises InputError where it is damaged or of other data."""
     split = read_split(path)
     if split.format != FORMAT:
         raise InputError(

@@ -15,14 +15,14 @@ TRAIN, TEST = 6000, 2000
 
 
 class Plane(Dataset):
-    """6,000 points for training (Sec. 5.1) and 2,000 others for testing, float32 [N, 2], as many of each class.
+    """6,000 points for training (Sec. 5.1) and 2,000 for testing, float32 [N, 2], as many of each class.
 
     Each coordinate, of test points too, is standardised: less the mean of the training points, over their standard deviation (by N).
     A fifth of each class is for validation.
     """
 
     def __init__(self, noise: float, seed: int):
-        """noise: standard deviation of what is added to both coordinates before they are standardised; seed: of the points.
+        """Draw the points by `seed`, with Gaussian noise of standard deviation `noise` on both coordinates.
 
         Raises InputError unless noise is positive: without it a test point can be a training point.
         """
@@ -40,7 +40,7 @@ class Plane(Dataset):
 
 
 class TwoMoons(Plane):
-    """Two half circles of radius 1 that reach into one another: scikit-learn's `make_moons`. The paper does not say its noise."""
+    """Two interleaving half circles: scikit-learn's `make_moons`. The paper does not give its noise."""
 
     name = "two_moons"
     num_classes = 2
@@ -56,7 +56,7 @@ class TwoMoons(Plane):
 
 
 class FourSpins(Plane):
-    """Four arms of a spiral, which each turn by half a circle on their way out; formula and noise are ours, for the paper gives none.
+    """Four arms of a spiral of half a turn each; formula and noise are ours, for the paper gives none.
 
     Class k: x = r (cos a, sin a) + noise * N(0, I), with a = k pi / 2 + pi r and r uniform in [0.2, 1].
     """
@@ -77,12 +77,12 @@ class FourSpins(Plane):
 
 
 class Synthetic(Dataset):
-    """n images uint8 [N, *shape] of uniform noise, a little brighter with each class; the last twentieth is for validation."""
+    """Images uint8 of uniform noise, brighter with each class; the last twentieth is for validation."""
 
     name = "synthetic"
 
     def __init__(self, shape: tuple[int, ...], num_classes: int, n: int = 4200):
-        """shape: (C, H, W); 200 more images are for testing. Raises InputError where there are fewer than ten images a class."""
+        """Draw n images (C, H, W) and 200 for testing. Raises InputError for fewer than ten per class."""
         if num_classes < 2 or n < 10 * num_classes or min(shape, default=0) < 1:
             what = f"{n} synthetic images of shape {list(shape)} in {num_classes} classes"
             raise InputError(f"{what} cannot be made: give at least two classes and ten images of each")

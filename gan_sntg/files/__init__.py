@@ -1,1 +1,1 @@
-"""Safe reading and atomic writing of every kind of file that a run or a user may bring."""
+"""Safe reading and atomic writing of the files of a run or a user."""

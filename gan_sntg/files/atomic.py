@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 @contextmanager
 def atomic(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to that becomes `path` once it is whole: a temporary one beside it, synced, renamed over it, the folder synced.
+    """Temporary file beside `path` that is synced and renamed over it once it is whole.
 
-    Where writing fails or is interrupted, the temporary file is removed and `path` is as it was.
+    Where writing fails or is interrupted, it is removed and `path` is as it was.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.unlink(missing_ok=True)  # a link there would lead the bytes elsewhere
@@ -30,9 +30,9 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A folder to write to that becomes `path`, which is absent or empty, once it is whole: a temporary one beside it, renamed.
+    """Temporary folder beside `path`, absent or empty, that is renamed to it once it is whole.
 
-    Where writing fails or is interrupted, the temporary folder is removed and `path` is as it was.
+    Where writing fails or is interrupted, it is removed and `path` is as it was.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.mkdir()

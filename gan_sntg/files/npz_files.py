@@ -1,4 +1,4 @@
-"""Safe reading of .npz files: headers first, nothing unpickled, no absurd size allocated."""
+"""Safe reading of .npz files: headers first, no pickles, bounded sizes."""
 
 import math
 import zipfile
@@ -14,7 +14,10 @@ MOST_BYTES = 8 * 2**30
 def read_npz(
     path: Path, names: tuple[str, ...], optional: tuple[str, ...] = (), remedy: str = "write it again with numpy.savez"
 ) -> dict[str, np.ndarray]:
-    """The arrays `names`, and those of `optional` that are there. Raises InputError with the file, the reason and `remedy`."""
+    """Arrays `names` of a file, and those of `optional` that it has.
+
+    Raises InputError with the file, the reason and `remedy` where an array is missing, too large or damaged.
+    """
     if not path.is_file():
         raise InputError(f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA")
     try:
@@ -35,7 +38,7 @@ def read_npz(
 
 
 def names_in(path: Path) -> list[str]:
-    """The names of all its arrays. Raises BadZipFile."""
+    """Names of all arrays of a file. Raises BadZipFile."""
     with zipfile.ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
@@ -46,7 +49,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
 
 
 def _stated_bytes(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
-    """The size that the header of one array states. Raises InputError where it holds objects or not so many bytes."""
+    """Size that an array's header states. Raises InputError where it holds objects or another size."""
     with archive.open(info) as file:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

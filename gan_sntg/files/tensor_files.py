@@ -1,4 +1,4 @@
-"""Safe reading of tensor files: every byte against its checksum, nothing unpickled but tensors."""
+"""Safe reading of tensor files: bytes checked against their checksums, no pickles but of tensors."""
 
 import warnings
 import zipfile
@@ -11,7 +11,7 @@ MOST_PARTS = 100_000  # of a state: entries of all its mappings and lists
 
 
 def load_tensors(path: Path, device: torch.device | str = "cpu"):
-    """The tensors, numbers and texts of a file that `torch.save` wrote. Raises nearly anything where it is damaged, as torch.load does."""
+    """Tensors, numbers and texts of a file that `torch.save` wrote. Raises any error where it is damaged."""
     check_archive(path)
     state = load_unchecked(path, device)
     check_parts(state)
@@ -19,14 +19,14 @@ def load_tensors(path: Path, device: torch.device | str = "cpu"):
 
 
 def load_unchecked(path: Path, device: torch.device | str = "cpu"):
-    """The same of a file that may be of torch's older format, which has no checksums: known by its hash, or not known."""
+    """As `load_tensors`, of torch's older format too, which has no checksums."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of bytes that are refused
         return torch.load(path, map_location=device, weights_only=True)
 
 
 def check_archive(path: Path) -> None:
-    """Raise ValueError where bytes are not those that were written (torch.load itself looks at no checksum) or unpack to more."""
+    """Raise ValueError where bytes fail their checksum, which torch.load ignores, or unpack to more."""
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
@@ -37,7 +37,7 @@ def check_archive(path: Path) -> None:
 
 
 def check_parts(state) -> None:
-    """Raise ValueError where a state cannot be walked through, for lists that share lists, or a tensor is larger than its numbers."""
+    """Raise ValueError where a state has parts without end, or a tensor is larger than its storage."""
     waiting, seen = [state], 0
     while waiting:
         part = waiting.pop()

@@ -1,4 +1,4 @@
-"""Safe reading of YAML: the safe loader, without aliases, and the YAML inside its texts."""
+"""Safe reading of YAML: the safe loader, without aliases, also for YAML inside texts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +12,10 @@ EXAMPLE = "give one such as configs/digits_20/fm_gan.yaml"
 
 
 def load_yaml(path: Path) -> dict:
-    """The mapping in a YAML file, in whose texts there is no alias either. Raises InputError where there is none."""
+    """Mapping in a YAML file. Raises InputError where there is none, or an alias in it or its texts."""
     try:
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"no file, or one of more than {MOST_BYTES:,} bytes")
+            raise ValueError(f"it is not a file, or has more than {MOST_BYTES:,} bytes")
         tree = loaded(path.read_text())
         list(texts(tree, ""))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
@@ -27,14 +27,14 @@ def load_yaml(path: Path) -> dict:
 
 
 def loaded(text: str):
-    """What a YAML text stands for. Raises ValueError where it has aliases, which can make a tree of any size, and YAMLError."""
+    """Value of a YAML text. Raises ValueError where it has aliases, which can make a tree of any size."""
     if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
         raise ValueError("it has an alias, a name after *; write the options out")
     return yaml.safe_load(text)
 
 
 def texts(tree, key: str) -> Iterator[tuple[str, str]]:
-    """(key, text) of every text in a tree of mappings and lists; what is YAML in a text is followed, as jsonargparse does.
+    """(key, text) of every text in a tree, also of YAML inside texts, as jsonargparse reads it.
 
     Raises ValueError where that has aliases and RecursionError where it is too deep.
     """
@@ -50,7 +50,7 @@ def texts(tree, key: str) -> Iterator[tuple[str, str]]:
 
 
 def inner(text: str):
-    """What stands in a text that is YAML itself; None where that is the text again, or nothing."""
+    """Value of a text that is YAML itself; None where that is the text again, or nothing."""
     try:
         found = loaded(text) if any(sign in text for sign in "{}[]:\"'\\\n") else None
     except yaml.YAMLError:
