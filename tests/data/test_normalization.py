@@ -1,12 +1,15 @@
-"""Scaling of pixels, there and back."""
+"""Normalizations: scalings there and back, and ZCA as theory says, by statistics of the training images alone."""
 
 import pytest
 import torch
 
-from gan_sntg.data.normalization import Normalization, PerImage, Symmetric, UnitRange
+from gan_sntg.data import normalization
+from gan_sntg.data.normalization import ZCA, ContrastZCA, Normalization, PerImage, Symmetric, UnitRange, UnregularizedZCA
+from gan_sntg.data.public import CIFAR10
 from gan_sntg.errors import InputError
 
 EVERY = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+ALL = pytest.mark.parametrize("variant", [ZCA, UnregularizedZCA, ContrastZCA])
 
 
 def test_the_unit_range_divides_by_255():
@@ -74,3 +77,215 @@ def test_scalings_of_one_image_at_a_time_learn_nothing(normalization):
     before = normalization(EVERY)
     normalization.fit(torch.randint(0, 256, (9, 1, 16, 16), dtype=torch.uint8))
     assert torch.equal(normalization(EVERY), before) and isinstance(normalization, Normalization)
+
+
+def images(n: int, shape=(3, 4, 5), seed: int = 0) -> torch.Tensor:
+    """Smooth coloured noise, uint8: neighbouring pixels go together."""
+    g = torch.Generator().manual_seed(seed)
+    d = shape[0] * shape[1] * shape[2]
+    mixing = torch.randn(d, d, generator=g).cumsum(0) * torch.linspace(1, 20, d)
+    return (128 + 0.1 * torch.randn(n, d, generator=g) @ mixing.T).clamp(0, 255).to(torch.uint8).view(n, *shape)
+
+
+def covariance(x: torch.Tensor) -> torch.Tensor:
+    rows = x.double().flatten(1)
+    rows = rows - rows.mean(0)
+    return rows.T @ rows / len(rows)
+
+
+def scaled(variant: type, x: torch.Tensor) -> torch.Tensor:
+    """The scaling before whitening, image by image in float64."""
+    rows = []
+    for image in x.double().flatten(1):
+        if variant is ContrastZCA:
+            centred = image - image.mean()
+            rows.append(55 * centred / sum(v * v for v in centred.tolist()) ** 0.5)
+        else:
+            rows.append(image / 255 if variant is ZCA else (image - 127.5) / 255)
+    return torch.stack(rows)
+
+
+GAINS = {
+    ZCA: lambda s: 1 / (s + 1e-5) ** 0.5,
+    UnregularizedZCA: lambda s: 1 / s**0.5 + 1e-6,
+    ContrastZCA: lambda s: 1 / (s.clamp_min(0) + 0.1) ** 0.5,
+}
+
+
+@ALL
+def test_whitening_is_the_formula_of_its_source(variant):
+    x = images(400)
+    rows = scaled(variant, x)
+    s, u = torch.linalg.eigh(covariance(rows))
+    expected = (rows - rows.mean(0)) @ (u @ GAINS[variant](s).diag() @ u.T)
+    whitening = variant()
+    whitening.fit(x)
+    found = whitening(x)
+    assert found.dtype == torch.float32 and found.shape == x.shape
+    torch.testing.assert_close(found.double().flatten(1), expected, atol=1e-3, rtol=1e-3)
+
+
+@ALL
+@pytest.mark.parametrize("block", [1, 7, 400, 1000])
+def test_the_size_of_the_blocks_changes_nothing(variant, block, monkeypatch):
+    x = images(400)
+    whole, parts = variant(), variant()
+    whole.fit(x)
+    monkeypatch.setattr(normalization, "BLOCK", block)
+    parts.fit(x)
+    torch.testing.assert_close(parts.matrix, whole.matrix, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(parts.mean, whole.mean)
+
+
+def test_no_more_than_a_block_is_held_in_float64(monkeypatch):
+    sizes, rows = [], ZCA._rows
+    monkeypatch.setattr(normalization, "BLOCK", 100)
+    monkeypatch.setattr(ZCA, "_rows", lambda self, x: sizes.append(len(x)) or rows(self, x))
+    ZCA().fit(images(450))
+    assert sizes == [100, 100, 100, 100, 50] * 2
+
+
+def test_without_a_regulariser_the_covariance_is_the_identity():
+    x = images(2000)
+    whitening = UnregularizedZCA()
+    whitening.fit(x)
+    torch.testing.assert_close(covariance(whitening(x)), torch.eye(60, dtype=torch.float64), atol=1e-3, rtol=0)
+
+
+@ALL
+def test_whitening_is_symmetric_so_that_the_result_still_looks_like_the_image(variant):
+    whitening = variant()
+    whitening.fit(images(400))
+    torch.testing.assert_close(whitening.matrix, whitening.matrix.T, atol=1e-4, rtol=1e-4)
+    assert torch.linalg.eigvalsh(whitening.matrix.double()).min() > 0
+
+
+@pytest.mark.parametrize("variant", [ZCA, UnregularizedZCA])
+def test_images_come_back_bit_for_bit_those_of_the_fit_and_others(variant):
+    whitening = variant()
+    whitening.fit(images(400))
+    for x in images(400), images(50, seed=1):
+        assert torch.equal(whitening.images(whitening(x)), x)
+
+
+def test_images_drawn_out_of_range_are_clipped():
+    whitening = ZCA()
+    whitening.fit(images(400))
+    drawn = 1000 * torch.randn(5, 3, 4, 5, requires_grad=True)
+    assert whitening.images(drawn).dtype == torch.uint8
+
+
+def test_after_contrast_normalisation_there_is_no_way_back():
+    whitening = ContrastZCA()
+    whitening.fit(images(400))
+    with pytest.raises(InputError, match="ContrastZCA cannot be undone"):
+        whitening.images(whitening(images(3)))
+
+
+@ALL
+def test_images_of_one_value_stay_finite(variant):
+    whitening = variant()
+    x = images(400)
+    x[:3] = torch.tensor([0, 100, 255], dtype=torch.uint8).view(3, 1, 1, 1)
+    whitening.fit(x)
+    assert whitening(x).isfinite().all() and whitening.matrix.isfinite().all()
+
+
+@pytest.mark.parametrize("x", [images(50), images(400).where(torch.arange(5) > 0, 7)], ids=["too few images", "pixels that never change"])
+def test_directions_without_variance_are_refused_by_the_unregularised_variant_alone(x):
+    with pytest.raises(InputError, match=f"the {len(x)} training images do not vary along some of their 60.*choose ZCA"):
+        UnregularizedZCA().fit(x)
+    for variant in ZCA, ContrastZCA:
+        whitening = variant()
+        whitening.fit(x)
+        assert whitening(x).isfinite().all()
+
+
+def test_the_statistics_are_those_of_the_fit_whatever_batch_is_whitened():
+    whitening = ZCA()
+    whitening.fit(images(400))
+    x = images(10, seed=1)
+    torch.testing.assert_close(whitening(x)[3:5], whitening(x[3:5]), atol=1e-4, rtol=1e-4)
+
+
+def test_using_it_before_the_fit_is_an_error():
+    with pytest.raises(RuntimeError, match="ZCA is used before `fit`"):
+        ZCA()(images(3))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, and every image large enough for it."""
+    monkeypatch.setenv("GAN_SNTG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(normalization, "LARGE", 1)
+    return tmp_path / "cache"
+
+
+def refitted(variant: type, x: torch.Tensor, monkeypatch) -> bool:
+    """Whether another whitening of x has to find its statistics, which must come out the same."""
+    whole, again, found = variant(), variant(), []
+    monkeypatch.setattr(normalization, "LARGE", 10**9)
+    whole.fit(x)
+    monkeypatch.setattr(normalization, "LARGE", 1)
+    monkeypatch.setattr(variant, "_found", lambda self, x, d, real=variant._found: found.append(d) or real(self, x, d))
+    again.fit(x)
+    assert all(torch.equal(getattr(again, name), getattr(whole, name)) for name in ("mean", "matrix", "inverse"))
+    return bool(found)
+
+
+@ALL
+def test_large_statistics_are_found_once_and_only_for_the_same_images_and_variant(variant, cache, monkeypatch):
+    assert refitted(variant, images(400), monkeypatch)
+    assert not refitted(variant, images(400), monkeypatch)
+    assert refitted(variant, images(399), monkeypatch)
+    other = ZCA if variant is not ZCA else ContrastZCA
+    assert refitted(other, images(400), monkeypatch)
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[: len(data) // 2], lambda data: b"junk" * 100])
+def test_a_damaged_cache_is_found_anew(cache, monkeypatch, damage):
+    refitted(ZCA, images(400), monkeypatch)
+    (file,) = cache.iterdir()
+    file.write_bytes(damage(file.read_bytes()))
+    assert refitted(ZCA, images(400), monkeypatch)
+    assert not refitted(ZCA, images(400), monkeypatch)
+
+
+def test_a_cache_of_another_shape_or_with_code_in_it_is_not_used(cache, monkeypatch):
+    refitted(ZCA, images(400), monkeypatch)
+    (file,) = cache.iterdir()
+    torch.save({"mean": torch.zeros(3), "matrix": torch.zeros(3, 3), "inverse": torch.zeros(3, 3)}, file)
+    assert refitted(ZCA, images(400), monkeypatch)
+    torch.save(ZCA(), file)  # a pickled object
+    assert refitted(ZCA, images(400), monkeypatch)
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"mine")
+    monkeypatch.setenv("GAN_SNTG_CACHE", str(tmp_path / "file/cache"))
+    assert refitted(ZCA, images(400), monkeypatch) and refitted(ZCA, images(400), monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def real_images(real):
+    """5,000 real CIFAR-10 training images."""
+    return CIFAR10(real(*CIFAR10.files)).train_x[:5000]
+
+
+REGULARISER = {ZCA: 1e-5, UnregularizedZCA: 0.0, ContrastZCA: 0.1}
+LEADING = {ZCA: 30, UnregularizedZCA: 768, ContrastZCA: 3}  # directions of so much variance, at the least
+
+
+@pytest.mark.parametrize("variant", REGULARISER)
+def test_real_cifar10_images_get_the_covariance_of_theory(real_images, variant):
+    """S gain(S)^2 along each direction: the identity wherever the variance is 1,100 times the variant's regulariser."""
+    x = real_images[:, :, ::2, ::2]  # 768 numbers an image: the 3,072 of the whole take half a minute
+    whitening = variant()
+    whitening.fit(x)
+    s, u = torch.linalg.eigh(covariance(whitening.scale(x)))
+    theory = u @ (s.clamp_min(0) * whitening.gain(s.clamp_min(1e-300)) ** 2).diag() @ u.T
+    found = covariance(whitening(x))
+    torch.testing.assert_close(found, theory, atol=1e-3, rtol=0)
+    leading = u[:, s > 1100 * REGULARISER[variant]]
+    assert leading.shape[1] >= LEADING[variant]
+    torch.testing.assert_close(leading.T @ found @ leading, torch.eye(leading.shape[1], dtype=torch.float64), atol=1e-3, rtol=0)

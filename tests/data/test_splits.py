@@ -1,16 +1,92 @@
-"""Splits: balanced, chosen by the data seed alone, and pinned to the bytes of the data."""
+"""Splits: labels shared by the classes as asked for, chosen by the data seed alone, and pinned to the bytes of the data."""
 
+import dataclasses
 import json
 
 import pytest
 import torch
 
 from gan_sntg.data.public import Digits
-from gan_sntg.data.splits import Balance, load_split, make_split
+from gan_sntg.data.splits import Balance, choose, load_split, make_split
 from gan_sntg.errors import InputError
 
 DIGITS = Digits()
 FIRST_VERSION = [7, 137, 279, 312, 366, 405, 597, 663, 732, 852]
+SIZES = [50, 30, 15, 5]
+Y = torch.repeat_interleave(torch.arange(4), torch.tensor(SIZES))[torch.randperm(100, generator=torch.Generator().manual_seed(9))]
+
+
+def counts(balance: Balance, labels: int, seed: int = 0) -> list[int]:
+    generator = torch.Generator().manual_seed(seed)
+    chosen = choose(Y, torch.arange(100), labels, 4, balance, generator)
+    assert chosen == sorted(set(chosen))
+    return torch.bincount(Y[chosen], minlength=4).tolist()
+
+
+def test_equal_refuses_a_number_that_the_classes_cannot_share():
+    with pytest.raises(
+        InputError, match="22 labels cannot be shared equally by the 4 classes; give a positive multiple of 4, or --balance"
+    ):
+        counts(Balance.equal, 22)
+
+
+def test_rounded_spreads_the_rest_over_classes_at_random():
+    drawn = [counts(Balance.rounded, 14, seed) for seed in range(40)]
+    assert all(sorted(c) == [3, 3, 4, 4] for c in drawn)
+    assert all(any(c[k] == 4 for c in drawn) and any(c[k] == 3 for c in drawn) for k in range(4))
+    assert sorted(counts(Balance.rounded, 3)) == [0, 1, 1, 1] and counts(Balance.rounded, 12) == [3] * 4
+
+
+def test_proportional_follows_the_frequencies_and_gives_the_rest_to_the_largest_remainders():
+    assert counts(Balance.proportional, 20) == [10, 6, 3, 1]
+    assert counts(Balance.proportional, 11) == [5, 3, 2, 1]  # 5.5, 3.3, 1.65, 0.55: the last two have the largest remainders
+    assert counts(Balance.proportional, 1) == [1, 0, 0, 0]
+    assert counts(Balance.proportional, 100) == SIZES
+
+
+def test_proportional_is_never_further_than_one_from_the_exact_share_and_always_sums_up():
+    for labels in range(1, 101):
+        c = counts(Balance.proportional, labels)
+        assert sum(c) == labels and all(abs(c[k] - labels * SIZES[k] / 100) < 1 for k in range(4))
+
+
+def test_random_draws_images_and_not_classes():
+    drawn = torch.tensor([counts(Balance.random, 20, seed) for seed in range(400)]).double()
+    assert (drawn.sum(1) == 20).all() and len(drawn.unique(dim=0)) > 50
+    torch.testing.assert_close(drawn.mean(0), torch.tensor([10.0, 6, 3, 1], dtype=torch.float64), atol=0.3, rtol=0)
+
+
+@pytest.mark.parametrize("balance", Balance)
+def test_each_image_of_a_class_is_as_likely_as_another(balance):
+    hits = torch.zeros(100)
+    for seed in range(300):
+        hits[choose(Y, torch.arange(100), 20, 4, balance, torch.Generator().manual_seed(seed))] += 1
+    for k in range(4):
+        share = hits[Y == k] / 300
+        assert (share - share.mean()).abs().max() < 5 * (share.mean() * (1 - share.mean()) / 300).sqrt() + 1e-6
+
+
+@pytest.mark.parametrize("balance", Balance)
+def test_only_candidates_are_chosen(balance):
+    candidates = torch.arange(0, 100, 2)
+    assert set(choose(Y, candidates, 8, 4, balance, torch.Generator().manual_seed(0))) <= set(candidates.tolist())
+
+
+@pytest.mark.parametrize("balance", Balance)
+def test_where_there_are_too_few_the_number_in_the_message_is_the_largest_that_works(balance):
+    with pytest.raises(InputError, match="104 labels .*ask for at most") as refusal:
+        counts(balance, 104)
+    most = int(str(refusal.value).split("at most ")[1].split()[0])
+    assert sum(counts(balance, most)) == most
+    with pytest.raises(InputError):
+        counts(balance, most + 4)
+
+
+@pytest.mark.parametrize("balance", Balance)
+@pytest.mark.parametrize("labels", [0, -1, -4])
+def test_fewer_than_one_label_is_refused(balance, labels):
+    with pytest.raises(InputError, match=f"{labels} labels: give at least 1"):
+        counts(balance, labels)
 
 
 @pytest.mark.parametrize("validation", [False, True])
@@ -43,22 +119,6 @@ def test_validation_images_leave_the_pool_and_are_never_labelled():
     assert set(split.labeled) <= set(pool)
 
 
-@pytest.mark.parametrize("labels", [5, 25])
-def test_labels_that_the_classes_cannot_share_are_refused(labels):
-    with pytest.raises(InputError, match=f"{labels} labels cannot be shared equally by the 10 classes; give a positive multiple of 10"):
-        make_split(DIGITS, labels, 0, False)
-
-
-@pytest.mark.parametrize("validation", [False, True])
-def test_where_a_class_is_too_small_the_number_in_the_message_is_the_largest_that_works(validation):
-    with pytest.raises(InputError, match="labels need 140 of class .*ask for at most") as refusal:
-        make_split(DIGITS, 1400, 0, validation)
-    most = int(str(refusal.value).split("at most ")[1].split()[0])
-    assert len(make_split(DIGITS, most, 0, validation).labeled) == most
-    with pytest.raises(InputError):
-        make_split(DIGITS, most + 10, 0, validation)
-
-
 def test_without_a_number_every_label_is_known():
     assert make_split(DIGITS, None, 0, False).labeled == list(range(1400))
     held_out = make_split(DIGITS, None, 0, True)
@@ -82,3 +142,104 @@ def test_validation_without_validation_images_is_refused():
     source.validation = source.validation[:0]
     with pytest.raises(InputError, match="digits has no validation images.*leave --validation out"):
         make_split(source, 10, 0, True)
+
+
+@pytest.mark.parametrize("validation", [False, True])
+def test_a_manifest_gives_back_the_split(tmp_path, validation):
+    split = make_split(DIGITS, 20, 5, validation)
+    (tmp_path / "split.json").write_text(split.text())
+    assert load_split(tmp_path / "split.json", DIGITS) == split
+    manifest = json.loads(split.text())
+    assert (manifest["data"], manifest["data_seed"], manifest["sha256"]) == ("digits", 5, DIGITS.sha256)
+
+
+def test_a_manifest_of_other_data_is_refused(tmp_path):
+    split = dataclasses.replace(make_split(DIGITS, 20, 0, False), data="mnist", sha256="0" * 64)
+    (tmp_path / "split.json").write_text(split.text())
+    with pytest.raises(
+        InputError, match="belongs to mnist with SHA-256 000000000000.*the data here are digits.*use the data that the manifest"
+    ):
+        load_split(tmp_path / "split.json", DIGITS)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", "{}", "\ud800"])
+def test_what_is_no_manifest_is_refused(tmp_path, text):
+    (tmp_path / "split.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(InputError, match="not a readable split manifest.*give the split.json of a run folder"):
+        load_split(tmp_path / "split.json", DIGITS)
+
+
+def test_a_truncated_manifest_is_refused_at_every_length(tmp_path):
+    text = make_split(DIGITS, 10, 0, False).text().rstrip()
+    for length in range(len(text)):
+        (tmp_path / "split.json").write_text(text[:length])
+        with pytest.raises(InputError):
+            load_split(tmp_path / "split.json", DIGITS)
+
+
+def test_another_format_is_named_as_such(tmp_path):
+    split = make_split(DIGITS, 10, 0, False)
+    (tmp_path / "split.json").write_text(json.dumps(json.loads(split.text()) | {"format": 1}))
+    with pytest.raises(InputError, match="has manifest format 1, this version reads 2; make it again"):
+        load_split(tmp_path / "split.json", DIGITS)
+
+
+def test_a_manifest_that_is_nested_too_deep_is_refused_even_where_it_is_only_shown(tmp_path, command):
+    manifest = json.loads(make_split(DIGITS, 10, 0, False).text())
+    for depth in 400, 100_000:
+        (tmp_path / "split.json").write_text(json.dumps(manifest | {"data": "deep"}).replace('"deep"', "[" * depth + "]" * depth))
+        outcome = command("splits", "show", tmp_path / "split.json")
+        assert outcome.status == 2 and "split.json is not a readable split manifest" in outcome.err
+
+
+def test_a_folder_or_a_missing_file_is_no_manifest(tmp_path):
+    for path in tmp_path, tmp_path / "none.json":
+        with pytest.raises(InputError, match="not a readable split manifest"):
+            load_split(path, DIGITS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labeled": []},
+        {"labeled": None},
+        {"labeled": [3, 3]},
+        {"labeled": [-1]},
+        {"labeled": [1400]},
+        {"labeled": [True]},
+        {"labeled": [1.0]},
+        {"labeled": ["1"]},
+        {"labeled": [[1]]},
+        {"validation": [1400]},
+        {"validation": {}},
+        {"labeled": [5], "validation": [5]},
+        {"format": 1},
+        {"balance": "fair"},
+        {"balance": ["equal"]},
+        {"label_noise": "0.5"},
+        {"replaced": None},
+        {"replaced": [3]},
+        {"replaced": [[3]]},
+        {"replaced": [["0", 3]]},
+        {"labeled": [3, 5], "replaced": [[4, 1]]},
+        {"labeled": [3, 5], "replaced": [[3, 1], [3, 2]]},
+        {"labeled": [3, 5], "replaced": [[3, 10]]},
+        {"labeled": [3, 5], "replaced": [[3, -1]]},
+        {"sha256": None},
+        {"data_seed": "zero"},
+        {"data_seed": -1},
+        {"data_seed": 2**63},
+        {"data": [[]]},
+        {"format": 2.0},
+        {"label_noise": True},
+        {"label_noise": 1.5},
+        {"label_noise": float("nan")},
+        {"extra": 1},
+    ],
+    ids=str,
+)
+def test_a_damaged_manifest_is_refused(tmp_path, change):
+    manifest = json.loads(make_split(DIGITS, 10, 0, False).text()) | change
+    (tmp_path / "split.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="split.json"):
+        load_split(tmp_path / "split.json", DIGITS)
