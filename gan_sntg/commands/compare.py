@@ -7,10 +7,10 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from gan_sntg.comparison.page import GENERATOR, document
-from gan_sntg.comparison.runs import Comparison, completed, read_runs, shortest_names, shown_epochs
+from gan_sntg.comparison.page import GENERATOR, comparison_page
+from gan_sntg.comparison.runs import Comparison, read_comparison, shortest_names
 from gan_sntg.comparison.tensorboard import write_panels
-from gan_sntg.comparison.warnings import all_concerns
+from gan_sntg.comparison.warnings import all_warnings
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.runs.parsing import Parser
@@ -42,11 +42,9 @@ def run(options: Namespace) -> None:
         raise InputError(f"--epochs is {options.epochs}; give at least 2, for the first and the last")
     out = Path(options.out or default_folder(paths, names))
     check_own(out)
-    runs, refusal = read_runs(paths, names)
-    runs, real = completed(runs, paths, options.root)
-    comparison = Comparison(runs, shown_epochs(runs, options.epochs), real, refusal)
-    write(out, comparison)
-    report(out, comparison)
+    comparison = read_comparison(paths, names, options.epochs, options.root)
+    write_comparison(out, comparison)
+    print_outcome(out, comparison)
 
 
 def checked_names(paths: list[Path], given: list[str] | None) -> list[str]:
@@ -77,9 +75,9 @@ def check_own(out: Path) -> None:
         raise InputError(f"{out} exists and holds no page that gan-sntg compare wrote; choose another folder with --out")
 
 
-def write(out: Path, comparison: Comparison) -> None:
+def write_comparison(out: Path, comparison: Comparison) -> None:
     """The page, then the grids for TensorBoard. Raises InputError where the folder cannot be written."""
-    page = document(comparison)
+    page = comparison_page(comparison)
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / "index.html", page.encode("utf-8", "replace"))
@@ -88,10 +86,10 @@ def write(out: Path, comparison: Comparison) -> None:
         raise InputError(f"{out} cannot be written ({error}); choose another folder with --out") from error
 
 
-def report(out: Path, comparison: Comparison) -> None:
+def print_outcome(out: Path, comparison: Comparison) -> None:
     """Print what must be known before comparing, then where the page and the grids are."""
-    for concern in all_concerns(comparison):
-        print(concern, file=sys.stderr)
+    for warning in all_warnings(comparison):
+        print(warning, file=sys.stderr)
     page = out / "index.html"
     print(f"page: {page} ({page.stat().st_size / 1e6:.1f} MB)")
     if comparison.epochs:

@@ -2,69 +2,70 @@
 
 import base64
 import io
+from typing import NamedTuple
 
 from PIL import Image
 
-from gan_sntg.comparison.html import Markup, element, joined, named
-from gan_sntg.comparison.runs import LATENT, Comparison, Run, read_png
+from gan_sntg.comparison.runs import ComparedRun, Comparison, read_png
+
+LATENT = "method.init_args.generator.init_args.latent"
 
 
-def samples(comparison: Comparison) -> Markup:
-    """The slider and a figure a run that has a generator, then real images or why there are none."""
-    runs, epochs, real, _ = comparison
+class Picture(NamedTuple):
+    """A PNG within the page: its data URL, size in pixels, what it shows, and its epoch."""
+
+    source: str
+    width: int
+    height: int
+    shows: str
+    epoch: int | None = None
+
+
+class Figure(NamedTuple):
+    """The grids of a run at some of the epochs, one above the other, of which the last one can be seen."""
+
+    run: int
+    name: str
+    pictures: list[Picture]
+
+
+class Samples(NamedTuple):
+    """A sentence, the slider's epochs, a figure a run that has a generator, then real images or why there are none."""
+
+    note: str
+    epochs: list[int]
+    figures: list[Figure]
+    real: Picture | None
+    no_real: str
+
+
+def sample_figures(comparison: Comparison) -> Samples:
+    """What stands under Samples. Raises InputError where a grid is damaged."""
+    runs, epochs = comparison.runs, comparison.epochs
     figures = [figure(k, run, epochs) for k, run in enumerate(runs) if run.has_generator]
     if not epochs:
-        return element("p", "No grid yet." if figures else "No run has a generator.", class_="quiet")
+        return Samples("No grid yet." if figures else "No run has a generator.", [], figures, None, "")
     without = ", ".join(run.name for run in runs if not run.has_generator)
-    return joined(
-        element("p", said_of(runs, epochs), f" Without a generator: {without}." if without else "", class_="quiet"),
-        slider(epochs),
-        element("div", *figures, real_images(real.picture) if real.picture else "", class_="grids"),
-        "" if real.picture else element("p", f"No real images beside: {real.missing or 'the data are no images'}.", class_="quiet missing"),
-    )
+    note = grid_note(runs, epochs) + (f" Without a generator: {without}." if without else "")
+    real = comparison.real and picture(comparison.real, Image.open(io.BytesIO(comparison.real)), "Grid of training images")
+    return Samples(note, epochs, figures, real or None, comparison.no_real or "the data are no images")
 
 
-def said_of(runs: list[Run], epochs: list[int]) -> str:
+def grid_note(runs: list[ComparedRun], epochs: list[int]) -> str:
     """Whether places of the grids have the same z, and which epochs there are."""
-    sizes = {run.options.get(LATENT) for run in runs if run.has_generator}
-    same = (
-        "The same place is the same z, in all runs and epochs." if len(sizes) == 1 else "Latent sizes differ: no z is the same in all runs."
-    )
-    there = len({epoch for run in runs for epoch in run.grids})
-    thinned = f" {len(epochs)} of {there} epochs are kept, to keep the page small." if len(epochs) < there else ""
-    return same + thinned
+    one_size = len({run.options.get(LATENT) for run in runs if run.has_generator}) == 1
+    recorded = len({epoch for run in runs for epoch in run.grids})
+    same = "The same place is the same z, in all runs and epochs."
+    thinned = f" {len(epochs)} of {recorded} epochs are kept, to keep the page small." if len(epochs) < recorded else ""
+    return (same if one_size else "Latent sizes differ: no z is the same in all runs.") + thinned
 
 
-def slider(epochs: list[int]) -> Markup:
-    """Over the places of `epochs`, at the last."""
-    last = len(epochs) - 1
-    known = {"data_epochs": " ".join(map(str, epochs)), "aria_valuetext": f"epoch {epochs[-1]}"}
-    return element(
-        "div",
-        element("label", "Epoch", for_="epoch"),
-        element("input", type="range", id="epoch", min=0, max=last, step=1, value=last, disabled=not last, autocomplete="off", **known),
-        element("output", epochs[-1], for_="epoch", id="at", aria_live="polite"),
-        class_="bar",
-    )
-
-
-def figure(index: int, run: Run, epochs: list[int]) -> Markup:
-    """The grids of a run that are shown at some of the epochs, one above the other; the last one can be seen."""
+def figure(index: int, run: ComparedRun, epochs: list[int]) -> Figure:
+    """The grids of a run that are shown at some of the epochs."""
     shown = sorted({e for e in map(run.grid_at, epochs) if e is not None})
-    images = [image(read_png(run.grids[e]), f"{run.name}: grid drawn at epoch {e}", hidden=e != shown[-1], data_epoch=e) for e in shown]
-    said = f"epoch {shown[-1]}" if shown else "no grid yet"
-    return element("figure", element("figcaption", named(index, run.name), element("span", said, class_="said")), *images, class_="run")
+    return Figure(index, run.name, [picture(*read_png(run.grids[e]), f"{run.name}: grid drawn at epoch {e}", e) for e in shown])
 
 
-def real_images(picture: bytes) -> Markup:
-    """Their grid, under a caption as the others have."""
-    title = element("figcaption", element("span", "real", class_="name"), element("span", "training images", class_="said"))
-    return element("figure", title, image((picture, Image.open(io.BytesIO(picture))), "Grid of training images"))
-
-
-def image(found: tuple[bytes, Image.Image], alt: str, **attributes: object) -> Markup:
-    """A PNG within the page."""
-    data, picture = found
-    source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
-    size = {"width": picture.width, "height": picture.height, "style": f"--natural: {picture.width}px"}
-    return element("img", src=source, alt=alt, decoding="sync", **size, **attributes)
+def picture(data: bytes, image: Image.Image, shows: str, epoch: int | None = None) -> Picture:
+    """A PNG's bytes within the page."""
+    return Picture(f"data:image/png;base64,{base64.b64encode(data).decode()}", image.width, image.height, shows, epoch)

@@ -21,13 +21,14 @@ from gan_sntg.runs.build import read_run, source_of
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import flat, identity
 
-LATENT = "method.init_args.generator.init_args.latent"
 MOST_BYTES = 10_500_000  # of all grids as PNG: base64 makes a page of 14 MB of them
+REAL_IMAGES = 100  # in a grid, as many as a run keeps
+GRID_FILE = re.compile(r"epoch_(\d{1,9})\.png")
 
 
 @dataclass(frozen=True)
-class Run:
-    """What is read from its folder.
+class ComparedRun:
+    """One run as its folder has it.
 
     options, place: of its configuration and of the last session, flat. rows: of metrics.jsonl. result: None while it is unfinished.
     grids: files by epoch. real: file of the training images' grid. measured: oldest first; fidelity: the one to show, if any.
@@ -62,71 +63,81 @@ class Run:
         return max((e for e in self.grids if e <= epoch), default=None)
 
 
-class Real(NamedTuple):
-    """Training images as a PNG, or why there are none."""
-
-    picture: bytes | None
-    missing: str = ""
-
-
 class Comparison(NamedTuple):
-    """What a page shows. epochs: those whose grids are kept; refusal: why no fidelity can be shown, "" where it can."""
+    """What a page shows.
 
-    runs: list[Run]
+    epochs: those whose grids are kept. real: training images as a PNG, or None, and then `no_real` says why, "" where the data are points.
+    refusal: why no fidelity can be shown, "" where it can.
+    """
+
+    runs: list[ComparedRun]
     epochs: list[int]
-    real: Real
+    real: bytes | None = None
+    no_real: str = ""
     refusal: str = ""
 
 
-def shown_epochs(runs: list[Run], most: int) -> list[int]:
-    """All epochs with a grid of any run; where they are more than `most`, or their grids too large, fewer, with the first and the last."""
-    epochs = sorted({epoch for run in runs for epoch in run.grids})
-    count = min(most, len(epochs))
-    while count > 2 and size_of(runs, spread(epochs, count)) > MOST_BYTES:
-        count -= 1
-    return spread(epochs, count)
+def read_comparison(paths: list[Path], names: list[str], most_epochs: int, root: str | None = None) -> Comparison:
+    """The runs in these folders, of each at most so many grids.
 
-
-def spread(epochs: list[int], count: int) -> list[int]:
-    """`count` of the epochs, evenly, with the first and the last."""
-    if count >= len(epochs):
-        return epochs
-    return [epochs[round(k * (len(epochs) - 1) / (count - 1))] for k in range(count)]
-
-
-def size_of(runs: list[Run], epochs: list[int]) -> int:
-    """Bytes of all grids that are shown at these epochs."""
-    return sum(run.grids[e].stat().st_size for run in runs for e in {run.grid_at(epoch) for epoch in epochs} if e is not None)
-
-
-def read_png(path: Path) -> tuple[bytes, Image.Image]:
-    """The bytes and the picture. Raises InputError where the file is damaged."""
+    The data are read, under `root` where it is given, only if no folder has real images or the number of test images.
+    Raises InputError with the name of what is missing or damaged, or where the runs are not on one data set.
+    """
+    for path in paths:
+        RunFolder(path).check_made()
+    measured = {name: measurements(path) for path, name in zip(paths, names, strict=True)}
     try:
-        data = path.read_bytes()
-        picture = Image.open(io.BytesIO(data), formats=["PNG"])
-        return data, picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is not a readable PNG ({error}); delete it, or restore it from a copy") from error
+        fidelity, refusal = comparable(measured), ""
+    except InputError as error:
+        fidelity, refusal = {}, str(error)
+    runs = [compared_run(RunFolder(path), name, measured[name], fidelity.get(name)) for path, name in zip(paths, names, strict=True)]
+    check_one_data_set(paths, runs)
+    runs, real, no_real = completed(runs, RunFolder(paths[0]), root)
+    return Comparison(runs, shown_epochs(runs, most_epochs), real, no_real, refusal)
 
 
-COUNT = 100  # as many real images as a run keeps
+def compared_run(folder: RunFolder, name: str, measured: list[Measurement], fidelity: Measurement | None) -> ComparedRun:
+    """The run in a folder. Raises InputError where a file of it is damaged."""
+    result = folder.read_result() if folder.finished else None
+    grids = [(GRID_FILE.fullmatch(path.name), path) for path in folder.samples.glob("epoch_*.png")]
+    return ComparedRun(
+        name=name,
+        options=flat(identity(folder.read_options())),
+        place=flat((folder.sessions() or [{}])[-1]),
+        split=read_split(folder.split),
+        split_sha256=hashlib.sha256(folder.split.read_bytes()).hexdigest(),
+        rows=folder.rows(),
+        result=result,
+        grids=dict(sorted((int(match[1]), path) for match, path in grids if match)),
+        real=folder.real if folder.real.is_file() else None,
+        measured=measured,
+        fidelity=fidelity,
+        test_images=(result or {}).get("test_images"),
+    )
 
 
-def completed(runs: list[Run], paths: list[Path], root: str | None) -> tuple[list[Run], Real]:
-    """The runs with their numbers of test images, and real images; where no folder keeps them, from the data of the first run."""
+def check_one_data_set(paths: list[Path], runs: list[ComparedRun]) -> None:
+    """Raise InputError where the runs were not trained on one data set."""
+    data = [run.options.get("data.class_path", run.options.get("data")) for run in runs]
+    for path, own in zip(paths, data, strict=True):
+        if own != data[0]:
+            raise InputError(f"{path} was trained on {own}, but {paths[0]} on {data[0]}; give runs on one data set")
+
+
+def completed(runs: list[ComparedRun], first: RunFolder, root: str | None) -> tuple[list[ComparedRun], bytes | None, str]:
+    """The runs with their numbers of test images, and real images or why there are none: from folders, else from the first run's data."""
     known = {run.split.sha256: run.test_images for run in runs if run.test_images}
     kept = next((run.real for run in runs if run.real), None)
     source, missing = None, ""
     if kept is None or any(run.split.sha256 not in known for run in runs):
-        source, missing = found(RunFolder(paths[0]), root)
+        source, missing = data_of(first, root)
     if source:
         known[source.sha256] = len(source.test_y)
     counted = [replace(run, test_images=known.get(run.split.sha256)) for run in runs]
-    picture = read_png(kept)[0] if kept else drawn(source, runs[0]) if source else None
-    return counted, Real(picture, missing)
+    return counted, read_png(kept)[0] if kept else real_grid(source, runs[0]) if source else None, missing
 
 
-def found(folder: RunFolder, root: str | None) -> tuple[Dataset | None, str]:
+def data_of(folder: RunFolder, root: str | None) -> tuple[Dataset | None, str]:
     """The data that a run was trained on, else None and why they are not there. Nothing is downloaded."""
     try:
         _, options = read_run(folder.path)
@@ -142,67 +153,43 @@ def found(folder: RunFolder, root: str | None) -> tuple[Dataset | None, str]:
     return source, ""
 
 
-def drawn(source: Dataset, run: Run) -> bytes | None:
+def real_grid(source: Dataset, run: ComparedRun) -> bytes | None:
     """Images of the run's pool as a PNG; None where the data are points."""
     if len(source.image_shape) != 3:
         return None
     pool = run.split.pool(source)
     order = torch.randperm(len(pool), generator=purpose_generator(0, "display"))
-    return bytes(png(grid(source.train_x[pool[order[:COUNT]]])))
+    return bytes(png(grid(source.train_x[pool[order[:REAL_IMAGES]]])))
 
 
-GRID = re.compile(r"epoch_(\d{1,9})\.png")
+def shown_epochs(runs: list[ComparedRun], most: int) -> list[int]:
+    """All epochs with a grid of any run; where they are more than `most`, or their grids too large, fewer, with the first and the last."""
+    epochs = sorted({epoch for run in runs for epoch in run.grids})
+    count = min(most, len(epochs))
+    while count > 2 and size_of(runs, spread(epochs, count)) > MOST_BYTES:
+        count -= 1
+    return spread(epochs, count)
 
 
-def read_runs(paths: list[Path], names: list[str]) -> tuple[list[Run], str]:
-    """Those in these folders, and why their fidelity cannot be compared, if so.
-
-    Raises InputError with the name of what is missing or damaged, or where they are not on one data set.
-    """
-    for path in paths:
-        RunFolder(path).check_made()
-    measured = {name: measurements(path) for path, name in zip(paths, names, strict=True)}
-    fidelity, refusal = same_way(measured)
-    runs = [read(path, name, measured[name], fidelity.get(name)) for path, name in zip(paths, names, strict=True)]
-    data = [run.options.get("data.class_path", run.options.get("data")) for run in runs]
-    for path, found in zip(paths, data, strict=True):
-        if found != data[0]:
-            raise InputError(f"{path} was trained on {found}, but {paths[0]} on {data[0]}; give runs on one data set")
-    return runs, refusal
+def spread(epochs: list[int], count: int) -> list[int]:
+    """`count` of the epochs, evenly, with the first and the last."""
+    if count >= len(epochs):
+        return epochs
+    return [epochs[round(k * (len(epochs) - 1) / (count - 1))] for k in range(count)]
 
 
-def same_way(measured: dict[str, list[Measurement]]) -> tuple[dict[str, Measurement], str]:
-    """The measurements to show by run; none, and why, where they were not made in one way."""
+def size_of(runs: list[ComparedRun], epochs: list[int]) -> int:
+    """Bytes of all grids that are shown at these epochs."""
+    return sum(run.grids[e].stat().st_size for run in runs for e in {run.grid_at(epoch) for epoch in epochs} if e is not None)
+
+
+def read_png(path: Path) -> tuple[bytes, Image.Image]:
+    """The bytes and the picture of a file. Raises InputError where it is damaged."""
     try:
-        return comparable(measured), ""
-    except InputError as error:
-        return {}, str(error)
-
-
-def read(path: Path, name: str, measured: list[Measurement], fidelity: Measurement | None) -> Run:
-    """The run in a folder. Raises InputError where a file of it is damaged."""
-    folder = RunFolder(path)
-    finished = folder.read_result() if folder.finished else None
-    return Run(
-        name=name,
-        options=flat(identity(folder.read_options())),
-        place=flat((folder.sessions() or [{}])[-1]),
-        split=read_split(folder.split),
-        split_sha256=hashlib.sha256(folder.split.read_bytes()).hexdigest(),
-        rows=folder.rows(),
-        result=finished,
-        grids=grids(folder),
-        real=folder.real if folder.real.is_file() else None,
-        measured=measured,
-        fidelity=fidelity,
-        test_images=(finished or {}).get("test_images"),
-    )
-
-
-def grids(folder: RunFolder) -> dict[int, Path]:
-    """Files by epoch, the first epoch first."""
-    found = [(GRID.fullmatch(path.name), path) for path in folder.samples.glob("epoch_*.png")]
-    return dict(sorted((int(match[1]), path) for match, path in found if match))
+        data = path.read_bytes()
+        return data, Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} is not a readable PNG ({error}); delete it, or restore it from a copy") from error
 
 
 def shortest_names(paths: list[Path]) -> list[str]:

@@ -3,18 +3,16 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from gan_sntg.comparison.runs import Run, read_png
+from gan_sntg.comparison.runs import ComparedRun, read_png
 
 SUFFIX = ".compare"  # of the event files
 WIDTH, GAP, CAPTION, FONT = 300, 10, 26, 18  # pixels: the least width of a grid, between two of them, the names' line, its letters
 
 
-def write_panels(folder: Path, runs: list[Run], epochs: list[int]) -> None:
+def write_panels(folder: Path, runs: list[ComparedRun], epochs: list[int]) -> None:
     """The tag `samples`, an image at each epoch, in place of what was written before; no file where there is no epoch."""
     for old in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
         old.unlink()
@@ -23,10 +21,10 @@ def write_panels(folder: Path, runs: list[Run], epochs: list[int]) -> None:
     drawing = [run for run in runs if run.has_generator]
     with SummaryWriter(str(folder), filename_suffix=SUFFIX) as writer:
         for epoch in epochs:
-            writer.add_image("samples", panel([captioned(run, epoch) for run in drawing]), epoch)
+            writer.add_image("samples", panel([captioned(run, epoch) for run in drawing]), epoch, dataformats="HWC")
 
 
-def captioned(run: Run, epoch: int) -> tuple[str, Image.Image | None]:
+def captioned(run: ComparedRun, epoch: int) -> tuple[str, Image.Image | None]:
     """The name and the grid at `epoch`, or the nearest before it, of which the caption then gives the epoch."""
     at = run.grid_at(epoch)
     if at is None:
@@ -34,8 +32,8 @@ def captioned(run: Run, epoch: int) -> tuple[str, Image.Image | None]:
     return run.name if at == epoch else f"{run.name} (epoch {at})", read_png(run.grids[at])[1]
 
 
-def panel(grids: list[tuple[str, Image.Image | None]]) -> Tensor:
-    """Grids from left to right under their captions, enlarged by a whole number to at least WIDTH. uint8 [3, H, W]."""
+def panel(grids: list[tuple[str, Image.Image | None]]) -> np.ndarray:
+    """Grids from left to right under their captions, enlarged by a whole number to at least WIDTH. uint8 [H, W, 3]."""
     pictures = [enlarged(picture) if picture else Image.new("RGB", (WIDTH, WIDTH), "white") for _, picture in grids]
     height = CAPTION + max(picture.height for picture in pictures)
     whole = Image.new("RGB", (sum(p.width for p in pictures) + GAP * (len(pictures) - 1), height), "white")
@@ -44,7 +42,7 @@ def panel(grids: list[tuple[str, Image.Image | None]]) -> Tensor:
         draw.text((left, 2), fitted(caption, font, picture.width), "black", font)
         whole.paste(picture, (left, CAPTION))
         left += picture.width + GAP
-    return torch.from_numpy(np.array(whole)).permute(2, 0, 1)
+    return np.asarray(whole)
 
 
 def enlarged(picture: Image.Image) -> Image.Image:
@@ -53,7 +51,7 @@ def enlarged(picture: Image.Image) -> Image.Image:
     return picture.resize((scale * picture.width, scale * picture.height), Image.Resampling.NEAREST)
 
 
-def fitted(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+def fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """The text in letters that the font has, its beginning cut off where it is too wide."""
     text = text.encode("ascii", "replace").decode()
     while len(text) > 4 and font.getlength(text) > width:

@@ -60,7 +60,7 @@ def test_the_page_needs_nothing_but_itself(compare, contents, runs, tmp_path):
     assert err == "" and [contents(run) for run in runs] == before
     assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*', page) == [] and "url(" not in page and "@import" not in page
     assert page.index("Content-Security-Policy") < page.index("<style") < page.index("<script")
-    assert "default-src &#x27;none&#x27;; img-src data:" in page
+    assert "default-src &#39;none&#39;; img-src data:" in page
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.html", "tensorboard"]
 
 

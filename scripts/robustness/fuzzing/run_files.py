@@ -17,8 +17,8 @@ from fuzzing.damages import damaged
 from fuzzing.subjects import Subject
 from gan_sntg.commands import train
 from gan_sntg.commands.main import main
-from gan_sntg.comparison.page import document
-from gan_sntg.comparison.runs import Comparison, completed, read_runs, shown_epochs
+from gan_sntg.comparison.page import comparison_page
+from gan_sntg.comparison.runs import read_comparison
 from gan_sntg.comparison.tensorboard import write_panels
 from gan_sntg.data.splits import load_split
 from gan_sntg.evaluation.fidelity_records import FILE, Measurement, Score, record
@@ -142,11 +142,9 @@ def page_files(run: Path, other: Path) -> list[Subject]:
     """What `gan-sntg compare` reads of a run."""
 
     def read() -> str:
-        runs, refusal = read_runs([run, other], ["a", "b"])
-        runs, real = completed(runs, [run, other], None)
-        comparison = Comparison(runs, shown_epochs(runs, 40), real, refusal)
-        write_panels(run.parent / "panels", runs, comparison.epochs)
-        return document(comparison)
+        comparison = read_comparison([run, other], ["a", "b"], most_epochs=40)
+        write_panels(run.parent / "panels", comparison.runs, comparison.epochs)
+        return comparison_page(comparison)
 
     forms = {"result.json": "json", "metrics.jsonl": "jsonl", "environment.json": "json", FILE: "json", "split.json": "json"}
     subjects = [Subject(name, run / name, read, form=form) for name, form in forms.items()]
