@@ -1,15 +1,15 @@
-"""Error rate and graph telemetry, against cases solved by hand and a naive loop."""
+"""Error rates, confusion, errors of each class and calibration: cases solved by hand, their conventions, and naive loops."""
 
 import math
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from gan_sntg.evaluation.classification import error_rate, wilson
-from gan_sntg.graph.loss import euclidean, rms
-from gan_sntg.graph.pairs import Pairs, all_pairs
-from gan_sntg.graph.telemetry import graph_telemetry
+from gan_sntg.evaluation import class_errors, confusion_matrix, error_rate, percent_wrong, reliability, wilson
+from gan_sntg.evaluation.classification import BINS
+from gan_sntg.experiments.plots import save_reliability
 
 
 class Brightness(nn.Module):
@@ -46,68 +46,82 @@ def test_the_net_is_evaluated_in_evaluation_mode_and_given_back_as_it_was(mode):
     assert net.training is mode
 
 
-def naive(h, targets, truth, distance, margin):
-    """The same figures by loops over all pairs."""
-    count = {"positive": 0, "right": 0, "same": 0, "inside": 0}
-    near, far, loss = [], [], 0.0
-    for i in range(len(h)):
-        for j in range(i + 1, len(h)):
-            d = float(distance(h, Pairs(torch.tensor([i]), torch.tensor([j]))))
-            positive, same = int(targets[i].argmax()) == int(targets[j].argmax()), int(truth[i]) == int(truth[j])
-            count["positive"] += positive
-            count["same"] += same
-            count["right"] += positive and same
-            count["inside"] += not positive and d < margin
-            (near if positive else far).append(d)
-            loss += d**2 if positive else max(0.0, margin - d) ** 2
-    return {
-        "graph/precision": count["right"] / count["positive"],
-        "graph/recall": count["right"] / count["same"],
-        "graph/negatives_inside_margin": count["inside"] / len(far),
-        "graph/distance_positive": sum(near) / len(near),
-        "graph/distance_negative": sum(far) / len(far),
-        "graph/unweighted_loss": loss / (len(near) + len(far)),
-    }
-
-
-@pytest.mark.parametrize("distance", [rms, euclidean])
-@pytest.mark.parametrize("margin", [0.5, 1.5])
-def test_telemetry_equals_a_loop_over_the_pairs(distance, margin):
-    generator = torch.Generator().manual_seed(0)
-    h = torch.randn(12, 3, generator=generator, dtype=torch.float64)
-    targets = torch.randn(12, 3, generator=generator, dtype=torch.float64).softmax(1)
-    truth = torch.randint(3, (12,), generator=generator)
-    found = graph_telemetry(h, targets, truth, all_pairs(12), distance, margin)
-    for name, value in naive(h, targets, truth, distance, margin).items():
-        torch.testing.assert_close(float(found[name]), value, rtol=1e-6, atol=1e-7)
-
-
-def test_telemetry_of_four_images_solved_by_hand():
-    h = torch.tensor([[0.0], [3.0], [3.5], [9.0]])
-    targets = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.0, 1.0]])
-    found = graph_telemetry(h, targets, torch.tensor([0, 0, 0, 1]), all_pairs(4), euclidean, margin=1.0)
-    assert float(found["graph/precision"]) == 0.5
-    torch.testing.assert_close(float(found["graph/recall"]), 1 / 3)
-    assert float(found["graph/teacher_accuracy"]) == 0.75
-    torch.testing.assert_close(float(found["graph/teacher_confidence"]), 0.825)
-    assert float(found["graph/negatives_inside_margin"]) == 0.25
-    assert float(found["graph/distance_positive"]) == 4.25
-    torch.testing.assert_close(float(found["graph/unweighted_loss"]), (9 + 5.5**2 + 0.5**2) / 6)
-
-
-def test_where_there_is_nothing_to_count_the_figure_is_nan():
-    h, one = torch.randn(3, 2), torch.eye(3)
-    apart = graph_telemetry(h, one, torch.tensor([0, 0, 1]), all_pairs(3), rms, 1.0)
-    assert math.isnan(apart["graph/precision"]) and math.isnan(apart["graph/distance_positive"])
-    assert float(apart["graph/recall"]) == 0.0
-    together = graph_telemetry(h, one[[0, 0, 0]], torch.tensor([0, 1, 2]), all_pairs(3), rms, 1.0)
-    assert math.isnan(together["graph/recall"]) and math.isnan(together["graph/negatives_inside_margin"])
-    assert float(together["graph/precision"]) == 0.0
-
-
 @pytest.mark.parametrize(("wrong", "n"), [(0, 10), (1, 10), (53, 397), (133, 10_000), (10, 10)])
 def test_the_interval_holds_the_rates_from_which_the_count_is_within_1_96_deviations(wrong, n):
     low, high = (bound / 100 for bound in wilson(wrong, n))
     for rate in (r for r in (low, high) if 1e-9 < r < 1 - 1e-9):
         assert abs(wrong / n - rate) == pytest.approx(1.959964 * math.sqrt(rate * (1 - rate) / n), rel=1e-6)
     assert (low < 1e-9) == (wrong == 0) and (high > 1 - 1e-9) == (wrong == n) and low - 1e-9 < wrong / n < high + 1e-9
+
+
+def votes(classes: list[int], k: int, confidence: float = 0.9) -> torch.Tensor:
+    """Logits [N, k] that give each of the classes this softmax."""
+    rest = (1 - confidence) / (k - 1)
+    return torch.tensor([[confidence if c == j else rest for j in range(k)] for c in classes], dtype=torch.float64).log()
+
+
+def test_confusion_counts_labels_in_rows_and_predictions_in_columns():
+    y = torch.tensor([0, 0, 0, 1, 1, 2])
+    found = confusion_matrix(votes([0, 2, 2, 1, 0, 2], 3), y)
+    assert found.tolist() == [[1, 0, 2], [1, 1, 0], [0, 0, 1]] and found.dtype == torch.int64
+    assert percent_wrong(votes([0, 2, 2, 1, 0, 2], 3), y) == 50.0
+
+
+def test_the_error_of_a_class_is_the_share_of_its_images_that_go_elsewhere():
+    found = class_errors(torch.tensor([[1, 0, 3], [1, 1, 0], [0, 0, 5]]))
+    assert found.tolist() == [75.0, 50.0, 0.0]
+
+
+def test_a_class_without_images_has_no_error_however_often_it_is_predicted():
+    found = class_errors(confusion_matrix(votes([1, 1, 0], 3), torch.tensor([0, 0, 0])))
+    assert math.isclose(float(found[0]), 200 / 3) and found[1:].isnan().all()
+
+
+def test_calibration_of_four_images_solved_by_hand():
+    logits = torch.cat([votes([0, 0, 0], 2, 0.9), votes([1], 2, 0.7)])
+    table = reliability(logits, torch.tensor([0, 1, 0, 0]))
+    assert table.count.tolist() == [0] * 10 + [1, 0, 0, 3, 0]  # 0.7 is in (10, 11] / 15, 0.9 in (13, 14] / 15
+    torch.testing.assert_close(table.confidence[[10, 13]], torch.tensor([0.7, 0.9], dtype=torch.float64))
+    torch.testing.assert_close(table.accuracy[[10, 13]], torch.tensor([0, 2 / 3], dtype=torch.float64))
+    assert table.accuracy[0].isnan() and table.confidence[0].isnan()
+    assert math.isclose(table.calibration_error, 3 / 4 * (0.9 - 2 / 3) + 1 / 4 * 0.7)
+
+
+def test_gaps_of_either_sign_add_up_between_bins_and_cancel_within_one():
+    between = reliability(torch.cat([votes([0], 2, 0.6), votes([0], 2, 0.9)]), torch.tensor([0, 1]))
+    assert math.isclose(between.calibration_error, (0.4 + 0.9) / 2)
+    within = reliability(votes([0] * 10, 2, 0.9), torch.tensor([0] * 9 + [1]))
+    assert math.isclose(within.calibration_error, 0, abs_tol=1e-12)
+
+
+@pytest.mark.parametrize(("k", "index"), [(3, 4), (5, 2)])
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below(k, index):
+    assert reliability(torch.zeros(1, k), torch.tensor([0])).count.nonzero().tolist() == [[index]]
+
+
+@pytest.mark.parametrize(("right", "error"), [(True, 0.0), (False, 1.0)])
+def test_full_confidence_is_in_the_last_bin_and_wrong_at_its_full_price(right, error):
+    table = reliability(torch.tensor([[1000.0, -1000.0]]), torch.tensor([0 if right else 1]))
+    assert table.count.tolist() == [0] * (BINS - 1) + [1] and table.calibration_error == error
+
+
+@pytest.mark.parametrize(("n", "k"), [(1, 2), (50, 3), (400, 10)])
+def test_calibration_equals_a_loop_over_bins_and_images(n, k):
+    generator = torch.Generator().manual_seed(n)
+    logits, y = 3 * torch.randn(n, k, generator=generator), torch.randint(k, (n,), generator=generator)
+    expected = 0.0
+    for b in range(BINS):
+        inside = []
+        for row, label in zip(logits.double().softmax(1).tolist(), y.tolist(), strict=True):
+            if b / BINS < max(row) <= (b + 1) / BINS:
+                inside.append((max(row), row.index(max(row)) == label))
+        if inside:
+            expected += abs(sum(right for _, right in inside) - sum(p for p, _ in inside)) / n
+    assert math.isclose(reliability(logits, y).calibration_error, expected, rel_tol=1e-9)
+
+
+def test_the_picture_is_a_png_that_shows_the_table(tmp_path):
+    for name, label in (("right", 0), ("wrong", 1)):
+        save_reliability(tmp_path / f"{name}.png", reliability(votes([0, 0], 2, 0.8), torch.tensor([0, label])))
+    right, wrong = (Image.open(tmp_path / f"{name}.png").convert("RGB") for name in ("right", "wrong"))
+    assert right.size == (500, 600) and right.tobytes() != wrong.tobytes()
