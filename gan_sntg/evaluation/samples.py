@@ -7,6 +7,7 @@ from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import torch
+from einops import rearrange, repeat
 from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
@@ -19,6 +20,9 @@ from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.rng import purpose_generator
 
 BANK_SIZE = 500
+MOST_PIXELS = 50_000_000  # of a sheet; viewers warn of more than 89 million
+PADDING, GREY = 2, 128  # between the images of a grid
+LINE = (255, 160, 0)  # told from the pixels on both sides of it, grey or not
 
 
 def z_bank(latent: int, n: int, device: torch.device | str = "cpu", seed: int | None = None) -> Tensor:
@@ -27,13 +31,14 @@ def z_bank(latent: int, n: int, device: torch.device | str = "cpu", seed: int | 
     return torch.rand(n, latent, generator=generator).to(device)
 
 
-def paths(ends: Tensor, steps: int) -> Tensor:
+def interpolate_z(ends: Tensor, steps: int) -> Tensor:
     """z [rows * steps, latent] at equal steps along a straight line a row, from z_2i to z_2i+1, which are its first and its last.
 
     ends [2 * rows, latent]; z is uniform in a cube, which holds the line too.
     """
-    t = torch.linspace(0, 1, steps, device=ends.device).view(1, -1, 1)
-    return torch.lerp(ends[::2].unsqueeze(1), ends[1::2].unsqueeze(1), t).flatten(0, 1)
+    first, last = rearrange(ends, "(rows two) latent -> two rows 1 latent", two=2)
+    t = torch.linspace(0, 1, steps, device=ends.device)
+    return rearrange(torch.lerp(first, last, rearrange(t, "steps -> 1 steps 1")), "rows steps latent -> (rows steps) latent")
 
 
 def fix_on_bank(generator: Generator, device: torch.device | str = "cpu") -> None:
@@ -42,8 +47,8 @@ def fix_on_bank(generator: Generator, device: torch.device | str = "cpu") -> Non
 
 
 @torch.no_grad()
-def drawn(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Iterator[Tensor]:
-    """Images uint8 [b, C, H, W] of one batch of z [n, latent] after another, on the CPU: the same z gives the same image in any batch.
+def draw_batches(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Iterator[Tensor]:
+    """Yield images uint8 [b, C, H, W] of one batch of z [n, latent] after another, on the CPU; a z gives the same image in any batch.
 
     G's batch statistics are first fixed on the bank of BANK_SIZE z; training mode and its batches are left as they were.
     """
@@ -56,13 +61,14 @@ def drawn(generator: Generator, z: Tensor, normalization: Normalization, batch_s
 
 
 def draw(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Tensor:
-    """All images of `drawn`, uint8 [n, C, H, W]."""
-    return torch.cat(list(drawn(generator, z, normalization, batch_size)))
+    """All images of `draw_batches`, uint8 [n, C, H, W]."""
+    return torch.cat(list(draw_batches(generator, z, normalization, batch_size)))
 
 
 def grid(images: Tensor, columns: int = 10, scale: int = 1) -> Tensor:
     """One picture uint8 [3, H', W'] of images uint8 [n, C, H, W], each pixel repeated `scale` times each way."""
-    return make_grid(images.repeat_interleave(scale, 2).repeat_interleave(scale, 3), nrow=columns, padding=2, pad_value=128)
+    large = repeat(images, "n c h w -> n c (h vertical) (w horizontal)", vertical=scale, horizontal=scale)
+    return make_grid(large, nrow=columns, padding=PADDING, pad_value=GREY)
 
 
 def stretched(x: Tensor) -> Tensor:
@@ -79,13 +85,8 @@ def save_png(path: Path, image: Tensor) -> None:
 def png(image: Tensor) -> memoryview:
     """An image uint8 [C, H, W] as the bytes of a PNG, grey where C is 1."""
     buffer = io.BytesIO()
-    Image.fromarray(image.cpu().permute(1, 2, 0).squeeze(2).numpy()).save(buffer, "PNG")
+    Image.fromarray(rearrange(image.cpu(), "c h w -> h w c").squeeze(2).numpy()).save(buffer, "PNG")
     return buffer.getbuffer()
-
-
-MOST_PIXELS = 50_000_000  # of a sheet; viewers warn of more than 89 million
-PADDING, GREY = 2, 128  # as `grid` has them
-LINE = (255, 160, 0)  # told from the pixels on both sides of it, grey or not
 
 
 def check_size(rows: int, columns: int, image_shape: tuple[int, ...], scale: int) -> None:
@@ -100,10 +101,10 @@ def check_size(rows: int, columns: int, image_shape: tuple[int, ...], scale: int
 
 def sheet(cells: Tensor, scale: int = 1) -> Tensor:
     """One picture uint8 [3, H', W'] of rows of images: cells uint8 [rows, columns, C, H, W]."""
-    return grid(cells.flatten(0, 1), columns=cells.shape[1], scale=scale)
+    return grid(rearrange(cells, "rows columns c h w -> (rows columns) c h w"), cells.shape[1], scale)
 
 
-def by_class(images: Tensor, classes: Tensor, confidence: Tensor, num_classes: int) -> Tensor:
+def class_cells(images: Tensor, classes: Tensor, confidence: Tensor, num_classes: int) -> Tensor:
     """Cells [num_classes, columns, C, H, W]: row k holds all images of class k, the most confident first, then grey cells.
 
     images uint8 [n, C, H, W], classes and confidence [n].
@@ -116,11 +117,11 @@ def by_class(images: Tensor, classes: Tensor, confidence: Tensor, num_classes: i
     return cells
 
 
-def beside(images: Tensor, real: Tensor, scale: int = 1) -> Tensor:
+def neighbor_sheet(images: Tensor, real: Tensor, scale: int = 1) -> Tensor:
     """One picture uint8 [3, H', W']: each row an image, a thin line, and its own real ones. images [n, C, H, W], real [n, k, C, H, W]."""
-    picture = sheet(torch.cat([images.unsqueeze(1), real], 1), scale)
+    picture = sheet(torch.cat([rearrange(images, "n c h w -> n 1 c h w"), real], 1), scale)
     start = PADDING + images.shape[3] * scale
-    picture[:, :, start : start + PADDING] = torch.tensor(LINE, dtype=torch.uint8).view(3, 1, 1)
+    picture[:, :, start : start + PADDING] = rearrange(torch.tensor(LINE, dtype=torch.uint8), "rgb -> rgb 1 1")
     return picture
 
 
@@ -144,7 +145,7 @@ def save_npz(
             header = {"descr": "|u1", "fortran_order": False, "shape": (len(z), *shape[1:], shape[0])}
             np.lib.format.write_array_header_1_0(entry, header)
             for block in blocks:
-                entry.write(block.permute(0, 2, 3, 1).contiguous().numpy().data)
+                entry.write(rearrange(block, "b c h w -> b h w c").contiguous().numpy().data)
                 decisions.append(decide(block))
         classes, confidence = (torch.cat(parts) for parts in zip(*decisions, strict=True))
         for name, values in {"z": z, "classes": classes, "confidence": confidence}.items():

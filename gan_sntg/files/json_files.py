@@ -20,6 +20,11 @@ def parsed(text: bytes):
         raise ValueError("it is nested too deeply") from error
 
 
+def json_text(tree: dict) -> str:
+    """A JSON object with one line a key."""
+    return "{\n" + ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in tree.items()) + "\n}"
+
+
 def _whole(digits: str) -> int:
     if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
         raise ValueError(f"{digits[:20]} is not a number of 64 bits")

@@ -18,7 +18,7 @@ from torchvision.transforms.functional import gaussian_blur
 
 from gan_sntg.data.public import CIFAR10
 from gan_sntg.evaluation.feature_extractors import EfficientNetLite0
-from gan_sntg.evaluation.fidelity import named, of_images, provenance, with_intervals
+from gan_sntg.evaluation.fidelity import fidelity_provenance, image_features, scores_with_intervals, suffixed
 from gan_sntg.experiments.search import RESULTS, machine, write
 
 N, BLUR, NOISE = 10_000, 1.0, 25.0
@@ -48,11 +48,13 @@ def main() -> None:
         | machine()
         | {"threads": torch.get_num_threads(), "minutes": {"reference": minutes}}
     )
-    out |= {"provenance": provenance(extractor, N, f"the first {N} of train", reference), "scores": {}}
+    out |= {"provenance": fidelity_provenance(extractor, N, f"the first {N} of train", reference), "scores": {}}
     for name, change in CHANGES.items():
         found, out["minutes"][name] = timed(change(test), extractor)
         started = time.perf_counter()
-        out["scores"][name] = {key: score._asdict() for key, score in named(with_intervals(found, real), extractor.suffix).items()}
+        out["scores"][name] = {
+            key: score._asdict() for key, score in suffixed(scores_with_intervals(found, real), extractor.suffix).items()
+        }
         out["minutes"][f"{name}: scores"] = (time.perf_counter() - started) / 60
         print(name, out["scores"][name], flush=True)
     out["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -66,7 +68,7 @@ def main() -> None:
 def timed(x: Tensor, extractor: EfficientNetLite0):
     """Features of x and the minutes that they took."""
     started = time.perf_counter()
-    return of_images(x, extractor, verbose=True), (time.perf_counter() - started) / 60
+    return image_features(x, extractor, verbose=True), (time.perf_counter() - started) / 60
 
 
 def markdown(scores: dict[str, dict]) -> str:

@@ -100,7 +100,7 @@ def test_a_run_without_a_generator_has_no_samples_to_score(command, classifier):
 def test_a_classifier_of_other_images_is_refused(classifier):
     source = SimpleNamespace(image_shape=(1, 28, 28))
     with pytest.raises(InputError, match=r"classifier of images \[1, 8, 8\], but the samples are \[1, 28, 28\]"):
-        evaluate.classifier(str(classifier), source, None, "cpu")
+        evaluate.run_extractor(str(classifier), source, None, "cpu")
 
 
 def test_grey_images_of_other_sets_have_no_extractor_of_their_own():

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gan_sntg.data.public import Digits
 from gan_sntg.evaluation.classification import outputs_of
-from gan_sntg.evaluation.samples import draw, paths, z_bank
+from gan_sntg.evaluation.samples import draw, interpolate_z, z_bank
 from gan_sntg.runs.loading import load
 
 N = 6
@@ -72,7 +72,7 @@ def test_the_same_z_is_the_same_image_in_every_kind(sample, bank):
 
 def test_an_interpolation_is_drawn_from_straight_lines(sample, parts):
     found = cells(sample("interpolation", "--n", 2, "--steps", 5)[0])
-    expected = draw(parts.method.generator, paths(z_bank(8, 4), 5), parts.normalization)[:, 0].short()
+    expected = draw(parts.method.generator, interpolate_z(z_bank(8, 4), 5), parts.normalization)[:, 0].short()
     assert torch.equal(found.flatten(0, 1), expected)
 
 

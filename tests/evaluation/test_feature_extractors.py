@@ -11,7 +11,14 @@ from torch_fidelity import feature_extractor_inceptionv3 as theirs
 
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import feature_extractors
-from gan_sntg.evaluation.feature_extractors import INCEPTION_FILE, INCEPTION_HASH, EfficientNetLite0, Inception, inception_file, tensors
+from gan_sntg.evaluation.feature_extractors import (
+    INCEPTION_FILE,
+    INCEPTION_HASH,
+    EfficientNetLite0,
+    Inception,
+    inception_file,
+    read_weights,
+)
 
 IMAGES = torch.randint(256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
@@ -91,7 +98,7 @@ def test_a_file_that_is_no_state_of_tensors_is_refused_and_nothing_is_executed(t
         content = buffer.getvalue()
     (tmp_path / "w.pth").write_bytes(content)
     with pytest.raises(InputError, match="w.pth (is not a readable file|does not hold)"):
-        tensors(tmp_path / "w.pth")
+        read_weights(tmp_path / "w.pth")
     assert not (tmp_path / "harmed").exists()
 
 
@@ -99,7 +106,7 @@ def test_efficientnet_sees_what_its_weights_were_trained_on():
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra offline-fidelity is not installed")
     net = EfficientNetLite0()
     plain = feature_extractors.EfficientNet.from_name("efficientnet-lite0").eval()
-    plain.load_state_dict(tensors(Path(feature_extractors.EfficientnetLite0ModelFile.get_model_file_path())))
+    plain.load_state_dict(read_weights(Path(feature_extractors.EfficientnetLite0ModelFile.get_model_file_path())))
     images = IMAGES.repeat(4, 1, 1, 1)  # more than are seen at once
     with torch.no_grad():
         h, logits = net(images)

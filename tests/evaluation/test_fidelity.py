@@ -1,5 +1,8 @@
 """Scores are torch-fidelity's, of the images that `draw` draws, whatever the batch size; their intervals say what another draw would do."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +13,20 @@ from torch_fidelity.metric_fid import fid_features_to_statistics
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.data.public import Digits
 from gan_sntg.errors import InputError
+from gan_sntg.evaluation import draw
 from gan_sntg.evaluation import fidelity as evaluation_fidelity
 from gan_sntg.evaluation.feature_extractors import ClassifierFeatures
-from gan_sntg.evaluation.fidelity import Extracted, named, of_generator, of_images, provenance, rgb, scores, with_intervals
+from gan_sntg.evaluation.fidelity import (
+    Extracted,
+    fidelity_provenance,
+    generator_features,
+    image_features,
+    rgb,
+    scores,
+    scores_with_intervals,
+    suffixed,
+)
 from gan_sntg.evaluation.fidelity_records import Score
-from gan_sntg.evaluation.samples import draw
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
 
 
@@ -66,8 +78,8 @@ def test_scores_are_those_of_torch_fidelity_on_saved_pngs_of_the_same_samples(ex
         kid_subset_size=75,
         rng_seed=evaluation_fidelity.SEED,
     )
-    fake = of_generator(generator, UnitRange(), extractor, 150)
-    ours = scored(fake, of_images(images["real"], extractor), 75)
+    fake = generator_features(generator, UnitRange(), extractor, 150)
+    ours = scored(fake, image_features(images["real"], extractor), 75)
     for name, key in {
         "inception_score": "inception_score_mean",
         "fid": "frechet_inception_distance",
@@ -100,14 +112,14 @@ def test_precision_is_of_the_samples_and_recall_of_the_real_images():
 
 
 def test_batch_size_changes_nothing(extractor, generator):
-    a, b = (of_generator(generator, UnitRange(), extractor, 110, batch_size=size) for size in (7, 100))
+    a, b = (generator_features(generator, UnitRange(), extractor, 110, batch_size=size) for size in (7, 100))
     torch.testing.assert_close(a.h, b.h, rtol=1e-5, atol=1e-5)
-    real = of_images(Digits().train_x[:150], extractor)
+    real = image_features(Digits().train_x[:150], extractor)
     assert scored(a, real, 55) == pytest.approx(scored(b, real, 55), rel=1e-4)
 
 
 def test_what_is_scored_are_the_images_that_draw_draws_and_training_goes_on_as_before(extractor, generator):
-    found = of_generator(generator, UnitRange(), extractor, 20)
+    found = generator_features(generator, UnitRange(), extractor, 20)
     assert generator.training and all(p.requires_grad for p in generator.parameters())
     with torch.no_grad():
         h, logits = extractor(rgb(draw(generator, drawn_z(20), UnitRange())))
@@ -117,24 +129,24 @@ def test_what_is_scored_are_the_images_that_draw_draws_and_training_goes_on_as_b
 
 def test_features_of_real_images_are_kept_by_their_pixels_and_the_extractors_weights(extractor, monkeypatch):
     x, calls = Digits().train_x[300:340], []
-    first = of_images(x, extractor)
+    first = image_features(x, extractor)
 
     def counted(images, extractor, *rest) -> dict[str, torch.Tensor]:
         calls.append(len(images))
         return dict.fromkeys(extractor.layers, torch.zeros(40, 1))
 
     monkeypatch.setattr(evaluation_fidelity, "get_featuresdict_from_dataset", counted)
-    assert torch.equal(of_images(x, extractor).h, first.h) and not calls
-    of_images(x.flip(0), extractor)
+    assert torch.equal(image_features(x, extractor).h, first.h) and not calls
+    image_features(x.flip(0), extractor)
     extractor.identity = extractor.identity | {"weights_sha256": "f" * 64}
-    of_images(x, extractor)
+    image_features(x, extractor)
     assert calls == [40, 40]
 
 
 def test_two_halves_of_the_real_images_score_near_0_and_noise_far_away(extractor):
     x = Digits().train_x[torch.randperm(1400, generator=torch.Generator().manual_seed(0))]
     noise = torch.randint(256, (700, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    a, b, c = (of_images(part, extractor) for part in (x[:700], x[700:], noise))
+    a, b, c = (image_features(part, extractor) for part in (x[:700], x[700:], noise))
     near, far = scored(a, b, 500), scored(c, b, 500)
     assert near["fid"] < 0.02 * far["fid"] and abs(near["kid"]) < 0.02 * far["kid"]
     assert near["precision"] > 0.8 and near["recall"] > 0.8 and far["precision"] < 0.2
@@ -144,29 +156,34 @@ def test_an_interval_is_as_wide_as_other_draws_of_the_samples_are_apart(monkeypa
     monkeypatch.setattr(evaluation_fidelity, "HALVES", 30)
     real = extracted(100, 1000)
     draws = [scored(extracted(seed, 300, 0.3), real, 150)["fid"] for seed in range(30)]
-    interval = with_intervals(extracted(0, 300, 0.3), real)["fid"]
+    interval = scores_with_intervals(extracted(0, 300, 0.3), real)["fid"]
     assert interval.value == draws[0] and interval.value - interval.low == pytest.approx(interval.high - interval.value)
     assert 0.5 < (interval.high - interval.low) / 2 / (2.05 * np.std(draws, ddof=1)) < 2
 
 
 def test_too_few_images_are_refused():
     with pytest.raises(InputError, match="99 samples and 200 real images are too few .* give 100"):
-        with_intervals(extracted(0, 99), extracted(1, 200))
+        scores_with_intervals(extracted(0, 99), extracted(1, 200))
 
 
 def test_only_inceptions_scores_are_called_fid():
     found = {"inception_score": Score(1, 0, 2), "fid": Score(3, 2, 4)}
-    assert named(found, None) == found
-    assert named(found, "mnist") == {"is_mnist": Score(1, 0, 2), "fid_mnist": Score(3, 2, 4)}
+    assert suffixed(found, None) == found
+    assert suffixed(found, "mnist") == {"is_mnist": Score(1, 0, 2), "fid_mnist": Score(3, 2, 4)}
 
 
 def test_provenance_says_all_that_a_score_depends_on(extractor):
     x = Digits().train_x[:200]
-    how = provenance(extractor, 150, "train", x)
+    how = fidelity_provenance(extractor, 150, "train", x)
     assert how["extractor_test_error"] == 1.5 and how["samples"] == 150 and how["reference_images"] == 200 and how["resize"] == "none"
     assert {"weights_sha256", "quantisation", "dtype", "torch", "torch-fidelity", "generator_weights", "interval", "kid"} <= set(how)
-    other = provenance(extractor, 150, "train", x.flip(0))
+    other = fidelity_provenance(extractor, 150, "train", x.flip(0))
     assert {k for k in how if how[k] != other[k]} == {"reference_sha256"}
     next(extractor.net.parameters()).add_(1)
     changed = ClassifierFeatures(extractor.net, UnitRange(), 1, "digits", 1.5)
     assert changed.identity["weights_sha256"] != how["weights_sha256"]
+
+
+def test_what_is_light_does_not_load_torch_fidelity():
+    code = "import sys, gan_sntg.evaluation; sys.exit('torch_fidelity' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,4 +1,4 @@
-"""Samples: the same z gives the same image in any batch, and drawing leaves training as it was."""
+"""Samples: the same z gives the same image in any batch; grids and sheets have each image in its place; files are whole or absent."""
 
 import io
 
@@ -8,7 +8,9 @@ import torch
 from PIL import Image
 
 from gan_sntg.data.normalization import UnitRange
-from gan_sntg.evaluation.samples import draw, drawn, grid, paths, png, save_png, stretched, z_bank
+from gan_sntg.errors import InputError
+from gan_sntg.evaluation import draw, draw_batches, grid, interpolate_z, png, save_npz, save_png, save_pngs, z_bank
+from gan_sntg.evaluation.samples import GREY, LINE, check_size, class_cells, neighbor_sheet, sheet, stretched
 from gan_sntg.networks.dense_gan import DenseGenerator
 
 
@@ -44,7 +46,7 @@ def seeded(seed: int) -> torch.Generator:
 
 def test_a_path_goes_in_equal_steps_from_one_z_to_the_next():
     ends = z_bank(3, 4)
-    found = paths(ends, 5).view(2, 5, 3)
+    found = interpolate_z(ends, 5).view(2, 5, 3)
     assert torch.equal(found[:, 0], ends[::2]) and torch.equal(found[:, -1], ends[1::2])
     for row in range(2):
         for step in range(5):
@@ -55,7 +57,7 @@ def test_a_path_goes_in_equal_steps_from_one_z_to_the_next():
 
 def test_images_drawn_batch_by_batch_are_those_drawn_at_once():
     net, z = DenseGenerator((1, 4, 4), widths=(16,)), z_bank(100, 30)
-    parts = list(drawn(net, z, UnitRange(), batch_size=7))
+    parts = list(draw_batches(net, z, UnitRange(), batch_size=7))
     assert [len(part) for part in parts] == [7, 7, 7, 7, 2] and torch.equal(torch.cat(parts), draw(net, z, UnitRange(), batch_size=7))
 
 
@@ -78,3 +80,100 @@ def test_a_grid_is_written_as_the_png_that_it_is(tmp_path):
 def test_normalised_images_are_stretched_to_the_whole_range_each_by_itself():
     x = torch.tensor([[-3.0, 0, 1], [5, 5.5, 6], [2, 2, 2]]).view(3, 1, 1, 3)
     assert stretched(x).flatten(1).tolist() == [[0, 191, 255], [0, 128, 255], [0, 0, 0]] and stretched(x).dtype == torch.uint8
+
+
+def flat(*values: int) -> torch.Tensor:
+    """Grey images 1 x 2 x 3 of one value each."""
+    return torch.tensor(values, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 2, 3).contiguous()
+
+
+def cell(picture: torch.Tensor, row: int, column: int) -> torch.Tensor:
+    return picture[:, 2 + 4 * row : 4 + 4 * row, 2 + 5 * column : 5 + 5 * column]
+
+
+def test_a_row_holds_the_images_of_its_class_the_most_confident_first():
+    images, classes = flat(10, 20, 30, 40, 50), torch.tensor([2, 0, 2, 2, 0])
+    cells = class_cells(images, classes, torch.tensor([0.5, 0.6, 0.9, 0.7, 0.6]), 4)
+    assert cells.shape == (4, 3, 1, 2, 3) and cells.dtype == torch.uint8
+    assert (cells == cells[..., :1, :1]).all()
+    assert cells[..., 0, 0, 0].tolist() == [[20, 50, GREY], [GREY] * 3, [30, 40, 10], [GREY] * 3]
+
+
+def test_a_sheet_has_its_rows_one_below_the_other():
+    picture = sheet(flat(1, 2, 3, 4, 5, 6).unflatten(0, (2, 3)))
+    assert picture.shape == (3, 10, 17)
+    assert [[int(cell(picture, r, c).unique()) for c in range(3)] for r in range(2)] == [[1, 2, 3], [4, 5, 6]]
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_line_parts_each_image_from_its_real_ones(n):
+    images, real = flat(*range(n)), flat(*range(100, 100 + 2 * n)).unflatten(0, (n, 2))
+    picture = neighbor_sheet(images, real)
+    for row in range(n):
+        assert [int(cell(picture, row, c).unique()) for c in range(3)] == [row, 100 + 2 * row, 101 + 2 * row]
+    assert (picture[:, :, 5:7] == torch.tensor(LINE).view(3, 1, 1)).all()
+    assert (neighbor_sheet(images, real, scale=3)[:, :, 11:13] == torch.tensor(LINE).view(3, 1, 1)).all()
+
+
+@pytest.mark.parametrize(("rows", "columns", "scale"), [(224, 224, 1), (100, 100, 3), (1, 1, 300)])
+def test_a_sheet_too_large_to_look_at_is_refused_by_its_size(rows, columns, scale):
+    with pytest.raises(InputError, match=r"pixels, more than the 50,000,000 that can be looked at; give a smaller --n"):
+        check_size(rows, columns, (3, 32, 32), scale)
+    check_size(rows, columns, (3, 8, 8), 1)
+
+
+SHAPE = (3, 4, 5)
+IMAGES = torch.randint(256, (10, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+Z = torch.rand(10, 7)
+
+
+def failing():
+    yield IMAGES[:4]
+    raise KeyboardInterrupt
+
+
+def decide(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return images[:, 0, 0, 0].long(), images[:, 0, 0, 1] / 255
+
+
+@pytest.mark.parametrize("size", [1, 4, 10])
+def test_an_npz_holds_every_image_z_class_and_confidence_in_order(tmp_path, size):
+    save_npz(tmp_path / "a.npz", IMAGES.split(size), SHAPE, Z, decide)
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as found:
+        assert sorted(found) == ["classes", "confidence", "images", "z"]
+        assert found["images"].dtype == np.uint8 and np.array_equal(found["images"], IMAGES.permute(0, 2, 3, 1))
+        assert found["z"].dtype == np.float32 and np.array_equal(found["z"], Z)
+        assert found["classes"].dtype == np.int64 and np.array_equal(found["classes"], decide(IMAGES)[0])
+        assert found["confidence"].dtype == np.float32 and np.array_equal(found["confidence"], decide(IMAGES)[1])
+
+
+def test_the_same_samples_are_the_same_bytes(tmp_path):
+    for name, size in ("a.npz", 3), ("b.npz", 10):
+        save_npz(tmp_path / name, IMAGES.split(size), SHAPE, Z, decide)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_single_files_are_numbered_and_have_the_images_pixels(tmp_path, there):
+    if there:
+        (tmp_path / "a").mkdir()
+    save_pngs(tmp_path / "a", IMAGES.split(4))
+    files = sorted((tmp_path / "a").iterdir())
+    assert [file.name for file in files] == [f"sample_{i:05d}.png" for i in range(10)]
+    assert np.array_equal(np.stack([np.asarray(Image.open(file)) for file in files]), IMAGES.permute(0, 2, 3, 1))
+
+
+def test_what_is_interrupted_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        save_pngs(tmp_path / "a", failing())
+    with pytest.raises(KeyboardInterrupt):
+        save_npz(tmp_path / "a.npz", failing(), SHAPE, Z, decide)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_has_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/mine").write_text("mine")
+    with pytest.raises(OSError, match="not empty"):
+        save_pngs(tmp_path / "a", [IMAGES])
+    assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))] == ["a", "a/mine"]
