@@ -1,12 +1,11 @@
-"""A `gan-sntg` process that gets SIGTERM, and so saves and ends, when its parent has died."""
+"""A module run as a program that gets SIGTERM, and so saves and ends, when its parent has died."""
 
 import os
+import runpy
 import signal
 import sys
 import threading
 import time
-
-from gan_sntg.commands.main import main
 
 EVERY = 0.5  # seconds between two looks
 
@@ -20,4 +19,5 @@ def attend(parent: int) -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=attend, args=[int(sys.argv[1])], daemon=True).start()
-    sys.exit(main(sys.argv[2:]))
+    del sys.argv[:2]  # the module's own words are left
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

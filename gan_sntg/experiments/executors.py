@@ -1,60 +1,65 @@
-"""Executors of a grid's cells: local processes or tasks of a Ray cluster."""
+"""Executors of planned cells: local processes or tasks of a Ray cluster, each cell a `gan-sntg train` of its own."""
 
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
-from statistics import fmean
 from typing import NamedTuple, Protocol
 
+from rich.console import Console
+
 from gan_sntg.errors import InputError
-from gan_sntg.experiments.grid import Cell
+from gan_sntg.experiments.plan import Cell
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.stopping import LATER
 
 PATIENCE = 60.0  # seconds for a run of an earlier, killed program to save and end
+LOST = 10  # workers that a cell may lose
+VARIABLES = "GAN_SNTG_DATA", "GAN_SNTG_CACHE"  # of the environment, which a worker on another machine may lack
+TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
-class Task(NamedTuple):
-    """A cell, its CPU threads, the time (seconds since 1970) when it is to be saved and stopped (None: never), and where and with what.
+class Limits(NamedTuple):
+    """CPU threads of each cell, and when all are to be saved and stopped (seconds since 1970; None: never)."""
 
-    place: the folder that paths are relative to; variables: of the environment, where a worker's are not those of the program that asks.
-    """
+    threads: int = 1
+    end: float | None = None
 
-    cell: Cell
-    threads: int
-    end: float | None
-    place: Path
-    variables: dict[str, str]
+    @property
+    def over(self) -> bool:
+        """Whether it is time to stop."""
+        return self.end is not None and time.time() >= self.end
 
 
 class Outcome(NamedTuple):
-    """Of a task: the exit status of its command (`gan-sntg`'s) and the last line that it wrote."""
+    """The exit status of a cell's command (`gan-sntg`'s) and the last line that it wrote."""
 
-    task: Task
+    cell: Cell
     status: int
     message: str
 
 
 class Children:
-    """The processes that run here, to be ended with SIGTERM, upon which each saves; once they are, none is begun."""
+    """Processes that run here, to be ended with SIGTERM, upon which each saves; once they are, none is begun."""
 
     def __init__(self):
         """None yet."""
         self.running, self.stopped = set(), threading.Event()
 
     def end(self) -> None:
-        """From any thread."""
+        """End all, from any thread."""
         self.stopped.set()
         for child in list(self.running):
             child.terminate()
 
     def wait_for(self, child: subprocess.Popen) -> int:
-        """Its exit status."""
+        """Wait for the exit status of a process."""
         self.running.add(child)
         if self.stopped.is_set():
             child.terminate()
@@ -63,30 +68,28 @@ class Children:
         return status
 
 
-def perform(task: Task, children: Children) -> Outcome:
+def perform(cell: Cell, limits: Limits, children: Children) -> Outcome:
     """Run a cell's commands to the first that fails, each a process of its own; what they write goes to <run folder>.log."""
-    folder = task.place / task.cell.folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    await_end(folder)
-    status, log = 0, folder.with_suffix(".log")
-    for words in filter(
-        None, [task.cell.first, ["train", *task.cell.words, "--out", str(task.cell.folder), "--threads", str(task.threads)]]
-    ):
-        if children.stopped.is_set() or (task.end is not None and time.time() >= task.end):
-            return Outcome(task, LATER, "not begun")
-        if words[0] == "train" and task.end is not None:
-            words += ["--max_minutes", f"{(task.end - time.time()) / 60:.3f}"]
-        if status := children.wait_for(begin(words, task, log)):
+    cell.folder.parent.mkdir(parents=True, exist_ok=True)
+    await_end(cell.folder)
+    status, log = 0, cell.folder.with_suffix(".log")
+    for words in filter(None, [cell.first, ["train", *cell.words, "--out", str(cell.folder), "--threads", str(limits.threads)]]):
+        if children.stopped.is_set() or limits.over:
+            return Outcome(cell, LATER, "not begun")
+        if words[0] == "train" and limits.end is not None:
+            words += ["--max_minutes", f"{(limits.end - time.time()) / 60:.3f}"]
+        if status := children.wait_for(begin(words, cell.ranks if words[0] == "train" else 1, limits.threads, log)):
             break
-    return Outcome(task, status, last_line(log))
+    return Outcome(cell, status, last_line(log))
 
 
-def begin(words: list[str], task: Task, log: Path) -> subprocess.Popen:
-    """`gan-sntg` with these words, in a process that ends with this one."""
-    command = [sys.executable, "-m", "gan_sntg.commands.worker", str(os.getpid()), *words]
-    threads = {name: str(task.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+def begin(words: list[str], ranks: int, threads: int, log: Path) -> subprocess.Popen:
+    """Start `gan-sntg` with these words, in a process that ends with this one."""
+    launcher = [*TORCHRUN, str(ranks), "-m"] if ranks > 1 else []
+    command = [sys.executable, "-m", "gan_sntg.commands.worker", str(os.getpid()), *launcher, "gan_sntg", *words]
+    variables = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     with log.open("ab") as file:
-        return subprocess.Popen(command, cwd=task.place, env=os.environ | task.variables | threads, stdout=file, stderr=file)
+        return subprocess.Popen(command, env=os.environ | variables, stdout=file, stderr=file)
 
 
 def await_end(folder: Path) -> None:
@@ -103,35 +106,32 @@ def await_end(folder: Path) -> None:
 
 
 def last_line(log: Path) -> str:
-    """What the commands wrote last."""
+    """The last line that the commands wrote."""
     lines = log.read_bytes()[-4000:].decode(errors="replace").splitlines() if log.is_file() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
 
 
-LOST = 10  # workers that a task may lose
-
-
 class Engine(Protocol):
-    """Runs tasks, as many at once as there is room for; a task is done once, wherever and however often it had to be begun."""
+    """Runs cells, as many at once as there is room for; a cell is done once, wherever and however often it had to be begun."""
 
-    def run(self, tasks: list[Task]) -> Iterator[Outcome]:
-        """Each as it ends, in any order. Closed before the last, it saves and stops what still runs."""
+    def run(self, cells: list[Cell], limits: Limits) -> Generator[Outcome]:
+        """Yield each outcome as its cell ends, in any order; closed before the last, save and stop what still runs."""
         ...
 
 
 class Local:
-    """`processes` at once on this machine."""
+    """Runs `processes` cells at once on this machine."""
 
     def __init__(self, processes: int):
         """processes: at least 1."""
         self.processes = processes
 
-    def run(self, tasks: list[Task]) -> Iterator[Outcome]:
+    def run(self, cells: list[Cell], limits: Limits) -> Generator[Outcome]:
         """See Engine."""
         children = Children()
         with ThreadPoolExecutor(self.processes) as pool:
             try:
-                yield from (done.result() for done in as_completed([pool.submit(perform, task, children) for task in tasks]))
+                yield from (done.result() for done in as_completed([pool.submit(perform, cell, limits, children) for cell in cells]))
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
                 children.end()
@@ -141,9 +141,9 @@ class Ray:
     """Tasks of a Ray cluster: a lost worker's are begun again by Ray, and go on from their checkpoints on storage that all nodes share."""
 
     def __init__(self, address: str | None, gpus: float):
-        """address: of the cluster, None to start one here; gpus: of a task. Raises InputError where Ray is missing or not reached."""
+        """address: of the cluster, None to start one here; gpus: of a cell. Raises InputError where Ray is missing or not reached."""
         try:
-            import ray  # noqa: PLC0415  an extra
+            import ray  # noqa: PLC0415  an extra  # pyright: ignore[reportMissingImports]
 
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to Ray's makers unless asked for
             ray.init(address, log_to_driver=False, include_dashboard=None if address else False)
@@ -153,10 +153,11 @@ class Ray:
             raise InputError(f"no Ray cluster is reached at {address!r} ({error}); start one with `ray start --head`") from error
         self.ray, self.gpus = ray, gpus
 
-    def run(self, tasks: list[Task]) -> Iterator[Outcome]:
+    def run(self, cells: list[Cell], limits: Limits) -> Generator[Outcome]:
         """See Engine."""
-        remote = self.ray.remote(num_gpus=self.gpus, max_retries=LOST)(perform_alone)
-        pending = {remote.options(num_cpus=task.threads).remote(task): task for task in tasks}
+        remote = self.ray.remote(num_gpus=self.gpus, max_retries=LOST)(perform_elsewhere)
+        here = Path.cwd(), {name: os.environ[name] for name in VARIABLES if name in os.environ}
+        pending = {remote.options(num_cpus=limits.threads * cell.ranks).remote(cell, limits, *here): cell for cell in cells}
         try:
             while pending:
                 (done,), _ = self.ray.wait(list(pending))
@@ -165,68 +166,59 @@ class Ray:
             for begun in pending:
                 self.ray.cancel(begun, force=True)
 
-    def outcome(self, done, task: Task) -> Outcome:
+    def outcome(self, done, cell: Cell) -> Outcome:
         """What a task returned, or that its workers were lost too often."""
         try:
             return self.ray.get(done)
         except self.ray.exceptions.RayError as error:
-            return Outcome(task, 1, f"its workers were lost ({' '.join(str(error).split())[:200]})")
+            return Outcome(cell, 1, f"its workers were lost ({' '.join(str(error).split())[:200]})")
 
 
-def perform_alone(task: Task) -> Outcome:
-    """In a process of Ray's."""
-    return perform(task, Children())
+def perform_elsewhere(cell: Cell, limits: Limits, place: Path, variables: dict[str, str]) -> Outcome:
+    """Run a cell in a process of Ray's, from the folder and with the variables of the program that asks."""
+    os.chdir(place)
+    os.environ.update(variables)
+    return perform(cell, limits, Children())
 
 
-class Remaining:
-    """Kept for the cells of a grid that are run `processes` at once."""
-
-    def __init__(self, cells: list[Cell], processes: int):
-        """Reads what the run folders hold."""
-        self.cells, self.processes = cells, processes
-
-    def text(self) -> str:
-        """How many are done, and about how long the others will take."""
-        seconds = estimate((cell.name, *progress(cell)) for cell in self.cells)
-        about = f", about {duration(seconds / self.processes)} left" if seconds else ""
-        return f"{sum(RunFolder(cell.folder).finished for cell in self.cells)} of {len(self.cells)} cells{about}"
-
-    def line(self, outcome: Outcome) -> str:
-        """About a task that ended."""
-        cell = outcome.task.cell
-        if outcome.status:
-            return f"{cell.name} seed {cell.seed}: status {outcome.status}: {outcome.message}"
-        result = RunFolder(cell.folder).read_result()
-        return f"{cell.name} seed {cell.seed}: {result['test_error_averaged']:.2f} %, {duration(result['seconds'])}; {self.text()}"
+def execute(engine: Engine, cells: list[Cell], limits: Limits, retries: int = 0) -> list[Outcome]:
+    """Run what is not finished, cells that read another's run after it; the outcomes of those that failed each time."""
+    given_up = []
+    for later in False, True:
+        todo, failed = [cell for cell in unfinished(cells) if (cell.needed is not None) == later], []
+        for _ in range(retries + 1):
+            failed = attempt(engine, todo, limits, cells) if todo else []
+            todo = [outcome.cell for outcome in failed]
+        given_up += failed
+    return given_up
 
 
-def progress(cell: Cell) -> tuple[float, float | None]:
-    """Of a cell: the part of its epochs that is done, and the seconds that took, None before the first interval."""
-    folder = RunFolder(cell.folder)
-    try:
-        if folder.finished:
-            return 1.0, folder.read_result()["seconds"]
-        rows = folder.rows()
-        return (rows[-1]["epoch"] / folder.read_options()["epochs"], rows[-1]["seconds"]) if rows else (0.0, None)
-    except (InputError, KeyError, TypeError, ZeroDivisionError):
-        return 0.0, None
+def unfinished(cells: list[Cell]) -> list[Cell]:
+    """The cells without a result."""
+    return [cell for cell in cells if not RunFolder(cell.folder).finished]
 
 
-def estimate(cells: Iterable[tuple[str, float, float | None]]) -> float | None:
-    """Seconds of work left, from (name, part done, seconds that took) of every cell; None where nothing was measured."""
-    cells = list(cells)
-    lengths: dict[str, list[float]] = {}
-    for name, done, seconds in cells:
-        if seconds and done:
-            lengths.setdefault(name, []).append(seconds / done)
-    if not lengths:
-        return None
-    other = fmean(fmean(found) for found in lengths.values())
-    return sum((1 - done) * (fmean(lengths[name]) if name in lengths else other) for name, done, _ in cells)
+def attempt(engine: Engine, todo: list[Cell], limits: Limits, cells: list[Cell]) -> list[Outcome]:
+    """Run some of the cells, with a line for each that ends; the outcomes of those that failed."""
+    failed, console, began = [], Console(stderr=True, highlight=False), time.monotonic()
+    with closing(engine.run(todo, limits)) as outcomes, console.status("training"):
+        for ended, outcome in enumerate(outcomes, 1):
+            if outcome.status == LATER and limits.end is not None:
+                continue  # its time is over
+            if outcome.status:
+                failed.append(outcome)
+            left = len(unfinished(cells))
+            about = timedelta(seconds=round((time.monotonic() - began) / ended * left))
+            console.print(f"{outcome_text(outcome)}; {left} of {len(cells)} cells left, about {about}", markup=False, soft_wrap=True)
+    return failed
 
 
-def duration(seconds: float) -> str:
-    """Rounded, such as 40 s, 12 min or 3.5 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def outcome_text(outcome: Outcome) -> str:
+    """How a cell ended: its test error, or that on validation images where some were held out."""
+    cell = outcome.cell
+    if outcome.status:
+        return f"{cell.name} seed {cell.seed}: status {outcome.status}: {outcome.message}"
+    result = RunFolder(cell.folder).read_result()
+    kind = "test" if result.get("validation_error") is None else "validation"
+    error = result["test_error_averaged"] if kind == "test" else result["validation_error"]
+    return f"{cell.name} seed {cell.seed}: {kind} error {error:.2f} %, {timedelta(seconds=round(result['seconds']))}"

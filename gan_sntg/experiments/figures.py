@@ -6,64 +6,59 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.synthetic import Plane
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of, outputs_of
-from gan_sntg.experiments.grid import Grid
-from gan_sntg.experiments.plots import (
-    Curve,
-    Embedding,
-    Regions,
-    project,
-    save_curves,
-    save_embedding,
-    save_noise,
-    save_pictures,
-    save_regions,
-)
-from gan_sntg.experiments.results import CellResult
-from gan_sntg.experiments.search import finished, title
+from gan_sntg.experiments import plots
+from gan_sntg.experiments.grid import Column
+from gan_sntg.experiments.plan import Plan
+from gan_sntg.experiments.plots import Curve, Embedding, Regions, project
+from gan_sntg.experiments.results import CellResult, Results
 from gan_sntg.runs.build import RunObjects
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.loading import class_names, load
+from gan_sntg.training.method import Method
 
 SIDE = 300  # places along each side of the plane's grid
 ERROR = "test_error/averaged"
-Runs = dict[str, list[CellResult]]
+PAPER_NAMES = {"PiModel": "Pi", "TemporalEnsembling": "TempEns", "MeanTeacher": "MT", "FeatureMatchingGAN": "FM-GAN"}
+Rows = dict[str, list[CellResult]]  # the runs of each row by its name
 
 
-def picture(grid: Grid, runs: Runs, path: Path) -> list[Path]:
-    """Draw <path>.png, or one for each column where a picture shows one; what is not there yet is left out. Returns the files.
+def draw(plan: Plan, results: Results) -> list[Path]:
+    """Draw <report>.png, or one for each column where a picture shows one; what is not there yet is left out. Returns the files.
 
     Raises InputError where the grid's `figure` is none of the kinds.
     """
-    options = dict(grid.figure)
+    options, columns = dict(plan.grid.figure), {}
     kind = options.pop("kind", None)
-    if kind not in KINDS:
-        raise InputError(f"the grid {grid.name} ends in a figure of kind {kind!r}; the kinds are {', '.join(KINDS)}")
-    return KINDS[kind](grid, runs, path, **options)
+    for runs in results.values():
+        row, column = plan.names(runs[0].cell)
+        columns.setdefault(column, {})[row.name] = runs
+    if kind in OF_ALL:
+        files = [plan.report.with_name(f"{plan.report.name}.png")]
+        OF_ALL[kind](files[0], plan, {column.key: rows for column, rows in columns.items()}, **options)
+    elif kind in OF_A_COLUMN:
+        files = [plan.report.with_name(f"{plan.report.name}_{column.key}.png") for column in columns]
+        for file, (column, rows) in zip(files, columns.items(), strict=True):
+            OF_A_COLUMN[kind](file, column, rows, **options)
+    else:
+        kinds = ", ".join([*OF_ALL, *OF_A_COLUMN])
+        raise InputError(f"the grid {plan.grid.name} ends in a figure of kind {kind!r}; the kinds are {kinds}")
+    return files
 
 
-def by_column(grid: Grid, runs: Runs) -> dict[str, dict[str, list[CellResult]]]:
-    """{column: {row: runs}} by the keys of columns and the names of rows."""
-    out: dict[str, dict[str, list[CellResult]]] = {}
-    for row, column in grid.pairs():
-        if found := runs.get(f"{column.key}/{row.key}"):
-            out.setdefault(column.key, {})[row.name] = found
-    return out
-
-
-def draw_regions(grid: Grid, runs: Runs, path: Path, rows: list[str]) -> list[Path]:
+def draw_regions(file: Path, plan: Plan, columns: dict[str, Rows], rows: list[str]) -> None:
     """Fig. 2: of the rows of these keys, the run of the first seed at each column."""
-    names = [f"{column}/{row}" for column in grid.columns for row in rows]
-    panels = [regions(runs[name][0].folder) for name in names if name in runs]
-    save_regions(file := path.with_name(f"{path.name}.png"), panels)
-    return [file]
+    chosen = [runs[0].cell for found in columns.values() for runs in found.values() if runs[0].cell.row in rows]
+    chosen.sort(key=lambda cell: (list(plan.grid.columns).index(cell.column), rows.index(cell.row)))
+    plots.save_regions(file, [regions(cell.folder) for cell in chosen])
 
 
 def regions(run: Path) -> Regions:
     """One panel of Fig. 2. Raises InputError where the run is not finished or not on points of the plane."""
-    parts, _ = load(str(finished(str(run)).path), "cpu")
+    parts, _ = load(str(finished(run).path), "cpu")
     if not isinstance(parts.source, Plane):
         raise InputError(f"{run} was trained on {parts.source.name}, not on points of the plane; give a run on two moons or four spins")
     pool, net = parts.streams.pool, parts.method.classifiers["averaged"]
@@ -76,18 +71,28 @@ def regions(run: Path) -> Regions:
     return Regions(title(parts.method), pool.x, classes, pool.x[known], pool.y[known], grid, (-most, most, -most, most))
 
 
-def draw_curves(grid: Grid, runs: Runs, path: Path, most: float | None = None) -> list[Path]:
-    """Fig. 3: at each column, the mean error of every row against the epoch."""
-    files = []
-    for column, rows in by_column(grid, runs).items():
-        curves = {name: curve(name, [str(run.folder) for run in found]) for name, found in rows.items()}
-        files.append(path.with_name(f"{path.name}_{column}.png"))
-        save_curves(files[-1], curves, grid.columns[column].name, most)
-    return files
+def title(method: Method) -> str:
+    """A method's name as in the paper, and the weight of SNTG where it has any."""
+    name, weight = type(method).__name__, method.sntg.weight if hasattr(method, "sntg") else 0
+    return PAPER_NAMES.get(name, name) + (f" + SNTG ({weight:g})" if weight else "")
 
 
-def curve(name: str, runs: list[str]) -> Curve:
-    """Raises InputError where a run is not finished or was measured after other epochs than the first."""
+def finished(run: Path) -> RunFolder:
+    """The folder of a finished run. Raises InputError where it is none, for a figure of half a run would mislead."""
+    folder = RunFolder(run)
+    if not folder.finished:
+        raise InputError(f"{run} is not the folder of a finished run (no result.json in it); train it to the end first")
+    return folder
+
+
+def draw_curves(file: Path, column: Column, rows: Rows, most: float | None = None) -> None:
+    """Fig. 3: the mean error of every row against the epoch."""
+    curves = {name: curve(name, [run.cell.folder for run in runs]) for name, runs in rows.items()}
+    plots.save_curves(file, curves, column.name, most)
+
+
+def curve(name: str, runs: list[Path]) -> Curve:
+    """The errors of finished runs. Raises InputError where one is not, or was measured after other epochs than the first."""
     rows = [[(row["epoch"], row.get(ERROR)) for row in finished(run).rows()] for run in runs]
     epochs = [epoch for epoch, _ in rows[0]]
     for run, found in zip(runs, rows, strict=True):
@@ -98,58 +103,42 @@ def curve(name: str, runs: list[str]) -> Curve:
     return Curve(torch.tensor(epochs), torch.tensor([[error for _, error in found] for found in rows], dtype=torch.float64))
 
 
-def draw_noise(grid: Grid, runs: Runs, path: Path, shares: dict[str, float]) -> list[Path]:
+def draw_noise(file: Path, plan: Plan, columns: dict[str, Rows], shares: dict[str, float]) -> None:
     """Fig. 4: accuracy of every row against the percentage of wrong labels, which `shares` has for each column."""
     table: dict[str, dict[float, list[float]]] = {}
-    for column, rows in by_column(grid, runs).items():
-        for name, found in rows.items():
-            table.setdefault(name, {})[shares[column]] = [100 - run.errors["averaged"] for run in found]
-    save_noise(file := path.with_name(f"{path.name}.png"), table, grid.of or grid.title)
-    return [file]
+    for column, rows in columns.items():
+        for name, runs in rows.items():
+            table.setdefault(name, {})[shares[column]] = [100 - run.errors["averaged"] for run in runs]
+    plots.save_noise(file, table, plan.grid.of or plan.grid.title)
 
 
-def draw_embedding(grid: Grid, runs: Runs, path: Path, how: dict[str, str], n: int = 2000) -> list[Path]:
-    """Fig. 5: at each column a panel a row, of the first seed; `how` has the projection for each column."""
-    files = []
-    for column, rows in by_column(grid, runs).items():
-        loaded = [load(str(found[0].folder), "auto")[0] for found in rows.values()]
-        index = chosen(loaded[0], n)
-        panels = [
-            Embedding(name, project(features(parts, index), how[column]), parts.source.test_y[index])
-            for name, parts in zip(rows, loaded, strict=True)
-        ]
-        files.append(path.with_name(f"{path.name}_{column}.png"))
-        save_embedding(files[-1], panels, class_names(loaded[0].source))
-    return files
+def draw_embedding(file: Path, column: Column, rows: Rows, how: dict[str, str], n: int = 2000) -> None:
+    """Fig. 5: a panel a row, of the first seed; `how` has the projection for each column."""
+    loaded = {name: load(str(runs[0].cell.folder), "auto")[0] for name, runs in rows.items()}
+    source = next(iter(loaded.values())).source
+    index = test_examples(source, n)
+    panels = [Embedding(name, project(features(parts, index), how[column.key]), source.test_y[index]) for name, parts in loaded.items()]
+    plots.save_embedding(file, panels, class_names(source))
 
 
-def chosen(parts: RunObjects, n: int) -> Tensor:
+def test_examples(source: Dataset, n: int) -> Tensor:
     """Indices [n] of test examples, all where there are fewer; the same for every run on the same data. Raises InputError for n < 3."""
     if n < 3:
-        raise InputError(f"--n {n}: give at least 3 test examples")
-    return torch.randperm(len(parts.source.test_y), generator=torch.Generator().manual_seed(0))[:n]
+        raise InputError(f"{n} test examples are too few for a projection; give at least 3 test examples")
+    return torch.randperm(len(source.test_y), generator=torch.Generator().manual_seed(0))[:n]
 
 
 def features(parts: RunObjects, index: Tensor) -> Tensor:
-    """h [n, D] of the averaged classifier, on the CPU."""
+    """h [n, D] of the averaged classifier at test examples, on the CPU."""
     x = parts.source.test_x[index].to(parts.device)
     return outputs_of(parts.method.classifiers["averaged"], x, parts.normalization)[0].cpu()
 
 
-def draw_samples(grid: Grid, runs: Runs, path: Path) -> list[Path]:
-    """Fig. 6: at each column, side by side, the last grid of samples of every row's first seed."""
-    files = []
-    for column, rows in by_column(grid, runs).items():
-        last = {name: sorted(RunFolder(found[0].folder).samples.glob("epoch_*.png")) for name, found in rows.items()}
-        files.append(path.with_name(f"{path.name}_{column}.png"))
-        save_pictures(files[-1], {name: grids[-1] for name, grids in last.items() if grids})
-    return files
+def draw_samples(file: Path, column: Column, rows: Rows) -> None:
+    """Fig. 6: side by side, the last grid of samples of every row's first seed."""
+    grids = {name: sorted(RunFolder(runs[0].cell.folder).samples.glob("epoch_*.png")) for name, runs in rows.items()}
+    plots.save_pictures(file, {name: last[-1] for name, last in grids.items() if last})
 
 
-KINDS: dict[str, Callable[..., list[Path]]] = {
-    "regions": draw_regions,
-    "curves": draw_curves,
-    "noise": draw_noise,
-    "embedding": draw_embedding,
-    "samples": draw_samples,
-}
+OF_ALL: dict[str, Callable[..., None]] = {"regions": draw_regions, "noise": draw_noise}
+OF_A_COLUMN: dict[str, Callable[..., None]] = {"curves": draw_curves, "embedding": draw_embedding, "samples": draw_samples}

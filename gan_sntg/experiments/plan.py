@@ -1,19 +1,127 @@
-"""The plan of a grid: every cell's configuration and words, checked before anything runs."""
+"""The plan of a grid: every cell with its words and its configuration, built once and checked before anything runs."""
 
 import math
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import yaml
 from jsonargparse import Namespace
 
 from gan_sntg.errors import InputError
-from gan_sntg.experiments.grid import Cell, Grid
-from gan_sntg.experiments.results import asked_for
+from gan_sntg.experiments.grid import Column, Grid, Row
 from gan_sntg.runs.options import config_parser, flat, identity
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import whole_numbers
 
 DECAYS = ("decay", "average_decay", "early_decay")
+SEEDS = ("seed", "data_seed")
+OWN = "--seed", "--seeds", "--data_seed", "--data_seeds", "--out", "--threads"  # of `train`, that each cell has by itself
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: its folder, the words of `train` but for --out and --threads, and the configuration that they stand for, without seeds.
+
+    first: words of a `gan-sntg` command to run before it; needed: the folder of the run which that reads; ranks: processes that train it.
+    """
+
+    row: str
+    column: str
+    seed: int
+    folder: Path
+    words: list[str]
+    config: dict[str, str]
+    first: list[str] = field(default_factory=list)
+    needed: Path | None = None
+    ranks: int = 1
+
+    @property
+    def name(self) -> str:
+        """The name that --only matches."""
+        return f"{self.column}/{self.row}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The chosen cells of a grid at every seed, the path of their report without an ending, and what makes it again."""
+
+    grid: Grid
+    cells: list[Cell]
+    report: Path
+    command: str
+    scale: float
+    words: list[str]
+
+    def names(self, cell: Cell) -> tuple[Row, Column]:
+        """The row and column that a cell stands in."""
+        return self.grid.rows[cell.row], self.grid.columns[cell.column]
+
+    @property
+    def heading(self) -> str:
+        """The title of the report, which names a shortened schedule."""
+        scale = f", at {self.scale:g} of the schedules' length (averages, ramps and decay scaled with it)" if self.scale != 1 else ""
+        return f"{self.grid.of + ': ' if self.grid.of else ''}{self.grid.title}{scale}"
+
+
+def make_plan(grid: Grid, options: Namespace) -> Plan:
+    """Plan what the options of `reproduce` ask for. Raises InputError where they cannot be, or an option of `train` is unknown."""
+    seeds = whole_numbers("seeds", options.seeds or grid.seeds)
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"--seeds is {options.seeds!r}: one is there twice; give each once")
+    taken = [word for word in options.words if word.split("=")[0] in OWN]
+    if taken:
+        raise InputError(f"{taken[0]} cannot stand after --, for every cell has its own; give --seeds, --out or --threads before it")
+    name = grid.name + (f"_scale{options.scale:g}" if options.scale != 1 else "")
+    out = Path(options.out or Path("runs/reproduce") / name)
+    complete = cache(lambda *words: completed(words, options))
+    cells = [plan_cell(grid, row, column, seed, out, complete) for row, column in grid.chosen(options.only).values() for seed in seeds]
+    return Plan(grid, cells, Path(options.report or out / "report") / name, command(grid, options), options.scale, options.words)
+
+
+def command(grid: Grid, options: Namespace) -> str:
+    """What makes the report again, wherever it is run."""
+    words = ["gan-sntg", "reproduce", options.grid, "--seeds", options.seeds or grid.seeds]
+    words += ["--only", *options.only] if options.only else []
+    words += ["--scale", f"{options.scale:g}"] if options.scale != 1 else []
+    words += ["--threads", str(options.threads)] if options.threads != 1 else []
+    return shlex.join([*words, "--", *options.words] if options.words else words)
+
+
+def plan_cell(grid: Grid, row: Row, column: Column, seed: int, out: Path, complete: Callable) -> Cell:
+    """The run of one seed, which is also that of its label draw. complete: as `completed`, of a cell's words."""
+    folder = out / column.key / row.key / str(seed)
+    needed = out / column.key / row.needs / str(seed) if row.needs else None
+    places = {"files": folder.with_suffix(".files"), "needed": needed}
+    words, first = ([word.format(**places) for word in given] for given in (grid.words(row, column), shlex.split(row.first)))
+    more, config = complete(*words)
+    return Cell(row.key, column.key, seed, folder, [*words, *more, *seed_words(seed)], config, first, needed, row.ranks)
+
+
+def seed_words(seed: int) -> list[str]:
+    """The words of `train` for a run and its label draw."""
+    return ["--seed", str(seed), "--data_seed", str(seed)]
+
+
+def completed(words: tuple[str, ...], options: Namespace) -> tuple[list[str], dict[str, str]]:
+    """The words that --scale and the command line add to a cell's, and the configuration of its run. Raises InputError."""
+    reader = config_parser()
+    changes = shortened(parsed(reader, [*words]), options.scale) if options.scale != 1 else {}
+    more = [*(word for name, value in changes.items() for word in (f"--{name}", value)), *options.words]
+    return more, without_seeds(parsed(reader, [*words, *more, "--threads", str(options.threads)]))
+
+
+def parsed(reader: Parser, given: list[str] | dict) -> dict:
+    """The options, from words or from a tree of `train`, that make a run what it is. Raises InputError where there is no such option."""
+    options = reader.parse_object(given) if isinstance(given, dict) else reader.parse_args(given)
+    return identity(yaml.safe_load(reader.dump(options, skip_unset=False)))
+
+
+def without_seeds(tree: dict) -> dict[str, str]:
+    """{dotted option: value} of a configuration's tree but for the seeds."""
+    return {name: value for name, value in flat(tree).items() if name not in SEEDS}
 
 
 def shortened(tree: dict, scale: float, key: str = "") -> dict[str, str]:
@@ -30,17 +138,12 @@ def shortened(tree: dict, scale: float, key: str = "") -> dict[str, str]:
 
 
 def scaled(name: str, value: int | float, scale: float, path: str) -> int | float:
-    """The value of one option."""
-    if name == "epochs" or name.endswith("_epochs"):
-        return length(value, scale)
-    return decay(value, scale, path) if name in DECAYS else value
-
-
-def length(epochs: int | float, scale: float) -> int | float:
-    """Whole numbers stay whole; none and endless ones stay as they are."""
-    if not epochs or math.isinf(epochs):
-        return epochs
-    return max(1, round(epochs * scale)) if isinstance(epochs, int) else round(epochs * scale, 10)
+    """The value of one option: lengths and memories become shorter, all else stays, as do lengths of 0 and endless ones."""
+    if name in DECAYS:
+        return decay(value, scale, path)
+    if not (name == "epochs" or name.endswith("_epochs")) or not value or math.isinf(value):
+        return value
+    return max(1, round(value * scale)) if isinstance(value, int) else round(value * scale, 10)
 
 
 def decay(value: float, scale: float, path: str) -> float:
@@ -49,55 +152,3 @@ def decay(value: float, scale: float, path: str) -> float:
     if found < 0:
         raise InputError(f"--scale {scale:g}: {path} {value:g} would be {found:g}; give a larger scale, at least {1 - value:g}")
     return found
-
-
-OWN = "--seed", "--seeds", "--data_seed", "--data_seeds", "--out", "--threads"  # of `train`, that each cell has by itself
-
-
-def make_plan(grid: Grid, options: Namespace) -> tuple[list[Cell], dict[str, dict[str, str]], Path]:
-    """The cells, by their name the configuration of their runs, and the report's path without an ending. Raises InputError."""
-    seeds, name = checked(options, grid)
-    out = Path(options.out or Path("runs/reproduce") / name)
-    configs, words = resolve_configs(grid, options)
-    return grid.cells(seeds, options.only, out, words), configs, Path(options.report or out / "report") / name
-
-
-def checked(options: Namespace, grid: Grid) -> tuple[list[int], str]:
-    """The seeds, and what the report is called. Raises InputError for values that cannot be."""
-    seeds = whole_numbers("seeds", options.seeds or grid.seeds)
-    if len(set(seeds)) < len(seeds):
-        raise InputError(f"--seeds is {options.seeds!r}: one is there twice; give each once")
-    if not (math.isfinite(options.scale) and 0 < options.scale <= 1):
-        raise InputError(f"--scale is {options.scale:g}; give a part of the schedules' length, such as 0.1, or 1 for all of it")
-    for option, least in (("processes", 1), ("threads", 1), ("retries", 0)):
-        if options[option] is not None and options[option] < least:
-            raise InputError(f"--{option} is {options[option]}; give at least {least}")
-    if options.engine not in ("local", "ray"):
-        raise InputError(f"--engine is {options.engine!r}; give local or ray")
-    if options.engine == "local" and (options.address or options.gpus):
-        raise InputError("--address and --gpus are of --engine ray; give that too, or leave them out")
-    taken = [word for word in options.words if word.split("=")[0] in OWN]
-    if taken:
-        raise InputError(f"{taken[0]} cannot stand after --, for every cell has its own; give --seeds, --out or --threads before it")
-    return seeds, grid.name + (f"_scale{options.scale:g}" if options.scale != 1 else "")
-
-
-def resolve_configs(grid: Grid, options: Namespace) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
-    """By cell name: the configuration of its runs, flat and without seeds, and the words that it takes beside the grid's.
-
-    Raises InputError where an option is none, or the schedules cannot be so short.
-    """
-    configs, words, reader = {}, {}, config_parser()
-    for row, column in grid.chosen(options.only):
-        cell = grid.cell(row, column, 0, Path(), [])
-        tree = parsed(reader, cell.words)
-        changes = shortened(tree, options.scale) if options.scale != 1 else {}
-        more = [word for name, value in changes.items() for word in (f"--{name}", value)] + options.words
-        words[cell.name] = more
-        configs[cell.name] = asked_for(flat(parsed(reader, [*cell.words, *more, "--threads", str(options.threads)])), cell)
-    return configs, words
-
-
-def parsed(reader: Parser, words: list[str]) -> dict:
-    """The tree of options that is what a run is."""
-    return identity(yaml.safe_load(reader.dump(reader.parse_args(words), skip_unset=False)))

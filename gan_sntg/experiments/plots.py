@@ -24,8 +24,44 @@ from gan_sntg.files.atomic import write_atomically
 
 # Told apart with any kind of colour vision (Okabe and Ito); their yellow and black are left out, for white paper and black marks.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+TEN = tuple(matplotlib.color_sequences["tab10"])
 LINES, MARKERS = ("-", (0, (6, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (2, 1)), "-", (0, (6, 1.5))), "osD^vP"
 LEGEND = {"frameon": False, "fontsize": 12, "title_fontsize": 12, "alignment": "left"}
+WIDTH = 12.0  # inches of panels, at 100 pixels an inch
+PROJECTIONS = {
+    "pca": lambda h: PCA(2, svd_solver="full").fit_transform(h),
+    "tsne": lambda h: TSNE(2, perplexity=min(30, (len(h) - 1) / 3), init="pca", random_state=0).fit_transform(h),
+}
+
+
+class Curve(NamedTuple):
+    """Errors in percent [S, T] of S runs (seeds) of one method, measured after the same epochs [T]."""
+
+    epochs: Tensor
+    errors: Tensor
+
+
+class Regions(NamedTuple):
+    """One panel of Fig. 2: points x [N, 2] with their classes [N], labelled points [L, 2] with theirs [L], and probabilities on a grid.
+
+    grid [G, G, K]: rows from the lowest second coordinate up, over extent = (left, right, bottom, top).
+    """
+
+    title: str
+    x: Tensor
+    classes: Tensor
+    labeled: Tensor
+    labeled_classes: Tensor
+    grid: Tensor
+    extent: tuple[float, float, float, float]
+
+
+class Embedding(NamedTuple):
+    """One panel of Fig. 5: points x [N, 2] and their classes [N]."""
+
+    title: str
+    x: Tensor
+    classes: Tensor
 
 
 def save_figure(path: Path, figure: Figure) -> None:
@@ -51,13 +87,6 @@ def save_reliability(path: Path, table: Reliability) -> None:
     bottom.bar(left, count, 1 / BINS, color="tab:gray", **bars)
     bottom.set(xlabel="confidence", ylabel="examples")
     save_figure(path, figure)
-
-
-class Curve(NamedTuple):
-    """Errors in percent [S, T] of S runs (seeds) of one method, measured after the same epochs [T]."""
-
-    epochs: Tensor
-    errors: Tensor
 
 
 def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: float | None = None) -> None:
@@ -96,8 +125,7 @@ def save_noise(path: Path, table: dict[str, dict[float, list[float]]], title: st
 
 def save_pictures(path: Path, pictures: dict[str, Path]) -> None:
     """Write 1 to 4 image files side by side as PNG (Fig. 6), under their names. Raises InputError for none, or more."""
-    if not 1 <= len(pictures) <= 4:
-        raise InputError(f"{len(pictures)} pictures do not fit side by side; give 1 to 4")
+    check_panels(len(pictures))
     images = [image.imread(file) for file in pictures.values()]
     width, height = sum(i.shape[1] for i in images), max(i.shape[0] for i in images)
     figure = Figure(figsize=(2 * (width + 20 * len(images)) / 100, (2 * height + 60) / 100), layout="constrained")
@@ -106,6 +134,50 @@ def save_pictures(path: Path, pictures: dict[str, Path]) -> None:
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=1 if pixels.dtype.kind == "f" else 255, interpolation="nearest")
         axes.set_title(name, fontsize=14)
         axes.set_axis_off()
+    save_figure(path, figure)
+
+
+def save_regions(path: Path, panels: list[Regions]) -> None:
+    """Write 1 to 4 panels as PNG (Fig. 2): regions by probability, their borders, the points, and labelled points as black crosses.
+
+    The ring around a cross is of the label's colour. Raises InputError for more panels or classes than can be shown.
+    """
+    figure, every = square_panels(len(panels), below=0.0)
+    for axes, panel in zip(every, panels, strict=True):
+        colors = class_colors(panel.grid.shape[2])
+        fill(axes, panel, colors)
+        axes.scatter(*panel.x.numpy().T, s=3, color=colors[panel.classes.numpy()], linewidths=0)
+        rings = colors[panel.labeled_classes.numpy()].tolist()
+        axes.scatter(*panel.labeled.numpy().T, s=120, color="white", edgecolors=rings, linewidths=2.5)
+        axes.scatter(*panel.labeled.numpy().T, s=40, color="black", marker="x", linewidths=2.2)
+        axes.set_title(panel.title, fontsize=14)
+    save_figure(path, figure)
+
+
+def fill(axes: Axes, panel: Regions, colors: np.ndarray) -> None:
+    """Paint each place in the mixture of the class colours, pale, and a line where the likeliest class changes."""
+    p, (left, right, bottom, top) = panel.grid.double().numpy(), panel.extent
+    x, y = np.linspace(left, right, p.shape[1]), np.linspace(bottom, top, p.shape[0])
+    axes.pcolormesh(x, y, 1 - 0.3 * (1 - p @ colors), shading="nearest", rasterized=True)
+    for k in range(p.shape[2]):
+        lead = p[..., k] - np.delete(p, k, 2).max(2)
+        if lead.min() < 0 < lead.max():
+            axes.contour(x, y, lead, [0.0], colors="0.35", linewidths=1)
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+
+
+def save_embedding(path: Path, panels: list[Embedding], names: list[str]) -> None:
+    """Write 1 to 4 panels as PNG (Fig. 5), each class in its colour, with a legend of the class names [K].
+
+    Raises InputError for more panels or classes than can be shown.
+    """
+    colors = class_colors(len(names))
+    figure, every = square_panels(len(panels), below=0.3)
+    for axes, panel in zip(every, panels, strict=True):
+        axes.scatter(*panel.x.numpy().T, s=6, color=colors[panel.classes.numpy()], linewidths=0, alpha=0.8)
+        axes.set_title(panel.title, fontsize=14)
+    marks = [Line2D([], [], marker="o", linestyle="", color=color, label=name) for color, name in zip(colors, names, strict=True)]
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(names), frameon=False, fontsize=12, handletextpad=0.1)
     save_figure(path, figure)
 
 
@@ -129,80 +201,9 @@ def styled(methods: dict) -> Iterator[tuple]:
     return zip(methods.items(), COLORS, MARKERS, LINES, strict=False)
 
 
-WIDTH = 12.0  # inches, at 100 pixels an inch
-TEN = tuple(matplotlib.color_sequences["tab10"])
-
-
-class Regions(NamedTuple):
-    """One panel of Fig. 2: points x [N, 2] with their classes [N], labelled points [L, 2] with theirs [L], and probabilities on a grid.
-
-    grid [G, G, K]: rows from the lowest second coordinate up, over extent = (left, right, bottom, top).
-    """
-
-    title: str
-    x: Tensor
-    classes: Tensor
-    labeled: Tensor
-    labeled_classes: Tensor
-    grid: Tensor
-    extent: tuple[float, float, float, float]
-
-
-class Embedding(NamedTuple):
-    """One panel of Fig. 5: points x [N, 2] and their classes [N]."""
-
-    title: str
-    x: Tensor
-    classes: Tensor
-
-
-def save_regions(path: Path, panels: list[Regions]) -> None:
-    """Write 1 to 4 panels as PNG (Fig. 2): regions by probability, their borders, the points, and labelled points as black crosses.
-
-    The ring around a cross is of the label's colour. Raises InputError for more panels or classes than can be shown.
-    """
-    figure, every = _row(len(panels), below=0.0)
-    for axes, panel in zip(every, panels, strict=True):
-        colors = _colors(panel.grid.shape[2])
-        _fill(axes, panel, colors)
-        axes.scatter(*panel.x.numpy().T, s=3, color=colors[panel.classes.numpy()], linewidths=0)
-        axes.scatter(*panel.labeled.numpy().T, s=120, color="white", edgecolors=colors[panel.labeled_classes.numpy()], linewidths=2.5)
-        axes.scatter(*panel.labeled.numpy().T, s=40, color="black", marker="x", linewidths=2.2)
-        axes.set_title(panel.title, fontsize=14)
-    save_figure(path, figure)
-
-
-def _fill(axes: Axes, panel: Regions, colors: np.ndarray) -> None:
-    """Each place in the mixture of the class colours, pale, and a line where the likeliest class changes."""
-    p, (left, right, bottom, top) = panel.grid.double().numpy(), panel.extent
-    x, y = np.linspace(left, right, p.shape[1]), np.linspace(bottom, top, p.shape[0])
-    axes.pcolormesh(x, y, 1 - 0.3 * (1 - p @ colors), shading="nearest", rasterized=True)
-    for k in range(p.shape[2]):
-        lead = p[..., k] - np.delete(p, k, 2).max(2)
-        if lead.min() < 0 < lead.max():
-            axes.contour(x, y, lead, [0.0], colors="0.35", linewidths=1)
-    axes.set(xlim=(left, right), ylim=(bottom, top))
-
-
-def save_embedding(path: Path, panels: list[Embedding], names: list[str]) -> None:
-    """Write 1 to 4 panels as PNG (Fig. 5), each class in its colour, with a legend of the class names [K].
-
-    Raises InputError for more panels or classes than can be shown.
-    """
-    colors = _colors(len(names))
-    figure, every = _row(len(panels), below=0.3)
-    for axes, panel in zip(every, panels, strict=True):
-        axes.scatter(*panel.x.numpy().T, s=6, color=colors[panel.classes.numpy()], linewidths=0, alpha=0.8)
-        axes.set_title(panel.title, fontsize=14)
-    marks = [Line2D([], [], marker="o", linestyle="", color=color, label=name) for color, name in zip(colors, names, strict=True)]
-    figure.legend(handles=marks, loc="outside lower center", ncols=len(names), frameon=False, fontsize=12, handletextpad=0.1)
-    save_figure(path, figure)
-
-
-def _row(n: int, below: float) -> tuple[Figure, list[Axes]]:
+def square_panels(n: int, below: float) -> tuple[Figure, list[Axes]]:
     """n square panels without ticks, side by side; below: inches for a legend."""
-    if not 1 <= n <= 4:
-        raise InputError(f"{n} panels do not fit side by side; give 1 to 4")
+    check_panels(n)
     size = WIDTH / max(n, 2)
     figure = Figure(figsize=(n * size, size + 0.36 + below), layout=ConstrainedLayoutEngine(h_pad=0.08))
     every = figure.subplots(1, n, squeeze=False)[0].tolist()
@@ -212,22 +213,17 @@ def _row(n: int, below: float) -> tuple[Figure, list[Axes]]:
     return figure, every
 
 
-def _colors(k: int) -> np.ndarray:
+def check_panels(n: int) -> None:
+    """Raise InputError unless so many fit side by side."""
+    if not 1 <= n <= 4:
+        raise InputError(f"{n} panels do not fit side by side; give 1 to 4")
+
+
+def class_colors(k: int) -> np.ndarray:
     """RGB [K, 3]: those of `COLORS` where they are enough, else matplotlib's ten. Raises InputError for more than ten classes."""
     if k > len(TEN):
         raise InputError(f"{k} classes cannot be told apart by colour; a figure shows at most {len(TEN)}")
     return np.array([to_rgb(color) for color in (COLORS if k <= len(COLORS) else TEN)[:k]])
-
-
-def _pca(h: np.ndarray) -> np.ndarray:
-    return PCA(2, svd_solver="full").fit_transform(h)
-
-
-def _tsne(h: np.ndarray) -> np.ndarray:
-    return TSNE(2, perplexity=min(30, (len(h) - 1) / 3), init="pca", random_state=0).fit_transform(h)
-
-
-PROJECTIONS = {"pca": _pca, "tsne": _tsne}
 
 
 def project(h: Tensor, how: str) -> Tensor:

@@ -3,25 +3,86 @@
 import csv
 import io
 import json
-import shlex
 from pathlib import Path
 
-from jsonargparse import Namespace
-
-from gan_sntg.experiments.executors import Outcome
-from gan_sntg.experiments.grid import Cell, Grid
+from gan_sntg.experiments.plan import Plan
+from gan_sntg.experiments.results import KINDS, Results
+from gan_sntg.experiments.statistics import difference, summary
 from gan_sntg.files.atomic import write_atomically
 
 CELLS = ["data", "method", "n", "averaged weights, %", "last weights, %", "chosen on validation, %", "paper, %"]
 DIFFERENCES = ["averaged weights, difference in points", "n", "mean", "95 % interval (bootstrap)", "seeds better / worse", "sign test, p"]
+Table = tuple[list[str], list[list[str]]]  # head and rows
 
 
-def write_report(path: Path, made: dict) -> list[Path]:
-    """<path>.json, .md, .csv and .tex. made: `heading`, `notes`, `cells`, `differences` and whatever else the JSON is to hold."""
+def write_report(plan: Plan, results: Results, failed: int) -> list[Path]:
+    """Write <report>.json, .md, .csv and .tex. failed: how many cells failed."""
+    grid = plan.grid
+    made = {"command": plan.command, "grid": grid.name, "of": grid.of, "title": grid.title, "scale": plan.scale, "words": plan.words}
+    made |= {"cells": cells(plan, results), "differences": differences(plan, results), "heading": plan.heading}
+    made |= {"notes": notes(made, len(plan.cells), failed)}
+    return write_files(plan.report, made)
+
+
+def cells(plan: Plan, results: Results) -> dict[str, dict]:
+    """Of every cell, by its name: errors of each kind with their summary, and how the runs were made."""
+    found = {}
+    for name, runs in results.items():
+        first, (row, column) = runs[0], plan.names(runs[0].cell)
+        kinds = {kind: [run.errors[kind] for run in runs] for kind in KINDS if all(kind in run.errors for run in runs)}
+        found[name] = {
+            "row": row.name,
+            "column": column.name,
+            "paper": row.paper.get(column.key),
+            "seeds": [run.cell.seed for run in runs],
+            "errors": {kind: {"values": values} | summary(values) for kind, values in kinds.items()},
+            "precision": first.cell.config.get("precision"),
+            "epochs": first.cell.config.get("epochs"),
+            "data_sha256": first.data,
+            "split_sha256": [run.split for run in runs],
+            "rolled_back": [run.cell.seed for run in runs if run.rolled_back],
+            "seconds": [run.seconds for run in runs],
+            "machines": sorted({run.machine for run in runs}),
+        }
+    return found
+
+
+def differences(plan: Plan, results: Results) -> dict[str, dict]:
+    """Of every row that is compared, by "column: row - row", the paired difference of the averaged weights' errors."""
+    found = {}
+    for runs in results.values():
+        row, column = plan.names(runs[0].cell)
+        other = plan.grid.rows.get(row.against or "")
+        others = results.get(f"{column.key}/{row.against}", [])
+        without, with_it = ({run.cell.seed: run.errors["averaged"] for run in own} for own in (others, runs))
+        if other and without.keys() & with_it.keys():
+            found[f"{column.name}: {row.name} - {other.name}"] = difference(without, with_it)
+    return found
+
+
+def notes(made: dict, planned: int, failed: int) -> list[str]:
+    """What a reader must know: how the report was made, what is missing, what was rolled back."""
+    lines = [f"`{made['command']}`", "Errors: test error, mean ± standard deviation over n seeds; differences are paired by seed."]
+    if not any("chosen" in cell["errors"] for cell in made["cells"].values()):
+        lines.append(
+            "No validation images were held out (`-- --validation true` does), so no epoch is chosen by them; none is by test images."
+        )
+    n = sum(len(cell["seeds"]) for cell in made["cells"].values())
+    if n < planned:
+        lines.append(f"{n} of {planned} runs are finished{f', {failed} failed' if failed else ''}; the table is of these.")
+    rolled = [f"{name} seed {seed}" for name, cell in made["cells"].items() for seed in cell["rolled_back"]]
+    if rolled:
+        lines.append(f"Rolled back to a smaller learning rate after a term was not finite: {', '.join(rolled)}.")
+    return lines
+
+
+def write_files(path: Path, made: dict) -> list[Path]:
+    """Write <path>.json, .md, .csv and .tex. made: `heading`, `notes`, `cells`, `differences` and whatever else the JSON is to hold."""
     tables = [without_empty(CELLS, cell_rows(made["cells"])), (DIFFERENCES, difference_rows(made["differences"]))]
+    tables = [table for table in tables if table[1]]
     texts = {
         "json": json.dumps(made, indent=1) + "\n",
-        "md": markdown(made["heading"], tables, made["notes"]),
+        "md": "\n\n".join([made["heading"], *(markdown_table(*table) for table in tables), *made["notes"]]) + "\n",
         "csv": as_csv(tables),
         "tex": latex(made["heading"], tables, made["notes"]),
     }
@@ -41,17 +102,17 @@ def cell_rows(cells: dict[str, dict]) -> list[list[str]]:
     return rows
 
 
-def without_empty(head: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+def without_empty(head: list[str], rows: list[list[str]]) -> Table:
     """The table without columns in which nothing stands."""
     kept = [k for k in range(len(head)) if any(row[k] not in ("", "-") for row in rows)]
     return [head[k] for k in kept], [[row[k] for k in kept] for row in rows]
 
 
-def with_deviation(error: dict | None) -> str:
-    """13.35 ± 5.02."""
+def with_deviation(error: dict | None, digits: int = 2) -> str:
+    """Mean and standard deviation, as 13.35 ± 5.02."""
     if error is None:
         return "-"
-    return f"{error['mean']:.2f}" + (f" ± {error['std']:.2f}" if error["std"] is not None else "")
+    return f"{error['mean']:.{digits}f}" + (f" ± {error['std']:.{digits}f}" if error["std"] is not None else "")
 
 
 def difference_rows(differences: dict[str, dict]) -> list[list[str]]:
@@ -64,66 +125,30 @@ def difference_rows(differences: dict[str, dict]) -> list[list[str]]:
     return rows
 
 
-def markdown(heading: str, tables: list[tuple[list[str], list[list[str]]]], notes: list[str]) -> str:
-    """Heading, tables, notes."""
-    blocks = [heading]
-    for head, rows in tables:
-        if rows:
-            blocks.append("\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows]))
-    return "\n\n".join([*blocks, *notes]) + "\n"
+def markdown_table(head: list[str], rows: list[list[str]]) -> str:
+    """The table in Markdown, without a last line break."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
 
 
-def as_csv(tables: list[tuple[list[str], list[list[str]]]]) -> str:
+def as_csv(tables: list[Table]) -> str:
     """The tables one below the other, each with its head, an empty line between."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    for k, (head, rows) in enumerate((head, rows) for head, rows in tables if rows):
+    for k, (head, rows) in enumerate(tables):
         writer.writerows([[]] * (k > 0) + [head, *rows])
     return file.getvalue()
 
 
-def latex(heading: str, tables: list[tuple[list[str], list[list[str]]]], notes: list[str]) -> str:
+def latex(heading: str, tables: list[Table], notes: list[str]) -> str:
     """A tabular each, with no packages needed; heading and notes as comments."""
     lines = [f"% {line}" for text in (heading, *notes) for line in text.splitlines()]
     for head, rows in tables:
-        if rows:
-            body = [" & ".join(escaped(cell) for cell in cells) + r" \\" for cells in [head, *rows]]
-            lines += [rf"\begin{{tabular}}{{{'l' * len(head)}}}", r"\hline", body[0], r"\hline", *body[1:], r"\hline", r"\end{tabular}", ""]
+        body = [" & ".join(escaped(cell) for cell in cells) + r" \\" for cells in [head, *rows]]
+        lines += [rf"\begin{{tabular}}{{{'l' * len(head)}}}", r"\hline", body[0], r"\hline", *body[1:], r"\hline", r"\end{tabular}", ""]
     return "\n".join(lines) + "\n"
 
 
 def escaped(text: str) -> str:
-    """For LaTeX's text."""
+    """A text for LaTeX."""
     signs = {"\\": r"\textbackslash{}", "±": r"$\pm$"} | {sign: rf"\{sign}" for sign in "&%$#_{}"}
     return "".join(signs.get(sign, sign) for sign in text)
-
-
-def command(grid: Grid, options: Namespace) -> str:
-    """What makes the report again, wherever it is run."""
-    words = ["gan-sntg", "reproduce", options.grid, "--seeds", options.seeds or grid.seeds]
-    words += ["--only", *options.only] if options.only else []
-    words += ["--scale", f"{options.scale:g}"] if options.scale != 1 else []
-    words += ["--threads", str(options.threads)] if options.threads != 1 else []
-    return shlex.join([*words, "--", *options.words] if options.words else words)
-
-
-def heading(grid: Grid, options: Namespace) -> str:
-    """The title; a shortened schedule is named."""
-    scale = f", at {options.scale:g} of the schedules' length (averages, ramps and decay scaled with it)" if options.scale != 1 else ""
-    return f"{grid.of + ': ' if grid.of else ''}{grid.title}{scale}"
-
-
-def notes(made: dict, cells: list[Cell], failed: list[Outcome]) -> list[str]:
-    """What a reader must know: how it was made, what is missing, what was rolled back."""
-    lines = [f"`{made['command']}`", "Errors: test error, mean ± standard deviation over n seeds; differences are paired by seed."]
-    if not any("chosen" in cell["errors"] for cell in made["cells"].values()):
-        lines.append(
-            "No validation images were held out (`-- --validation true` does), so no epoch is chosen by them; none is by test images."
-        )
-    n = sum(len(cell["seeds"]) for cell in made["cells"].values())
-    if n < len(cells):
-        lines.append(f"{n} of {len(cells)} runs are finished{f', {len(failed)} failed' if failed else ''}; the table is of these.")
-    rolled = [f"{name} seed {seed}" for name, cell in made["cells"].items() for seed in cell["rolled_back"]]
-    if rolled:
-        lines.append(f"Rolled back to a smaller learning rate after a term was not finite: {', '.join(rolled)}.")
-    return lines

@@ -1,68 +1,62 @@
-"""Results of a grid's finished runs; runs that were not made alike are refused."""
+"""Results of a plan's finished runs; runs that were not made alike are refused."""
 
 import json
-from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from gan_sntg.errors import InputError
-from gan_sntg.experiments.grid import Cell, Grid
-from gan_sntg.experiments.statistics import difference, summary
+from gan_sntg.experiments.plan import SEEDS, Cell, Plan, parsed, without_seeds
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import config_parser, flat, identity
+from gan_sntg.runs.options import config_parser
 
 KINDS = ("last", "averaged", "chosen")  # errors of a run: of its last weights, their average, and that where validation error was least
-SEEDS = ("seed", "data_seed")
 CHOSEN = "validation_error/averaged"
 
 
 class CellResult(NamedTuple):
     """A finished run. errors: test errors in percent by kind, `chosen` only where validation images were held out."""
 
-    folder: Path
-    seed: int
+    cell: Cell
     errors: dict[str, float]
     seconds: float
-    config: dict[str, str]
     split: str
     data: str
-    environment: dict
+    machine: str
     rolled_back: bool
 
 
+Results = dict[str, list[CellResult]]  # finished runs by the cell's name, in the order of the plan
+
+
+def collect(plan: Plan, known: Results | None = None) -> Results:
+    """Read every finished run that is not `known`. Raises InputError where one is not the plan's, or runs of one table differ."""
+    read = {run.cell.folder: run for runs in (known or {}).values() for run in runs}
+    results: Results = {}
+    for cell in plan.cells:
+        if run := read.get(cell.folder) or (read_result(cell) if RunFolder(cell.folder).finished else None):
+            results.setdefault(cell.name, []).append(run)
+    first: dict[tuple, CellResult] = {}
+    for run in (run for runs in results.values() for run in runs):
+        check_alike(run, first.setdefault((run.cell.column,), run), "the data (sha256)", "data", "of one column")
+        check_alike(run, first.setdefault((run.cell.column, run.cell.seed), run), "the split (sha256)", "split", "of one column and seed")
+    return results
+
+
 def read_result(cell: Cell) -> CellResult:
-    """Raises InputError where the folder is damaged."""
+    """The result of a finished cell. Raises InputError where its folder is damaged, or of another configuration than the cell's."""
     folder = RunFolder(cell.folder)
     result, sessions = folder.read_result(), folder.sessions()
     try:
-        data = read_json(folder.split)["sha256"]
+        data = str(read_json(folder.split)["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder.split} cannot be read ({error}); delete {cell.folder} and run the same command again") from error
+    check_config(cell, result["config"])
     errors = {"last": result["test_error_last"], "averaged": result["test_error_averaged"]} | chosen(folder)
-    own = {name: value for name, value in result["config"].items() if name not in SEEDS}
-    try:
-        config = asked_for(with_defaults(json.dumps(own).replace(str(cell.files), "{files}")), cell)
-    except InputError as error:
-        raise InputError(f"{folder.result} holds no configuration of a run ({error}); move {cell.folder} away") from error
+    session = sessions[-1] if sessions else {}
+    machine = f"{session.get('device')}, torch {session.get('packages', {}).get('torch')}"
     rolled_back = result.get("rolled_back_from_step") is not None
-    environment = sessions[-1] if sessions else {}
-    return CellResult(cell.folder, cell.seed, errors, result["seconds"], config, result["split_sha256"], data, environment, rolled_back)
-
-
-def asked_for(config: dict[str, str], cell: Cell) -> dict[str, str]:
-    """A run's flat configuration without what is its own: seeds, and the names of files beside it."""
-    return {name: value.replace(str(cell.files), "{files}") for name, value in config.items() if name not in SEEDS}
-
-
-@cache
-def with_defaults(config: str) -> dict[str, str]:
-    """A configuration (JSON) of `train`, flat, with the defaults of options that are newer than it. Raises InputError."""
-    reader = config_parser()
-    return flat(identity(yaml.safe_load(reader.dump(reader.parse_object(json.loads(config)), skip_unset=False))))
+    return CellResult(cell, errors, result["seconds"], result["split_sha256"], data, machine, rolled_back)
 
 
 def chosen(folder: RunFolder) -> dict[str, float]:
@@ -71,88 +65,32 @@ def chosen(folder: RunFolder) -> dict[str, float]:
     return {"chosen": min(rows, key=lambda row: row[CHOSEN])["test_error/averaged"]} if rows else {}
 
 
-def collect_results(cells: list[Cell], configs: dict[str, dict[str, str]]) -> dict[str, list[CellResult]]:
-    """The finished runs of each cell's name, by seed. configs: what each name's are to be, flat and but for seeds.
-
-    Raises InputError where a run is of another configuration, or runs that stand in one table were not made alike.
-    """
-    out: dict[str, list[CellResult]] = {}
-    for cell in cells:
-        if RunFolder(cell.folder).finished:
-            out.setdefault(cell.name, []).append(read_result(cell))
-    for name, runs in out.items():
-        for run in runs:
-            check_config(run, configs[name])
-    columns: dict[str, list[CellResult]] = {}
-    for name, runs in out.items():
-        columns.setdefault(name.partition("/")[0], []).extend(runs)
-    for runs in columns.values():
-        check_alike(
-            runs, lambda run: None, lambda run: {"precision": run.config.get("precision"), "the data (sha256)": run.data}, "of one column"
-        )
-        check_alike(runs, lambda run: run.seed, lambda run: {"the split (sha256)": run.split}, "of one column and seed")
-    return out
-
-
-def check_config(run: CellResult, asked: dict[str, str]) -> None:
-    """Raise InputError where a run is not what the grid and the command ask for."""
-    for name in sorted(run.config | asked):
-        if run.config.get(name) != asked.get(name):
+def check_config(cell: Cell, config: dict) -> None:
+    """Raise InputError where a run's configuration is not the cell's."""
+    try:
+        there = with_defaults(json.dumps({name: value for name, value in config.items() if name not in SEEDS}))
+    except InputError as error:
+        result = RunFolder(cell.folder).result
+        raise InputError(f"{result} holds no configuration of a run ({error}); move {cell.folder} away") from error
+    for name in sorted(there | cell.config):
+        if there.get(name) != cell.config.get(name):
             raise InputError(
-                f"{run.folder} holds a run of another configuration ({name}: {run.config.get(name)} there, {asked.get(name)} asked for), "
+                f"{cell.folder} holds a run of another configuration ({name}: {there.get(name)} there, {cell.config.get(name)} asked for), "
                 "which is not averaged with the others; give another --out, or move that folder away"
             )
 
 
-def check_alike(runs: list[CellResult], group: Callable, parts: Callable, which: str) -> None:
-    """Raise InputError where two runs of a group differ in one of the parts {name: value}."""
-    first: dict = {}
-    for run in runs:
-        other = first.setdefault(group(run), run)
-        mine, others = parts(run), parts(other)
-        for name in sorted(mine | others):
-            if mine.get(name) != others.get(name):
-                raise InputError(
-                    f"{name} of {run.folder} is {short(mine.get(name))}, of {other.folder} {short(others.get(name))}: runs {which} that "
-                    "differ in that are not put into one table; move one of them away and run the same command again"
-                )
+@cache
+def with_defaults(config: str) -> dict[str, str]:
+    """A configuration (JSON) of `train`, flat, with the defaults of options that are newer than it. Raises InputError."""
+    return without_seeds(parsed(config_parser(), json.loads(config)))
 
 
-def short(value: str | None) -> str:
-    """The beginning."""
-    return str(value)[:16]
-
-
-def summarize(grid: Grid, runs: dict[str, list[CellResult]]) -> dict:
-    """{"cells": by name, "differences": by "column: row - row"}: what the report prints, and every error."""
-    cells = {}
-    for row, column in grid.pairs():
-        name = f"{column.key}/{row.key}"
-        if name in runs:
-            cells[name] = {"row": row.name, "column": column.name, "paper": row.paper.get(column.key)} | figures(runs[name])
-    differences = {}
-    for row, column in grid.pairs():
-        names = f"{column.key}/{row.key}", f"{column.key}/{row.against}"
-        if row.against and all(name in runs for name in names):
-            mine, other = ({run.seed: run.errors["averaged"] for run in runs[name]} for name in names)
-            if mine.keys() & other.keys():
-                key = f"{column.name}: {row.name} - {grid.rows[row.against].name}"
-                differences[key] = difference(other, mine)
-    return {"cells": cells, "differences": differences}
-
-
-def figures(runs: list[CellResult]) -> dict:
-    """Errors of each kind with their summary, and how the runs were made."""
-    kinds = {kind: [run.errors[kind] for run in runs] for kind in KINDS if all(kind in run.errors for run in runs)}
-    first = runs[0]
-    made = {
-        "seeds": [run.seed for run in runs],
-        "errors": {kind: {"values": values} | summary(values) for kind, values in kinds.items()},
-        "precision": first.config.get("precision"),
-        "epochs": first.config.get("epochs"),
-        "data_sha256": first.data,
-        "split_sha256": [run.split for run in runs],
-        "rolled_back": [run.seed for run in runs if run.rolled_back],
-    }
-    machines = sorted({f"{run.environment.get('device')}, torch {run.environment.get('packages', {}).get('torch')}" for run in runs})
-    return made | {"seconds": [run.seconds for run in runs], "machines": machines}
+def check_alike(run: CellResult, other: CellResult, what: str, part: str, which: str) -> None:
+    """Raise InputError where two runs that stand in one table differ in a part."""
+    mine, others = getattr(run, part), getattr(other, part)
+    if mine != others:
+        raise InputError(
+            f"{what} of {run.cell.folder} is {mine[:16]}, of {other.cell.folder} {others[:16]}: runs {which} that "
+            "differ in that are not put into one table; move one of them away and run the same command again"
+        )

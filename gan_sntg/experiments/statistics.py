@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.stats import binomtest
+from scipy.stats import t as student
 
 RESAMPLES = 9999
 
@@ -25,12 +26,19 @@ def difference(without: dict[int, float], with_it: dict[int, float]) -> dict:
     d = np.array([with_it[seed] - without[seed] for seed in seeds])
     better, worse = int((d < 0).sum()), int((d > 0).sum())
     sign = float(binomtest(better, better + worse).pvalue) if better + worse else None
-    return summary(d.tolist()) | {"interval": interval(d), "better": better, "worse": worse, "sign_p": sign, "seeds": seeds}
+    return summary(d.tolist()) | {"interval": bootstrap(d), "better": better, "worse": worse, "sign_p": sign, "seeds": seeds}
 
 
-def interval(d: np.ndarray) -> list[float] | None:
-    """95 % of the mean of d [n]."""
+def bootstrap(d: np.ndarray) -> list[float] | None:
+    """95 % of the mean of d [n], by resampling."""
     if len(d) < 2:
         return None
     drawn = np.random.default_rng(0).integers(len(d), size=(RESAMPLES, len(d)))
     return np.quantile(d[drawn].mean(1), [0.025, 0.975]).tolist()
+
+
+def student_difference(without: list[float], with_it: list[float]) -> dict:
+    """Of `with_it` - `without` over pairs: summary, and Student's 95 % `interval` of the mean."""
+    d = summary([b - a for a, b in zip(without, with_it, strict=True)])
+    half = float(student.ppf(0.975, d["n"] - 1)) * d["std"] / d["n"] ** 0.5
+    return d | {"interval": [d["mean"] - half, d["mean"] + half]}

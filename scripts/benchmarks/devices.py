@@ -1,4 +1,4 @@
-"""Does a GPU compute what a CPU computes? 50 steps of each family in float32, all random numbers drawn on the CPU, term by term.
+"""A GPU against a CPU: 50 steps of each family in float32, all random numbers drawn on the CPU, term by term.
 
 python scripts/benchmarks/devices.py cpu                  the terms of each step -> runs/devices.json
 python scripts/benchmarks/devices.py cuda                 the same on a GPU, compared with that file -> results/gpu/devices.json, .md
@@ -7,10 +7,10 @@ Random images, batches of 10, ramps past their end. Differences grow with the st
 step says whether the computation is the same, the last that nothing drifts.
 """
 
-import argparse
 import json
 import time
 from pathlib import Path
+from typing import Literal
 from unittest.mock import patch
 
 import torch
@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from gan_sntg.data import loader
-from gan_sntg.experiments.search import RESULTS
+from gan_sntg.experiments.report import markdown_table
+from gan_sntg.experiments.scripts import RESULTS, run_script, write_results
 from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import build, epochs_of, stand_in
@@ -88,11 +89,8 @@ def difference(here: dict[str, list[float]], there: dict[str, list[float]], step
     return max(abs(a - b) / max(abs(b), 1e-6) for a, b in pairs)
 
 
-def main() -> None:
-    """See above."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("device", choices=("cpu", "cuda"))
-    device = parser.parse_args().device
+def main(device: Literal["cpu", "cuda"]) -> None:
+    """Take the steps, and record them or compare them."""
     found = {}
     for name, file in CELLS.items():
         found[name], seconds = trace(file, device)
@@ -101,17 +99,16 @@ def main() -> None:
         CPU_TRACE.parent.mkdir(exist_ok=True)
         CPU_TRACE.write_text(json.dumps(found))
         return
-    expected = json.loads(CPU_TRACE.read_text())
+    expected, here = json.loads(CPU_TRACE.read_text()), environment(torch.device(device))
     rows = {name: {f"step {k + 1}": difference(found[name], expected[name], k) for k in (0, 9, STEPS - 1)} for name in CELLS}
-    lines = ["| family | step 1 | step 10 | step 50 |", "| --- | --- | --- | --- |"]
-    lines += [f"| {name} | " + " | ".join(f"{value:.1e}" for value in row.values()) + " |" for name, row in rows.items()]
-    head = f"# Largest relative difference of a term, {environment(torch.device(device))['device']} against CPU, float32"
+    table = markdown_table(
+        ["family", *next(iter(rows.values()))], [[name, *(f"{v:.1e}" for v in row.values())] for name, row in rows.items()]
+    )
+    made = {"environment": here, "command": "python scripts/benchmarks/devices.py cuda", "differences": rows}
     (RESULTS / "gpu").mkdir(exist_ok=True)
-    there = {"environment": environment(torch.device(device)), "command": "python scripts/benchmarks/devices.py cuda", "differences": rows}
-    (RESULTS / "gpu/devices.json").write_text(json.dumps(there | {"terms": {"cuda": found, "cpu": expected}}) + "\n")
-    (RESULTS / "gpu/devices.md").write_text("\n".join([head, "", *lines]) + "\n")
-    print("\n".join(lines))
+    heading = f"# Largest relative difference of a term, {here['device']} against CPU, float32"
+    write_results("gpu/devices", made | {"terms": {"cuda": found, "cpu": expected}}, f"{heading}\n\n{table}")
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -1,4 +1,4 @@
-"""What does R_S over all pairs cost in time and memory, forward and backward, on one thread of a CPU?
+"""The cost of R_S over all pairs in time and memory, forward and backward, on one thread of a CPU.
 
 python scripts/benchmarks/graph_speed.py -> results/graph_speed.json, .md    (Linux; the last row needs pip install -e '.[bench]')
 
@@ -27,7 +27,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan_sntg.experiments.search import RESULTS, machine, write
+from gan_sntg.experiments.report import markdown_table
+from gan_sntg.experiments.scripts import machine, run_script, write_results
 from gan_sntg.graph.loss import contrastive, graph_loss
 from gan_sntg.graph.pairs import Pairs, all_pairs
 
@@ -59,12 +60,7 @@ def broadcast(h: Tensor, classes: Tensor) -> Tensor:
     return contrastive(distance, same, 1.0).triu(1).sum() / (n * (n - 1) / 2)
 
 
-def metric_learning(h: Tensor, classes: Tensor) -> Tensor:
-    """Another value, as said above."""
-    return ContrastiveLoss()(h, classes)
-
-
-LOSSES = dict(zip(ROWS, [every_pair, gathered, broadcast] + [metric_learning] * bool(ContrastiveLoss), strict=False))
+LOSSES = dict(zip(ROWS, [every_pair, gathered, broadcast] + ([ContrastiveLoss()] if ContrastiveLoss else []), strict=False))
 
 
 def inputs(n: int) -> tuple[Tensor, Tensor]:
@@ -119,17 +115,15 @@ def measured(n: int) -> dict[str, dict | None]:
     return found
 
 
-def markdown(sizes: dict[str, dict[str, dict | None]]) -> str:
-    """One table; ratios are to the first row of the same n."""
-    lines = [f"| {HEADER} | ms, median (quartiles) | times the first | peak, MB |", "| --- | --- | --- | --- |"]
+def table(sizes: dict[str, dict[str, dict | None]]) -> str:
+    """A row for each size and way; ratios are to the first of the same n."""
+    lines = []
     for n, rows in sizes.items():
         for name, row in rows.items():
-            cells = "not installed | | |"
-            if row:
-                low, mid, high = row["ms"]
-                cells = f"{mid:.2f} ({low:.2f} to {high:.2f}) | {mid / rows[ROWS[0]]['ms'][1]:.1f} | {row['mb']:.1f} |"
-            lines.append(f"| n = {n}, {name} | {cells}")
-    return "\n".join(lines) + "\n"
+            low, mid, high = row["ms"] if row else (0, 0, 0)
+            cells = [f"{mid:.2f} ({low:.2f} to {high:.2f})", f"{mid / rows[ROWS[0]]['ms'][1]:.1f}", f"{row['mb']:.1f}"] if row else []
+            lines.append([f"n = {n}, {name}", *(cells or ["not installed", "", ""])])
+    return markdown_table([HEADER, "ms, median (quartiles)", "times the first", "peak, MB"], lines)
 
 
 def main() -> None:
@@ -138,10 +132,8 @@ def main() -> None:
     out = {"command": "python scripts/benchmarks/graph_speed.py", "figure": HEADER} | machine() | {"threads": torch.get_num_threads()}
     out |= {"pytorch-metric-learning": version("pytorch-metric-learning") if ContrastiveLoss else None, "repeats": REPEATS}
     out["n"] = {str(n): measured(n) for n in SIZES}
-    write("graph_speed", out)
-    (RESULTS / "graph_speed.md").write_text(markdown(out["n"]))
-    print(markdown(out["n"]))
+    write_results("graph_speed", out, table(out["n"]))
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

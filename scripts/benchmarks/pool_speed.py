@@ -1,21 +1,22 @@
-"""Does an epoch cost in proportion to its pool, and what memory does the pool take?
+"""The cost of an epoch, and the memory of the pool, by the size of the pool.
 
 python scripts/benchmarks/pool_speed.py                5 repeats -> results/pool_speed.json, .md      about 2 minutes on two cores
 
 FM-GAN + SNTG of digits' small networks on the first 10,000, 20,000 and 50,000 training images of CIFAR-10: one pass over the pool
-through `engine.fit`, and the batches of one pass alone. Medians of repeats in which the sizes take turns. Needs CIFAR-10's files.
+through `loop.fit`, and the batches of one pass alone. Medians of repeats in which the sizes take turns. Needs CIFAR-10's files.
 """
 
-import argparse
 import statistics
 import time
+from collections import deque
 
 import torch
 
 from gan_sntg.data.loader import Loader, Pool
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.data.public import CIFAR10
-from gan_sntg.experiments.search import RESULTS, machine, run_script, write
+from gan_sntg.experiments.report import markdown_table
+from gan_sntg.experiments.scripts import machine, run_script, write_results
 from gan_sntg.graph.pairs import Halves
 from gan_sntg.graph.teachers import Averaged
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
@@ -24,6 +25,7 @@ from gan_sntg.training import loop
 
 SIZES = (10_000, 20_000, 50_000)
 BATCH, LABELS, SHAPE, CLASSES = 100, 1000, (3, 32, 32), 10
+HEAD = ["images in the pool", "us an image, trained", "us an image, batches alone", "MB of the pool", "its uint8 pixels, MB"]
 
 
 class Run:
@@ -39,57 +41,41 @@ class Run:
         self.method.seed(0, "cpu")
         self.method.start(self.streams.example(500, "start"))
 
-    def epoch(self) -> float:
-        """Seconds of one pass over the pool, trained."""
+    def seconds(self) -> dict[str, float]:
+        """Of one pass over the pool, trained, and of its batches alone."""
         began = time.perf_counter()
         loop.fit(self.method, self.streams, 1, 2, loop.Progress(), lambda: None, lambda terms: None)
-        return time.perf_counter() - began
-
-    def batches(self) -> float:
-        """Seconds of making the batches of one pass."""
-        began = time.perf_counter()
-        for _ in self.streams.epoch():
-            pass
-        return time.perf_counter() - began
+        trained = time.perf_counter()
+        deque(self.streams.epoch(), maxlen=0)
+        return {"epoch": trained - began, "batches": time.perf_counter() - trained}
 
 
-def main(words: list[str]) -> None:
+def main(repeats: int = 5) -> None:
     """Measure and write both files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args(words)
     torch.set_num_threads(1)
     source = CIFAR10()
     runs = {size: Run(source, size) for size in SIZES}
     for run in runs.values():
-        run.epoch()
-    times = {size: {"epoch": [], "batches": []} for size in SIZES}
-    for _ in range(options.repeats):
-        for size, run in runs.items():
-            times[size]["epoch"].append(run.epoch())
-            times[size]["batches"].append(run.batches())
+        run.seconds()
+    times = [{size: run.seconds() for size, run in runs.items()} for _ in range(repeats)]
     rows = {}
     for size, run in runs.items():
-        pool = run.streams.pool
-        row = {f"{part}_s": values for part, values in times[size].items()}
-        row |= {f"us_an_image_{part}": 1e6 * statistics.median(values) / size for part, values in times[size].items()}
-        rows[size] = row | {"pool_bytes": pool.x.numel() * pool.x.element_size(), "image_bytes": size * 3 * 32 * 32}
-    write(
-        "pool_speed",
-        {"command": f"python scripts/benchmarks/pool_speed.py --repeats {options.repeats}", "threads": 1} | machine() | {"rows": rows},
-    )
-    (RESULTS / "pool_speed.md").write_text(markdown(rows))
-    print(markdown(rows))
+        found = {part: [repeat[size][part] for repeat in times] for part in ("epoch", "batches")}
+        row = {f"{part}_s": values for part, values in found.items()}
+        row |= {f"us_an_image_{part}": 1e6 * statistics.median(values) / size for part, values in found.items()}
+        x = run.streams.pool.x
+        rows[size] = row | {"pool_bytes": x.numel() * x.element_size(), "image_bytes": size * 3 * 32 * 32}
+    command = f"python scripts/benchmarks/pool_speed.py --repeats {repeats}"
+    write_results("pool_speed", {"command": command, "threads": 1} | machine() | {"rows": rows}, markdown_table(HEAD, lines(rows)))
 
 
-def markdown(rows: dict[int, dict]) -> str:
-    """A line for each size."""
-    lines = ["| images in the pool | us an image, trained | us an image, batches alone | MB of the pool | its uint8 pixels, MB |"]
-    lines.append("| --- | --- | --- | --- | --- |")
+def lines(rows: dict[int, dict]) -> list[list[str]]:
+    """The row of each size."""
+    found = []
     for size, row in rows.items():
         mb = (f"{row[name] / 1e6:.2f}" for name in ("pool_bytes", "image_bytes"))
-        lines.append(f"| {size:,} | {row['us_an_image_epoch']:.1f} | {row['us_an_image_batches']:.2f} | {' | '.join(mb)} |")
-    return "\n".join(lines) + "\n"
+        found.append([f"{size:,}", f"{row['us_an_image_epoch']:.1f}", f"{row['us_an_image_batches']:.2f}", *mb])
+    return found
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Are ten seeds of the dense GAN faster as one program than as processes that train one run after another, on two cores?
+"""Ten seeds of the dense GAN as one program, and as processes that train one run after another, on two cores.
 
-python scripts/benchmarks/seeds_speed.py 5 repeats of 3 s -> results/seeds_speed.json, .md about 5 minutes on an idle machine
+python scripts/benchmarks/seeds_speed.py     5 repeats of 3 s -> results/seeds_speed.json, .md     about 5 minutes on an idle machine
 
 Steps a second, those of all ten counted, evaluation and start-up left out: medians of repeats in which the ways take turns.
 """
 
-import argparse
 import platform
 import statistics
 import time
@@ -17,7 +16,8 @@ from multiprocessing import get_context
 import torch
 
 from gan_sntg.data.loader import Batch, Loader
-from gan_sntg.experiments.search import RESULTS, run_script, write
+from gan_sntg.experiments.report import markdown_table
+from gan_sntg.experiments.scripts import run_script, write_results
 from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.seeds import TERMS
@@ -113,28 +113,18 @@ def measured(row: str, repeats: int, seconds: float) -> dict[str, dict]:
     return {name: {"rates": rates[name], "median": medians[name], "ratio": medians[name] / medians[BASE]} for name in ways}
 
 
-def markdown(rows: dict[str, dict]) -> str:
-    """A line for each row of ROWS."""
-    lines = [f"| ten seeds on two cores, steps/s of all | {' | '.join(WAYS)} |", "| --- |" + " --- |" * len(WAYS)]
-    for row, ways in rows.items():
-        cells = [f"{way['median']:.1f} (x {way['ratio']:.2f})" for way in ways.values()]
-        lines.append(f"| {row} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+def table(rows: dict[str, dict]) -> str:
+    """A line for each row of ROWS, a column for each way."""
+    lines = [[row, *(f"{way['median']:.1f} (x {way['ratio']:.2f})" for way in ways.values())] for row, ways in rows.items()]
+    return markdown_table(["ten seeds on two cores, steps/s of all", *WAYS], lines)
 
 
-def main(words: list[str]) -> None:
-    """Measure every row and write both files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="that a measurement is to take")
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="all by default")
-    options = parser.parse_args(words)
-    rows = {row: measured(row, options.repeats, options.seconds) for row in options.rows}
-    command = f"python scripts/benchmarks/seeds_speed.py --repeats {options.repeats} --seconds {options.seconds:g}"
+def main(repeats: int = 5, seconds: float = 3.0) -> None:
+    """Measure every row and write both files. seconds: that a measurement is to take."""
+    rows = {row: measured(row, repeats, seconds) for row in ROWS}
+    command = f"python scripts/benchmarks/seeds_speed.py --repeats {repeats} --seconds {seconds:g}"
     machine = {"machine": f"{platform.machine()}, two cores, no GPU", "torch": version("torch")}
-    write("seeds_speed", {"command": command, "figure": "steps a second of all ten seeds"} | machine | {"rows": rows})
-    (RESULTS / "seeds_speed.md").write_text(markdown(rows))
-    print(markdown(rows))
+    write_results("seeds_speed", {"command": command, "figure": "steps a second of all ten seeds"} | machine | {"rows": rows}, table(rows))
 
 
 if __name__ == "__main__":

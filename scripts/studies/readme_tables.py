@@ -1,6 +1,6 @@
-"""Which results does the README show? The paper's tables with our figures in them, made from results/**/*.json and the grids.
+"""The paper's tables with the figures that were measured, made from results/**/*.json and the grids, in the README.
 
-python scripts/studies/readme_tables.py writes what stands between the two marks anew; tests/test_readme_tables.py fails when it is stale
+python scripts/studies/readme_tables.py writes what stands between the two marks anew; a test fails when it is stale
 
 A cell has our mean ± standard deviation of the averaged weights' test errors, the number of seeds, and the length of the schedules where
 that is not the full one; beside it the paper's figure. Of several files with one cell the longest schedules' counts. A cell is empty where
@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 
 from gan_sntg.experiments.grid import Grid, load_grid
-from gan_sntg.experiments.report import with_deviation
+from gan_sntg.experiments.report import markdown_table, with_deviation
+from gan_sntg.experiments.scripts import RESULTS, run_script
 
 BEGIN, END = "<!-- results: made by python scripts/studies/readme_tables.py -->", "<!-- end of results -->"
 PAPER = "table1", "table2", "table3", "table4", "table5"
@@ -21,7 +22,7 @@ OWN = ("digits",)
 def main() -> None:
     """Put the tables into the README."""
     path = Path("README.md")
-    path.write_text(replaced(path.read_text(), tables(Path("results"))))
+    path.write_text(replaced(path.read_text(), tables(RESULTS)))
 
 
 def replaced(text: str, made: str) -> str:
@@ -49,23 +50,14 @@ def read(results: Path) -> dict[str, list[dict]]:
 
 def paper_table(grid: Grid, measured: list[dict]) -> str:
     """A table of the paper: for each column ours and the paper's; below it the commands."""
-    columns = list(grid.columns.values())
-    lines = [
-        f"**{grid.of}**: {grid.title}",
-        "",
-        f"| | {' | '.join(f'{c.name} | paper' for c in columns)} |",
-        "| --- |" + " --- |" * 2 * len(columns),
-    ]
+    columns, rows = grid.columns.values(), []
     for row in grid.rows.values():
-        cells = [text for c in columns for text in (ours(f"{c.key}/{row.key}", measured), row.paper.get(c.key, ""))]
-        lines.append(f"| {row.name} | {' | '.join(cells)} |")
-    shown = [made for made in measured if any(made is first(name, measured) for name in names(grid))]
-    return "\n".join([*lines, *(["", "; ".join(f"`{made['command']}`" for made in shown)] if shown else []), ""])
-
-
-def names(grid: Grid) -> list[str]:
-    """Of its cells."""
-    return [f"{column.key}/{row.key}" for row, column in grid.pairs()]
+        rows.append([row.name, *(text for c in columns for text in (ours(f"{c.key}/{row.key}", measured), row.paper.get(c.key, "")))])
+    # the first head is empty: a space less than in other tables
+    table = markdown_table(["", *(head for c in columns for head in (c.name, "paper"))], rows).replace("|  |", "| |", 1)
+    shown = [made for made in measured if any(made is first(name, measured) for name in grid.cells())]
+    commands = ["", "; ".join(f"`{made['command']}`" for made in shown)] if shown else []
+    return "\n".join([f"**{grid.of}**: {grid.title}", "", table, *commands, ""])
 
 
 def first(name: str, measured: list[dict]) -> dict | None:
@@ -90,4 +82,4 @@ def own_table(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

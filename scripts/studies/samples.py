@@ -1,16 +1,16 @@
-"""Does SNTG make FM-GAN's samples better or more varied (the claim of Fig. 6)? Scores of paired runs, each seed by itself.
+"""Sample quality of FM-GAN without and with SNTG (the claim of Fig. 6): scores of paired runs, each seed by itself.
 
-python scripts/studies/samples.py digits    FM-GAN without and with SNTG on digits, 20 labels, ten seeds -> results/samples_digits.*
-python scripts/studies/samples.py mnist     the same on MNIST, 100 labels, a tenth of the length, three seeds -> results/samples_mnist.*
+python scripts/studies/samples.py digits    on digits, 20 labels, ten seeds -> results/samples_digits.*
+python scripts/studies/samples.py mnist     on MNIST, 100 labels, a tenth of the length, three seeds -> results/samples_mnist.*
 
 The runs are those of GRIDS below, which are trained first where they are not finished. 50,000 samples of each, against the training images,
 in the features of the classifier in runs/classifiers (configs/digits_all, configs/mnist_all).
 """
 
-import argparse
 import contextlib
 import io
 from pathlib import Path
+from typing import Literal
 
 from jsonargparse import Namespace
 
@@ -18,7 +18,9 @@ from gan_sntg.commands import evaluate, reproduce
 from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
 from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.plan import make_plan
-from gan_sntg.experiments.search import RESULTS, machine, paired, summary, write
+from gan_sntg.experiments.report import markdown_table, with_deviation
+from gan_sntg.experiments.scripts import machine, run_script, write_results
+from gan_sntg.experiments.statistics import student_difference, summary
 
 GRIDS = {  # words of `gan-sntg reproduce`, of the rows fm_gan and fm_gan_sntg
     "digits": ["digits", "--only", "*/fm_gan*", "--seeds", "0..9"],
@@ -29,26 +31,23 @@ HEADINGS = {"digits": "digits, 20 labels, 10 seeds", "mnist": "MNIST, 100 labels
 BETTER = {"is": "higher", "fid": "lower", "kid": "lower", "precision": "higher", "recall": "higher"}
 
 
-def main(name: str, processes: int) -> None:
+def main(grid: Literal["digits", "mnist"], processes: int = 2) -> None:
     """Train what is not trained, score what is not scored, write both files."""
-    options = reproduce.parser().parse_args(["--processes", str(processes), *GRIDS[name]])
-    folders = trained(options)
+    folders = trained(reproduce.parser().parse_args(["--processes", str(processes), *GRIDS[grid]]))
     for folder in (folder for row in folders.values() for folder in row):
         if not measurements(Path(folder)):
             score(folder)
     found = comparable({folder: measurements(Path(folder)) for row in folders.values() for folder in row})
     rows = {row: recorded([found[folder] for folder in own]) for row, own in folders.items()}
-    differences = {key: paired(rows[WITHOUT][key]["values"], rows[WITH][key]["values"]) for key in rows[WITHOUT]}
-    out = {"command": f"python scripts/studies/samples.py {name}"} | machine() | {"provenance": next(iter(found.values())).provenance}
-    write(f"samples_{name}", out | {"rows": rows, "with SNTG - without": differences})
-    (RESULTS / f"samples_{name}.md").write_text(markdown(HEADINGS[name], rows, differences))
-    print(markdown(HEADINGS[name], rows, differences))
+    differences = {key: student_difference(rows[WITHOUT][key]["values"], rows[WITH][key]["values"]) for key in rows[WITHOUT]}
+    out = {"command": f"python scripts/studies/samples.py {grid}"} | machine() | {"provenance": next(iter(found.values())).provenance}
+    write_results(f"samples_{grid}", out | {"rows": rows, "with SNTG - without": differences}, table(HEADINGS[grid], rows, differences))
 
 
 def trained(options: Namespace) -> dict[str, list[str]]:
     """The run folders of each row, by seed, all finished."""
     reproduce.run(options)
-    cells, _, _ = make_plan(load_grid(options.grid), options)
+    cells = make_plan(load_grid(options.grid), options).cells
     return {row: [str(cell.folder) for cell in cells if cell.row == row] for row in (WITHOUT, WITH)}
 
 
@@ -67,20 +66,14 @@ def recorded(own: list[Measurement]) -> dict[str, dict]:
     }
 
 
-def markdown(heading: str, rows: dict[str, dict], differences: dict[str, dict]) -> str:
+def table(heading: str, rows: dict[str, dict], differences: dict[str, dict]) -> str:
     """A line a score: both means over seeds, and the paired difference with its interval."""
-    without, with_sntg = rows
-    lines = [f"| {heading} | better | {without} | {with_sntg} | paired difference | 95 % interval |", "| --- |" + " --- |" * 5]
+    lines = []
     for key, d in differences.items():
-        cells = [f"{rows[row][key]['mean']:.3f} ± {rows[row][key]['std']:.3f}" for row in (without, with_sntg)]
-        interval = f"{d['interval'][0]:+.3f} to {d['interval'][1]:+.3f}"
-        lines.append(f"| {key} | {BETTER[key.split('_')[0]]} | {' | '.join(cells)} | {d['mean']:+.3f} | {interval} |")
-    return "\n".join(lines) + "\n"
+        means = [with_deviation(row[key], 3) for row in rows.values()]
+        lines.append([key, BETTER[key.split("_")[0]], *means, f"{d['mean']:+.3f}", f"{d['interval'][0]:+.3f} to {d['interval'][1]:+.3f}"])
+    return markdown_table([heading, "better", *rows, "paired difference", "95 % interval"], lines)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=[*GRIDS])
-    parser.add_argument("--processes", type=int, default=2, help="runs at once, of one thread each")
-    options = parser.parse_args()
-    main(options.what, options.processes)
+    run_script(main)

@@ -1,0 +1,43 @@
+"""What the project's scripts share: their command line, result files and machine."""
+
+import json
+import platform
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from jsonargparse import auto_cli
+
+from gan_sntg.errors import InputError, UnhealthyError
+
+RESULTS = Path("results")
+
+
+def run_script(main: Callable[..., None], parser: ArgumentParser | None = None) -> None:
+    """Call a script's main with the options of the parser, by default those of its signature.
+
+    Bad input ends in one message and status 2, as in the commands, and a failed check in status 1.
+    """
+    try:
+        if parser:
+            main(**vars(parser.parse_args()))
+        else:
+            auto_cli(main, description=main.__globals__["__doc__"])
+    except (InputError, OSError, UnhealthyError) as error:
+        print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
+        sys.exit(1 if isinstance(error, UnhealthyError) else 2)
+
+
+def machine() -> dict:
+    """The machine that figures are measured on."""
+    return {"machine": f"{platform.machine()}, one CPU thread a run", "torch": version("torch")}
+
+
+def write_results(name: str, made: dict, table: str | None = None) -> None:
+    """Write results/<name>.json and, where there is a table, .md, and print it."""
+    (RESULTS / f"{name}.json").write_text(json.dumps(made, indent=1) + "\n")
+    if table is not None:
+        (RESULTS / f"{name}.md").write_text(table + "\n")
+        print(table)
