@@ -14,7 +14,8 @@ import yaml
 
 from gan_sntg.commands import reproduce
 from gan_sntg.commands.main import main
-from gan_sntg.experiments.executors import Outcome, Task
+from gan_sntg.experiments.executors import Limits, Outcome
+from gan_sntg.experiments.plan import Cell
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.stopping import LATER
 
@@ -32,24 +33,24 @@ REPORTS = "md", "csv", "tex"
 
 
 class Here:
-    """An engine that runs tasks in this process; `fails` maps a cell to how often it fails first."""
+    """An engine that runs cells in this process; `fails` maps a cell to how often it fails first."""
 
     def __init__(self, fails: dict[str, int]):
         self.fails, self.ran = dict(fails), []
 
-    def run(self, tasks: list[Task]):
-        for task in tasks:
-            name = f"{task.cell.row}/{task.cell.seed}"
+    def run(self, cells: list[Cell], limits: Limits):
+        for cell in cells:
+            name = f"{cell.row}/{cell.seed}"
             self.ran.append(name)
-            task.cell.folder.parent.mkdir(parents=True, exist_ok=True)
+            cell.folder.parent.mkdir(parents=True, exist_ok=True)
             if self.fails.get(name, 0):
                 self.fails[name] -= 1
-                yield Outcome(task, -9, "killed")
-            elif task.end is not None and time.time() >= task.end:
-                yield Outcome(task, LATER, "not begun")
+                yield Outcome(cell, -9, "killed")
+            elif limits.over:
+                yield Outcome(cell, LATER, "not begun")
             else:
-                words = ["train", *task.cell.words, "--out", str(task.cell.folder), "--threads", str(task.threads)]
-                yield Outcome(task, (main(task.cell.first) if task.cell.first else 0) or main(words), "its last line")
+                words = ["train", *cell.words, "--out", str(cell.folder), "--threads", str(limits.threads)]
+                yield Outcome(cell, (main(cell.first) if cell.first else 0) or main(words), "its last line")
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def engine(monkeypatch):
 
     def use(**fails: int) -> Here:
         engine = Here({name.replace("_seed", "/"): times for name, times in fails.items()})
-        monkeypatch.setattr(reproduce, "make_engine", lambda options, cells: engine)
+        monkeypatch.setattr(reproduce, "make_engine", lambda options: engine)
         return engine
 
     return use
@@ -151,22 +152,8 @@ def test_when_its_time_is_over_it_reports_what_is_finished_and_exits_with_75(che
 def test_only_takes_some_cells_and_words_after_two_dashes_go_to_every_train(checkout, command, engine, monkeypatch):
     monkeypatch.chdir(checkout)
     engine()
-    words = [
-        "reproduce",
-        "two",
-        "--only",
-        "*_sntg",
-        "--seeds",
-        "3",
-        "--out",
-        "some",
-        "--",
-        "--precision",
-        "bfloat16",
-        "--validation",
-        "true",
-    ]
-    status, out, _ = command(*words)
+    words = "--only *_sntg --seeds 3 --out some -- --precision bfloat16 --validation true"
+    status, out, _ = command("reproduce", "two", *words.split())
     assert status == 0 and [str(f) for f in Path("some").rglob("result.json")] == ["some/tiny/fm_gan_sntg/3/result.json"]
     result = RunFolder(Path("some/tiny/fm_gan_sntg/3")).read_result()
     assert result["config"]["precision"] == "bfloat16" and "chosen on validation" in out
@@ -190,10 +177,10 @@ def test_a_shorter_schedule_is_named_in_folder_report_and_heading(checkout, comm
     ("words", "said"),
     [
         (["--seeds", "0,0"], "one is there twice"),
-        (["--scale", "2"], "--scale is 2"),
+        (["--scale", "2"], "scale: Not of type Scale: 2"),
         (["--scale", "nan"], "nan"),
-        (["--processes", "0"], "--processes is 0"),
-        (["--engine", "slurm"], "--engine is 'slurm'"),
+        (["--processes", "0"], "processes: Not of type PositiveInt: 0"),
+        (["--engine", "slurm"], "engine: Expected"),
         (["--address", "auto"], "are of --engine ray"),
         (["--only", "x"], "matches no cell"),
         (["--", "--seed", "3"], "--seed cannot stand after --"),
@@ -293,3 +280,35 @@ def test_killed_and_started_again_it_ends_in_the_same_report(checkout, whole, nu
     monkeypatch.chdir(checkout)
     assert command("reproduce", "two", "--only", "*_sntg", "--out", "whole", "--report", tmp_path / "report").status == 0
     assert reports(checkout / out) == reports(tmp_path) and figures(checkout / out) == figures(tmp_path)
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Two workers of one CPU each, and a head of none; Ray stays silent about what it is used for."""
+    cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs the extra [cluster]")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
+    made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    yield made, [made.add_node(num_cpus=1) for _ in range(2)]
+    made.shutdown()
+
+
+def test_a_lost_workers_cell_goes_on_elsewhere_and_the_report_is_that_of_one_machine(cluster, tmp_path, tiny_tree, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in "configs/grids", "configs/tiny":
+        Path(folder).mkdir(parents=True)
+    Path("configs/grids/two.yaml").write_text(yaml.safe_dump(GRID, sort_keys=False))
+    Path("configs/tiny/fm_gan.yaml").write_text(yaml.safe_dump(tiny_tree() | {"epochs": 8, "steps_per_epoch": 20}))
+    made, workers = cluster
+    words = [sys.executable, "-m", "gan_sntg", "reproduce", "two", "--engine", "ray", "--address", made.address, "--out", "ray"]
+    with Path("ray.log").open("w") as log:
+        running = subprocess.Popen(words, stdout=log, stderr=log)
+        while not [*Path("ray").rglob("metrics.jsonl")] and running.poll() is None:
+            time.sleep(0.05)
+        made.remove_node(workers[0], allow_graceful=False)
+        made.add_node(num_cpus=1)
+        assert running.wait(timeout=400) == 0, Path("ray.log").read_text()
+    done = [line for line in Path("ray.log").read_text().splitlines() if line.startswith("tiny/") and " %" in line]
+    assert sorted(line.split(":")[0] for line in done) == sorted(f"tiny/{row} seed {seed}" for row in GRID["rows"] for seed in (0, 1))
+    assert command("reproduce", "two", "--processes", 2, "--out", "local").status == 0
+    assert reports(Path("ray")) == reports(Path("local")) and figures(Path("ray")) == figures(Path("local"))

@@ -1,11 +1,104 @@
-"""How schedules are shortened: lengths, memories, and all that stays."""
+"""Grids and their plans: which cells there are, what each is told, how schedules are shortened, and what is refused."""
+
+from pathlib import Path
 
 import pytest
 import yaml
 
+from gan_sntg.commands.reproduce import parser
 from gan_sntg.errors import InputError
-from gan_sntg.experiments.plan import shortened
+from gan_sntg.experiments.grid import GRIDS, Grid, load_grid
+from gan_sntg.experiments.plan import Cell, make_plan, shortened
 from gan_sntg.runs.options import config_parser
+
+NAMES = sorted(path.stem for path in GRIDS.glob("*.yaml"))
+CELLS = {"table1": 21, "table2": 31, "table3": 22, "table4": 12, "table5": 4, "digits": 14, "mnist-cpu": 9}
+CELLS |= {"precision": 7, "two-ranks": 6, "fig5-cpu": 2, "fig2": 6, "fig3": 4, "fig4": 15, "fig4-digits": 20, "fig5": 4, "fig6": 2}
+
+
+def test_every_table_and_figure_has_its_grid_of_so_many_cells():
+    assert {name: len(load_grid(name).cells()) for name in NAMES} == CELLS
+
+
+def planned(grid: Grid, *words: str) -> list[Cell]:
+    """The cells that `gan-sntg reproduce` plans."""
+    return make_plan(grid, parser().parse_args([grid.name, *words])).cells
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cell_is_made_of_options_that_there_are(name):
+    assert len(planned(load_grid(name), "--scale", "0.5", "--seeds", "0")) == CELLS[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_with_sntg_differs_from_the_one_that_it_is_compared_with_in_what_its_name_says(name):
+    grid = load_grid(name)
+    cells = {(cell.column, cell.row): cell.config for cell in planned(grid, "--seeds", "0")}
+    for (column, key), mine in cells.items():
+        row = grid.rows[key]
+        if not row.name.endswith("SNTG") or not row.against:
+            continue
+        other = cells[column, row.against]
+        changed = {name for name in mine | other if mine.get(name) != other.get(name)}
+        assert changed and all(".sntg" in name for name in changed), (key, changed)
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch) -> dict:
+    """A grid of two rows and one column, and its config."""
+    monkeypatch.chdir(tmp_path)
+    Path("configs/a").mkdir(parents=True)
+    Path("configs/a/m.yaml").write_text("epochs: 1\n")
+    rows = {"m": {"name": "M", "options": "--labels 3"}, "n": {"name": "N", "method": "m", "against": "m"}}
+    return {"title": "t", "columns": {"a": {"name": "A", "options": "--epochs 2"}}, "rows": rows, "options": "--keep 1"}
+
+
+def loaded(tree: dict):
+    Path("grid.yaml").write_text(yaml.safe_dump(tree))
+    return load_grid("grid.yaml")
+
+
+def test_a_cells_words_are_the_grids_the_columns_the_rows_then_those_asked_for(tree):
+    (cell,) = planned(loaded(tree), "--seeds", "5", "--only", "*/m", "--out", "out", "--", "--keep", "3")
+    assert (cell.name, cell.folder, cell.ranks) == ("a/m", Path("out/a/m/5"), 1)
+    assert cell.words == "--config configs/a/m.yaml --keep 1 --epochs 2 --labels 3 --keep 3 --seed 5 --data_seed 5".split()
+    assert (cell.config["epochs"], cell.config["labels"], "seed" in cell.config) == ("2", "3", False)
+
+
+def test_a_cell_that_reads_anothers_run_gets_its_folder_and_a_place_for_files(tree):
+    tree["rows"]["n"] |= {"needs": "m", "first": "graph predictions {needed} --out {files}.npz", "options": "--split {files}.npz"}
+    five, six = planned(loaded(tree), "--seeds", "5,6", "--only", "a/n", "--out", "out")
+    assert five.needed == Path("out/a/m/5") and five.first == "graph predictions out/a/m/5 --out out/a/n/5.files.npz".split()
+    assert five.words[6:8] == ["--split", "out/a/n/5.files.npz"] and six.words[6:8] == ["--split", "out/a/n/6.files.npz"]
+
+
+def test_a_pattern_without_a_cell_is_refused_with_those_that_there_are(tree):
+    with pytest.raises(InputError, match=r"--only 'b/\*' matches no cell of grid; there are a/m, a/n"):
+        planned(loaded(tree), "--only", "b/*")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t["rows"].update({"../x": {"name": "X"}}), "'../x' can be no key"),
+        (lambda t: t["rows"].update({"x": {"name": "X"}}), "row x has no configs/a/x.yaml"),
+        (lambda t: t["rows"]["n"].update(against="z"), "names the row z"),
+        (lambda t: t["rows"]["n"].update(colour="red"), "Option 'colour' is not accepted"),
+        (lambda t: t["rows"]["n"].update(options=["--labels"]), r"Expected a <class 'str'>. Got value: \['--labels'\]"),
+        (lambda t: t["rows"]["m"].update(paper={"b": "1.0"}), "row m: no column b"),
+        (lambda t: t.pop("columns"), "columns"),
+        (lambda t: t.update(rows=[1]), "1"),
+    ],
+)
+def test_what_is_no_grid_is_refused_with_the_place(tree, change, said):
+    change(tree)
+    with pytest.raises(InputError, match=f"grid.yaml is no grid .*{said}"):
+        loaded(tree)
+
+
+def test_a_name_without_a_grid_is_refused_with_those_that_there_are(tree):
+    with pytest.raises(InputError, match="there is no grid 'table9'"):
+        load_grid("table9")
 
 
 def test_lengths_and_memories_are_scaled_and_nothing_else():

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from gan_sntg.experiments.report import cell_rows, difference_rows, escaped, write_report
+from gan_sntg.experiments.report import cell_rows, difference_rows, escaped, write_files
 
 ERRORS = {"averaged": {"mean": 13.346, "std": 5.021}, "last": {"mean": 13.4, "std": None}}
 CELLS = {"a/m": {"row": "M & N", "column": "A, 20 %", "paper": "16.77 ± 4.52", "seeds": [0, 1], "errors": ERRORS}}
@@ -18,7 +18,7 @@ def test_rows_are_rounded_and_what_is_not_there_is_a_dash():
 
 
 def test_all_four_files_hold_the_table_and_columns_without_a_figure_are_left_out(tmp_path):
-    files = write_report(tmp_path / "new" / "name", MADE)
+    files = write_files(tmp_path / "new" / "name", MADE)
     assert [file.name for file in files] == ["name.json", "name.md", "name.csv", "name.tex"]
     _, markdown, table, latex = (file.read_text() for file in files)
     assert "| data | method | n | averaged weights, % | last weights, % | paper, % |" in markdown and "chosen" not in markdown

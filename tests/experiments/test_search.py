@@ -1,60 +1,91 @@
-"""How studies choose and compare: statistics against the textbook's, and a search that is told what every run would give."""
+"""Searches choose on validation errors, at seeds of their own, among options that there are."""
 
 from pathlib import Path
 
 import pytest
+import yaml
+from helpers.tiny import POINTS
 
+from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.experiments import search
-from gan_sntg.experiments.search import grid, label, paired, summary, tune
+from gan_sntg.experiments.plan import Cell
+from gan_sntg.experiments.search import SEARCHES, Search, SearchedRow, label, load_search, option_words
+
+TRIALS = {"digits_20": [8, 2, 6, 2, 6, 2, 6, 2, 6, 2, 6, 2, 8, 12], "mnist10k_100": [2, 4, 3, 2, 2, 2, 2, 2], "plane": [8, 4, 2, 2]}
+TRIALS |= {"digits_noise": [4, 3]}
 
 
-def test_summary_divides_by_n_minus_1_and_gives_no_deviation_of_one_value():
-    assert summary([1.0, 2.0, 6.0]) == {"n": 3, "mean": 3.0, "std": pytest.approx(7**0.5)}
-    assert summary([4.0]) == {"n": 1, "mean": 4.0, "std": None}
+@pytest.mark.parametrize("path", sorted(SEARCHES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_trial_is_made_of_options_that_there_are(path):
+    found = load_search(path.stem)
+    assert [len(found.cells(row, row.trials(), [0])) for row in found.rows.values()] == TRIALS[path.stem]
 
 
-def test_the_interval_of_a_paired_difference_is_students():
-    found = paired([1.0, 2.0, 3.0], [2.0, 5.0, 5.0])  # differences 1, 3, 2: mean 2, deviation 1; t(0.975, 2 degrees) = 4.3027
-    assert found["mean"] == 2 and found["interval"] == pytest.approx([2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5], rel=1e-6)
-
-
-def test_a_grid_holds_every_combination_and_a_label_is_a_folder_name():
-    assert grid({"a": ["1", "2"], "b,c": ["x,y"]}) == [{"a": "1", "b,c": "x,y"}, {"a": "2", "b,c": "x,y"}]
-    assert label({"a": "1", "b,c": "x,y"}) == "1-x_y"
+def test_trials_are_every_combination_or_a_sample_of_them_and_name_folders():
+    row = SearchedRow("a", {"a": ["1", "2"], "b,c": ["x,y"]})
+    assert row.trials() == [{"a": "1", "b,c": "x,y"}, {"a": "2", "b,c": "x,y"}]
+    assert len(SearchedRow("a", row.values, sample=1).trials()) == 1 and label(row.trials()[0]) == "1-x_y"
+    assert option_words(row.trials()[1]) == ["--method.a", "2", "--method.b", "x", "--method.c", "y"]
 
 
 @pytest.fixture
 def asked(monkeypatch) -> list[tuple[str, int]]:
-    """(weight, seed) of every run that a search asks for; a run's validation error is its weight, but 50 for weight 0 at seed 9."""
+    """(rate, seed) of every run that a search asks for; a run's validation error is its rate, but 50 for rate 0.1 at seed 9."""
     kept = []
 
-    def run_all(jobs: dict[str, list[str]], processes: int) -> dict[str, dict]:
-        results = {}
-        for out, words in jobs.items():
-            given = dict(zip(words[::2], words[1::2], strict=True))
-            seed = int(given["--seed"])
-            assert given["--data_seed"] == str(seed) and given["--validation"] == "true"
-            kept.append((given["--method.weight"], seed))
-            results[out] = {"validation_error": 50.0 if (given["--method.weight"], seed) == ("0", 9) else float(given["--method.weight"])}
-        return results
+    def errors(cells: list[Cell], processes: int) -> list[float]:
+        kept.extend((cell.row, cell.seed) for cell in cells)
+        assert all(cell.config["validation"] == "True" and cell.words[-1] == cell.words[-3] == str(cell.seed) for cell in cells)
+        return [50.0 if (cell.row, cell.seed) == ("0.1", 9) else float(cell.row) for cell in cells]
 
-    monkeypatch.setattr(search, "run_all", run_all)
+    monkeypatch.setattr(search, "validation_errors", errors)
     return kept
 
 
-def words(trial: dict[str, str]) -> list[str]:
-    """The command line of a trial."""
-    return ["--config", "a.yaml", "--method.weight", trial["weight"]]
+def searched(*rates: str, seeds: list[str]) -> dict:
+    return Search("s", "digits", {}, seeds).run(SearchedRow("pi_model", {"learning_rate": [*rates]}), 1)
 
 
 def test_a_search_of_one_stage_chooses_the_least_mean(asked):
-    found = tune(Path("runs"), grid({"weight": ["3", "1", "2"]}), words, [range(5, 7)], 1)
-    assert found["chosen"] == {"weight": "1"} and [row["mean"] for row in found["trials"]] == [1, 2, 3]
-    assert sorted(asked) == [(w, s) for w in "123" for s in (5, 6)]
+    found = searched("3", "1", "2", seeds=["5..6"])
+    assert found["chosen"] == {"learning_rate": "1"} and [row["mean"] for row in found["trials"]] == [1, 2, 3]
+    assert sorted(asked) == [(rate, seed) for rate in "123" for seed in (5, 6)]
 
 
 def test_a_second_stage_goes_on_with_the_best_four_and_decides(asked):
-    found = tune(Path("runs"), grid({"weight": ["0", "1", "2", "3", "4"]}), words, [range(8, 9), range(8, 10)], 1)
+    found = searched("0.1", "1", "2", "3", "4", seeds=["8", "8..9"])
     assert ("4", 8) in asked and ("4", 9) not in asked
-    assert found["chosen"] == {"weight": "1"}  # 0 was the best of the first stage
-    assert [(row["trial"], row["n"]) for row in found["trials"]] == [("1", 2), ("2", 2), ("3", 2), ("0", 2), ("4", 1)]
+    assert found["chosen"] == {"learning_rate": "1"}  # 0.1 was the best of the first stage
+    assert [(row["trial"], row["n"]) for row in found["trials"]] == [("1", 2), ("2", 2), ("3", 2), ("0.1", 2), ("4", 1)]
+
+
+@pytest.fixture
+def tiny_search(tmp_path, monkeypatch) -> Search:
+    """A search of the points' learning rate, its grid and its config."""
+    monkeypatch.chdir(tmp_path)
+    Path("configs/spins").mkdir(parents=True)
+    Path("configs/spins/alone.yaml").write_text(yaml.safe_dump(POINTS))
+    Path("grid.yaml").write_text(yaml.safe_dump({"title": "t", "columns": {"spins": {"name": "S"}}, "rows": {"alone": {"name": "A"}}}))
+    rows = {"alone": {"values": {"learning_rate": ["0.01", "0.001"]}}}
+    Path("tiny.yaml").write_text(yaml.safe_dump({"grid": "grid.yaml", "seeds": ["7"], "rows": rows}))
+    return load_search("tiny.yaml")
+
+
+def test_trials_are_runs_of_train_which_are_only_read_when_they_are_finished(tiny_search, contents):
+    found = tiny_search.run(tiny_search.rows["alone"], 1)
+    assert {row["trial"] for row in found["trials"]} == {"0.01", "0.001"} and 0 <= found["trials"][0]["mean"] <= 100
+    before = contents("runs")
+    assert Path("runs/tiny/search/alone/0.01/7/result.json") in [Path("runs") / path for path in before]
+    assert tiny_search.run(tiny_search.rows["alone"], 1) == found and contents("runs") == before
+
+
+def test_a_trial_that_fails_and_what_is_no_search_are_named(tiny_search):
+    Path("runs/tiny/search/alone/0.01/7").mkdir(parents=True)
+    Path("runs/tiny/search/alone/0.01/7/other").touch()
+    with pytest.raises(UnhealthyError, match=r"1 trials failed; .*\n  runs/tiny/search/alone/0.01/7: .*not a run folder"):
+        tiny_search.run(SearchedRow("alone", {"learning_rate": ["0.01"]}), 1)
+    with pytest.raises(InputError, match="tiny: none names 0 cells of grid.yaml"):
+        tiny_search.cells(SearchedRow("none", {}), [{}], [0])
+    Path("wrong.yaml").write_text("grid: grid.yaml\nseeds: ['7']\nrows: {alone: {values: {learning_rate: [0.1]}}}\n")
+    with pytest.raises(InputError, match="wrong.yaml is no search .*Expected a <class 'str'>"):
+        load_search("wrong.yaml")

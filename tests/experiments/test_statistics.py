@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gan_sntg.experiments.statistics import difference, summary
+from gan_sntg.experiments.statistics import difference, student_difference, summary
 
 
 def test_summary_divides_by_n_minus_1_and_gives_no_deviation_of_one_value():
@@ -42,3 +42,8 @@ def test_one_pair_has_no_interval_and_pairs_without_a_common_seed_are_none():
     assert difference({3: 1.0}, {3: 2.0})["interval"] is None
     with pytest.raises(KeyError, match="no seed"):
         difference({3: 1.0}, {4: 2.0})
+
+
+def test_the_interval_of_a_paired_difference_by_student():
+    found = student_difference([1.0, 2.0, 3.0], [2.0, 5.0, 5.0])  # differences 1, 3, 2: mean 2, deviation 1; t(0.975, 2 degrees) = 4.3027
+    assert found["mean"] == 2 and found["interval"] == pytest.approx([2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5], rel=1e-6)

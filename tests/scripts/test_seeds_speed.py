@@ -27,5 +27,5 @@ def test_the_ways_take_the_same_steps(script):
 
 def test_the_table_has_a_line_for_each_row_and_a_column_for_each_way(script):
     ways = {name: {"median": 10.0 * k, "ratio": float(k)} for k, name in enumerate(script["WAYS"], 1)}
-    last = script["markdown"]({"digits_20/fm_gan": ways}).splitlines()[-1]
+    last = script["table"]({"digits_20/fm_gan": ways}).splitlines()[-1]
     assert last == "| digits_20/fm_gan | 10.0 (x 1.00) | 20.0 (x 2.00) | 30.0 (x 3.00) |"
