@@ -1,13 +1,22 @@
-# make train: install, then train FM-GAN + SNTG on digits.   make test: install, then run the tests.
+# make train: install, then train FM-GAN + SNTG on digits.   make test: install, then check style and types and run the tests.
+# make lint: the checks alone.   make coverage: the tests, with the lines and branches that none of them reaches.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test
+.PHONY: train lint test coverage
 train: .venv/installed
 	$(BIN)/gan-sntg train --config configs/digits_20/fm_gan.yaml
 
-test: .venv/installed
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+test: lint
 	$(BIN)/python -m pytest -n 2
+
+coverage: .venv/installed
+	$(BIN)/python -m pytest -n 2 --cov
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "Python 3.11.4 or newer is needed: make PYTHON=python3.12")'

@@ -1,4 +1,4 @@
-"""What every test shares: one thread, the command as a function, a tiny run, and MNIST, real or in miniature."""
+"""Fixtures of all tests: one thread, the command as a function, a tiny run, and MNIST, real or in miniature."""
 
 import contextlib
 import copy
@@ -18,7 +18,8 @@ from gan_sntg.commands.main import main
 from gan_sntg.data import public
 
 torch.set_num_threads(1)
-os.environ["GAN_SNTG_CACHE"] = tempfile.mkdtemp(prefix="gan-sntg-cache-")  # nothing is written into, or taken from, the user's
+CACHE = tempfile.TemporaryDirectory(prefix="gan-sntg-cache-")  # nothing is written into, or taken from, the user's
+os.environ["GAN_SNTG_CACHE"] = CACHE.name
 pytest.register_assert_rewrite("helpers.run_folders", "helpers.tiny", "helpers.browser", "helpers.run_comparison")
 
 TINY = {
@@ -52,6 +53,13 @@ class Outcome(NamedTuple):
     status: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def start():
+    """One thread and the same state of torch's generator for each test, whatever ran before it."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
