@@ -5,7 +5,6 @@ from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
@@ -16,7 +15,6 @@ from gan_sntg.data.loader import Batch, Examples, Pool
 from gan_sntg.losses import fake_loss, real_loss, supervised_loss
 from gan_sntg.networks.batch_norm import ChannelMean
 from gan_sntg.networks.ema import Average
-from gan_sntg.networks.weight_norm import NormedLinear, NormedWeight
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.method import Method
 from gan_sntg.training.optim import trainable
@@ -28,20 +26,12 @@ CHANNELS_LAST = (
 )  # where images are stored so
 
 
-def formula(v: Tensor, g: Tensor, unit_dim: int, eps: float) -> tuple[Tensor, None]:
-    """A weight-normed weight as it is written down, its derivative left to autograd."""
-    norm = torch.sqrt(eps + v.square().sum([d for d in range(v.dim()) if d != unit_dim], keepdim=True))
-    return v * (g.view_as(norm) / norm), None
-
-
 @contextmanager
 def plain_layers() -> Iterator[None]:
-    """Within it, networks keep images as they come, and autograd derives weight norm and the means of mean-only batch norm."""
+    """Within it, networks keep images as they come, and autograd derives the means of mean-only batch norm."""
     with ExitStack() as stack:
         for module in CHANNELS_LAST:
             stack.enter_context(patch(f"{module}.channels_last", lambda x: x))
-        stack.enter_context(patch.object(NormedWeight, "apply", formula))
-        stack.enter_context(patch.object(NormedLinear, "apply", lambda x, v, g, b, eps: (F.linear(x, formula(v, g, 0, eps)[0], b),)))
         stack.enter_context(patch.object(ChannelMean, "apply", lambda y, dtype: y.mean([d for d in range(y.dim()) if d != 1], dtype=dtype)))
         yield
 

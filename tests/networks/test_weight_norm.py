@@ -5,13 +5,12 @@ import torch
 
 from gan_sntg.networks.precision import Precision
 from gan_sntg.networks.weight_norm import (
-    NormedLinear,
-    NormedWeight,
     WeightNormConv,
     WeightNormConvTranspose,
     WeightNormLinear,
     data_dependent_init,
     fixed_weights,
+    normed_weight,
     starts_from_data,
 )
 
@@ -36,35 +35,7 @@ def test_weight_norm_gives_every_output_unit_the_norm_g(layer):
     found = layer.weight().movedim(1, 0) if isinstance(layer, WeightNormConvTranspose) else layer.weight()
     for k in range(3):
         torch.testing.assert_close(found[k], layer.g[k] * units[k] / (1e-6 + (units[k] ** 2).sum()).sqrt())
-
-
-@pytest.mark.parametrize("eps", [0.0, 1e-6, 0.5])
-@pytest.mark.parametrize(("shape", "unit_dim"), [((3, 5), 0), ((3, 2, 3, 3), 0), ((2, 3, 5, 5), 1), ((1, 1), 0)])
-def test_the_derivative_of_the_weight_is_that_of_its_formula(shape, unit_dim, eps):
-    torch.manual_seed(0)
-    v, g = torch.randn(shape, dtype=torch.float64, requires_grad=True), torch.rand(shape[unit_dim], dtype=torch.float64, requires_grad=True)
-    inputs = [d for d in range(len(shape)) if d != unit_dim]
-    norm = torch.sqrt(eps + v.square().sum(inputs, keepdim=True))
-    grad = torch.randn(shape, dtype=torch.float64)
-    expected = torch.autograd.grad(v * g.view_as(norm) / norm, (v, g), grad)
-    weight, _ = NormedWeight.apply(v, g, unit_dim, eps)
-    torch.testing.assert_close(torch.autograd.grad(weight, (v, g), grad), expected)
-    frozen, _ = NormedWeight.apply(v, g.detach(), unit_dim, eps)
-    torch.testing.assert_close(torch.autograd.grad(frozen, v, grad)[0], expected[0])
-
-
-@pytest.mark.parametrize("trained", [(True, True), (True, False), (False, False)])
-def test_the_dense_map_without_its_weight_has_the_derivatives_of_its_formula(trained):
-    torch.manual_seed(0)
-    x, v, g, b = (torch.randn(shape, dtype=torch.float64) for shape in ((4, 5), (3, 5), (3,), (3,)))
-    for tensor, wanted in ((x, True), (v, trained[0]), (g, trained[1]), (b, True)):
-        tensor.requires_grad_(wanted)
-    wanted = [tensor for tensor in (x, v, g, b) if tensor.requires_grad]
-    y = x @ (v * (g / torch.sqrt(1e-2 + v.square().sum(1))).unsqueeze(1)).T + b
-    grad = torch.randn(4, 3, dtype=torch.float64)
-    found = NormedLinear.apply(x, v, g, b, 1e-2)[0]
-    torch.testing.assert_close(found, y)
-    torch.testing.assert_close(torch.autograd.grad(found, wanted, grad), torch.autograd.grad(y, wanted, grad))
+    assert torch.autograd.gradcheck(lambda v, g: normed_weight(v, g, layer.unit_dim, layer.eps), (layer.v, layer.g.requires_grad_()))
 
 
 @pytest.mark.parametrize("precision", Precision)

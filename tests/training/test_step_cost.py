@@ -50,15 +50,6 @@ def dense(dtype=torch.float64):
     return DenseDiscriminator((1, 4, 4), 3, widths=(12, 8), input_noise=0.1, hidden_noise=0.1, train_scale=True)
 
 
-def test_a_dense_gan_takes_the_steps_of_the_formulas():
-    torch.testing.assert_close(twenty(*dense_gan()), twenty(*dense_gan(), plain_layers), rtol=1e-8, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_method_takes_the_steps_of_the_formulas(name):
-    torch.testing.assert_close(twenty(*made(name, dense())), twenty(*made(name, dense()), plain_layers), rtol=1e-8, atol=1e-12)
-
-
 @pytest.mark.parametrize("name", ["gan", *ALL])
 def test_terms_in_bfloat16_are_those_in_float32_within_a_tenth_over_the_steps_and_the_graphs_within_a_quarter(name):
     def means(precision):
