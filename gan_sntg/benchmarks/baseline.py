@@ -13,7 +13,6 @@ from torchvision import transforms
 from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.data.loader import Batch, Examples, Pool
 from gan_sntg.losses import fake_loss, real_loss, supervised_loss
-from gan_sntg.networks.batch_norm import ChannelMean
 from gan_sntg.networks.ema import Average
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.method import Method
@@ -28,11 +27,10 @@ CHANNELS_LAST = (
 
 @contextmanager
 def plain_layers() -> Iterator[None]:
-    """Within it, networks keep images as they come, and autograd derives the means of mean-only batch norm."""
+    """Within it, networks keep images as they come."""
     with ExitStack() as stack:
         for module in CHANNELS_LAST:
             stack.enter_context(patch(f"{module}.channels_last", lambda x: x))
-        stack.enter_context(patch.object(ChannelMean, "apply", lambda y, dtype: y.mean([d for d in range(y.dim()) if d != 1], dtype=dtype)))
         yield
 
 

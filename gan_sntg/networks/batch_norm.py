@@ -15,25 +15,6 @@ from gan_sntg.networks.precision import at_least_float32
 MOMENTUM = 0.999  # of running means, per training-mode pass
 
 
-class ChannelMean(torch.autograd.Function):
-    """Mean over all dimensions of y [B, C, ...] but C, accumulated in the given dtype.
-
-    torch's own derivative of a mean writes a tensor of y's size, and one more for bfloat16; here it stays C numbers, expanded.
-    """
-
-    @staticmethod
-    def forward(ctx, y: Tensor, dtype: torch.dtype) -> Tensor:
-        """-> [C]."""
-        ctx.shape, ctx.dtype = y.shape, y.dtype
-        return y.mean([d for d in range(y.dim()) if d != 1], dtype=dtype)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
-        """dL/dm [C] -> dL/dy, a view of C numbers."""
-        each = (grad * (ctx.shape[1] / ctx.shape.numel())).to(ctx.dtype)
-        return each.view(1, -1, *[1] * (len(ctx.shape) - 2)).expand(ctx.shape), None
-
-
 class RunningMean(nn.Module):
     """m [C]: in training the mean of each channel over batch and space, with its gradient; in evaluation the running mean.
 
@@ -55,7 +36,8 @@ class RunningMean(nn.Module):
         """y [B, C, ...] -> m [C]."""
         if not self.training:
             return self.running
-        mean = ChannelMean.apply(y, self.running.dtype)
+        total = y.sum([d for d in range(y.dim()) if d != 1])  # unlike a mean's, its derivative is a view, not a tensor of y's size
+        mean = total.to(self.running.dtype) / (y.numel() // y.shape[1])
         if process_group().shares_statistics:
             mean = process_group().mean(mean)
         if self.track_running_stats:
