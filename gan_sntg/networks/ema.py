@@ -23,7 +23,8 @@ class Average(nn.Module):
         self.net = copy.deepcopy(net).requires_grad_(False).eval()
         self.decay = decay
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
-        self.count = 0
+        self.count = 0  # the same number, which no step reads from the device
+        self.register_load_state_dict_post_hook(lambda average, _: setattr(average, "count", int(average.updates)))
 
     def train(self, mode: bool = True) -> "Average":
         """Averaged weights are only ever evaluated: the network stays in evaluation mode."""
@@ -50,7 +51,3 @@ class Average(nn.Module):
             if p.requires_grad:
                 a.mul_(1 - self.decay**self.count)
         return biased
-
-    def _load_from_state_dict(self, *args, **kwargs):
-        super()._load_from_state_dict(*args, **kwargs)
-        self.count = int(self.updates)
