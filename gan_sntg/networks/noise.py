@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,41 +9,21 @@ from torch import Tensor, nn
 from gan_sntg.distributed.ranks import process_group
 
 
-class Draw(NamedTuple):
-    """What a layer drew in a pass: `fill` is the method of a tensor that filled one of this form."""
-
-    fill: str
-    size: tuple[int, ...]
-    stride: tuple[int, ...]
-    dtype: torch.dtype
-    device: torch.device
-
-    def __call__(self, generator: torch.Generator | None) -> Tensor:
-        """The numbers that the same layer would draw in such a pass."""
-        like = torch.empty_strided(self.size, self.stride, dtype=self.dtype, device=self.device)
-        return getattr(like, self.fill)(generator=generator)
-
-
 class Noise(nn.Module):
     """A layer that disturbs x at random in training and passes it on in evaluation.
 
-    It draws from `generator` (set by `drawing_from`; torch's global one without) unless its numbers are `given`.
+    It draws from `generator`, set by `drawing_from`; from torch's global one without.
     """
 
     def __init__(self):
         """Draws from torch's global generator."""
         super().__init__()
         self.generator: torch.Generator | None = None
-        self.given: Tensor | None = None
-        self.record: list[tuple[Noise, Draw]] | None = None
 
+    @torch.compiler.disable  # a compiled program cannot draw from a generator of its own
     def draw(self, fill: str, x: Tensor) -> Tensor:
         """Random numbers of the form of x, float32 at the least: the same whatever the precision, and bfloat16 would be too coarse."""
-        if self.given is not None:
-            return self.given
         like = torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
-        if self.record is not None:
-            self.record.append((self, Draw(fill, tuple(like.shape), like.stride(), like.dtype, like.device)))
         return process_group().drawn(len(like), lambda rows: getattr(lengthened(like, rows), fill)(generator=self.generator))
 
 
@@ -89,21 +68,8 @@ class Dropout(Noise):
         return x * kept.to(x.dtype).div_(1 - self.p)
 
 
-@contextmanager
-def having(layers: list[Noise], name: str, values: list) -> Iterator[None]:
-    """Within it, the attribute `name` of each layer is its own one of `values`."""
-    before = [getattr(m, name) for m in layers]
-    try:
-        for m, value in zip(layers, values, strict=True):
-            setattr(m, name, value)
-        yield
-    finally:
-        for m, previous in zip(layers, before, strict=True):
-            setattr(m, name, previous)
-
-
 def noise_layers(net: nn.Module) -> list[Noise]:
-    """Those of `net`."""
+    """The layers of `net` that draw."""
     return [m for m in net.modules() if isinstance(m, Noise)]
 
 
@@ -111,20 +77,11 @@ def noise_layers(net: nn.Module) -> list[Noise]:
 def drawing_from(net: nn.Module, generator: torch.Generator | None) -> Iterator[None]:
     """Within it, every `Noise` layer of `net` draws from `generator`."""
     layers = noise_layers(net)
-    with having(layers, "generator", [generator] * len(layers)):
+    before = [layer.generator for layer in layers]
+    try:
+        for layer in layers:
+            layer.generator = generator
         yield
-
-
-@contextmanager
-def recorded(net: nn.Module) -> Iterator[list[tuple[Noise, Draw]]]:
-    """Within it, the layers of `net` that draw note what they draw, in the list that is given back, in their order."""
-    layers, record = noise_layers(net), []
-    with having(layers, "record", [record] * len(layers)):
-        yield record
-
-
-@contextmanager
-def given(record: list[tuple[Noise, Draw]], draws: list[Tensor]) -> Iterator[None]:
-    """Within it, the layers of the record take `draws`, one each, and touch no generator."""
-    with having([layer for layer, _ in record], "given", draws):
-        yield
+    finally:
+        for layer, previous in zip(layers, before, strict=True):
+            layer.generator = previous

@@ -1,74 +1,47 @@
-"""Label noise, and sets that are labelled in part: what training may know, exactly as the manifest says."""
+"""Gaussian noise and dropout, drawn from a named generator."""
 
-import json
-
-import pytest
 import torch
 
-from gan_sntg.data.loader import UNLABELED
-from gan_sntg.data.public import Digits
-from gan_sntg.data.splits import load_split, make_split
-from gan_sntg.errors import InputError
-
-DIGITS = Digits()
+from gan_sntg.networks.noise import Dropout, GaussianNoise, drawing_from
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.25, 0.5, 1.0])
-def test_noise_replaces_its_share_of_the_labels_and_the_manifest_holds_what_was_drawn(tmp_path, rate):
-    split = make_split(DIGITS, 200, 7, False, label_noise=rate)
-    assert len(split.replaced) == rate * 200 and {i for i, _ in split.replaced} <= set(split.labeled)
-    (tmp_path / "split.json").write_text(split.text())
-    again = load_split(tmp_path / "split.json", DIGITS)
-    assert again == split and torch.equal(again.known(DIGITS), split.known(DIGITS))
-    y, changed = split.known(DIGITS), dict(split.replaced)
-    for i in range(1400):
-        expected = changed.get(i, int(DIGITS.train_y[i])) if i in split.labeled else UNLABELED
-        assert y[i] == expected
+def test_noise_comes_from_the_named_generator_and_only_in_training():
+    net, x = torch.nn.Sequential(GaussianNoise(0.5)), torch.zeros(50_000)
+    with drawing_from(net, torch.Generator().manual_seed(1)):
+        a = net(x)
+    torch.manual_seed(99)
+    with drawing_from(net, torch.Generator().manual_seed(1)):
+        b = net(x)
+    assert torch.equal(a, b) and abs(float(a.std()) - 0.5) < 0.01
+    assert net[0].generator is None
+    assert torch.equal(net.eval()(x), x)
 
 
-def test_noisy_classes_are_uniform_and_may_be_the_true_one():
-    split = make_split(DIGITS, None, 0, False, label_noise=1.0)
-    drawn = torch.tensor(split.replaced)
-    assert (torch.bincount(drawn[:, 1]) - 140).abs().max() < 5 * 140**0.5
-    right = float((DIGITS.train_y[drawn[:, 0]] == drawn[:, 1]).double().mean())
-    assert abs(right - 0.1) < 5 * (0.09 / 1400) ** 0.5
+def test_dropout_zeroes_single_elements_and_scales_the_others_so_that_the_mean_stays():
+    layer, x = Dropout(0.2), torch.ones(50, 10, 10, 10)
+    y = layer(x)
+    assert sorted(y.unique().tolist()) == [0, 1.25]
+    assert abs(float((y == 0).float().mean()) - 0.2) < 0.01
+    shares = (y == 0).float().mean((2, 3))  # of a channel of one image: whole channels would give 0 or 1
+    assert shares.max() < 0.5 and shares.std() < 0.06
+    assert torch.equal(layer.eval()(x), x)
 
 
-def test_noise_changes_neither_the_choice_of_labels_nor_the_source():
-    truth = DIGITS.train_y.clone()
-    split = make_split(DIGITS, 100, 2, False, label_noise=0.5)
-    assert split.labeled == make_split(DIGITS, 100, 2, False).labeled
-    split.known(DIGITS)
-    assert torch.equal(DIGITS.train_y, truth)
+def test_dropout_masks_the_gradient_as_it_masks_x():
+    x = torch.randn(100, requires_grad=True)
+    y = Dropout(0.5)(x)
+    y.sum().backward()
+    torch.testing.assert_close(x.grad * x.detach(), y.detach())
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
-def test_a_rate_outside_0_to_1_is_refused(rate):
-    with pytest.raises(InputError, match="label_noise is .*in 0..1"):
-        make_split(DIGITS, 10, 0, False, label_noise=rate)
-
-
-class PartlyLabeled(Digits):
-    """The digits with the labels of all but the first 300 gone."""
-
-    def __init__(self):
-        super().__init__()
-        self.train_y = torch.where(torch.arange(1400) < 300, self.train_y, UNLABELED)
-        self.validation = self.validation[self.validation < 300]
-
-
-def test_only_images_that_have_a_label_are_chosen_and_all_are_in_the_pool():
-    source = PartlyLabeled()
-    assert make_split(source, None, 0, False).labeled == list(range(300))
-    assert max(make_split(source, 100, 0, False).labeled) < 300
-    split = make_split(source, None, 0, True)
-    assert not set(split.labeled) & set(split.validation) and len(split.pool(source)) == 1400 - len(split.validation)
-    assert (split.known(source) != UNLABELED).sum() == len(split.labeled)
-
-
-def test_a_manifest_that_names_an_image_without_a_label_is_refused(tmp_path):
-    source = PartlyLabeled()
-    for change in {"labeled": [5, 300]}, {"validation": [1399]}:
-        (tmp_path / "split.json").write_text(json.dumps(json.loads(make_split(source, 10, 0, False).text()) | change))
-        with pytest.raises(InputError, match="split.json is damaged: it names images of which digits has no label"):
-            load_split(tmp_path / "split.json", source)
+def test_every_kind_of_noise_draws_from_the_named_generator_whatever_the_global_one_does():
+    net, x = torch.nn.Sequential(Dropout(0.5), GaussianNoise(0.5), Dropout(0.1)), torch.ones(1000)
+    draws = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(len(draws))
+        before = torch.get_rng_state()
+        with drawing_from(net, torch.Generator().manual_seed(seed)):
+            draws.append(net(x))
+        assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
+    assert all(layer.generator is None for layer in net)
