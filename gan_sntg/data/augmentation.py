@@ -36,7 +36,7 @@ def _reflected(size: int, shift: Tensor) -> Tensor:
     return size - 1 - (size - 1 - place.abs()).abs()
 
 
-class Augmentation:
+class Augmentation(Configurable):
     """Flip with probability 1/2, then a shift by whole pixels uniform in [-translation, translation]^2."""
 
     def __init__(self, translation: int = 0, flip: bool = False):

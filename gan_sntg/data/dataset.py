@@ -15,7 +15,7 @@ from gan_sntg.files.hashes import sha256_of
 from gan_sntg.rng import purpose_generator
 
 
-class Dataset(ABC):
+class Dataset(Configurable, ABC):
     """Images uint8 [N, C, H, W] or points float32 [N, 2], train_x, and labels int64 [N], train_y.
 
     test_x and test_y likewise, all on the CPU. train_y is UNLABELED where the set itself has no label; test_y never is. `validation`

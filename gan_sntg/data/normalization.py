@@ -11,7 +11,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.files.cache import keep, key_of, recall
 
 
-class Normalization(ABC):
+class Normalization(Configurable, ABC):
     """Map of uint8 images to floats and back: `fit(train_x)` once, then `normalize(x)` and `images(x)`."""
 
     statistics: tuple[str, ...] = ()  # names of the tensors that `fit` sets

@@ -1,4 +1,4 @@
-"""Import paths in configurations: only classes of this project, of torch or of allowed packages are admitted."""
+"""Import paths in configurations: only classes of ours, of torch and of allowed packages."""
 
 import hashlib
 import importlib
@@ -17,8 +17,56 @@ PLAIN_KEYS = ("root", "file")  # values that are never imported, though they may
 _packages: dict[str, str] = {}  # one's own packages, by --allow or by objects given in Python, and the SHA-256 of their code
 
 
-def check_tree(tree, where: str, key: str = "", allowed: tuple[str, ...] = ALLOWED) -> None:
-    """Raise InputError where a text in the tree names a path outside `allowed` or is invalid YAML."""
+def own_packages() -> dict[str, str]:
+    """The packages admitted beside ours and torch, and the SHA-256 of their code."""
+    return dict(_packages)
+
+
+def allowed() -> tuple[str, ...]:
+    """All packages that a configuration may name something of."""
+    return (*OURS, "torch", *_packages)
+
+
+def refusal() -> str:
+    """What is said of any other, behind its name."""
+    others = f"a configuration may only name what is in {', '.join(allowed())}"
+    return f"is refused: {others}; for code of your own that you trust, add --allow PACKAGE to the command"
+
+
+def apply() -> None:
+    """Let jsonargparse import nothing that a value names but what is in the allowed packages."""
+    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=list(allowed()))
+
+
+def allow(package: str) -> None:
+    """Import a package and admit what it holds. Raises InputError where it cannot be imported."""
+    if not re.fullmatch(r"[^\W\d]\w*", package):
+        raise InputError(f"--allow {package!r} is no name of a package; give the name that Python imports, such as mypackage")
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise InputError(f"--allow {package}: it cannot be imported ({error}); install it, or name its folder in PYTHONPATH") from error
+    _packages[package] = code_sha256(package)  # refuses what has no files before it is admitted
+    apply()
+
+
+def code_sha256(package: str) -> str:
+    """SHA-256 over the names and bytes of a package's Python files, or of its one file."""
+    digest, place = hashlib.sha256(), getattr(importlib.import_module(package), "__file__", None)
+    if place is None and package != "__main__":
+        raise InputError(f"--allow {package}: it has no Python files; name a package of your own")
+    origin = Path(place or "")
+    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
+    for file in files if place else []:
+        digest.update(str(file.relative_to(origin.parent)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def check_tree(tree, where: str, key: str = "", packages: tuple[str, ...] | None = None) -> None:
+    """Raise InputError where a text in the tree names a path outside the packages or is invalid YAML.
+
+    packages: all allowed ones where not given.
+    """
     try:
         for name, text in texts(tree, key):
             for match in [] if name in PLAIN_KEYS else DOTTED.finditer(text):
@@ -31,9 +79,9 @@ def check_tree(tree, where: str, key: str = "", allowed: tuple[str, ...] = ALLOW
 
 
 def class_at(path: str, kind: type, where: str) -> type:
-    """Class of a kind that a module of ours defines. Raises InputError where the path leads elsewhere.
+    """The class of a kind at a dotted path, defined there. Raises InputError for anything else.
 
-    What a module imports is not its own, so no path through ours leads into another package. Nothing private can be named.
+    What a module imports is not its own: no path through ours leads into another package. Nothing private can be named.
     """
     module, _, name = path.rpartition(".")
     if not re.fullmatch(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", module) or module.split(".")[0] not in (*OURS, *_packages):

@@ -19,7 +19,7 @@ from torchvision.transforms.functional import gaussian_blur
 from gan_sntg.data.public import CIFAR10
 from gan_sntg.errors import UnhealthyError
 from gan_sntg.evaluation.feature_extractors import EfficientNetLite0
-from gan_sntg.evaluation.fidelity import named, of_images, provenance, with_intervals
+from gan_sntg.evaluation.fidelity import image_features, provenance, scores_with_intervals, suffixed
 from gan_sntg.experiments.report import markdown_table
 from gan_sntg.experiments.scripts import machine, run_script, write_results
 
