@@ -13,7 +13,7 @@ from gan_sntg.runs.build import build
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.schedules import linear_tail
 
-CONFIGS = sorted(p for p in (Path(__file__).parent.parent / "configs").glob("*/*.yaml") if p.parent.name != "grids")
+CONFIGS = sorted(p for p in (Path(__file__).parent.parent / "configs").glob("*/*.yaml") if p.parent.name not in ("grids", "search"))
 CONVOLUTIONAL = [path for path in CONFIGS if "conv_networks" in path.read_text()]
 EVERY = pytest.mark.parametrize("config", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 

@@ -70,8 +70,8 @@ def trace(file: str, device: str) -> tuple[dict[str, list[float]], float]:
         parts = build(parser, parser.parse_args(given))
     method = parts.method
     with on_cpu, DrawnOnCpu(parts.device):
-        method.descent, pairing = EagerGradients(), method.pairing
-        method.pairing = lambda n, generator: pairing(n, generator).to(parts.device)
+        method.gradients, pairing = EagerGradients(), method.sntg.pairing
+        method.sntg.pairing = lambda n, generator: pairing(n, generator).to(parts.device)
         method.seed(0, "cpu")
         method.start(parts.streams.example(100, "start"))
         found: dict[str, list[Tensor]] = {}

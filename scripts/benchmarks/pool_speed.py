@@ -17,8 +17,7 @@ from gan_sntg.data.normalization import UnitRange
 from gan_sntg.data.public import CIFAR10
 from gan_sntg.experiments.report import markdown_table
 from gan_sntg.experiments.scripts import machine, run_script, write_results
-from gan_sntg.graph.pairs import Halves
-from gan_sntg.graph.teachers import Averaged
+from gan_sntg.graph.sntg import SNTG
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.training import loop
@@ -35,9 +34,11 @@ class Run:
         """size: the first so many, of which the first LABELS are labelled."""
         x, y = source.train_x[:size].clone(), source.train_y[:size]
         known = torch.where(torch.arange(size) < LABELS, y, -1)
-        self.streams = Loader(Pool(x, y, known, torch.arange(size), UnitRange(), "cpu"), BATCH, seed=0)
-        nets = DenseDiscriminator(SHAPE, CLASSES, widths=(64, 32)), DenseGenerator(SHAPE, latent=20, widths=(32,))
-        self.method = FeatureMatchingGAN(*nets, Averaged(), Halves(), size, CLASSES, graph_weight=1.0, graph_ramp_epochs=0)
+        pool = Pool(x, y, known, torch.arange(size), UnitRange(), "cpu")
+        self.streams = Loader(pool, BATCH, seed=0)
+        d, g = DenseDiscriminator(SHAPE, CLASSES, widths=(64, 32)), DenseGenerator(SHAPE, latent=20, widths=(32,))
+        self.method = FeatureMatchingGAN(discriminator=d, generator=g, sntg=SNTG(weight=1.0))
+        self.method.prepare(source, pool)
         self.method.seed(0, "cpu")
         self.method.start(self.streams.example(500, "start"))
 

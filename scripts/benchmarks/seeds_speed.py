@@ -26,9 +26,9 @@ from gan_sntg.training.multi_seed import StackedStreams, stacked
 
 ROWS = {
     "mnist_100/fm_gan_sntg": [],
-    "digits_20/fm_gan": ["--method.graph_weight", "0"],
+    "digits_20/fm_gan": ["--method.sntg.weight", "0"],
     "digits_20/fm_gan_sntg": [],
-    "digits_20/fm_gan_sntg, halves": ["--method.pairing", "gan_sntg.graph.Halves"],
+    "digits_20/fm_gan_sntg, halves": ["--method.sntg.pairing", "gan_sntg.graph.Halves"],
 }
 BASE = "two processes, one run after another"
 WAYS = {BASE: (2, False), "two programs of five, a thread each": (2, True), "one program of ten, two threads": (1, True)}
