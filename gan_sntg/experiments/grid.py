@@ -7,10 +7,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from gan_sntg.errors import InputError
+from gan_sntg.files.config_files import configs_folder
 from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.runs.parsing import Parser
 
-GRIDS = Path("configs/grids")
+GRIDS = "grids"  # folder in configs/
 KEY = r"[a-z0-9][a-z0-9_.-]*"  # of rows and columns, which name folders
 
 
@@ -62,7 +63,8 @@ class Grid:
 
     def config(self, row: Row, column: Column) -> Path:
         """The YAML of a cell; the cell exists where that does."""
-        return Path("configs") / (column.folder or column.key) / f"{row.method or row.key}.yaml"
+        name = Path(column.folder or column.key) / f"{row.method or row.key}.yaml"
+        return own if (own := Path("configs") / name).is_file() else configs_folder() / name
 
     def cells(self) -> dict[str, tuple[Row, Column]]:
         """Row and column of every cell by its name COLUMN/ROW, column after column."""
@@ -95,12 +97,16 @@ def load_grid(name: str) -> Grid:
     return grid
 
 
-def named_file(name: str, folder: Path, kind: str) -> Path:
-    """The YAML file of this name in the folder, or the file itself. Raises InputError where there is none."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
+def named_file(name: str, folder: str, kind: str) -> Path:
+    """The YAML file of this name in configs/`folder`, or the file itself. Raises InputError where there is none."""
+    if name.endswith((".yaml", ".yml")):
+        path, known = Path(name), configs_folder() / folder
+    else:
+        own, known = Path("configs") / folder / f"{name}.yaml", configs_folder() / folder
+        path = own if own.is_file() else known / f"{name}.yaml"
     if not path.is_file():
-        there = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none: run this in a checkout of the project"
-        raise InputError(f"there is no {kind} {name!r} ({path}); in {folder} there are {there}")
+        there = ", ".join(sorted(file.stem for file in known.glob("*.yaml")))
+        raise InputError(f"there is no {kind} {name!r} ({path}); in configs/{folder} there are {there}")
     return path
 
 

@@ -16,7 +16,7 @@ from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.seeds import whole_numbers
 
-SEARCHES, RUNS = Path("configs/search"), Path("runs")
+SEARCHES, RUNS = "search", Path("runs")
 BEST = 4  # trials that go on to a further stage
 WATCHED = "--validation true --interval_epochs 50".split()
 Trial = dict[str, str]  # values of options of the method, by name; several that go together are joined by commas

@@ -12,6 +12,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from gan_sntg.errors import InputError
+from gan_sntg.files.config_files import config_file
 from gan_sntg.files.import_paths import PLAIN_KEYS, check_tree, refusal
 from gan_sntg.files.old_names import modern
 from gan_sntg.files.yaml_files import load_yaml
@@ -40,6 +41,7 @@ class Parser(ArgumentParser):
         --max-minutes and the like are taken for --max_minutes.
         """
         args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
+        args = by_path(args)
         self.origin = origin(config_files(args))
         check_arguments(args)
         return super().parse_args(args, *rest, **named)
@@ -128,6 +130,20 @@ def is_config(name: str) -> bool:
 def config_files(args: list[str]) -> list[str]:
     """Those behind --config."""
     return [value for _, _, name, value in words_of(args) if is_config(name)]
+
+
+def by_path(args: list[str]) -> list[str]:
+    """The words, each configuration by its path: one of the package may be given by name, as digits_20/fm_gan."""
+    found, before = [], ""
+    for word in args:
+        key, equals, value = word.partition("=")
+        if equals and key.startswith("--") and is_config(key[2:]):
+            word = f"{key}={config_file(value)}"
+        elif before.startswith("--") and is_config(before[2:]):
+            word = str(config_file(word))
+        found.append(word)
+        before = word
+    return found
 
 
 def check_arguments(args: list[str]) -> None:

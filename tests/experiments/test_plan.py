@@ -9,9 +9,10 @@ from gan_sntg.commands.reproduce import parser
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import GRIDS, Grid, load_grid
 from gan_sntg.experiments.plan import Cell, make_plan, shortened
+from gan_sntg.files.config_files import configs_folder
 from gan_sntg.runs.options import config_parser
 
-NAMES = sorted(path.stem for path in GRIDS.glob("*.yaml"))
+NAMES = sorted(path.stem for path in (configs_folder() / GRIDS).glob("*.yaml"))
 CELLS = {"table1": 21, "table2": 31, "table3": 22, "table4": 12, "table5": 4, "digits": 14, "mnist-cpu": 9}
 CELLS |= {"precision": 7, "two-ranks": 6, "fig5-cpu": 2, "fig2": 6, "fig3": 4, "fig4": 15, "fig4-digits": 20, "fig5": 4, "fig6": 2}
 
