@@ -1,1 +1,0 @@
-"""The parts of scripts/robustness/fuzz.py: what is damaged, how, and what becomes of it."""
