@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -111,23 +111,15 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
 
 
-class Engine(Protocol):
-    """Runs cells, as many at once as there is room for; a cell is done once, wherever and however often it had to be begun."""
-
-    def run(self, cells: list[Cell], limits: Limits) -> Generator[Outcome]:
-        """Yield each outcome as its cell ends, in any order; closed before the last, save and stop what still runs."""
-        ...
-
-
 class Local:
-    """Runs `processes` cells at once on this machine."""
+    """An engine of this machine, which runs `processes` cells at once."""
 
     def __init__(self, processes: int):
         """processes: at least 1."""
         self.processes = processes
 
     def run(self, cells: list[Cell], limits: Limits) -> Generator[Outcome]:
-        """See Engine."""
+        """Yield each outcome as its cell ends, in any order; closed before the last, save and stop what still runs."""
         children = Children()
         with ThreadPoolExecutor(self.processes) as pool:
             try:
@@ -138,7 +130,7 @@ class Local:
 
 
 class Ray:
-    """Tasks of a Ray cluster: a lost worker's are begun again by Ray, and go on from their checkpoints on storage that all nodes share."""
+    """An engine of a Ray cluster, which begins a lost worker's cells again: they go on from checkpoints on storage that all nodes share."""
 
     def __init__(self, address: str | None, gpus: float):
         """address: of the cluster, None to start one here; gpus: of a cell. Raises InputError where Ray is missing or not reached."""
@@ -154,7 +146,7 @@ class Ray:
         self.ray, self.gpus = ray, gpus
 
     def run(self, cells: list[Cell], limits: Limits) -> Generator[Outcome]:
-        """See Engine."""
+        """As Local's."""
         remote = self.ray.remote(num_gpus=self.gpus, max_retries=LOST)(perform_elsewhere)
         here = Path.cwd(), {name: os.environ[name] for name in VARIABLES if name in os.environ}
         pending = {remote.options(num_cpus=limits.threads * cell.ranks).remote(cell, limits, *here): cell for cell in cells}
@@ -172,6 +164,9 @@ class Ray:
             return self.ray.get(done)
         except self.ray.exceptions.RayError as error:
             return Outcome(cell, 1, f"its workers were lost ({' '.join(str(error).split())[:200]})")
+
+
+Engine = Local | Ray
 
 
 def perform_elsewhere(cell: Cell, limits: Limits, place: Path, variables: dict[str, str]) -> Outcome:

@@ -73,8 +73,8 @@ def regions(run: Path) -> Regions:
 
 def title(method: Method) -> str:
     """A method's name as in the paper, and the weight of SNTG where it has any."""
-    name, weight = type(method).__name__, method.sntg.weight if hasattr(method, "sntg") else 0
-    return PAPER_NAMES.get(name, name) + (f" + SNTG ({weight:g})" if weight else "")
+    name, sntg = type(method).__name__, getattr(method, "sntg", None)
+    return PAPER_NAMES.get(name, name) + (f" + SNTG ({sntg.weight:g})" if sntg and sntg.weight else "")
 
 
 def finished(run: Path) -> RunFolder:

@@ -4,14 +4,12 @@ import re
 import shlex
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from pathlib import Path
 
 from gan_sntg.errors import InputError
-from gan_sntg.files.config_files import configs_folder
+from gan_sntg.files.config_files import config_file
 from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.runs.parsing import Parser
 
-GRIDS = "grids"  # folder in configs/
 KEY = r"[a-z0-9][a-z0-9_.-]*"  # of rows and columns, which name folders
 
 
@@ -61,15 +59,14 @@ class Grid:
     options: str = ""
     figure: dict = field(default_factory=dict)
 
-    def config(self, row: Row, column: Column) -> Path:
-        """The YAML of a cell; the cell exists where that does."""
-        name = Path(column.folder or column.key) / f"{row.method or row.key}.yaml"
-        return own if (own := Path("configs") / name).is_file() else configs_folder() / name
+    def config(self, row: Row, column: Column) -> str:
+        """The YAML of a cell, as `config_file` finds it; the cell exists where that does."""
+        return f"configs/{column.folder or column.key}/{row.method or row.key}.yaml"
 
     def cells(self) -> dict[str, tuple[Row, Column]]:
         """Row and column of every cell by its name COLUMN/ROW, column after column."""
         pairs = [(r, c) for c in self.columns.values() for r in self.rows.values()]
-        return {f"{c.key}/{r.key}": (r, c) for r, c in pairs if self.config(r, c).is_file()}
+        return {f"{c.key}/{r.key}": (r, c) for r, c in pairs if is_config(self.config(r, c))}
 
     def chosen(self, only: list[str]) -> dict[str, tuple[Row, Column]]:
         """The cells whose name matches a pattern, all where there is none. Raises InputError where a pattern matches none."""
@@ -82,12 +79,12 @@ class Grid:
     def words(self, row: Row, column: Column) -> list[str]:
         """The words of `train`, but for seeds, places and a scaled schedule."""
         given = [word for part in (self.options, column.options, row.options) for word in shlex.split(part)]
-        return ["--config", str(self.config(row, column)), *given]
+        return ["--config", str(config_file(self.config(row, column))), *given]
 
 
 def load_grid(name: str) -> Grid:
     """Read a grid of configs/grids, or a YAML file of one. Raises InputError where there is none, or it is not one."""
-    path = named_file(name, GRIDS, "grid")
+    path = config_file(name if name.endswith((".yaml", ".yml")) else f"configs/grids/{name}.yaml")
     tree = load_yaml(path)
     try:
         grid = typed(Grid, {"name": path.stem} | tree | {kind: keyed(tree[kind]) for kind in ("rows", "columns")})
@@ -97,17 +94,12 @@ def load_grid(name: str) -> Grid:
     return grid
 
 
-def named_file(name: str, folder: str, kind: str) -> Path:
-    """The YAML file of this name in configs/`folder`, or the file itself. Raises InputError where there is none."""
-    if name.endswith((".yaml", ".yml")):
-        path, known = Path(name), configs_folder() / folder
-    else:
-        own, known = Path("configs") / folder / f"{name}.yaml", configs_folder() / folder
-        path = own if own.is_file() else known / f"{name}.yaml"
-    if not path.is_file():
-        there = ", ".join(sorted(file.stem for file in known.glob("*.yaml")))
-        raise InputError(f"there is no {kind} {name!r} ({path}); in configs/{folder} there are {there}")
-    return path
+def is_config(name: str) -> bool:
+    """Whether there is such a file, here or in the package."""
+    try:
+        return bool(config_file(name))
+    except InputError:
+        return False
 
 
 def keyed(tree: dict, pattern: str = KEY) -> dict[str, dict]:

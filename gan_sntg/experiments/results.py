@@ -38,8 +38,8 @@ def collect(plan: Plan, known: Results | None = None) -> Results:
             results.setdefault(cell.name, []).append(run)
     first: dict[tuple, CellResult] = {}
     for run in (run for runs in results.values() for run in runs):
-        check_alike(run, first.setdefault((run.cell.column,), run), "the data (sha256)", "data", "of one column")
-        check_alike(run, first.setdefault((run.cell.column, run.cell.seed), run), "the split (sha256)", "split", "of one column and seed")
+        check_alike(run, first.setdefault((run.cell.column,), run), "data", "of one column")
+        check_alike(run, first.setdefault((run.cell.column, run.cell.seed), run), "split", "of one column and seed")
     return results
 
 
@@ -86,11 +86,11 @@ def with_defaults(config: str) -> dict[str, str]:
     return without_seeds(parsed(config_parser(), json.loads(config)))
 
 
-def check_alike(run: CellResult, other: CellResult, what: str, part: str, which: str) -> None:
+def check_alike(run: CellResult, other: CellResult, part: str, which: str) -> None:
     """Raise InputError where two runs that stand in one table differ in a part."""
     mine, others = getattr(run, part), getattr(other, part)
     if mine != others:
         raise InputError(
-            f"{what} of {run.cell.folder} is {mine[:16]}, of {other.cell.folder} {others[:16]}: runs {which} that "
+            f"the {part} (sha256) of {run.cell.folder} is {mine[:16]}, of {other.cell.folder} {others[:16]}: runs {which} that "
             "differ in that are not put into one table; move one of them away and run the same command again"
         )

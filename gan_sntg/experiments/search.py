@@ -5,18 +5,20 @@ import shlex
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from statistics import fmean
 
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.experiments.executors import Limits, Local, execute
-from gan_sntg.experiments.grid import KEY, keyed, load_grid, named_file, typed
+from gan_sntg.experiments.grid import KEY, keyed, load_grid, typed
 from gan_sntg.experiments.plan import Cell, parsed, seed_words, without_seeds
 from gan_sntg.experiments.statistics import summary
+from gan_sntg.files.config_files import config_file
 from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.seeds import whole_numbers
 
-SEARCHES, RUNS = "search", Path("runs")
+RUNS = Path("runs")
 BEST = 4  # trials that go on to a further stage
 WATCHED = "--validation true --interval_epochs 50".split()
 Trial = dict[str, str]  # values of options of the method, by name; several that go together are joined by commas
@@ -69,15 +71,14 @@ class Search:
 
         The best mean of the last stage is chosen. Finished runs are only read. Raises UnhealthyError where runs fail.
         """
-        trials = row.trials()
-        scores: dict[str, dict[int, float]] = {label(trial): {} for trial in trials}
-        for stage, seeds in enumerate(row.seeds or self.seeds):
-            trials = sorted(trials, key=lambda trial: mean(scores[label(trial)]))[:BEST] if stage else trials
+        trials, scores = row.trials(), {}
+        for seeds in row.seeds or self.seeds:
+            trials = sorted(trials, key=lambda trial: fmean(scores[label(trial)]))[:BEST] if scores else trials
             cells = self.cells(row, trials, whole_numbers("seeds", seeds))
-            for cell, error in zip(cells, validation_errors(cells, processes), strict=True):
-                scores[cell.row][cell.seed] = error
-        rows = [{"trial": name, "errors": list(found.values())} | summary(list(found.values())) for name, found in scores.items()]
-        chosen = min(trials, key=lambda trial: mean(scores[label(trial)]))
+            found = validation_errors(cells, processes)
+            scores |= {cell.row: [error for c, error in zip(cells, found, strict=True) if c.row == cell.row] for cell in cells}
+        rows = [{"trial": name, "errors": errors} | summary(errors) for name, errors in scores.items()]
+        chosen = min(trials, key=lambda trial: fmean(scores[label(trial)]))
         return {"chosen": chosen, "trials": sorted(rows, key=lambda row: (-row["n"], row["mean"]))}
 
 
@@ -87,11 +88,6 @@ def validation_errors(cells: list[Cell], processes: int) -> list[float]:
         lines = [f"{outcome.cell.folder}: {outcome.message}" for outcome in failed]
         raise UnhealthyError("\n  ".join([f"{len(failed)} trials failed; the same command tries them again", *lines]))
     return [RunFolder(cell.folder).read_result()["validation_error"] for cell in cells]
-
-
-def mean(errors: dict[int, float]) -> float:
-    """The mean over the seeds."""
-    return sum(errors.values()) / len(errors)
 
 
 def label(trial: Trial) -> str:
@@ -107,7 +103,7 @@ def option_words(trial: Trial) -> list[str]:
 
 def load_search(name: str) -> Search:
     """Read a search of configs/search, or a YAML file of one. Raises InputError where there is none, or it is not one."""
-    path = named_file(name, SEARCHES, "search")
+    path = config_file(name if name.endswith((".yaml", ".yml")) else f"configs/search/{name}.yaml")
     tree = load_yaml(path)
     try:
         return typed(Search, {"name": path.stem} | tree | {"rows": keyed(tree["rows"], f"({KEY}/)?{KEY}")})

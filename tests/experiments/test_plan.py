@@ -7,12 +7,12 @@ import yaml
 
 from gan_sntg.commands.reproduce import parser
 from gan_sntg.errors import InputError
-from gan_sntg.experiments.grid import GRIDS, Grid, load_grid
+from gan_sntg.experiments.grid import Grid, load_grid
 from gan_sntg.experiments.plan import Cell, make_plan, shortened
 from gan_sntg.files.config_files import configs_folder
 from gan_sntg.runs.options import config_parser
 
-NAMES = sorted(path.stem for path in (configs_folder() / GRIDS).glob("*.yaml"))
+NAMES = sorted(path.stem for path in (configs_folder() / "grids").glob("*.yaml"))
 CELLS = {"table1": 21, "table2": 31, "table3": 22, "table4": 12, "table5": 4, "digits": 14, "mnist-cpu": 9}
 CELLS |= {"precision": 7, "two-ranks": 6, "fig5-cpu": 2, "fig2": 6, "fig3": 4, "fig4": 15, "fig4-digits": 20, "fig5": 4, "fig6": 2}
 
@@ -98,7 +98,7 @@ def test_what_is_no_grid_is_refused_with_the_place(tree, change, said):
 
 
 def test_a_name_without_a_grid_is_refused_with_those_that_there_are(tree):
-    with pytest.raises(InputError, match="there is no grid 'table9'"):
+    with pytest.raises(InputError, match="table9.yaml is neither a file .* did you mean grids/table5"):
         load_grid("table9")
 
 

@@ -9,14 +9,14 @@ from helpers.tiny import POINTS
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.experiments import search
 from gan_sntg.experiments.plan import Cell
-from gan_sntg.experiments.search import SEARCHES, Search, SearchedRow, label, load_search, option_words
+from gan_sntg.experiments.search import Search, SearchedRow, label, load_search, option_words
 from gan_sntg.files.config_files import configs_folder
 
 TRIALS = {"digits_20": [8, 2, 6, 2, 6, 2, 6, 2, 6, 2, 6, 2, 8, 12], "mnist10k_100": [2, 4, 3, 2, 2, 2, 2, 2], "plane": [8, 4, 2, 2]}
 TRIALS |= {"digits_noise": [4, 3]}
 
 
-@pytest.mark.parametrize("path", sorted((configs_folder() / SEARCHES).glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((configs_folder() / "search").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_trial_is_made_of_options_that_there_are(path):
     found = load_search(path.stem)
     assert [len(found.cells(row, row.trials(), [0])) for row in found.rows.values()] == TRIALS[path.stem]
