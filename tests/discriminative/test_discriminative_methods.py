@@ -232,6 +232,20 @@ def test_vat_refuses_values_out_of_range(option, value):
 # --- the labels alone -------------------------------------------------------------------------------------------------
 
 
+def test_the_only_term_of_the_labels_alone_is_their_mean_cross_entropy():
+    method = made("supervised", noise=0.0, weight=0.0, stream="two")
+    batch = first(prepared(method))
+    expected = torch.nn.functional.cross_entropy(method.net(batch.labeled.x)[1], batch.labeled.y)
+    torch.testing.assert_close(method.terms(batch, 0), {"net/labeled": expected})
+
+
+@pytest.mark.parametrize(
+    ("stream", "weight", "views"), [("two", 0.0, ["labeled"]), ("two", 0.1, ["labeled", "unlabeled"]), ("mixed", 0.0, ["unlabeled"])]
+)
+def test_without_a_graph_two_streams_are_one_of_labelled_images(stream, weight, views):
+    assert list(made("supervised", stream=stream, weight=weight).views) == views
+
+
 def test_a_consistency_weight_of_the_labels_alone_is_refused_since_its_term_would_be_dead():
     method = made("supervised", consistency_weight=1.0)
     with pytest.raises(InputError, match="set it to 0"):
