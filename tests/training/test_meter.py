@@ -41,3 +41,27 @@ def test_the_meters_name_the_run_whose_term_is_not_finite():
         meters.add({"d/x": torch.tensor([1.0, math.nan if step >= 2 else 1.0])}, step)
     with pytest.raises(NonFiniteError, match="^seed 4: the term d/x is not finite since epoch 1, step 2"):
         meters.read(steps_per_epoch=2)
+
+
+def test_meters_are_joined_and_taken_apart_as_they_were():
+    meters = [Meter(), Meter()]
+    for k, meter in enumerate(meters):
+        meter.add({"a": torch.tensor(1.0 + k), "b": torch.tensor(2.0)}, 0)
+        meter.add({"a": torch.tensor(3.0)}, 1)
+    both = Meters(["one", "two"])
+    both.join(meters)
+    for k, meter in enumerate(meters):
+        assert str(both.one(k).state_dict()) == str(meter.state_dict())
+    again = Meter()
+    again.load_state_dict(meters[1].state_dict())
+    assert again.read(4) == meters[1].read(4) == {"a": 2.5, "b": 2.0}
+    both.add({"a": torch.tensor([1.0, torch.nan])}, 2)
+    with pytest.raises(NonFiniteError, match="two: the term a is not finite since epoch 0, step 2"):
+        both.check(4)
+
+
+@pytest.mark.parametrize("change", [{"count": 0}, {"sums": torch.zeros(3)}, {"first": torch.zeros(1)}])
+def test_an_invalid_state_of_a_meter_is_refused(change):
+    entry = {"names": ["a", "b"], "sums": torch.zeros(2), "first": torch.zeros(2, dtype=torch.int64), "count": 1}
+    with pytest.raises(ValueError, match="not one a term"):
+        Meter().load_state_dict([entry | change])

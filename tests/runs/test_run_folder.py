@@ -1,30 +1,24 @@
-"""Run folders: what is written when, what is forgotten on resuming, and what TensorBoard sees."""
+"""Run folders: what is written when, what is forgotten on resuming, what TensorBoard sees, and which files of them are refused."""
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 import torch
-from helpers.run_folders import age
+from helpers.run_folders import age, scalars
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_sntg.errors import InputError
 from gan_sntg.runs import folder as runs_folder
 from gan_sntg.runs.folder import RunFolder, installed
 
-CPU = torch.device("cpu")
-
 
 def opened(path, step: int = 0) -> RunFolder:
     folder = RunFolder(path)
-    folder.open("a: 1\n", "{}\n", CPU, step)
+    folder.open("a: 1\n", "{}\n", torch.device("cpu"), step)
     folder.release()  # for another of this process
     return folder
-
-
-def scalars(folder: RunFolder) -> dict[str, list[tuple[int, float]]]:
-    events = EventAccumulator(str(folder.tensorboard)).Reload()
-    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
 def test_nothing_is_written_before_the_folder_is_opened(tmp_path):
@@ -36,7 +30,7 @@ def test_nothing_is_written_before_the_folder_is_opened(tmp_path):
 def test_config_and_split_are_written_once_and_each_session_adds_its_environment(tmp_path):
     opened(tmp_path / "run").writer.close()
     again = RunFolder(tmp_path / "run")
-    again.open("b: 2\n", "[]\n", CPU, 0)
+    again.open("b: 2\n", "[]\n", torch.device("cpu"), 0)
     again.writer.close()
     assert again.config.read_text() == "a: 1\n" and again.split.read_text() == "{}\n"
     sessions = json.loads(again.environment.read_text())
@@ -52,7 +46,7 @@ def test_the_scalars_of_tensorboard_are_those_of_the_rows(tmp_path):
         {"epoch": 1, "step": 10, "seconds": 0.12, "d/labeled": 0.5, "test_error/last": 12.25},
         {"epoch": 2, "step": 20, "seconds": 0.5, "d/labeled": 0.25, "test_error/last": 6.5},
     ]
-    assert scalars(folder) == {"d/labeled": [(10, 0.5), (20, 0.25)], "test_error/last": [(10, 12.25), (20, 6.5)]}
+    assert scalars(folder.path) == {"d/labeled": [(10, "0.5"), (20, "0.25")], "test_error/last": [(10, "12.25"), (20, "6.5")]}
 
 
 def test_nan_is_null_in_the_rows(tmp_path):
@@ -74,7 +68,7 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten_on_resuming(tmp_path,
         again.log(k // 10, k, 0.0, {"x": k + 0.5})
     expected = [(k, float(k) if k <= step else k + 0.5) for k in (10, 20, 30, 40)]
     assert [(row["step"], row["x"]) for row in again.rows()] == expected
-    assert scalars(again) == {"x": expected}
+    assert scalars(again.path) == {"x": [(k, repr(x)) for k, x in expected]}
 
 
 def test_a_line_torn_by_a_crash_ends_the_rows(tmp_path):
@@ -156,3 +150,94 @@ def test_the_revision_is_that_of_the_code_and_says_where_it_was_changed(tmp_path
 
 def test_a_package_that_is_not_installed_has_no_version():
     assert installed("no-such-package-of-ours") is None and installed("torch")
+
+
+# --- files that are refused -------------------------------------------------------------------------------------------
+
+
+LINES = [
+    b"\xff",
+    b"3",
+    b"{}",
+    b'{"epoch": 1, "step": true}',
+    b'{"epoch": 1, "step": 5, "x": NaN}',
+    b'{"epoch": 1, "step": 5, "x": [1]}',
+    b"[" * 9999,
+]
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: str(line[:40]))
+def test_a_damaged_line_before_the_last_is_refused_by_its_number(tmp_path, line):
+    folder = opened(tmp_path / "run")
+    folder.log(1, 10, 0.0, {"x": 1.0})
+    with folder.metrics.open("ab") as file:
+        file.write(line + b"\n")
+    assert [row["step"] for row in folder.rows()] == [10]
+    folder.log(2, 20, 0.0, {"x": 2.0})
+    with pytest.raises(InputError, match="line 2 of .*metrics.jsonl is damaged .*mend or delete that line"):
+        folder.rows()
+
+
+RESULT = {"test_error_last": 1, "test_error_averaged": 2.5, "validation_error": None, "seconds": 3, "epochs": 3}
+RESULT |= {"split_sha256": "a", "config": {}}
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path):
+    folder = opened(tmp_path / "run")
+    folder.finish(RESULT)
+    assert folder.read_result() == RESULT
+
+
+CHANGES = [{"test_error_last": None}, {"test_error_averaged": "2.5"}, {"validation_error": "x"}, {"seconds": True}, {"config": []}]
+CHANGES += [{"test_images": 0}]
+
+
+@pytest.mark.parametrize("change", [*CHANGES, {"split_sha256": 3}, {"test_error_last": float("nan")}, {"config": {"epochs": 10**400}}])
+def test_a_result_with_a_field_of_another_kind_is_refused(tmp_path, change):
+    folder = opened(tmp_path / "run")
+    folder.finish(RESULT | change)
+    with pytest.raises(InputError, match="result.json cannot be read .*delete it and run the same command to write it again"):
+        folder.read_result()
+
+
+@pytest.mark.parametrize("name", RESULT)
+def test_a_result_without_one_of_its_fields_is_refused(tmp_path, name):
+    folder = opened(tmp_path / "run")
+    folder.finish({key: value for key, value in RESULT.items() if key != name})
+    with pytest.raises(InputError, match="result.json cannot be read"):
+        folder.read_result()
+
+
+@pytest.mark.parametrize("text", ["3", "{}", "[3]", "[" * 10_000, "\xff"])
+def test_environments_that_are_none_are_refused(tmp_path, text):
+    opened(tmp_path / "run").writer.close()
+    (tmp_path / "run/environment.json").write_text(text)
+    with pytest.raises(InputError, match="environment.json is damaged .*delete it and run the same command again"):
+        opened(tmp_path / "run")
+
+
+FILES = ["config.yaml", "split.json", "result.json", "metrics.jsonl", "environment.json", "code.json"]
+
+
+@pytest.mark.parametrize("part", [*FILES, "samples", "tensorboard", "checkpoints"])
+def test_a_part_that_lies_outside_the_folder_is_refused(tmp_path, part):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / part).symlink_to("../elsewhere")
+    with pytest.raises(InputError, match=f"{part}.* leads out of the run folder, to .*elsewhere"):
+        RunFolder(tmp_path / "run")
+    (tmp_path / "run" / part).unlink()
+    (tmp_path / "run" / part).symlink_to("inside")
+    assert RunFolder(tmp_path / "run").path == tmp_path / "run"
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path):
+    (tmp_path / "big_disk").mkdir()
+    (tmp_path / "run").symlink_to("big_disk")
+    opened(tmp_path / "run").writer.close()
+    assert (tmp_path / "big_disk/config.yaml").is_file()
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a" * 300])
+def test_what_cannot_be_a_name_is_refused(name):
+    with pytest.raises(InputError, match="cannot be the name of a folder"):
+        RunFolder(Path(name))

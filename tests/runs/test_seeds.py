@@ -1,33 +1,104 @@
-"""`--seeds` where runs are stacked: several of one command, each the run that it would be alone."""
+"""`--seeds`: several runs of one command, stacked or one after another, each the run that it would be alone; and threads for them."""
 
+import os
 import time
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from helpers.method_factories import made
 from helpers.run_folders import assert_same_run, interrupted, result, rows, state
+from helpers.tiny import gan
+from jsonargparse import Namespace
 
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.runs import seeds
 from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.seeds import crowding
 
+IN_TURN = "the seeds are trained one after another: "
 SEEDS = ["--seeds", "0..2", "--data_seeds", "4..6"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def stacking():
+# --- one after another: on a CPU, and wherever the method or its networks cannot be stacked ---------------------------
+
+
+@pytest.fixture
+def alone_run(command, tiny, tmp_path):
+    """The folder of the tiny run of a seed."""
+
+    def train(seed: int):
+        assert command("train", "--config", tiny, "--seed", seed, "--out", tmp_path / "alone" / str(seed)).status == 0
+        return tmp_path / "alone" / str(seed)
+
+    return train
+
+
+def test_on_a_cpu_seeds_follow_one_another_and_each_leaves_to_the_bit_what_it_leaves_alone(command, tiny, alone_run, tmp_path, monkeypatch):
+    on_interval, order = seeds.Trainer.on_interval, []
+    monkeypatch.setattr(seeds.Trainer, "on_interval", lambda s, terms: (order.append(s.options.seed), on_interval(s, terms)))
+    outcome = command("train", "--config", tiny, "--seeds", "0,1", "--out", tmp_path / "cell")
+    assert outcome.status == 0 and order == [0, 0, 0, 1, 1, 1]
+    assert outcome.err.count(f"{IN_TURN}one program is not faster on a CPU (results/seeds_speed.md)\n") == 1
+    for seed in 0, 1:
+        assert_same_run(tmp_path / "cell" / str(seed), alone_run(seed))
+
+
+def test_stopped_in_the_second_they_go_on_there(command, tiny, alone_run, tmp_path):
+    words = ["--config", tiny, "--seeds", "0..2"]
+    assert interrupted(command, words, tmp_path / "cell", FeatureMatchingGAN, "step", 18).status == 130
+    assert [(tmp_path / "cell" / str(seed) / "result.json").exists() for seed in range(3)] == [True, False, False]
+    assert command("train", *words, "--out", tmp_path / "cell").status == 0
+    assert_same_run(tmp_path / "cell/1", alone_run(1))
+    assert result(tmp_path / "cell/2")["steps"] == 12
+
+
+def test_seeds_of_another_method_follow_one_another(command, tiny_tree, labels_alone, tmp_path):
+    tree = tiny_tree() | {"epochs": 1, "steps_per_epoch": 1, "method": labels_alone()}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+    words = ["train", "--config", tmp_path / "config.yaml"]
+    outcome = command(*words, "--seeds", "0,1", "--out", tmp_path / "cell")
+    assert outcome.status == 0 and outcome.err.count(f"{IN_TURN}only the GAN") == 1
+    assert command(*words, "--seed", 1, "--out", tmp_path / "alone").status == 0
+    assert_same_run(tmp_path / "cell/1", tmp_path / "alone")
+
+
+def test_only_the_gan_of_dense_networks_is_stacked_and_not_compiled_and_not_on_a_cpu(monkeypatch):
+    plain, compiled, other = Namespace(compile=False), Namespace(compile=True), gan()
+    other.discriminator = torch.nn.Identity()
+    assert "not faster on a CPU" in seeds.obstacle(gan(), plain)
+    monkeypatch.setattr(seeds, "ONE_PROGRAM_ON", ("cpu",))
+    assert seeds.obstacle(gan(), plain) is None
+    assert "not compiled" in seeds.obstacle(gan(), compiled)
+    assert "dense networks" in seeds.obstacle(other, plain)
+    assert "dense networks" in seeds.obstacle(made("pi"), plain)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: seeds are stacked on one")
+def test_on_a_gpu_seeds_are_stacked():
+    assert seeds.obstacle(gan(device="cuda"), Namespace(compile=False)) is None
+
+
+# --- stacked, as one program ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stacking(monkeypatch):
     """Seeds are stacked on a CPU too, so that what a GPU does is tested without one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seeds, "ONE_PROGRAM_ON", ("cpu", "cuda"))
-        yield
+    monkeypatch.setattr(seeds, "ONE_PROGRAM_ON", ("cpu", "cuda"))
+
+
+STACKED = pytest.mark.usefixtures("stacking")
 
 
 @pytest.fixture(scope="module")
-def cell(stacking, tmp_path_factory, command, tiny) -> Path:
+def cell(tmp_path_factory, command, tiny) -> Path:
     """The runs of three seeds, each with a data seed of its own, trained together."""
     folder = tmp_path_factory.mktemp("runs") / "cell"
-    assert command("train", "--config", tiny, *SEEDS, "--out", folder).status == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seeds, "ONE_PROGRAM_ON", ("cpu", "cuda"))
+        assert command("train", "--config", tiny, *SEEDS, "--out", folder).status == 0
     return folder
 
 
@@ -48,6 +119,7 @@ def assert_near(a: Path, b: Path) -> None:
     torch.testing.assert_close(state(a)["method"], state(b)["method"], rtol=1e-2, atol=1e-3, equal_nan=True)
 
 
+@STACKED
 def test_each_seed_leaves_what_it_leaves_alone(command, tiny, cell, tmp_path):
     assert sorted(p.name for p in cell.iterdir()) == ["0", "1", "2"]
     for seed in 0, 2:
@@ -60,6 +132,7 @@ def test_each_seed_leaves_what_it_leaves_alone(command, tiny, cell, tmp_path):
         assert_near(mine, its)
 
 
+@STACKED
 def test_a_seed_that_was_trained_with_others_is_known_alone_and_with_others_again(command, contents, tiny, cell):
     before = contents(cell)
     assert alone(command, tiny, 1, cell / "1").status == 0
@@ -67,6 +140,7 @@ def test_a_seed_that_was_trained_with_others_is_known_alone_and_with_others_agai
     assert outcome.status == 0 and contents(cell) == before and outcome.out.count("test error") == 3
 
 
+@STACKED
 def test_resuming_them_together_equals_not_stopping(command, tiny, cell, tmp_path):
     assert interrupted(command, ["--config", tiny, *SEEDS], tmp_path / "cell", FeatureMatchingGAN, "step", 6).status == 130
     assert [len(rows(tmp_path / "cell" / str(seed))) for seed in range(3)] == [1, 1, 1]
@@ -75,6 +149,7 @@ def test_resuming_them_together_equals_not_stopping(command, tiny, cell, tmp_pat
         assert_same_run(tmp_path / "cell" / str(seed), cell / str(seed))
 
 
+@STACKED
 def test_one_goes_on_alone_from_where_they_were_stopped_and_the_others_without_it(command, tiny, cell, tmp_path):
     interrupted(command, ["--config", tiny, *SEEDS], tmp_path / "cell", FeatureMatchingGAN, "step", 6)
     assert alone(command, tiny, 1, tmp_path / "cell/1").status == 0
@@ -84,6 +159,7 @@ def test_one_goes_on_alone_from_where_they_were_stopped_and_the_others_without_i
         assert_near(tmp_path / "cell" / str(seed), cell / str(seed))
 
 
+@STACKED
 def test_those_at_another_epoch_are_trained_apart_and_one_by_itself_to_the_bit_as_alone(command, tiny, cell, tmp_path):
     for name in "cell/1", "alone":
         interrupted(command, ["--config", tiny, "--seed", 1, "--data_seed", 5], tmp_path / name, FeatureMatchingGAN, "step", 6)
@@ -94,6 +170,7 @@ def test_those_at_another_epoch_are_trained_apart_and_one_by_itself_to_the_bit_a
     assert_near(tmp_path / "cell/2", cell / "2")
 
 
+@STACKED
 def test_stopped_between_the_saves_of_two_seeds_they_finish_all_the_same(command, tiny, cell, tmp_path):
     interrupted(command, ["--config", tiny, *SEEDS], tmp_path / "cell", seeds.Trainer, "on_interval", 5)
     assert [len(rows(tmp_path / "cell" / str(seed))) for seed in range(3)] == [2, 1, 1]
@@ -102,6 +179,7 @@ def test_stopped_between_the_saves_of_two_seeds_they_finish_all_the_same(command
         assert_near(tmp_path / "cell" / str(seed), cell / str(seed))
 
 
+@STACKED
 def test_without_out_each_has_the_folder_of_a_run_alone(command, tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for words in ["--seed", 3], ["--seeds", "2,3"]:
@@ -109,16 +187,49 @@ def test_without_out_each_has_the_folder_of_a_run_alone(command, tiny, tmp_path,
     assert ["-seed2-" in path.name for path in sorted((tmp_path / "runs").iterdir())] == [True, False]
 
 
+@STACKED
 def test_the_time_of_training_is_shared(command, tiny, tmp_path, monkeypatch):
-    step = FeatureMatchingGAN.step
-    monkeypatch.setattr(FeatureMatchingGAN, "step", lambda *arguments: (time.sleep(0.1), step(*arguments))[1])
+    now, step = [0.0], FeatureMatchingGAN.step
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(FeatureMatchingGAN, "step", lambda *arguments: (now.__setitem__(0, now[0] + 3), step(*arguments))[1])
     assert command("train", "--config", tiny, "--epochs", 1, "--seeds", "0..2", "--out", tmp_path).status == 0
-    seconds = [RunFolder(tmp_path / str(seed)).rows()[-1]["seconds"] for seed in range(3)]
-    assert 0.4 <= sum(seconds) + 0.02 < 1.2 and min(seconds) > 0.1  # 4 steps; each rounded to 0.01
+    assert [rows[-1]["seconds"] for rows in (RunFolder(tmp_path / str(seed)).rows() for seed in range(3))] == [4, 4, 4]  # of 4 x 3 s
 
 
+@STACKED
 def test_a_term_that_is_not_finite_stops_them_and_names_the_seed_and_its_folder(command, tiny, tmp_path):
     outcome = command("train", "--config", tiny, *SEEDS, "--out", tmp_path / "cell", "--method.learning_rate", ".nan")
     assert outcome.status == 1 and "Traceback" not in outcome.err
     assert f"stopped: seed 0 ({tmp_path / 'cell/0'}): the term g/matching is not finite since epoch 0, step 0" in outcome.err
     assert "without this seed in --seeds the others go on" in outcome.err and not [*tmp_path.rglob("last.pt")]
+
+
+# --- a run that takes all cores says so where others want them --------------------------------------------------------
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    def made(cores: int, load: float):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+        monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+
+    return made
+
+
+@pytest.mark.parametrize(("cores", "load", "fair"), [(2, 1.0, 1), (8, 4.2, 4), (8, 6.0, 2), (4, 30.0, 1)])
+def test_a_busy_machine_is_named_with_the_threads_that_are_left(machine, cores, load, fair):
+    machine(cores, load)
+    assert crowding(None).endswith(f"--threads {fair}") and f"{load:.1f} of the {cores} cores" in crowding(None)
+
+
+@pytest.mark.parametrize(("cores", "load", "threads"), [(8, 3.9, None), (8, 8.0, 4), (1, 5.0, None)])
+def test_nothing_is_said_where_cores_are_free_or_threads_are_chosen(machine, cores, load, threads):
+    machine(cores, load)
+    assert crowding(threads) is None
+
+
+def test_train_says_it_once_and_trains(machine, command, tiny_tree, tmp_path):
+    machine(8, 7.0)
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(tiny_tree() | {"threads": None}))
+    outcome = command("train", "--config", tmp_path / "a.yaml", "--out", tmp_path / "run")
+    assert outcome.status == 0 and outcome.err.count("--threads 1") == 1
