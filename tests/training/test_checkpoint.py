@@ -1,17 +1,20 @@
-"""Checkpoints: whole or not at all, complete, and read without executing anything."""
+"""Checkpoints: complete, read without executing anything, and outlasting whatever goes wrong while one is written."""
 
+import errno
+import json
 import os
 import pickle
-import stat
+from pathlib import Path
 
 import pytest
 import torch
+from helpers.run_folders import rows
 from helpers.tiny import assert_same, gan, started, streams
 
 from gan_sntg.errors import InputError
-from gan_sntg.files import atomic
 from gan_sntg.graph.teachers import Averaged, Ensemble
 from gan_sntg.training import checkpoint
+from gan_sntg.training.checkpoint import generation, generations, keep, newest
 from gan_sntg.training.loop import Progress
 
 
@@ -27,31 +30,6 @@ def advance(method, made, progress, steps: int) -> None:
     for batch in made.epoch():
         method.step(batch, 1)
         progress.step += 1
-
-
-def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path, monkeypatch):
-    path = tmp_path / "last.pt"
-    atomic.write_atomically(path, b"old")
-
-    def torn(*arguments):
-        raise OSError("no space left")
-
-    for name in "fsync", "replace":
-        with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
-            patch.setattr(os, name, torn)
-            atomic.write_atomically(path, b"new")
-        assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"last.pt": b"old"}
-    atomic.write_atomically(path, b"new")
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"last.pt": b"new"}
-
-
-def test_the_bytes_are_synced_before_the_rename_and_the_folder_after_it(tmp_path, monkeypatch):
-    calls = []
-    replace = os.replace
-    monkeypatch.setattr(os, "fsync", lambda file: calls.append("sync folder" if stat.S_ISDIR(os.fstat(file).st_mode) else "sync file"))
-    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("rename"), replace(a, b)))
-    atomic.write_atomically(tmp_path / "last.pt", b"x")
-    assert calls == ["sync file", "rename", "sync folder"]
 
 
 @pytest.mark.parametrize("teacher", [Averaged, Ensemble])
@@ -76,14 +54,21 @@ def test_a_checkpoint_loads_as_weights_only_and_holds_every_part(tmp_path):
     assert state["progress"] == vars(progress) and (progress.epoch, progress.step) == (0, 2)
 
 
-DAMAGES = [lambda b: b[: len(b) // 2], lambda b: b[:-1], lambda b: b"", lambda b: b"not a checkpoint", lambda b: b"\x80"]
+DAMAGES = {
+    "cut": lambda data: data[: len(data) // 2],
+    "a byte less": lambda data: data[:-1],
+    "a bit": lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
+    "empty": lambda data: b"",
+    "text": lambda data: b"not a checkpoint",
+    "a pickle's head": lambda data: b"\x80",
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_an_unreadable_checkpoint_is_refused(tmp_path, damage):
     path = tmp_path / "last.pt"
     checkpoint.save(path, *trained(1))
-    path.write_bytes(damage(path.read_bytes()))
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
     with pytest.raises(InputError, match="last.pt is not a readable checkpoint .*nothing was changed. Restore it from a copy"):
         checkpoint.read(path, "cpu")
 
@@ -158,8 +143,104 @@ def test_a_checkpoint_with_a_part_that_could_not_be_gone_on_with_is_refused(tmp_
         checkpoint.restore(tmp_path / "last.pt", *trained(1, seed=1))
 
 
-def test_a_link_in_the_place_of_the_temporary_file_is_not_written_through(tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
-    (tmp_path / ".last.pt.tmp").symlink_to(tmp_path / "mine.txt")
-    atomic.write_atomically(tmp_path / "last.pt", b"new")
-    assert (tmp_path / "mine.txt").read_text() == "mine" and (tmp_path / "last.pt").read_bytes() == b"new"
+# --- the last ones are kept, and a damaged one leaves the one before it -----------------------------------------------
+
+
+def numbered(n: int) -> memoryview:
+    return checkpoint.as_bytes({"format": checkpoint.FORMAT, "n": n})
+
+
+def found(path: Path) -> int:
+    return newest(path, "cpu")[0]["n"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_the_last_ones_are_kept_the_newest_first(tmp_path, count):
+    path = tmp_path / "last.pt"
+    for n in range(6):
+        keep(path, numbered(n), count)
+    assert [checkpoint.read(file, "cpu")["n"] for file in generations(path)] == [5, 4, 3, 2][:count]
+    assert len(list(tmp_path.iterdir())) == count
+    keep(path, numbered(6), 1)
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+
+
+class Stopped(BaseException):
+    """As a kill: nothing tidies up."""
+
+
+def failing(monkeypatch, call: int, error: BaseException) -> list[str]:
+    """Let the call-th of all that a write asks of the system fail; the names of those before it, and of that one."""
+    made = []
+
+    def counted(owner, name):
+        real = getattr(owner, name)
+
+        def counting(*arguments, **named):
+            made.append(name)
+            if len(made) == call:
+                raise error
+            return real(*arguments, **named)
+
+        monkeypatch.setattr(owner, name, counting)
+
+    for name in ("fsync", "replace", "unlink"):
+        counted(os, name)
+    counted(Path, "open")
+    return made
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EIO, "Input/output error"), Stopped()], ids=str
+)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_whichever_call_of_a_write_fails_the_state_before_or_the_new_one_loads(tmp_path, monkeypatch, count, error):
+    failed = 0
+    for call in range(1, 40):
+        folder = tmp_path / str(call)
+        folder.mkdir()
+        for n in range(3):
+            keep(folder / "last.pt", numbered(n), count)
+        with monkeypatch.context() as patch:
+            made = failing(patch, call, error)
+            try:
+                keep(folder / "last.pt", numbered(3), count)
+            except (OSError, Stopped):
+                failed += 1
+        if len(made) < call:
+            break
+        assert found(folder / "last.pt") in (2, 3)
+        keep(folder / "last.pt", numbered(4), count)
+        assert [checkpoint.read(file, "cpu")["n"] for file in generations(folder / "last.pt")][0] == 4
+    assert failed == call - 1 >= 4 + count - 1
+
+
+def test_a_write_that_is_cut_short_leaves_what_was_there(tmp_path):
+    path = tmp_path / "last.pt"
+    keep(path, numbered(1), 2)
+    keep(path, numbered(2), 2)
+    (tmp_path / ".last-next.pt.tmp").write_bytes(bytes(numbered(3))[:100])  # a kill while writing
+    assert found(path) == 2
+    keep(path, numbered(4), 2)
+    assert found(path) == 4
+
+
+def test_no_checkpoint_is_none(tmp_path):
+    assert generations(tmp_path / "last.pt") == [] and generation(tmp_path / "last.pt", 2).name == "last-2.pt"
+    with pytest.raises(InputError, match="there is no checkpoint"):
+        newest(tmp_path / "last.pt", "cpu")
+
+
+def test_the_best_one_is_that_of_the_least_validation_error(command, tiny, tmp_path):
+    words = ["train", "--config", tiny, "--epochs", 6, "--validation", "true", "--method.learning_rate", 0.01]
+    assert command(*words, "--out", tmp_path / "run").status == 0
+    errors = {row["epoch"]: row["validation_error/averaged"] for row in rows(tmp_path / "run")}
+    best = torch.load(tmp_path / "run/checkpoints/best.pt", weights_only=True)["progress"]
+    assert best["best"] == min(errors.values()) == errors[best["epoch"]]
+    assert best["epoch"] == min(epoch for epoch, error in errors.items() if error == min(errors.values()))
+    found = json.loads(command("evaluate", tmp_path / "run", "--checkpoint", "best").out)
+    assert found["epoch"] == best["epoch"] and json.loads(command("evaluate", tmp_path / "run").out)["epoch"] == 6
+    assert command("train", "--config", tiny, "--out", tmp_path / "none").status == 0
+    refused = command("evaluate", tmp_path / "none", "--checkpoint", "best")
+    assert refused.status == 2 and "trained without validation images; leave --checkpoint out" in refused.err
+    assert not (tmp_path / "none/checkpoints/best.pt").exists()  # never by the test images

@@ -1,15 +1,16 @@
-"""Stopping a run, anywhere and in any way, and taking it up again changes nothing."""
+"""Runs stopped anywhere and in any way, or left with damaged or no room for files: taken up again, nothing is changed."""
 
 import copy
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 from helpers.run_folders import age, assert_same_run, interrupted, rows
 from helpers.tiny import POINTS
@@ -64,33 +65,30 @@ def test_an_interrupted_run_says_so_and_resumes_bit_for_bit(command, tiny_tree, 
 
 
 METHODS = {
-    "supervised.Supervised": {"consistency_weight": 0},
-    "pi_model.PiModel": {},
-    "temporal_ensembling.TemporalEnsembling": {},
-    "mean_teacher.MeanTeacher": {"decay": 0.9},
-    "vat.VAT": {"epsilon": 1.0, "entropy_weight": 0.1},
+    "Supervised": {"consistency_weight": 0},
+    "PiModel": {},
+    "TemporalEnsembling": {},
+    "MeanTeacher": {"decay": 0.9},
+    "VAT": {"epsilon": 1.0, "entropy_weight": 0.1},
 }
-NETS = {
-    "digits": {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [16, 12]}},
-    "points": {"class_path": "gan_sntg.networks.PlaneMLP"},  # has running statistics
+AUGMENTATION = {"class_path": "gan_sntg.data.Augmentation", "init_args": {"translation": 1, "flip": True}}
+DENSE = {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [16, 12]}}
+OWN = {
+    "digits": {"net": DENSE, "augmentation": AUGMENTATION},
+    "points": {"net": {"class_path": "gan_sntg.networks.PlaneMLP"}},  # has running statistics
 }
 
 
-@pytest.mark.parametrize("data", NETS)
+@pytest.mark.parametrize("data", OWN)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_discriminative_method_resumes_bit_for_bit(command, tiny_tree, tmp_path, data, method):
     tree = tiny_tree() if data == "digits" else copy.deepcopy(POINTS)
-    options = {"net": NETS[data], "schedule": {"class_path": "gan_sntg.schedules.LinearTail"}, "learning_rate": 0.001}
-    augmentation = {"class_path": "gan_sntg.data.Augmentation", "init_args": {"translation": 1, "flip": True}}
-    options |= (
-        {"sntg": {"class_path": "gan_sntg.graph.SNTG", "init_args": {"weight": 0.5}}, "w": {"ramp_epochs": 0}}
-        | METHODS[method]
-        | ({"augmentation": augmentation} if data == "digits" else {})
-    )
+    options = {"schedule": {"class_path": "gan_sntg.schedules.LinearTail"}, "learning_rate": 0.001, "w": {"ramp_epochs": 0}}
+    options |= {"sntg": {"class_path": "gan_sntg.graph.SNTG", "init_args": {"weight": 0.5}}} | METHODS[method] | OWN[data]
     tree |= {"method": {"class_path": f"discriminative.{method}", "init_args": options}, "epochs": 3, "steps_per_epoch": 4}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
     words = ["--config", tmp_path / "config.yaml"]
-    assert interrupted(command, words, tmp_path / "a", Objective, "terms" if "vat" not in method else "weighted", 10).status == 130
+    assert interrupted(command, words, tmp_path / "a", Objective, "weighted" if method == "VAT" else "terms", 10).status == 130
     for name in "a", "b":
         assert command("train", *words, "--out", tmp_path / name).status == 0
     assert_same_run(tmp_path / "a", tmp_path / "b")
@@ -104,21 +102,6 @@ def test_a_run_stopped_while_it_writes_resumes_bit_for_bit(command, tiny, finish
     assert interrupted(command, ["--config", tiny], tmp_path / "run", owner, name, call).status == 130
     assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 0
     assert_same_run(tmp_path / "run", finished)
-
-
-def test_a_row_torn_by_a_crash_does_not_show_after_resuming(command, tiny, finished, tmp_path):
-    interrupted(command, ["--config", tiny], tmp_path / "run", FeatureMatchingGAN, "step", 6)
-    with (tmp_path / "run/metrics.jsonl").open("a") as file:
-        file.write('{"epoch": 2, "step": 8, "seco')
-    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 0
-    assert_same_run(tmp_path / "run", finished)
-
-
-def test_each_session_adds_its_environment(command, tiny, tmp_path):
-    interrupted(command, ["--config", tiny], tmp_path / "run", FeatureMatchingGAN, "step", 6)
-    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 0
-    sessions = json.loads((tmp_path / "run/environment.json").read_text())
-    assert len(sessions) == 2 and sessions[0]["threads"] == torch.get_num_threads() == 1
 
 
 def by_hand(split: Path, to: Path, first: int) -> Path:
@@ -145,3 +128,66 @@ def test_a_run_is_resumed_by_its_own_manifest_wherever_that_lies(command, tiny, 
     for name in "a", "b":
         assert command("train", "--config", tiny, "--split", moved, "--out", tmp_path / name).status == 0
     assert_same_run(tmp_path / "a", tmp_path / "b")
+
+
+# --- what goes wrong with the files ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b""], ids=["cut", "empty"])
+def test_a_damaged_newest_checkpoint_is_passed_over_loudly_and_the_run_ends_as_if_whole(command, tiny, finished, tmp_path, damage):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "result.json").unlink()
+    path = run / "checkpoints/last.pt"
+    path.write_bytes(damage(path.read_bytes()))
+    age(run)
+    outcome = command("train", "--config", tiny, "--out", run)
+    assert outcome.status == 0 and "last.pt is not a readable checkpoint" in outcome.err
+    assert "The checkpoint before it" in outcome.err and "last-1.pt, is whole: this is gone on from" in outcome.err
+    assert_same_run(run, finished)
+
+
+def test_where_all_are_damaged_the_run_is_refused_and_nothing_changed(refused, train, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run/result.json").unlink()
+    for path in (tmp_path / "run/checkpoints").iterdir():
+        path.write_bytes(b"damaged")
+    refused(train, "last.pt is not a readable checkpoint")
+
+
+FULL_DISK = """
+set -e
+mount -t tmpfs -o size=900k tmpfs "$1"
+"$2" -m gan_sntg train --config "$3" --out "$1/run" --epochs 30 --keep 2 || echo "status $?"
+"$2" -m gan_sntg evaluate "$1/run" > "$4/evaluated.json"
+mount -o remount,size=100m "$1"
+"$2" -m gan_sntg train --config "$3" --out "$1/run" --epochs 30 --keep 2 > /dev/null
+cp "$1/run/metrics.jsonl" "$1/run/result.json" "$4"
+"""
+
+
+def test_a_full_disk_stops_the_run_with_an_error_and_it_goes_on_when_there_is_room(tiny, tmp_path):
+    probe = subprocess.run(["unshare", "-Urm", "true"], capture_output=True) if shutil.which("unshare") else None
+    if probe is None or probe.returncode:
+        pytest.skip("needs user namespaces with mounts (unshare -Urm)")
+    (tmp_path / "disk").mkdir()
+    words = ["unshare", "-Urm", "sh", "-c", FULL_DISK, "sh", tmp_path / "disk", sys.executable, tiny, tmp_path]
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+    assert done.returncode == 0 and "status 2" in done.stdout and "Traceback" not in done.stderr, done
+    assert "No space left on device" in done.stderr and "the last checkpoint is as it was" in done.stderr
+    assert 0 < json.loads((tmp_path / "evaluated.json").read_text())["epoch"] < 30
+    steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert steps == list(range(4, 121, 4)) and json.loads((tmp_path / "result.json").read_text())["epochs"] == 30
+
+
+def test_a_folder_that_cannot_be_written_is_refused_and_left_as_it_is(command, contents, tiny, finished, tmp_path, monkeypatch):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run/result.json").unlink()
+    before = contents(tmp_path / "run")
+
+    def read_only(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", read_only)
+    outcome = command("train", "--config", tiny, "--out", tmp_path / "run")
+    assert outcome.status == 2 and "Read-only file system" in outcome.err and contents(tmp_path / "run") == before
