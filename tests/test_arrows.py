@@ -1,6 +1,7 @@
 """Imports go one way: a room of gan_sntg imports only those below it, and discriminative only those up to training."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -87,13 +88,26 @@ def test_nothing_in_gan_sntg_imports_the_discriminative_family(path):
     assert [name for name in ours(path) if not under(name, "gan_sntg")] == []
 
 
-def test_every_folder_is_a_room_and_none_is_a_drawer():
-    folders = {path.parent.name: 0 for path in MODULES if path.is_relative_to(ROOT / "gan_sntg") and path.parent.name != "gan_sntg"}
-    for path in MODULES:
-        if path.parent.name in folders and path.name != "__init__.py":
-            folders[path.parent.name] += 1
-    assert set(folders) <= set(ROOMS)
-    assert {name: count for name, count in folders.items() if count > 12 and name != "commands"} == {}
+def test_every_folder_is_a_room_of_a_dozen_files_and_all_are_few():
+    modules = [path for path in MODULES if path.is_relative_to(ROOT / "gan_sntg") and path.name != "__init__.py"]
+    rooms = Counter(path.parent.name for path in modules)
+    assert len(modules) <= 110 and set(rooms) <= {"gan_sntg", *ROOMS}
+    assert {name: count for name, count in rooms.items() if count > 12 and name != "commands"} == {}  # one a word that a user types
+
+
+REPEATED = ("parser", "run")  # of each command: `main` calls them by these names
+PENDING = ("report", "default_folder", "spread")  # to be renamed
+
+
+def test_no_public_name_stands_in_more_than_two_modules():
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    places: dict[str, list[str]] = {}
+    for path in (path for path in MODULES if not path.is_relative_to(ROOT / "scripts")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, definitions) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in places.items() if len(paths) > 2 and name not in REPEATED + PENDING} == {}
+    assert all(path.startswith("gan_sntg/commands/") for name in REPEATED for path in places[name])
 
 
 @within("gan_sntg", "discriminative", "scripts")

@@ -9,15 +9,15 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def configs_folder() -> Path:
-    """Folder of the configurations: beside the modules of an installed package, beside the package in a checkout."""
+    """Folder of the configurations: in an installed package, or beside the package of a checkout."""
     installed = PACKAGE / "configs"
     return installed if installed.is_dir() else PACKAGE.parent / "configs"
 
 
 def config_file(name: str) -> Path:
-    """Path of a configuration: `name` itself where it is a file, else that of the package's, as `digits_20/fm_gan`.
+    """Path of a configuration: `name` itself where it is a file, else the package's of that name.
 
-    Raises InputError, with the nearest names, where there is none.
+    `digits_20/fm_gan` is such a name. Raises InputError, with the nearest ones, where there is none.
     """
     if Path(name).is_file():
         return Path(name)
