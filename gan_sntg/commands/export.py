@@ -8,9 +8,10 @@ from jsonargparse import Namespace
 
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.samples import fix_on_bank
-from gan_sntg.export.describe import described
+from gan_sntg.export.describe import card_of_run
 from gan_sntg.export.load import Classifier, ImageGenerator
-from gan_sntg.export.write import write
+from gan_sntg.export.write import write_export
+from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.runs.build import RunObjects, read_run
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.loading import class_names, folder_parser, load
@@ -19,7 +20,7 @@ from gan_sntg.runs.parsing import Parser
 COMPARED = 64  # test examples, and z, on which what was written must do what the run does
 DESCRIPTION = (
     "Write, of a run's last checkpoint, the weights of classifier and generator as safetensors, the classifier as a torch.export program "
-    "that takes images as the data set holds them, and card.json, which says what they are; gan_sntg.export.load.load gives them back."
+    "that takes images as the data set holds them, and card.json, which says what they are; gan_sntg.export.load_export gives them back."
 )
 
 
@@ -37,10 +38,10 @@ def run(options: Namespace) -> None:
     config = read_run(folder.path)[1]
     check_target(out)
     parts, progress = load(options.run, "cpu", options.root, options.checkpoint)
-    classifier, generator = networks(parts, options.classifier)
-    card = described(folder, config, parts, progress, options.classifier)
+    classifier, generator = exported_networks(parts, options.classifier)
+    card = card_of_run(folder, config, parts, progress, options.classifier)
     try:
-        write(out, card, classifier, generator, parts.source.test_x[:COMPARED])
+        write_export(out, card, classifier, generator, parts.source.test_x[:COMPARED])
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error}); choose another folder with --out") from error
     print(out)
@@ -54,13 +55,12 @@ def check_target(out: Path) -> None:
         raise InputError(f"{out} exists and is not an empty folder; remove it, or choose another with --out")
 
 
-def networks(parts: RunObjects, weights: str) -> tuple[Classifier, ImageGenerator | None]:
-    """What is exported, as the run has it; G's batch statistics are fixed on the bank, as they are for `gan-sntg sample`."""
+def exported_networks(parts: RunObjects, weights: str) -> tuple[Classifier, ImageGenerator | None]:
+    """The networks as the run has them; G's batch statistics are fixed on the bank, as they are for `gan-sntg sample`."""
     source, method, normalization = parts.source, parts.method, parts.normalization
     net = method.classifiers[weights]
     classifier = Classifier(net, normalization, source.image_shape, source.test_x.dtype, class_names(source))
-    generator = method.generator
-    if generator is None:
+    if not isinstance(method.generator, Generator):
         return classifier, None
-    fix_on_bank(generator)
-    return classifier, ImageGenerator(generator, normalization)
+    fix_on_bank(method.generator)
+    return classifier, ImageGenerator(method.generator, normalization)

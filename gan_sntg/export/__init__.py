@@ -1,1 +1,6 @@
-"""Exported runs: weights, program and card, written and loaded without executing anything."""
+"""Exported runs: safetensors weights, the classifier as a program, and a card that says what they are."""
+
+from gan_sntg.export.card import Card
+from gan_sntg.export.load import Classifier, ImageGenerator, load_export
+
+__all__ = ["Card", "Classifier", "ImageGenerator", "load_export"]

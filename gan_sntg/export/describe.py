@@ -1,17 +1,16 @@
-"""The description of a run that its export's card holds."""
+"""The card of a run: what its export is, and where it is from."""
 
 import hashlib
 import inspect
 import json
+import sys
 
 from jsonargparse import Namespace
-from torch import nn
 
 from gan_sntg.data.dataset import Dataset
-from gan_sntg.data.normalization import Normalization
 from gan_sntg.evaluation.fidelity_records import as_entry, measurements
 from gan_sntg.evaluation.samples import BANK_SIZE
-from gan_sntg.export.card import FORMAT
+from gan_sntg.export.card import FORMAT, Architecture, Card, InputSpec, ObjectSpec
 from gan_sntg.files.hashes import tensor_sha256
 from gan_sntg.runs.build import RunObjects
 from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
@@ -20,73 +19,77 @@ from gan_sntg.runs.options import identity
 from gan_sntg.training.loop import Progress
 
 
-def described(folder: RunFolder, config: Namespace, parts: RunObjects, progress: Progress, weights: str) -> dict:
+def card_of_run(folder: RunFolder, config: Namespace, parts: RunObjects, progress: Progress, weights: str) -> Card:
     """The card of an export of these weights, without the hashes of its files."""
-    generator = parts.method.generator
-    return {
-        "format": FORMAT,
-        "packages": {name: installed(name) for name in (*PACKAGES, "safetensors")},
-        "architecture": architecture(config, parts),
-        "input": input_of(parts.source),
-        "output": {"dtype": "float32", "shape": [parts.source.num_classes], "meaning": "logits, one for each of the classes"},
-        "classes": class_names(parts.source),
-        "weights": weights,
-        "evaluation": evaluation(folder, parts.source, progress, weights),
-        "generator": None if generator is None else generator_of(folder, generator.latent, parts.source, progress),
-        "provenance": provenance(folder, config, parts, progress),
-    }
+    source = parts.source
+    points = len(source.image_shape) == 1
+    dtype, limits = ("float32", None) if points else ("uint8", [0, 255])
+    meaning = "points, coordinates standardised" if points else "images, [channels, height, width]"
+    return Card(
+        format=FORMAT,
+        packages={name: installed(name) for name in (*PACKAGES, "safetensors")},
+        architecture=architecture(config, parts),
+        input=InputSpec(dtype, list(source.image_shape), limits, meaning),
+        output={"dtype": "float32", "shape": [source.num_classes], "meaning": "logits, one for each of the classes"},
+        classes=class_names(source),
+        weights=weights,
+        evaluation=recorded_errors(folder, source, progress, weights),
+        generator=generator_facts(folder, parts, progress),
+        provenance=run_provenance(folder, config, parts, progress),
+        files={},
+    )
 
 
-def architecture(config: Namespace, parts: RunObjects) -> dict:
+def architecture(config: Namespace, parts: RunObjects) -> Architecture:
     """Class and arguments of the networks and the normalization: the configuration's, with what it has from the data filled in."""
     arguments, method = config.method.init_args, parts.method
     net = next(name for name in ("discriminator", "net") if name in arguments)
-    generator = method.generator
-    return {
-        "net": constructed(arguments[net], method.classifiers["last"], parts.source),
-        "generator": None if generator is None else constructed(arguments.generator, generator, parts.source),
-        "normalization": constructed(config.normalization, parts.normalization, parts.source),
-    }
+    return Architecture(
+        net=object_spec(arguments[net], method.classifiers["last"], parts.source),
+        generator=None if method.generator is None else object_spec(arguments.generator, method.generator, parts.source),
+        normalization=object_spec(config.normalization, parts.normalization, parts.source),
+    )
 
 
-def constructed(config: Namespace, made: nn.Module | Normalization, source: Dataset) -> dict:
-    """{class_path, init_args} of an object."""
+def object_spec(config: Namespace, made: object, source: Dataset) -> ObjectSpec:
+    """Class and arguments of an object that was made from its configuration and the data."""
     linked = {"image_shape": list(source.image_shape), "num_classes": source.num_classes}
     accepted = inspect.signature(type(made)).parameters
-    given = dict(config.get("init_args") or {})
-    return {"class_path": config.class_path, "init_args": given | {name: value for name, value in linked.items() if name in accepted}}
+    filled = {name: value for name, value in linked.items() if name in accepted}
+    return ObjectSpec(public_path(type(made)), dict(config.get("init_args") or {}) | filled)
 
 
-def input_of(source: Dataset) -> dict:
-    """What the classifier and its program take: examples as the data set holds them."""
-    if len(source.image_shape) == 1:
-        return {"dtype": "float32", "shape": list(source.image_shape), "range": None, "meaning": "points, coordinates standardised"}
-    return {"dtype": "uint8", "shape": list(source.image_shape), "range": [0, 255], "meaning": "images, [channels, height, width]"}
+def public_path(kind: type) -> str:
+    """The shortest path by which a class can be imported: that of its room, if the room exports it."""
+    parts = kind.__module__.split(".")
+    modules = (".".join(parts[: n + 1]) for n in range(len(parts)))
+    module = next(module for module in modules if getattr(sys.modules.get(module), kind.__name__, None) is kind)
+    return f"{module}.{kind.__name__}"
 
 
-def evaluation(folder: RunFolder, source: Dataset, progress: Progress, weights: str) -> dict:
+def recorded_errors(folder: RunFolder, source: Dataset, progress: Progress, weights: str) -> dict:
     """Errors in percent of these weights, of validation where images were held out, as recorded with the checkpoint; null where none is."""
     row = next((row for row in folder.rows() if row["step"] == progress.step), {})
     errors = {f"{part}_error": row.get(f"{part}_error/{weights}") for part in ("test", "validation")}
     return errors | {"test_examples": len(source.test_x), "test_sha256": tensor_sha256(source.test_x)}
 
 
-def generator_of(folder: RunFolder, latent: int, source: Dataset, progress: Progress) -> dict:
-    """What the generator takes and gives, and what was measured of the samples of these very weights."""
-    return {
-        "latent": latent,
+def generator_facts(folder: RunFolder, parts: RunObjects, progress: Progress) -> dict | None:
+    """What the generator takes and gives, and what was measured of the samples of these very weights; None where there is none."""
+    generator = parts.method.generator
+    return generator and {
+        "latent": generator.latent,
         "z": "float32, uniform in [0, 1]",
         "weights": "last",
         "statistics": f"fixed on a bank of {BANK_SIZE} z",
-        "output": {"dtype": "uint8", "shape": list(source.image_shape), "range": [0, 255]},
+        "output": {"dtype": "uint8", "shape": list(parts.source.image_shape), "range": [0, 255]},
         "fidelity": [as_entry(m) for m in measurements(folder.path) if m.generator.get("step") == progress.step],
     }
 
 
-def provenance(folder: RunFolder, config: Namespace, parts: RunObjects, progress: Progress) -> dict:
+def run_provenance(folder: RunFolder, config: Namespace, parts: RunObjects, progress: Progress) -> dict:
     """Data, labels, seeds, configuration, length, code and packages of the run."""
-    same = identity(folder.read_options())
-    session = (folder.sessions() or [{}])[-1]
+    same, session = identity(folder.read_options()), (folder.sessions() or [{}])[-1]
     return {
         "finished": folder.finished,
         "epoch": progress.epoch,

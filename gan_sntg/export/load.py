@@ -1,6 +1,8 @@
 """Loading of an exported run: classifier, generator and card, without executing any file."""
 
+import hashlib
 from pathlib import Path
+from typing import Any, TypeVar
 
 import safetensors.torch
 import torch
@@ -9,13 +11,17 @@ from torch import Tensor, nn
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError, first_line
 from gan_sntg.evaluation.samples import z_bank
-from gan_sntg.export.card import CARD, DTYPES, REMEDY, WEIGHTS, build, read_card, read_files
+from gan_sntg.export.card import CARD, DTYPES, REMEDY, WEIGHTS, Card, ObjectSpec, instantiate, read_card
+from gan_sntg.networks.dense_gan import Generator
 
 AT_ONCE = 250  # examples that are classified in one batch
+Net = TypeVar("Net", bound=nn.Module)
 
 
 class Fixed(nn.Module):
     """A network and a normalization that are used and never trained: no gradients, evaluation mode for good."""
+
+    net: Any
 
     def __init__(self, net: nn.Module, normalization: Normalization):
         """net: its parameters are frozen."""
@@ -34,7 +40,7 @@ class Classifier(Fixed):
     def __init__(self, net: nn.Module, normalization: Normalization, shape: tuple[int, ...], dtype: torch.dtype, classes: list[str]):
         """shape, dtype: of one image or point; classes: names of the K logits."""
         super().__init__(net, normalization)
-        self.shape, self.dtype, self.classes = tuple(shape), dtype, classes
+        self.shape, self.dtype, self.classes = shape, dtype, classes
 
     def forward(self, x: Tensor) -> Tensor:
         """All in one batch. Raises InputError for another shape or dtype."""
@@ -62,29 +68,40 @@ class ImageGenerator(Fixed):
         return self.normalization.images(self.net(z))
 
 
-def load(folder: str | Path) -> tuple[Classifier, ImageGenerator | None, dict]:
+def load_export(folder: str | Path) -> tuple[Classifier, ImageGenerator | None, Card]:
     """The classifier, the generator where the method has one, and the card of a run that `gan-sntg export` wrote, on the CPU.
 
     Raises InputError, with its name, for a file that is missing, damaged or foreign.
     """
     folder = Path(folder)
     card = read_card(folder)
-    data = read_files(folder, card)
-    net, generator, normalization = build(card, folder / CARD)
-    fill(net, data[WEIGHTS["net"]], folder / WEIGHTS["net"])
-    restore(normalization, data.get(WEIGHTS["normalization"]), folder)
-    classifier = Classifier(net, normalization, card["input"]["shape"], DTYPES[card["input"]["dtype"]], card["classes"])
-    images = None
-    if generator is not None:
-        fill(generator, data[WEIGHTS["generator"]], folder / WEIGHTS["generator"])
-        images = ImageGenerator(generator, normalization)
-    try_out(classifier, images, folder)
+    data, specs = read_files(folder, card), card.architecture
+    net = load_network(specs.net, nn.Module, "net", folder, data)
+    generator = specs.generator and load_network(specs.generator, Generator, "generator", folder, data)
+    normalization = load_normalization(specs.normalization, folder, data)
+    classifier = Classifier(net, normalization, tuple(card.input.shape), DTYPES[card.input.dtype], card.classes)
+    images = generator and ImageGenerator(generator, normalization)
+    check_fit(classifier, images, folder)
     return classifier, images, card
 
 
-def fill(net: nn.Module, data: bytes, path: Path) -> None:
-    """Give a network without weights those of a file. Raises InputError unless they are its own, all of them."""
-    wanted, found = net.state_dict(), tensors(data, path)
+def read_files(folder: Path, card: Card) -> dict[str, bytes]:
+    """The bytes of every file that the card names. Raises InputError where one is missing or not what was exported."""
+    data = {}
+    for name, sha256 in card.files.items():
+        try:
+            data[name] = (folder / name).read_bytes()
+        except OSError as error:
+            raise InputError(f"{folder / name} cannot be read ({error}); {REMEDY}") from error
+        if hashlib.sha256(data[name]).hexdigest() != sha256:
+            raise InputError(f"{folder / name} is damaged or foreign: it does not have the SHA-256 in {folder / CARD}; {REMEDY}")
+    return data
+
+
+def load_network(spec: ObjectSpec, kind: type[Net], name: str, folder: Path, data: dict[str, bytes]) -> Net:
+    """A network of a card, with the weights of its file. Raises InputError unless they are its own, all of them."""
+    net, path = instantiate(spec, kind, f"{folder / CARD}: {name}"), folder / WEIGHTS[name]
+    wanted, found = net.state_dict(), read_tensors(data[path.name], path)
     odd = [name for name, tensor in found.items() if name in wanted and tensor.dtype != wanted[name].dtype]
     try:
         if odd:
@@ -93,32 +110,34 @@ def fill(net: nn.Module, data: bytes, path: Path) -> None:
     except (RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} does not fit the network of {CARD} ({reason}); {REMEDY}") from error
+    return net
 
 
-def restore(normalization: Normalization, data: bytes | None, folder: Path) -> None:
-    """Give a normalization the statistics of a file, where it has some. Raises InputError unless they are its own, all of them."""
-    path = folder / WEIGHTS["normalization"]
-    found = {} if data is None else tensors(data, path)
+def load_normalization(spec: ObjectSpec, folder: Path, data: dict[str, bytes]) -> Normalization:
+    """The normalization of a card, with the statistics of its file, where it has some. Raises InputError unless they are its own."""
+    normalization, path = instantiate(spec, Normalization, f"{folder / CARD}: normalization"), folder / WEIGHTS["normalization"]
+    found = read_tensors(data[path.name], path) if path.name in data else {}
     if set(found) != set(normalization.statistics):
         raise InputError(f"{path} does not hold the statistics of {type(normalization).__name__}; {REMEDY}")
     for name, tensor in found.items():
         setattr(normalization, name, tensor)
+    return normalization
 
 
-def tensors(data: bytes, path: Path) -> dict[str, Tensor]:
-    """What a safetensors file holds. Raises InputError where it is none."""
+def read_tensors(data: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises InputError where it is invalid."""
     try:
         return safetensors.torch.load(data)
     except Exception as error:  # an error of its own, or of the tensors it would make
         raise InputError(f"{path} is not a safetensors file ({first_line(error)}); {REMEDY}") from error
 
 
-def try_out(classifier: Classifier, generator: ImageGenerator | None, folder: Path) -> None:
+def check_fit(classifier: Classifier, generator: ImageGenerator | None, folder: Path) -> None:
     """Raise InputError unless an example has a logit for each class, and z an image."""
     x = torch.zeros(1, *classifier.shape, dtype=classifier.dtype)
     try:
-        logits, drawn = classifier(x), x if generator is None else generator(generator.z(1))
+        logits, image = classifier(x), generator(generator.z(1)) if generator else x
     except Exception as error:  # parts that are whole and do not fit each other fail in any way
         raise InputError(f"{folder}: its parts do not fit each other ({first_line(error)}); {REMEDY}") from error
-    if logits.shape != (1, len(classifier.classes)) or drawn.shape != x.shape:
+    if logits.shape != (1, len(classifier.classes)) or image.shape != x.shape:
         raise InputError(f"{folder}: its networks do not fit the classes and images of {CARD}; {REMEDY}")

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import safetensors.torch
@@ -11,38 +12,32 @@ from torch import Tensor
 from torch.fx import GraphModule
 
 from gan_sntg.errors import UnhealthyError
-from gan_sntg.export.card import CARD, PROGRAM, WEIGHTS
-from gan_sntg.export.load import Classifier, ImageGenerator, load
+from gan_sntg.export.card import CARD, PROGRAM, WEIGHTS, Card
+from gan_sntg.export.load import Classifier, ImageGenerator, load_export
 from gan_sntg.files.atomic import atomic_folder
 
 TRACED = 2  # examples in the batch that is traced; the program takes any number
 TOLERANCE = 1e-4  # of logits, absolute and relative; other kernels may round otherwise
 
 
-def write(out: Path, card: dict, classifier: Classifier, generator: ImageGenerator | None, x: Tensor) -> None:
+def write_export(out: Path, card: Card, classifier: Classifier, generator: ImageGenerator | None, x: Tensor) -> None:
     """Write the files of an export and its card, with their hashes; `out` appears when they were read back and compared.
 
     x: examples on which what was read back must do what the run does, else UnhealthyError. Raises OSError.
     """
-    with atomic_folder(out) as folder:
-        files = files_of(classifier, generator)
-        for name, data in files.items():
-            (folder / name).write_bytes(data)
-        hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        (folder / CARD).write_text(json.dumps(card | {"files": hashes}, indent=1) + "\n")
-        verify(folder, classifier, generator, x)
-
-
-def files_of(classifier: Classifier, generator: ImageGenerator | None) -> dict[str, bytes]:
-    """Every file but the card, by name."""
     normalization = classifier.normalization
     states = {
         "net": classifier.net.state_dict(),
         "normalization": {name: getattr(normalization, name) for name in normalization.statistics},
+        "generator": {} if generator is None else generator.net.state_dict(),
     }
-    if generator is not None:
-        states["generator"] = generator.net.state_dict()
-    return {WEIGHTS[name]: safetensors_of(state) for name, state in states.items() if state} | {PROGRAM: program_of(classifier)}
+    with atomic_folder(out) as folder:
+        files = {WEIGHTS[name]: safetensors_of(state) for name, state in states.items() if state} | {PROGRAM: program_of(classifier)}
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        (folder / CARD).write_text(json.dumps(asdict(replace(card, files=hashes)), indent=1) + "\n")
+        verify(folder, classifier, generator, x)
 
 
 def safetensors_of(state: dict[str, Tensor]) -> bytes:
@@ -65,12 +60,11 @@ def program_of(classifier: Classifier) -> bytes:
 
 def verify(folder: Path, classifier: Classifier, generator: ImageGenerator | None, x: Tensor) -> None:
     """Load an export and compare it with its run, on examples x and as many z. Raises UnhealthyError where they differ."""
-    again, generator_again, _ = load(folder)
-    program = torch.export.load(folder / PROGRAM).module()
+    again, generator_again, _ = load_export(folder)
     logits = classifier(x)
-    found = {WEIGHTS["net"]: again(x), PROGRAM: program(x)}
+    found = {WEIGHTS["net"]: again(x), PROGRAM: torch.export.load(folder / PROGRAM).module()(x)}
     wrong = [name for name, own in found.items() if not torch.allclose(own, logits, TOLERANCE, TOLERANCE)]
-    if generator is not None:
+    if generator and generator_again:
         z = generator.z(len(x))
         if (generator_again(z).int() - generator(z).int()).abs().max() > 1:
             wrong.append(WEIGHTS["generator"])

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -14,11 +15,13 @@ import yaml
 from helpers.tiny import POINTS
 from PIL import Image
 
+from gan_sntg.data.normalization import AsIs, ContrastZCA, PerImage, Symmetric, UnitRange, UnregularizedZCA
 from gan_sntg.data.public import Digits
 from gan_sntg.evaluation.classification import logits_of, percent_wrong
 from gan_sntg.evaluation.fidelity_records import Measurement, Score, as_entry, record
-from gan_sntg.export import write
-from gan_sntg.export.load import load
+from gan_sntg.export import Classifier, load_export, write
+from gan_sntg.export.describe import public_path
+from gan_sntg.networks import ConvDiscriminator, ConvNet13, DenseDiscriminator, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.runs.loading import load as load_run
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -50,15 +53,15 @@ def run_of(command, tmp_path):
 def assert_same_as_run(run: Path, export: Path, weights: str = "averaged") -> None:
     """Loaded classifier and program give the logits of the run, whatever the size of the batch."""
     parts, _ = load_run(str(run), "cpu")
-    x, (classifier, _, card) = parts.source.test_x, load(export)
+    x, (classifier, _, card) = parts.source.test_x, load_export(export)
     logits = logits_of(parts.method.classifiers[weights], x, parts.normalization)
     program = torch.export.load(export / "classifier.pt2").module()
     for n in 1, 7, len(x):
         for found in classifier(x[:n]), program(x[:n]):
             torch.testing.assert_close(found, logits[:n], atol=1e-5, rtol=1e-5)
             assert torch.equal(found.argmax(1), logits[:n].argmax(1))
-    assert card["weights"] == weights
-    assert card["evaluation"]["test_error"] == pytest.approx(percent_wrong(classifier(x), parts.source.test_y))
+    assert card.weights == weights
+    assert card.evaluation["test_error"] == pytest.approx(percent_wrong(classifier(x), parts.source.test_y))
 
 
 def test_an_export_is_its_run_and_the_card_bears_its_hashes(exported, finished):
@@ -82,7 +85,7 @@ def test_classes_are_those_of_predict_and_images_those_of_sample(command, export
     for k in range(7):
         Image.fromarray(DIGITS.test_x[k, 0].numpy()).save(tmp_path / f"images/{k}.png")
     command("predict", finished, tmp_path / "images", "--out", tmp_path / "a.csv")
-    classifier, generator, _ = load(exported)
+    classifier, generator, _ = load_export(exported)
     with (tmp_path / "a.csv").open() as file:
         assert [row["class"] for row in csv.DictReader(file)] == classifier.names(DIGITS.test_x[:7])
     command("sample", finished, "--kind", "npz", "--n", 9, "--seed", 3, "--out", tmp_path / "a.npz")
@@ -101,13 +104,13 @@ def test_the_generators_statistics_are_those_of_the_bank_whatever_the_checkpoint
             tensor.fill_(torch.nan)
     torch.save(state, run / "checkpoints/last.pt")
     assert command("export", run).status == 0
-    z = load(exported)[1].z(4)
-    assert torch.equal(load(run / "export")[1](z), load(exported)[1](z))
+    z = load_export(exported)[1].z(4)
+    assert torch.equal(load_export(run / "export")[1](z), load_export(exported)[1](z))
 
 
 def test_the_readmes_three_lines_do_what_they_say(command, finished, tmp_path, monkeypatch):
-    lines = re.search(r"```python\n(from gan_sntg\.export\.load .*?)```", README, re.S)[1]
-    folder = tmp_path / re.search(r'load\("(.+?)"\)', lines)[1]
+    lines = re.search(r"```python\n(from gan_sntg\.export .*?)```", README, re.S)[1]
+    folder = tmp_path / re.search(r'load_export\("(.+?)"\)', lines)[1]
     folder.parent.mkdir(parents=True)
     assert command("export", finished, "--out", folder).status == 0
     monkeypatch.chdir(tmp_path)
@@ -122,6 +125,9 @@ def test_the_card_says_what_it_is_and_where_it_is_from(exported, finished):
     card, result = json.loads((exported / "card.json").read_text()), json.loads((finished / "result.json").read_text())
     assert card["input"] == {"dtype": "uint8", "shape": [1, 8, 8], "range": [0, 255], "meaning": "images, [channels, height, width]"}
     assert card["classes"] == [str(k) for k in range(10)]
+    names = "gan_sntg.networks.DenseDiscriminator", "gan_sntg.networks.DenseGenerator", "gan_sntg.data.UnitRange"
+    assert tuple(part["class_path"] for part in card["architecture"].values()) == names
+    assert [public_path(kind) for kind in (DenseDiscriminator, UnitRange, Path)] == [names[0], names[2], "pathlib.Path"]
     assert card["evaluation"]["test_error"] == result["test_error_averaged"] and card["evaluation"]["test_examples"] == 397
     assert card["generator"]["latent"] == 8 and "uniform" in card["generator"]["z"] and card["generator"]["fidelity"] == []
     origin = card["provenance"]
@@ -140,7 +146,7 @@ def test_fidelity_is_on_the_card_with_how_it_was_measured_if_it_is_of_these_weig
     record(run, before)
     record(run, now)
     assert command("export", run).out == f"{run / 'export'}\n"
-    assert load(run / "export")[2]["generator"]["fidelity"] == [as_entry(now)]
+    assert load_export(run / "export")[2].generator["fidelity"] == [as_entry(now)]
 
 
 def test_an_unfinished_run_is_exported_and_says_so(command, finished, tmp_path):
@@ -148,8 +154,8 @@ def test_an_unfinished_run_is_exported_and_says_so(command, finished, tmp_path):
     (run / "result.json").unlink()
     (run / "metrics.jsonl").unlink()
     assert command("export", run).status == 0
-    card = load(run / "export")[2]
-    assert card["provenance"]["finished"] is False and card["evaluation"]["test_error"] is None
+    card = load_export(run / "export")[2]
+    assert card.provenance["finished"] is False and card.evaluation["test_error"] is None
     for path in (run / "checkpoints").iterdir():
         path.unlink()
     outcome = command("export", run, "--out", tmp_path / "b")
@@ -162,14 +168,14 @@ def test_a_method_without_a_generator_exports_its_classifier_with_its_whitening(
     assert command("export", run).status == 0
     assert {path.name for path in (run / "export").iterdir()} == FILES | {"normalization.safetensors"}
     assert_same_as_run(run, run / "export")
-    assert load(run / "export")[1] is None and load(run / "export")[2]["generator"] is None
+    assert load_export(run / "export")[1] is None and load_export(run / "export")[2].generator is None
 
 
 def test_points_are_exported(command, run_of):
     run = run_of(POINTS | {"epochs": 1})
     assert command("export", run).status == 0 and {path.name for path in (run / "export").iterdir()} == FILES
     assert_same_as_run(run, run / "export")
-    assert load(run / "export")[0].names(torch.zeros(2, 2)) == load(run / "export")[0].names(torch.zeros(1, 2)) * 2
+    assert load_export(run / "export")[0].names(torch.zeros(2, 2)) == load_export(run / "export")[0].names(torch.zeros(1, 2)) * 2
 
 
 @pytest.mark.parametrize(
@@ -214,4 +220,32 @@ def test_an_export_that_is_not_its_run_is_not_written(command, contents, finishe
 
 def test_an_empty_folder_is_filled(command, finished, tmp_path):
     (tmp_path / "a").mkdir()
-    assert command("export", finished, "--out", tmp_path / "a").status == 0 and load(tmp_path / "a")[1] is not None
+    assert command("export", finished, "--out", tmp_path / "a").status == 0 and load_export(tmp_path / "a")[1] is not None
+
+
+KINDS = [
+    (DenseDiscriminator, (1, 4, 4), {"widths": (6, 5)}, ContrastZCA),
+    (ConvDiscriminator, (3, 28, 28), {"widths": (4, 6)}, Symmetric),
+    (ConvNet13, (1, 12, 12), {"widths": (4, 5, 6)}, PerImage),
+    (SmallConvNet, (1, 16, 16), {}, UnitRange),
+    (VATConvNet, (3, 12, 12), {"widths": (4, 5, 6), "top_bn": True}, UnregularizedZCA),
+    (PlaneMLP, (2,), {}, AsIs),
+]
+
+
+@pytest.mark.parametrize(("kind", "shape", "options", "normalization"), KINDS, ids=lambda value: getattr(value, "__name__", ""))
+def test_the_program_is_the_classifier(kind, shape, options, normalization):
+    generator = torch.Generator().manual_seed(0)
+    points = len(shape) == 1
+    x = torch.randn(500, *shape, generator=generator)
+    x = x if points else (40 * x + 128).clamp(0, 255).to(torch.uint8)
+    normalize = normalization()
+    normalize.fit(x)
+    torch.manual_seed(0)
+    net = kind(shape, 3, **options)
+    net.train()(normalize(x[:20]))
+    classifier = Classifier(net, normalize, shape, x.dtype, ["a", "b", "c"])
+    program = torch.export.load(io.BytesIO(write.program_of(classifier))).module()
+    for n in 1, 7:
+        torch.testing.assert_close(program(x[:n]), classifier(x[:n]), atol=1e-5, rtol=1e-5)
+        assert program(x[:n]).shape == (n, 3)

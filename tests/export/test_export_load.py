@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from gan_sntg.errors import InputError
-from gan_sntg.export.load import load
+from gan_sntg.export import load_export
 
 NET, GENERATOR, PROGRAM, CARD = "classifier.safetensors", "generator.safetensors", "classifier.pt2", "card.json"
 
@@ -46,7 +46,7 @@ def put(folder: Path, name: str, data: bytes) -> None:
 
 def refused(folder: Path, *phrases: str) -> None:
     with pytest.raises(InputError) as caught:
-        load(folder)
+        load_export(folder)
     assert [phrase for phrase in phrases if phrase not in str(caught.value)] == []
 
 
@@ -163,7 +163,7 @@ def test_a_pickle_is_not_opened_whatever_its_name_and_hash(export, tmp_path, mon
     refused(export, f"{export / NET} is not a safetensors file")
     put(export, NET, whole)
     put(export, PROGRAM, pickle.dumps(Intruder()))
-    load(export)
+    load_export(export)
     assert not Path("ran").exists()
 
 
@@ -188,7 +188,7 @@ def test_the_program_holds_neither_a_pickle_nor_a_path_of_this_machine(whole):
     "x", [torch.zeros(2, 1, 8, 8), torch.zeros(2, 8, 8, dtype=torch.uint8), torch.zeros(2, 1, 8, 9, dtype=torch.uint8)]
 )
 def test_other_images_and_z_are_refused_with_what_to_give(whole, x):
-    classifier, generator, _ = load(whole)
+    classifier, generator, _ = load_export(whole)
     with pytest.raises(InputError, match=r"give torch\.uint8 \[N, 1, 8, 8\]"):
         classifier(x)
     with pytest.raises(InputError, match=r"give \[N, 8\], uniform in \[0, 1\]"):
@@ -196,6 +196,6 @@ def test_other_images_and_z_are_refused_with_what_to_give(whole, x):
 
 
 def test_what_is_loaded_never_trains(whole):
-    classifier, generator, _ = load(whole)
+    classifier, generator, _ = load_export(whole)
     for part in classifier.train(), generator.train():
         assert not any(module.training for module in part.modules()) and not any(p.requires_grad for p in part.parameters())

@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from gan_sntg.export.load import load
+from gan_sntg.export import load_export
 from gan_sntg.files.old_names import modern
 from gan_sntg.runs.folder import RunFolder
 
@@ -52,8 +52,8 @@ def test_a_run_folder_of_before_goes_on_and_is_evaluated(command, tmp_path, name
 
 
 def test_an_export_of_before_loads():
-    classifier, generator, card = load(EARLIER / "export")
-    assert card["provenance"]["method"] == "gan_sntg.methods.FeatureMatchingGAN"
+    classifier, generator, card = load_export(EARLIER / "export")
+    assert card.provenance["method"] == "gan_sntg.methods.FeatureMatchingGAN"
     assert classifier(torch.zeros(2, 1, 8, 8, dtype=torch.uint8)).shape == (2, 10) and generator(generator.z(3)).shape == (3, 1, 8, 8)
 
 
