@@ -1,37 +1,29 @@
 """The baseline of `gan-sntg bench`: the usual way to write a training step."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from unittest.mock import patch
+from typing import Any
 
 import torch
-from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
+from torchvision.transforms.functional import to_pil_image
 
 from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.data.loader import Batch, Examples, Pool
 from gan_sntg.losses import fake_loss, real_loss, supervised_loss
+from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+from gan_sntg.networks.batch_norm import as_given
 from gan_sntg.networks.ema import Average
 from gan_sntg.training.meter import Terms
-from gan_sntg.training.method import Method
 from gan_sntg.training.optim import trainable
 
-CHANNELS_LAST = (
-    "gan_sntg.networks.classifiers",
-    "gan_sntg.networks.weight_norm",
-    "gan_sntg.networks.conv_gan",
-)  # where images are stored so
 
-
-@contextmanager
-def plain_layers() -> Iterator[None]:
-    """Within it, networks keep images as they come."""
-    with ExitStack() as stack:
-        for module in CHANNELS_LAST:
-            stack.enter_context(patch(f"{module}.channels_last", lambda x: x))
-        yield
+def keep_layout(net: nn.Module) -> None:
+    """Let networks keep images as they are given, channel by channel, where ours store the channels innermost."""
+    for module in net.modules():
+        if hasattr(module, "layout"):
+            vars(module)["layout"] = as_given
 
 
 class Pictures(Dataset):
@@ -52,50 +44,50 @@ class Pictures(Dataset):
     def __getitem__(self, k: int) -> tuple[Tensor, int, int]:
         """One image of the last of its views, its label and its index."""
         i = int(self.index[k])
-        picture = Image.fromarray(self.x[i].permute(1, 2, 0).squeeze(2).numpy())
+        picture = to_pil_image(self.x[i])
         views = [self.vary(picture) for _ in range(self.views)]
         return views[-1], int(self.y[i]), i
 
 
-def endless(pool: Pool, index: Tensor, size: int, augmentation: Augmentation, views: int, workers: int) -> Iterator[Examples]:
+def endless(pictures: Pictures, size: int, workers: int, device: torch.device) -> Iterator[Examples]:
     """Batches of `size` without end."""
-    pictures = Pictures(pool, index, augmentation, views)
     sampler = RandomSampler(pictures, replacement=False, num_samples=2**20 * size)
     loader = DataLoader(pictures, size, sampler=sampler, num_workers=workers, drop_last=True)
-    return (Examples(*(part.to(pool.x.device) for part in batch)) for batch in loader)
+    return (Examples(*(part.to(device) for part in batch)) for batch in loader)
 
 
 class NaiveStep:
     """`step(t)` takes one step of the method, data included; the method's networks are trained by it."""
 
-    def __init__(self, method: Method, pool: Pool, batch_size: int, labeled_batch_size: int, workers: int):
-        """workers: processes that prepare images, for each kind of image that the method asks for."""
-        self.method, augmentation = method, getattr(method, "augmentation", Augmentation())
+    def __init__(self, method: Any, pool: Pool, batch_size: int, labeled_batch_size: int, workers: int):
+        """method: `Method` that is started; workers: processes that prepare images, for each kind of image that it asks for."""
+        keep_layout(method)
+        augmentation = getattr(method, "augmentation", Augmentation())
+        self.method = method
         method.augmentation = Augmentation()  # the loader varies the images
-        views = 2 if augmentation else 1
-        kinds = {"labeled": (pool.labeled, labeled_batch_size), "unlabeled": (pool.unlabeled, batch_size)}
-        kinds["unlabeled_g"] = kinds["unlabeled"]
-        chosen = {name: kinds[name] for name in method.views}
-        self.loaders = {name: endless(pool, index, size, augmentation, views, workers) for name, (index, size) in chosen.items()}
-        nets = {prefix: trainable(net) for prefix, (net, _) in method.losses.items()}
-        self.optimizers = {p: torch.optim.Adam(params, 1e-4, foreach=False) for p, params in nets.items()}
-        followers = [getattr(method, "average", None), getattr(method, "teacher", None)]
-        self.followers = [net for net in (getattr(f, "average", f) for f in followers) if net is not None and list(net.parameters())]
+        kinds = {"labeled": (pool.labeled, labeled_batch_size)} | dict.fromkeys(("unlabeled", "unlabeled_g"), (pool.unlabeled, batch_size))
+        pictures = {name: Pictures(pool, kinds[name][0], augmentation, 2 if augmentation else 1) for name in method.views}
+        self.loaders = {name: endless(found, kinds[name][1], workers, pool.x.device) for name, found in pictures.items()}
+        nets = {prefix: net for prefix, (net, _) in method.losses.items()}
+        self.terms = {prefix: terms for prefix, (_, terms) in method.losses.items()}
+        if isinstance(method, FeatureMatchingGAN):
+            self.terms = {"d": self.discriminator_terms, "g": self.generator_terms}
+        self.optimizers = {prefix: torch.optim.Adam(trainable(net), 1e-4, foreach=False) for prefix, net in nets.items()}
+        self.followed = next(iter(nets.values()))
+        self.followers = [part for part in method.networks.values() if not any(part is net for net in nets.values())]
 
     def __call__(self, t: int) -> dict[str, float]:
-        """The values of the terms in epoch t."""
-        batch = Batch(**{name: next(loader) for name, loader in self.loaders.items()})
-        with plain_layers():
-            if "g" in self.optimizers:
-                values = self.descend("d", self.discriminator_terms(batch, t))
-                return values | self.descend("g", self.generator_terms(batch, t))
-            return self.descend("net", self.method.terms(batch, t))
+        """The values of the terms in epoch t, each network descended in its turn."""
+        batch, values = Batch(**{name: next(loader) for name, loader in self.loaders.items()}), {}
+        for prefix, terms in self.terms.items():
+            values |= self.descend(prefix, terms(batch, t))
+        return values
 
     def descend(self, prefix: str, terms: Terms) -> dict[str, float]:
         """A whole backward pass, a parameter by parameter update, and one synchronisation a term."""
         for optimizer in self.optimizers.values():
             optimizer.zero_grad()
-        sum(terms.values()).backward()
+        torch.stack(list(terms.values())).sum().backward()
         self.optimizers[prefix].step()
         if prefix != "g":
             self.follow()
@@ -104,29 +96,27 @@ class NaiveStep:
     @torch.no_grad()
     def follow(self) -> None:
         """Averages, parameter by parameter."""
-        followed = next(iter(self.method.losses.values()))[0]
-        for net in self.followers:
-            if isinstance(net, Average):
-                net.count += 1  # a teacher that was never moved would not be asked
-            for a, p in zip(net.parameters(), followed.parameters(), strict=True):
+        for part in self.followers:
+            for average in part.modules():
+                if isinstance(average, Average):
+                    average.count += 1  # a teacher that was never moved would not be asked
+            for a, p in zip(part.parameters(), self.followed.parameters(), strict=True):
                 a.mul_(0.999).add_(p, alpha=0.001)
 
-    def discriminator_terms(self, batch: Batch, t: int) -> Terms:
+    def discriminator_terms(self, batch: Any, t: int) -> Terms:
         """D's terms from three passes, and the graph's with the teacher's own pass."""
-        method = self.method
-        fake = method.generate(len(batch.unlabeled.x)).detach()
-        _, l_labeled = method.discriminate(batch.labeled.x)
-        h, l_unlabeled = method.discriminate(batch.unlabeled.x)
-        _, l_fake = method.discriminate(fake)
+        fake = self.method.generate(len(batch.unlabeled.x)).detach()
+        _, l_labeled = self.method.discriminate(batch.labeled.x)
+        h, l_unlabeled = self.method.discriminate(batch.unlabeled.x)
+        _, l_fake = self.method.discriminate(fake)
         terms = {
             "d/labeled": supervised_loss(l_labeled, batch.labeled.y),
             "d/unlabeled": real_loss(l_unlabeled),
             "d/generated": fake_loss(l_fake),
         }
-        terms |= method.graph_term([(batch.unlabeled, h, l_unlabeled)], t)
-        return terms
+        return terms | self.method.graph_term([(batch.unlabeled, h, l_unlabeled)], t)
 
-    def generator_terms(self, batch: Batch, t: int) -> Terms:
+    def generator_terms(self, batch: Any, t: int) -> Terms:
         """Feature matching with a graph for the real branch too."""
         h_real, _ = self.method.discriminate(batch.unlabeled_g.x)
         h_fake, _ = self.method.discriminate(self.method.generate(len(batch.unlabeled_g.x)))

@@ -6,18 +6,22 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_sntg.data.loader import Batch
-from gan_sntg.networks.compile import EagerForward, use
+from gan_sntg.graph.sntg import SNTG
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.precision import Precision
-from gan_sntg.training.meter import Meter
-from gan_sntg.training.method import Method
+from gan_sntg.training.cuda_graphs import EagerGradients, gradients, named
+from gan_sntg.training.meter import Meter, Terms
+
+TARGETS, DIRECTION = WHOLE = "teacher pass", "adversarial direction"  # parts that keep the networks' passes within them
 
 
 class Stopwatch:
@@ -25,44 +29,52 @@ class Stopwatch:
 
     def __init__(self, device: torch.device):
         """device: where the work is done."""
-        self.device, self.seconds = device, defaultdict(float)
+        self.device, self.since = device, 0.0
+        self.seconds: dict[str, float] = defaultdict(float)
         self.running: list[str] = []
-        self.since = 0.0
 
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Within it, time counts for `name`."""
-        self._change()
-        self.running.append(name)
-        try:
-            yield
-        finally:
-            self._change()
-            self.running.pop()
-
-    def _change(self) -> None:
+    def change(self) -> None:
+        """Give the time since the last change to the part that runs."""
         now = moment(self.device)
         if self.running:
             self.seconds[self.running[-1]] += now - self.since
         self.since = now
 
+    def start(self, name: str) -> None:
+        """Begin a part."""
+        self.change()
+        self.running.append(name)
+
+    def stop(self) -> None:
+        """End the part that runs."""
+        self.change()
+        self.running.pop()
+
     @contextmanager
-    def watching(self, owner: object, name: str, part: str) -> Iterator[None]:
-        """Within it, calls of the attribute `name` of `owner` count for `part`."""
-        own, call = name in vars(owner), getattr(owner, name)
+    def part(self, name: str) -> Iterator[None]:
+        """Within it, time counts for `name`."""
+        self.start(name)
+        try:
+            yield
+        finally:
+            self.stop()
+
+    @contextmanager
+    def watching(self, owner: Any, name: str, part: str | Callable[..., str]) -> Iterator[None]:
+        """Within it, calls of the attribute `name` of the object `owner` count for `part`, or what that makes of their arguments."""
+        before, call = vars(owner).get(name), getattr(owner, name)
 
         def timed(*args, **kwargs):
-            with self.part(part):
+            with self.part(part if isinstance(part, str) else part(*args, **kwargs)):
                 return call(*args, **kwargs)
 
         setattr(owner, name, timed)
         try:
             yield
         finally:
-            if own:
-                setattr(owner, name, call)
-            else:
-                delattr(owner, name)
+            delattr(owner, name)
+            if before is not None:
+                setattr(owner, name, before)
 
 
 def moment(device: torch.device) -> float:
@@ -72,12 +84,84 @@ def moment(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def seconds_a_call(call: Callable[[], object], times: int, device: torch.device) -> float:
-    """The mean of `times` calls in a row."""
-    began = moment(device)
-    for _ in range(times):
-        call()
-    return (moment(device) - began) / times
+class TimedSNTG(SNTG):
+    """Another SNTG, timed: forward, and by hooks on R_S and on its own view of the features backward."""
+
+    def __init__(self, sntg: SNTG, watch: Stopwatch):
+        """sntg: that computes R_S, and whose settings it has."""
+        vars(self).update(vars(sntg))
+        self.sntg, self.watch = sntg, watch
+
+    def __call__(self, h: Tensor, *args, **kwargs) -> Tensor:
+        """R_S."""
+        h = h.view_as(h)
+        with self.watch.part("graph loss"):
+            term = self.sntg(h, *args, **kwargs)
+        term.register_hook(lambda grad: self.watch.start("graph loss"))
+        h.register_hook(lambda grad: self.watch.stop())
+        return term
+
+
+@dataclass
+class TimedGradients(EagerGradients):
+    """Gradients found eagerly, the backward pass timed."""
+
+    watch: Stopwatch
+
+    def __call__(self, method, name: str, params: list[Tensor], function: Callable[..., Terms], batch: Batch, t: int) -> Terms:
+        """As `EagerGradients`."""
+        terms = function(batch, t)
+        with self.watch.part("backward"):
+            return named(terms, gradients(params, terms))
+
+
+@contextmanager
+def timed_parts(method: Any, watch: Stopwatch) -> Iterator[None]:
+    """Within it, the parts of the method's steps are timed, gradients found eagerly."""
+    names = {id(net): f"forward {name}" for name, net in method.named_children()}
+
+    def pass_of(net: nn.Module, *_) -> str:
+        return watch.running[-1] if watch.running[-1] in WHOLE else names.get(id(net), TARGETS)
+
+    parts = [(module, "execution", pass_of) for module in method.modules()]
+    parts += [(module, "update", "averages") for module in method.modules() if isinstance(module, Average)]
+    parts += [(optimizer, "step", "optimizer") for optimizer in method.optimizers.values()]
+    parts += [(method, "follow", "averages"), (method, "targets", TARGETS), (method, "direction", DIRECTION)]
+    parts += [(getattr(method, "teacher", None), "targets", TARGETS)]
+    found, sntg = method.gradients, method.sntg
+    method.gradients, method.sntg = TimedGradients(watch), TimedSNTG(sntg, watch)
+    try:
+        with ExitStack() as stack:
+            for owner, name, part in parts:
+                if hasattr(owner, name):
+                    stack.enter_context(watch.watching(owner, name, part))
+            yield
+    finally:
+        method.gradients, method.sntg = found, sntg
+
+
+def breakdown(method: Any, batches: Iterator[Batch], t: int, precision: Precision, device: torch.device, steps: int) -> dict[str, float]:
+    """Seconds per step by part, in epoch t. They add up to a step that is a little longer than one without a stopwatch.
+
+    "graph loss" is R_S forward and, from its value to the features, backward, without the teacher's pass.
+    """
+    watch, meter = Stopwatch(device), Meter()
+    with timed_parts(method, watch):
+        for _ in range(steps):
+            with watch.part("data"):
+                batch = next(batches)
+            with watch.part("rest"), precision(device):
+                terms = method.step(batch, t)
+            with watch.part("logging"):
+                meter.add(terms, 0)
+    return {part: seconds / steps for part, seconds in watch.seconds.items()}
+
+
+def flops_of(step: Callable[[], object]) -> int:
+    """Floating-point operations of products and convolutions, forward and backward, of one call."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()
 
 
 def forget_peak_memory(device: torch.device) -> None:
@@ -97,89 +181,3 @@ def peak_memory(device: torch.device | None = None) -> float:
         return int(line.split()[1]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-
-
-WHOLE = ("teacher pass", "adversarial direction")  # parts that keep the networks' passes within them
-TARGETS, DIRECTION = WHOLE
-
-
-class TimedPasses(EagerForward):
-    """Another execution, its passes timed by the network."""
-
-    def __init__(self, execution: EagerForward, watch: Stopwatch, method: Method):
-        """execution: that does the passes."""
-        self.execution, self.watch = execution, watch
-        self.names = {id(net): f"forward {name}" for name, net in method.named_children()}
-
-    def __call__(self, net: nn.Module, x: Tensor, generator: torch.Generator | None):
-        """What the execution returns."""
-        inside = self.watch.running[-1] if self.watch.running[-1:] and self.watch.running[-1] in WHOLE else None
-        with self.watch.part(inside or self.names.get(id(net), TARGETS)):
-            return self.execution(net, x, generator)
-
-
-def breakdown(method: Method, batches: Iterator[Batch], t: int, precision: Precision, device: torch.device, steps: int) -> dict[str, float]:
-    """Seconds a step by part, in epoch t. They add up to a step that is a little longer than one without a stopwatch.
-
-    "graph loss" is R_S forward and, from its value to the features, backward, without the teacher's pass.
-    """
-    watch, meter, execution = Stopwatch(device), Meter(), method.execution
-    with ExitStack() as stack:
-        for owner, name, part in watched(method):
-            stack.enter_context(watch.watching(owner, name, part))
-        graph = GraphBackward(method, watch, stack)
-        use(TimedPasses(execution, watch, method), method)
-        stack.callback(use, execution, method)
-        for _ in range(steps):
-            with watch.part("data"):
-                batch = next(batches)
-            with watch.part("rest"), precision(device):
-                terms = method.step(batch, t)
-            with watch.part("logging"):
-                meter.add(terms, 0)
-    seconds = {part: value / steps for part, value in watch.seconds.items()}
-    again = seconds.pop(graph.part, 0.0)
-    if again:
-        seconds["graph loss"] += again
-        seconds["backward"] -= again
-    return seconds
-
-
-def watched(method: Method) -> list[tuple[object, str, str]]:
-    """(owner, attribute, part) of all that is timed besides the networks' passes."""
-    teacher = getattr(method, "teacher", None)
-    found = [(torch.autograd, "backward", "backward"), (Average, "update", "averages")]
-    found += [(optimizer, "step", "optimizer") for optimizer in method.optimizers.values()]
-    owners = [(method, "graph_term", "graph loss"), (method, "targets", TARGETS), (method, DIRECTION.split()[1], DIRECTION)]
-    owners += [(method, "follow", "averages"), (teacher, "targets", TARGETS)]
-    return found + [(owner, name, part) for owner, name, part in owners if hasattr(owner, name)]
-
-
-class GraphBackward:
-    """Takes the gradient of the graph's term by the features once more, on the clock, whenever the method makes the term."""
-
-    part = "graph loss backward"
-
-    def __init__(self, method: Method, watch: Stopwatch, stack: ExitStack):
-        """stack: that undoes it."""
-        if not hasattr(method, "graph_term"):
-            return
-        make = method.graph_term
-
-        def made(found, *t):
-            term, h = make(found, *t), [h for _, h, _ in found][:1] if isinstance(found, list) else [found.h]
-            values = list(term.values()) if isinstance(term, dict) else [term]
-            with watch.part(self.part):
-                for value in values:
-                    torch.autograd.grad(value, h, retain_graph=True)
-            return term
-
-        method.graph_term = made
-        stack.callback(setattr, method, "graph_term", make)  # which `watched` put there, and takes away
-
-
-def flops_of(step: Callable[[], object]) -> int:
-    """Floating-point operations of products and convolutions, forward and backward, of one call."""
-    with FlopCounterMode(display=False) as counter:
-        step()
-    return counter.get_total_flops()

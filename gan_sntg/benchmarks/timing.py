@@ -2,14 +2,16 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from statistics import median
 
 import torch
 from jsonargparse import Namespace
+from torch.utils.benchmark import Timer
 
-from gan_sntg.benchmarks.baseline import NaiveStep, plain_layers
-from gan_sntg.benchmarks.profile import breakdown, flops_of, forget_peak_memory, moment, peak_memory, seconds_a_call
+from gan_sntg.benchmarks.baseline import NaiveStep, keep_layout
+from gan_sntg.benchmarks.profile import breakdown, flops_of, forget_peak_memory, peak_memory
+from gan_sntg.data.loader import Batch
 from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.precision import Precision
 from gan_sntg.runs.build import RunObjects, build, epochs_of, pick_device, stand_in
@@ -18,37 +20,32 @@ from gan_sntg.training.cuda_graphs import EagerGradients, directly
 from gan_sntg.training.meter import Meter
 
 REPEATS = 5
+WARM_UP = 6  # steps; recording takes three of them
 
 
-def best(call, device: torch.device) -> float:
-    """Seconds of the fastest of a few calls, after one that does not count: a ceiling is what can be reached."""
-    call()
-    return min(seconds_a_call(call, 1, device) for _ in range(REPEATS))
+def timer(call: Callable[[], object]) -> Timer:
+    """A timer of a call, with the threads of now; on a GPU it waits for the device."""
+    return Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
 
 
-def product_rate(precision: Precision, device: torch.device) -> float:
-    """FLOP/s of the product of two square matrices in the precision: 2 n^3 operations, n = 2048, on a GPU 8192."""
-    n = 8192 if device.type == "cuda" else 2048
-    a, b = (torch.randn(n, n, device=device, dtype=getattr(torch, precision.value)) for _ in range(2))
-    return 2 * n**3 / best(lambda: a @ b, device)
-
-
-def copy_rate(device: torch.device) -> float:
-    """Bytes a second read and written in copying 256 MB."""
-    x = torch.ones(2**28, dtype=torch.uint8, device=device)
-    y = torch.empty_like(x)
-    return 2 * x.numel() / best(lambda: y.copy_(x), device)
+def best(call: Callable[[], object]) -> float:
+    """Seconds of the fastest of a few calls: a ceiling is what can be reached."""
+    return min(timer(call).timeit(1).mean for _ in range(REPEATS))
 
 
 def ceilings(device: torch.device) -> dict[str, float]:
-    """FLOP/s of "products <precision>", and bytes/s of "copy"."""
-    return {f"products {p.value}": product_rate(p, device) for p in Precision} | {"copy": copy_rate(device)}
+    """FLOP/s of "products <precision>" of two square matrices (2 n^3 operations), and bytes/s read and written of "copy" of 256 MB."""
+    n, rates = 8192 if device.type == "cuda" else 2048, {}
+    for precision in Precision:
+        a, b = (torch.randn(n, n, device=device, dtype=getattr(torch, precision.value)) for _ in range(2))
+        rates[f"products {precision.value}"] = 2 * n**3 / best(lambda a=a, b=b: a @ b)
+    x = torch.ones(2**28, dtype=torch.uint8, device=device)
+    y = torch.empty_like(x)
+    return rates | {"copy": 2 * x.numel() / best(lambda: y.copy_(x))}
 
 
 class Way:
     """One way to train one configuration: its objects, and seconds a step of each timing."""
-
-    layers: Callable[[], AbstractContextManager] = nullcontext  # within which its steps are taken
 
     def __init__(self, name: str, parts: RunObjects, t: int, precision: Precision, naive: NaiveStep | None = None):
         """t: the epoch that its ramps are in."""
@@ -58,40 +55,43 @@ class Way:
         self.steps, self.memory = 1, 0.0
 
     def step(self) -> None:
-        """One step as `engine.fit` takes it, data and logging included."""
+        """One step as `loop.fit` takes it, data and logging included."""
         if self.naive is not None:
             self.naive(self.t)
             return
         batch = next(self.batches)
-        with self.layers(), self.precision(self.parts.device):
+        with self.precision(self.parts.device):
             terms = self.parts.method.step(batch, self.t)
         self.meter.add(terms, 0)
 
     def warm_up(self, seconds: float) -> None:
         """Take a few steps, and choose how many make a timing that long."""
-        for _ in range(3 if type(self.parts.method.gradients) is EagerGradients else 6):  # recording takes three of them
-            began = moment(self.parts.device)
+        for _ in range(WARM_UP if self.recorded else 1):
             self.step()
-            took = moment(self.parts.device) - began
-        self.steps = max(1, round(seconds / took))
+        self.steps = max(1, round(seconds / timer(self.step).timeit(1).mean))
 
     def measure(self) -> None:
-        """One timing."""
-        device = self.parts.device
-        forget_peak_memory(device)
-        began = moment(device)
-        for _ in range(self.steps):
-            self.step()
-        self.seconds.append((moment(device) - began) / self.steps)
-        self.memory = max(self.memory, peak_memory(device))
+        """One timing, after two steps or more that do not count."""
+        forget_peak_memory(self.parts.device)
+        self.seconds.append(timer(self.step).timeit(self.steps).mean)
+        self.memory = max(self.memory, peak_memory(self.parts.device))
 
     @property
-    def median(self) -> float:
-        """Seconds a step."""
-        return sorted(self.seconds)[len(self.seconds) // 2]
+    def recorded(self) -> bool:
+        """Whether its steps are CUDA graphs."""
+        return type(self.parts.method.gradients) is not EagerGradients
+
+    def figures(self, flops: int) -> dict:
+        """What was measured; flops: of a step."""
+        found = {"ms_a_step": [1e3 * s for s in self.seconds], "median_ms": 1e3 * median(self.seconds), "steps_a_timing": self.steps}
+        found |= {"flop_rate": flops / median(self.seconds), "peak_mb": self.memory}
+        if self.naive is not None:
+            return found
+        parts = breakdown(self.parts.method, self.batches, self.t, self.precision, self.parts.device, max(3, self.steps))
+        return found | {"parts_ms": {name: 1e3 * s for name, s in sorted(parts.items(), key=lambda item: -item[1])}}
 
 
-def forever(parts: RunObjects) -> Iterator:
+def forever(parts: RunObjects) -> Iterator[Batch]:
     """Batches, epoch after epoch."""
     return itertools.chain.from_iterable(parts.streams.epoch() for _ in itertools.count())
 
@@ -107,30 +107,30 @@ def measure(options: Namespace, file: str) -> dict:
     first = ways[0]
     with directly(first.parts.method):
         flops = flops_of(first.step)
-    found = {way.name: figures(way, flops) for way in ways}
-    return {"images_a_step": sum(len(v.y) for v in next(first.batches) if v is not None), "flops_a_step": flops, "ways": found}
+    images = sum(len(view.y) for view in next(first.batches) if view is not None)
+    return {"images_a_step": images, "flops_a_step": flops, "ways": {way.name: way.figures(flops) for way in ways}}
 
 
 def make_ways(options: Namespace, file: str) -> Iterator[Way]:
     """Each asked for, on objects of its own; temporal ensembling has one epoch behind it."""
-    graphs = options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
+    t, graphs = epochs_of(file) - 1, options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
     for precision, compiled, recorded in itertools.product(options.precision, options.compile, graphs):
         words = {"precision": precision.value, "compile": compiled, "cuda_graphs": recorded}
-        parts = made(options, file, [word for name, value in words.items() for word in (f"--{name}", str(value).lower())])
-        name = f"{precision.value}{' compiled' * compiled}{' recorded' * (type(parts.method.gradients) is not EagerGradients)}"
-        yield Way(name, parts, epochs_of(file) - 1, precision)
-    if options.plain:
-        way = Way("plain layers", made(options, file, []), epochs_of(file) - 1, Precision.float32)
-        way.layers = plain_layers
+        way = Way("", started(options, file, [w for name, value in words.items() for w in (f"--{name}", str(value).lower())]), t, precision)
+        way.name = f"{precision.value}{' compiled' * compiled}{' recorded' * way.recorded}"
         yield way
+    if options.plain:
+        parts = started(options, file, [])
+        keep_layout(parts.method)
+        yield Way("plain layers", parts, t, Precision.float32)
     if options.naive:
-        parts = made(options, file, [])
+        parts = started(options, file, [])
         pool, streams = parts.streams.pool, parts.streams
         sizes = streams.batch_size, streams.streams["labeled"].batch_size if "labeled" in streams.streams else 0
-        yield Way("naive", parts, epochs_of(file) - 1, Precision.float32, NaiveStep(parts.method, pool, *sizes, options.workers))
+        yield Way("naive", parts, t, Precision.float32, NaiveStep(parts.method, pool, *sizes, options.workers))
 
 
-def made(options: Namespace, file: str, more: list[str]) -> RunObjects:
+def started(options: Namespace, file: str, more: list[str]) -> RunObjects:
     """The objects of a run of this file, started, with one step and the end of an epoch behind it."""
     given = ["--config", file, "--device", options.device, *more]
     if options.synthetic:
@@ -145,15 +145,3 @@ def made(options: Namespace, file: str, more: list[str]) -> RunObjects:
     parts.method.step(next(iter(parts.streams.epoch())), 0)
     parts.method.end_epoch()
     return parts
-
-
-def figures(way: Way, flops: int) -> dict:
-    """What was measured of one way."""
-    device = way.parts.device
-    found = {"ms_a_step": [1e3 * s for s in way.seconds], "median_ms": 1e3 * way.median, "steps_a_timing": way.steps}
-    found |= {"flop_rate": flops / way.median, "peak_mb": way.memory}
-    if way.naive is None:
-        with way.layers(), directly(way.parts.method):
-            parts = breakdown(way.parts.method, way.batches, way.t, way.precision, device, max(3, way.steps))
-        found["parts_ms"] = {name: 1e3 * s for name, s in sorted(parts.items(), key=lambda item: -item[1])}
-    return found

@@ -1,4 +1,4 @@
-"""Measure how fast configurations train: ms a step and where they go, memory, and FLOP/s beside what the machine can do."""
+"""Measure how fast configurations train: ms per step and where they go, memory, and FLOP/s beside what the machine can do."""
 
 import json
 import shlex
@@ -20,6 +20,8 @@ from gan_sntg.runs.folder import environment
 from gan_sntg.runs.options import check_option
 from gan_sntg.runs.parsing import Parser
 
+COLUMNS = "way", "ms per step", "least to most", "images/s", "GFLOP/s", "of products", "peak MB", "naive's time / this", "before / this"
+
 
 def parser() -> Parser:
     """Which configurations, in which ways."""
@@ -29,7 +31,7 @@ def parser() -> Parser:
     parser.add_argument("--compile", type=bool, nargs="+", default=[False], help="plain passes (false), compiled ones (true), or both")
     parser.add_argument("--cuda_graphs", type=bool, nargs="+", default=[True], help="on a GPU: recorded steps, written ones, or both")
     parser.add_argument("--naive", type=bool, default=True, help="the usual way of peers' code beside them, in float32")
-    parser.add_argument("--plain", type=bool, default=False, help="our own steps in float32, but of layers as they are written down")
+    parser.add_argument("--plain", type=bool, default=False, help="our own steps in float32, but of images stored channel by channel")
     parser.add_argument("--workers", type=int, default=1, help="its processes that prepare images, for each kind of image")
     parser.add_argument("--repeats", type=int, default=5, help="timings of each way; ways take turns")
     parser.add_argument("--seconds", type=float, default=2.0, help="least length of a timing")
@@ -48,12 +50,13 @@ def run(options: Namespace) -> dict:
     device, console = pick_device(options.device), Console(width=None if sys.stdout.isatty() else 130, highlight=False)
     if options.threads:
         torch.set_num_threads(options.threads)
-    earlier = read(options.against, environment(device)) if options.against else {}
+    earlier = earlier_medians(options.against, environment(device)) if options.against else {}
     found = {"command": shlex.join(["gan-sntg", *sys.argv[1:]]), "environment": environment(device), "ceilings": ceilings(device)}
     found["configs"] = {}
     for file in options.config:
-        found["configs"][file] = measure(options, file)
-        report(console, file, found, earlier.get(file, {}))
+        found["configs"][file] = cell = measure(options, file)
+        title = f"{file}: {cell['images_a_step']} images and {cell['flops_a_step'] / 1e9:,.1f} GFLOP per step"
+        console.print(way_table(title, cell, found["ceilings"], earlier.get(file, {})), part_table(cell["ways"]))
         if options.out:
             write_atomically(Path(options.out), (json.dumps(found, indent=1) + "\n").encode())
     return found
@@ -72,56 +75,44 @@ def check(options: Namespace) -> None:
         raise InputError(f"--out {options.out}: its folder does not exist; make it first")
 
 
-def read(file: str, here: dict) -> dict[str, dict]:
-    """By configuration, the ways of an earlier run. Raises InputError where it is none, or was made on another machine."""
+def earlier_medians(file: str, here: dict) -> dict[str, dict[str, float]]:
+    """ms per step by configuration and way of an earlier run. Raises InputError where it is invalid, or was made on another machine."""
     try:
         earlier = read_json(Path(file))
         there = {key: earlier["environment"].get(key) for key in ("device", "platform", "threads")}
-        cells = {
-            name: {way: {"median_ms": float(found["median_ms"])} for way, found in c["ways"].items()}
-            for name, c in earlier["configs"].items()
-        }
+        cells = {name: cell["ways"].items() for name, cell in earlier["configs"].items()}
+        medians = {name: {way: float(found["median_ms"]) for way, found in ways} for name, ways in cells.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"--against {file} is no file that `gan-sntg bench --out` wrote ({type(error).__name__}); give one") from error
     differ = [f"{key} {value} there, {here[key]} here" for key, value in there.items() if value != here[key]]
     if differ:
         raise InputError(f"--against {file} is of another machine or setting ({'; '.join(differ)}); ratios would mean nothing")
-    return cells
+    return medians
 
 
-def report(console: Console, file: str, found: dict, before: dict) -> None:
-    """One configuration's tables; before: the ways of an earlier run."""
-    cell = found["configs"][file]
-    naive = cell["ways"].get("naive")
-    table = Table(title=f"{file}: {cell['images_a_step']} images and {cell['flops_a_step'] / 1e9:,.1f} GFLOP a step")
-    for column in (
-        "way",
-        "ms a step",
-        "least to most",
-        "images/s",
-        "GFLOP/s",
-        "of products",
-        "peak MB",
-        "naive's time / this",
-        "before / this",
-    ):
+def way_table(title: str, cell: dict, ceilings: dict[str, float], before: dict[str, float]) -> Table:
+    """A row a way; before: ms per step of the ways of an earlier run."""
+    table, naive = Table(title=title), cell["ways"].get("naive", {}).get("median_ms")
+    for column in COLUMNS:
         table.add_column(column, justify="left" if column == "way" else "right")
     for name, way in cell["ways"].items():
-        ms, kind = way["median_ms"], "bfloat16" if name.startswith("bfloat16") else "float32"
-        share = way["flop_rate"] / found["ceilings"][f"products {kind}"]
+        ms, rate = way["median_ms"], way["flop_rate"]
+        share = rate / ceilings[f"products {'bfloat16' if name.startswith('bfloat16') else 'float32'}"]
         spread = f"{min(way['ms_a_step']):,.1f} to {max(way['ms_a_step']):,.1f}"
-        ratios = [f"{other['median_ms'] / ms:.2f}" if other else "" for other in (naive, before.get(name))]
-        table.add_row(
-            name, f"{ms:,.1f}", spread, f"{1e3 * cell['images_a_step'] / ms:,.0f}", f"{way['flop_rate'] / 1e9:,.0f}", f"{share:.0%}",
-            f"{way['peak_mb']:,.0f}", *ratios,
-        )  # fmt: skip
-    console.print(table)
-    parts = Table(title="ms of a step by part (with a stopwatch)")
-    timed = {name: way["parts_ms"] for name, way in cell["ways"].items() if "parts_ms" in way}
-    parts.add_column("part")
+        figures = f"{1e3 * cell['images_a_step'] / ms:,.0f}", f"{rate / 1e9:,.0f}", f"{share:.0%}", f"{way['peak_mb']:,.0f}"
+        table.add_row(name, f"{ms:,.1f}", spread, *figures, *(f"{other / ms:.2f}" if other else "" for other in (naive, before.get(name))))
+    return table
+
+
+def part_table(ways: dict[str, dict]) -> Table:
+    """A row a part of a step, a column a way that was timed by part."""
+    table, timed = (
+        Table(title="ms of a step by part (with a stopwatch)"),
+        {name: w["parts_ms"] for name, w in ways.items() if "parts_ms" in w},
+    )
+    table.add_column("part")
     for name in timed:
-        parts.add_column(name, justify="right")
+        table.add_column(name, justify="right")
     for part in dict.fromkeys(part for way in timed.values() for part in way):
-        shares = (f"{way.get(part, 0.0):,.2f}  {way.get(part, 0.0) / sum(way.values()):5.1%}" for way in timed.values())
-        parts.add_row(part, *shares)
-    console.print(parts)
+        table.add_row(part, *(f"{way.get(part, 0.0):,.2f}  {way.get(part, 0.0) / sum(way.values()):5.1%}" for way in timed.values()))
+    return table

@@ -47,6 +47,11 @@ class RunningMean(nn.Module):
         return mean
 
 
+def as_given(x: Tensor) -> Tensor:
+    """x, stored as it is: in place of `channels_last` as a module's `layout`."""
+    return x
+
+
 def channels_last(x: Tensor) -> Tensor:
     """x [B, C, H, W] with the channels innermost in memory; said so even for one channel, which convolutions otherwise take for first."""
     x = x.contiguous(memory_format=torch.channels_last)

@@ -35,6 +35,8 @@ class ConvClassifier(Classifier):
     Inside, images are stored channels last. h and logits are float32 (or float64, as x and the weights), whatever autocast does between.
     """
 
+    layout = staticmethod(channels_last)
+
     def __init__(self, features: list[nn.Module], out: nn.Module):
         """features: layers from images to maps; out: from h to logits."""
         super().__init__()
@@ -42,7 +44,7 @@ class ConvClassifier(Classifier):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, C, H, W] -> h [B, D], logits [B, K]."""
-        maps = self.features(channels_last(x))
+        maps = self.features(self.layout(x))
         h = at_least_float32(maps).mean((2, 3))
         return h, at_least_float32(self.out(h))
 

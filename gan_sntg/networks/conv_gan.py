@@ -48,6 +48,8 @@ class ConvDiscriminator(Discriminator):
     3 x 3 without padding and two of 1 x 1. Defaults are the CIFAR-10 network: 32 -> 16 -> 8 -> 6; the SVHN network: (64, 128).
     """
 
+    layout = staticmethod(channels_last)
+
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int] = (96, 192), train_scale: bool = False):
         """widths: of the first block, and of all that follows and h; train_scale: whether hidden g's train (the source: no)."""
         super().__init__()
@@ -66,7 +68,7 @@ class ConvDiscriminator(Discriminator):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, C, H, W] -> h [B, widths[1]], logits [B, K]."""
-        maps = self.features(channels_last(x))
+        maps = self.features(self.layout(x))
         h = at_least_float32(maps).mean((2, 3))
         return h, at_least_float32(self.out(h))
 
@@ -74,9 +76,11 @@ class ConvDiscriminator(Discriminator):
 class Maps(nn.Unflatten):
     """Vectors [B, C H W] as maps [B, C, H, W], stored channels last, on which convolutions of every device are faster."""
 
+    layout = staticmethod(channels_last)
+
     def forward(self, x: Tensor) -> Tensor:
         """The same numbers in another order of storage."""
-        return channels_last(super().forward(x))
+        return self.layout(super().forward(x))
 
 
 class ConvGenerator(Generator):

@@ -195,6 +195,8 @@ class MeanOnlyLinear(MeanOnly):
 class MeanOnlyConv(MeanOnly):
     """Convolution of stride 1: V [outputs, inputs, kernel, kernel]."""
 
+    layout = staticmethod(channels_last)
+
     def __init__(self, inputs: int, outputs: int, kernel: int, padding: int = 0):
         """inputs, outputs: channels; kernel, padding: pixels, the same both ways."""
         super().__init__((outputs, inputs, kernel, kernel))
@@ -202,4 +204,4 @@ class MeanOnlyConv(MeanOnly):
 
     def linear(self, x: Tensor, weight: Tensor) -> Tensor:
         """x [B, inputs, H, W] -> [B, outputs, H', W'], without b; both channels last."""
-        return F.conv2d(channels_last(x), weight, padding=self.padding)
+        return F.conv2d(self.layout(x), weight, padding=self.padding)

@@ -1,14 +1,15 @@
 """The usual way that benchmarks compare with: the same terms as the method's own, from separate passes and single images."""
 
+import copy
+
 import pytest
 import torch
 from helpers.method_factories import ALL, made, prepared
 from helpers.tiny import gan, started, streams, weights
 
-from gan_sntg.benchmarks.baseline import NaiveStep, Pictures, plain_layers
+from gan_sntg.benchmarks.baseline import NaiveStep, Pictures, keep_layout
 from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.graph.teachers import Averaged
-from gan_sntg.networks import classifiers
 from gan_sntg.networks.classifiers import ConvNet13, SmallConvNet
 from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
 from gan_sntg.networks.noise import noise_layers
@@ -22,7 +23,7 @@ NETS = {
 
 
 @pytest.mark.parametrize("kind", NETS)
-def test_plain_layers_compute_the_same_and_keep_images_as_they_come(kind):
+def test_networks_that_keep_the_layout_compute_the_same_and_take_images_as_they_come(kind):
     torch.manual_seed(0)
     net = NETS[kind]().double()
     for layer in noise_layers(net):  # whose draws hang on how images lie in memory
@@ -31,12 +32,12 @@ def test_plain_layers_compute_the_same_and_keep_images_as_they_come(kind):
     seen = []
     layers = [m for m in net.modules() if "Conv" in type(m).__name__ and hasattr(m, "v")]
     layers[-1].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].is_contiguous()))
-    results = []
-    for context in (plain_layers, torch.enable_grad):
-        with context():
-            y = net(x.double())
+    plain, results = copy.deepcopy(net), []
+    keep_layout(plain)
+    for own in plain, net:
+        y = own(x.double())
         y = y if kind == "generator" else y[1]
-        results.append((y, torch.autograd.grad(y.square().sum(), [p for p in net.parameters() if p.requires_grad])))
+        results.append((y, torch.autograd.grad(y.square().sum(), [p for p in own.parameters() if p.requires_grad])))
     torch.testing.assert_close(results[0], results[1])
     assert seen == [True, False]
 
@@ -73,10 +74,3 @@ def test_pictures_are_varied_one_by_one_as_often_as_there_are_views(views, monke
     assert len(made_of) == views and x.shape == (1, 4, 4) and index == int(s.pool.unlabeled[3]) and y == int(s.pool.y[index])
     still = Pictures(s.pool, s.pool.unlabeled, Augmentation(), 1)
     torch.testing.assert_close(still[3][0], (s.pool.x[index] / 255 - 0.5) / 0.5)
-
-
-def test_nothing_of_it_outlives_its_context():
-    before = classifiers.channels_last
-    with plain_layers():
-        assert classifiers.channels_last is not before
-    assert classifiers.channels_last == before

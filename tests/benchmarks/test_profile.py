@@ -1,15 +1,16 @@
-"""A step by part: all of it, nothing of the run changed by watching, and operations counted as by hand."""
+"""A step by part: all of it counts once, watching changes nothing of the run, operations are counted as by hand, peaks begin anew."""
 
 import itertools
+import sys
 
 import pytest
 import torch
 from helpers.method_factories import ALL, made, prepared
 from helpers.tiny import gan, started, streams
 
-from gan_sntg.benchmarks.profile import breakdown, flops_of
+from gan_sntg.benchmarks import profile
+from gan_sntg.benchmarks.profile import Stopwatch, breakdown, flops_of, forget_peak_memory, peak_memory
 from gan_sntg.networks.dense_gan import DenseDiscriminator
-from gan_sntg.networks.ema import Average
 from gan_sntg.networks.precision import Precision
 
 CPU = torch.device("cpu")
@@ -26,12 +27,12 @@ def parts(method, s) -> set[str]:
 def test_the_gans_parts_are_named_and_the_methods_are_left_as_they_were():
     s = streams()
     method = started(gan(weight=1.0), s)
-    update, backward, execution = Average.update, torch.autograd.backward, method.execution
+    before = method.execution, method.gradients, method.sntg
     found = parts(method, s)
     forward = {"forward discriminator", "forward generator", "teacher pass"}
     assert found == forward | {"data", "backward", "graph loss", "optimizer", "averages", "logging", "rest"}
-    assert Average.update is update and torch.autograd.backward is backward and method.execution is execution
-    assert "graph_term" not in vars(method) and "step" not in vars(method.optimizers["d"])
+    assert (method.execution, method.gradients, method.sntg) == before
+    assert "update" not in vars(method.average) and "step" not in vars(method.optimizers["d"])
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -67,3 +68,52 @@ def test_operations_of_a_dense_net_are_two_for_each_weight_and_image_and_directi
     assert flops_of(lambda: net(x)) == 2 * 7 * (16 * 10 + 10 * 3)
     backward = 2 * 7 * (16 * 10 + 2 * 10 * 3)  # nothing goes back into x
     assert flops_of(lambda: net(x)[1].sum().backward()) == 2 * 7 * (16 * 10 + 10 * 3) + backward
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only moves when told to."""
+    now = [0.0]
+    monkeypatch.setattr(profile, "moment", lambda device: now[0])
+    return lambda seconds: now.__setitem__(0, now[0] + seconds)
+
+
+def test_a_part_inside_another_stops_the_outer_ones_clock(clock):
+    watch = Stopwatch(CPU)
+    clock(5)
+    with watch.part("outer"):
+        clock(1)
+        with watch.part("inner"):
+            clock(10)
+        clock(2)
+        with watch.part("inner"):
+            clock(20)
+    clock(5)
+    assert watch.seconds == {"outer": 3, "inner": 30}
+
+
+class Owner:
+    def work(self, x):
+        return x + 1
+
+
+def test_watched_calls_return_what_they_did_and_the_attribute_is_given_back(clock):
+    watch, owner = Stopwatch(CPU), Owner()
+    with watch.watching(owner, "work", "a"):
+        assert owner.work(1) == 2
+    assert "work" not in vars(owner) and set(watch.seconds) == {"a"}
+    with pytest.raises(TypeError), watch.watching(owner, "work", "a"):
+        owner.work("1")
+    assert watch.running == [] and "work" not in vars(owner)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lets a process forget its peak")
+def test_peak_memory_is_that_since_it_was_forgotten():
+    x = torch.ones(2**26)  # 256 MB
+    high = peak_memory(CPU)
+    del x
+    forget_peak_memory(CPU)
+    low = peak_memory(CPU)
+    assert high - low > 200
+    x = torch.ones(2**25)
+    assert 100 < peak_memory(CPU) - low < 200 and len(x) == 2**25
