@@ -111,8 +111,7 @@ class Arrays(Dataset):
     def _images(self, name: str, x: np.ndarray) -> Tensor:
         """Copy as uint8 [N, C, H, W]. Raises InputError for another dtype or an ambiguous shape."""
         if x.dtype != np.uint8:
-            nan = " and holds NaN" if x.dtype.kind == "f" and np.isnan(x).any() else ""
-            raise InputError(f"{self.where}: {name} is {x.dtype}{nan}, not uint8; give pixels 0..255 as uint8")
+            raise InputError(f"{self.where}: {name} is {x.dtype}, not uint8; give pixels 0..255 as uint8")
         last = x.ndim == 4 and x.shape[3] in CHANNELS
         first = x.ndim == 4 and x.shape[1] in CHANNELS
         if 0 in x.shape or last == first and x.ndim != 3:
@@ -125,8 +124,7 @@ class Arrays(Dataset):
     def _labels(self, name: str, y: np.ndarray, n: int, num_classes: int) -> Tensor:
         """int64 [N]. Raises InputError unless they are n whole numbers in 0..num_classes - 1."""
         if y.dtype.kind not in "ui":
-            nan = " and holds NaN" if y.dtype.kind == "f" and np.isnan(y).any() else ""
-            raise InputError(f"{self.where}: {name} is {y.dtype}{nan}, not whole numbers; give the classes as 0, 1, 2, ...")
+            raise InputError(f"{self.where}: {name} is {y.dtype}, not whole numbers; give the classes as 0, 1, 2, ...")
         if y.shape != (n,):
             raise InputError(f"{self.where}: {name} has the shape {list(y.shape)} for {n} images; give one label per image")
         if y.min() < 0 or y.max() >= num_classes:

@@ -106,7 +106,7 @@ class Published(Dataset):
 
 
 def published_bytes(root: Path, name: str) -> bytes:
-    """Content of root/name, which alone is ever parsed. Raises InputError unless KNOWN_FILES has its hash."""
+    """Content of root/name, alone ever parsed. Raises InputError unless KNOWN_FILES has its hash."""
     path, known = root / name, KNOWN_FILES[name]
     if not path.is_file():
         raise InputError(

@@ -206,21 +206,23 @@ def load_split(path: Path, source: Dataset) -> Split:
             f"{path} belongs to {split.data} with SHA-256 {str(split.sha256)[:12]}..., but the data here are {source.name} with "
             f"{source.sha256[:12]}...; use the data that the manifest was made from"
         )
-    _check(path, split, source)
+    if problem := _problem(split, source):
+        raise InputError(f"{path} is damaged: {problem}; make it again")
     return split
 
 
-def _check(path: Path, split: Split, source: Dataset) -> None:
-    """Raise InputError unless the indices and classes are the source's."""
-    both, n = [*split.labeled, *split.validation], source.num_examples
+def _problem(split: Split, source: Dataset) -> str:
+    """What is wrong with the indices and classes for this data set, if anything."""
+    both, n, num_classes = [*split.labeled, *split.validation], source.num_examples, source.num_classes
     if not split.labeled or any(not 0 <= i < n for i in both) or len(set(both)) != len(both):
-        raise InputError(
-            f"{path} is damaged: its labelled and validation indices must be distinct whole numbers in 0..{n - 1}; make it again"
-        )
+        return f"its labelled and validation indices must be distinct whole numbers in 0..{n - 1}"
     if (source.train_y[both] == UNLABELED).any():
-        raise InputError(f"{path} is damaged: it names images of which {source.name} has no label; make it again")
-    indices, classes = [i for i, _ in split.replaced], [k for _, k in split.replaced]
-    if not set(indices) <= set(split.labeled) or len(set(indices)) != len(indices) or any(not 0 <= k < source.num_classes for k in classes):
-        raise InputError(
-            f"{path} is damaged: `replaced` must name labelled images once each, with classes in 0..{source.num_classes - 1}; make it again"
-        )
+        return f"it names images of which {source.name} has no label"
+    indices = [i for i, _ in split.replaced]
+    if (
+        not set(indices) <= set(split.labeled)
+        or len(set(indices)) != len(indices)
+        or any(not 0 <= k < num_classes for _, k in split.replaced)
+    ):
+        return f"`replaced` must name labelled images once each, with classes in 0..{num_classes - 1}"
+    return ""

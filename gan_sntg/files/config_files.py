@@ -9,13 +9,13 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def configs_folder() -> Path:
-    """Folder of the configurations: in an installed package, or beside the package of a checkout."""
+    """Folder of the configurations: in an installed package, beside the package in a checkout."""
     installed = PACKAGE / "configs"
     return installed if installed.is_dir() else PACKAGE.parent / "configs"
 
 
 def config_file(name: str) -> Path:
-    """Path of a configuration: `name` itself where it is a file, else the package's of that name.
+    """Path of a configuration: `name` where it is a file, else the package's, as `digits_20/fm_gan`.
 
     `digits_20/fm_gan` is such a name. Raises InputError, with the nearest ones, where there is none.
     """

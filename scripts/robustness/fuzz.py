@@ -1,6 +1,6 @@
-"""Damaged files of every kind that is read: refused by name or read right, with no traceback and no hang.
+"""Damaged files of every kind that is read: refused by name or read right, no traceback, no hang.
 
-python scripts/robustness/fuzz.py [--cases 2000] [--seed 0] -> results/fuzz.json, .md     minutes on one core (Linux, pip install -e ".[test]")
+python scripts/robustness/fuzz.py [--cases 2000] [--seed 0] -> results/fuzz.json, .md    minutes on one core (Linux, needs .[test])
 """
 
 import contextlib

@@ -51,7 +51,7 @@ def in_bytes(draw, whole: bytes) -> bytes:
 
 @st.composite
 def in_zip(draw, whole: bytes) -> bytes:
-    """Archive with one damaged member under a right checksum, half of the time the one that describes the others."""
+    """Archive with one damaged member, often the one that describes the others, under a right checksum."""
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     name = draw(st.sampled_from([*members, *[name for name in members if name.endswith(".pkl")] * len(members)]))
@@ -86,9 +86,10 @@ YAML = in_tree(yaml.safe_load, lambda tree: yaml.safe_dump(tree).encode())
 
 
 class Subject(NamedTuple):
-    """File of a kind, and `read`, which gives what it means or raises InputError; it may write to the folder out.
+    """File of a kind, and `read`, which gives what it means or raises InputError.
 
-    hashed: whether other contents must be refused. named: of which a refusal must say one, by default the name of the file.
+    `read` may write to the folder out. hashed: whether other contents must be refused. named: of which a refusal must say one, by default
+    the name of the file.
     """
 
     kind: str
@@ -115,7 +116,7 @@ def train(config: Path, out: str = "out") -> str:
 
 
 def run_files(configs: Path) -> list[Subject]:
-    """Checkpoint of a run that is gone on with, configurations, and what `gan-sntg compare` reads of a run."""
+    """Checkpoint of a run that goes on, configurations, and what `gan-sntg compare` reads of a run."""
     gan, supervised = (Path(shutil.copy(configs / name, ".")) for name in ("digits_20/fm_gan.yaml", "digits_all/supervised.yaml"))
     for path in gan, supervised:
         train(path, path.stem)
@@ -174,7 +175,7 @@ def export_files() -> list[Subject]:
 
 
 def data_files() -> list[Subject]:
-    """Files of public sets in miniature, made the published ones by their hashes; an .npz of arrays; pictures."""
+    """Files of public sets in miniature, made known by their hashes; an .npz of arrays; pictures."""
     x, y, mat, own = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), np.uint8), np.arange(12) % 3, io.BytesIO(), Path("own.npz")
     savemat(mat, {"X": x.T, "y": (y + 1)[:, None].astype(np.uint8)}, do_compression=True)
     images, labels = b"\0\0\x08\3" + struct.pack(">3I", 12, 96, 32) + x.tobytes(), b"\0\0\x08\1\0\0\0\x0c" + bytes(y.tolist())

@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from gan_sntg.data.loader import Loader, Pool
 from gan_sntg.data.normalization import ZCA, AsIs, PerImage, Symmetric, UnitRange
-from gan_sntg.data.splits import load_split, make_split
+from gan_sntg.data.splits import make_split
 from gan_sntg.data.synthetic import FourSpins, TwoMoons
 from gan_sntg.errors import InputError
 
@@ -80,14 +80,6 @@ def test_the_hash_of_points_sees_one_changed_number(part):
     flat = getattr(changed, part).view(-1)
     flat[7] = torch.nextafter(flat[7], torch.tensor(9.0)) if flat.is_floating_point() else 1 - flat[7]
     assert changed.sha256 != plain.sha256
-
-
-def test_a_manifest_of_points_is_refused_by_other_points(tmp_path):
-    points = TwoMoons()
-    (tmp_path / "split.json").write_text(make_split(points, 12, 0, True).text())
-    assert len(load_split(tmp_path / "split.json", points).labeled) == 12
-    with pytest.raises(InputError, match="belongs to two_moons with SHA-256"):
-        load_split(tmp_path / "split.json", TwoMoons(seed=1))
 
 
 def test_batches_hold_the_points_themselves():

@@ -77,19 +77,6 @@ def test_what_is_no_npz_is_refused(tmp_path, data):
         read_npz(tmp_path / "a.npz", ("x",))
 
 
-def test_an_npz_cut_anywhere_or_with_a_changed_byte_is_refused_or_read_right(tmp_path):
-    x = np.arange(40, dtype=np.uint8)
-    whole = npz(tmp_path / "a.npz", x=x).read_bytes()
-    damaged = [whole[:n] for n in range(0, len(whole), 3)]
-    damaged += [whole[:n] + bytes([whole[n] ^ 255]) + whole[n + 1 :] for n in range(0, len(whole), 3)]
-    for data in damaged:
-        (tmp_path / "a.npz").write_bytes(data)
-        try:
-            assert np.array_equal(read_npz(tmp_path / "a.npz", ("x",))["x"], x)
-        except InputError as error:
-            assert "a.npz" in str(error)
-
-
 @pytest.mark.parametrize("content", [b"no array", b"\x93NUMPY\7\0\0\0", b"\x93NUMPY\1\0\x05\0{'a':"], ids=str)
 def test_a_member_that_is_no_array_is_refused(tmp_path, content):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
