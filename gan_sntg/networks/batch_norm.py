@@ -6,6 +6,7 @@ from math import log
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -55,7 +56,7 @@ def as_given(x: Tensor) -> Tensor:
 def channels_last(x: Tensor) -> Tensor:
     """x [B, C, H, W] with the channels innermost in memory; said so even for one channel, which convolutions otherwise take for first."""
     x = x.contiguous(memory_format=torch.channels_last)
-    return x.squeeze(1).unsqueeze(-1).permute(0, 3, 1, 2) if x.shape[1] == 1 else x
+    return rearrange(rearrange(x, "b 1 h w -> b h w 1"), "b h w c -> b c h w") if x.shape[1] == 1 else x
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:

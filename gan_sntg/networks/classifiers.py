@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
 
+from einops import reduce
 from torch import Tensor, nn
 
 from gan_sntg.configurable import Configurable
@@ -44,8 +45,8 @@ class ConvClassifier(Classifier):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, C, H, W] -> h [B, D], logits [B, K]."""
-        maps = self.features(self.layout(x))
-        h = at_least_float32(maps).mean((2, 3))
+        maps = self.features(channels_last(x))
+        h = reduce(at_least_float32(maps), "b c h w -> b c", "mean")
         return h, at_least_float32(self.out(h))
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
+from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from gan_sntg.errors import InputError
@@ -68,19 +69,24 @@ class ConvDiscriminator(Discriminator):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, C, H, W] -> h [B, widths[1]], logits [B, K]."""
-        maps = self.features(self.layout(x))
-        h = at_least_float32(maps).mean((2, 3))
+        maps = self.features(channels_last(x))
+        h = reduce(at_least_float32(maps), "b c h w -> b c", "mean")
         return h, at_least_float32(self.out(h))
 
 
-class Maps(nn.Unflatten):
-    """Vectors [B, C H W] as maps [B, C, H, W], stored channels last, on which convolutions of every device are faster."""
+class Maps(nn.Module):
+    """Vectors [B, C size^2] as square maps [B, C, size, size], stored channels last, on which convolutions of every device are faster."""
+
+    def __init__(self, size: int):
+        """size: pixels of a side."""
+        super().__init__()
+        self.size = size
 
     layout = staticmethod(channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
         """The same numbers in another order of storage."""
-        return self.layout(super().forward(x))
+        return channels_last(rearrange(x, "b (c h w) -> b c h w", h=self.size, w=self.size))
 
 
 class ConvGenerator(Generator):
@@ -101,7 +107,7 @@ class ConvGenerator(Generator):
             raise InputError(f"width is {width}, which cannot be halved {doublings - 1} times; give a multiple of {2 ** (doublings - 1)}")
         units = width * start**2
         dense = nn.Linear(latent, units, bias=False)
-        layers = [dense, BatchNormBias(units), nn.ReLU(), Maps(1, (width, start, start))]
+        layers = [dense, BatchNormBias(units), nn.ReLU(), Maps(start)]
         for a, b in pairwise(width // 2**k for k in range(doublings)):
             double = nn.ConvTranspose2d(a, b, 5, stride=2, padding=2, output_padding=1, bias=False)
             layers += [double, BatchNormBias(b), nn.ReLU()]

@@ -4,13 +4,20 @@ from math import prod
 
 import pytest
 import torch
+from helpers.tiny import gan, norms, started, streams, weights
 from torch import nn
 
+from gan_sntg.data.loader import Batch, Examples
 from gan_sntg.errors import InputError
+from gan_sntg.graph.sntg import SNTG
+from gan_sntg.graph.teachers import SamePass
+from gan_sntg.losses import Matching
+from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.batch_norm import BatchNormBias
-from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
+from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator, Maps
 from gan_sntg.networks.noise import Dropout, drawing_from
 from gan_sntg.networks.weight_norm import WeightNorm, data_dependent_init
+from gan_sntg.rng import purpose_generator
 
 CIFAR10, SVHN = (96, 192), (64, 128)
 SMALL = {"widths": (4, 6)}
@@ -91,7 +98,7 @@ def test_the_generator_has_the_layers_of_the_source():
     assert sum(p.numel() for p in net.parameters()) == 819_200 + 8_192 + 3_276_800 + 256 + 819_200 + 128 + 9_600 + 3 + 3
     for w in [*weights, net.out.v]:
         assert abs(float(w.detach().std()) - 0.05) < 2e-3
-    maps = outputs(net, torch.rand(2, 100), (nn.Unflatten, nn.ConvTranspose2d, WeightNorm))
+    maps = outputs(net, torch.rand(2, 100), (Maps, nn.ConvTranspose2d, WeightNorm))
     assert [tuple(y.shape[1:]) for y in maps] == [(512, 4, 4), (256, 8, 8), (128, 16, 16), (3, 32, 32)]
 
 
@@ -108,7 +115,7 @@ def test_every_size_has_a_pair_of_fitting_depth(size, channels, halved, doubled)
     h, logits = net(images)
     assert h.shape == (3, 6) and logits.shape == (3, 5)
     assert [y.shape[2] for y in outputs(net, images, (Dropout,))] == [size, *halved]
-    found = outputs(generator, torch.rand(3, 7), (nn.Unflatten, nn.ConvTranspose2d))
+    found = outputs(generator, torch.rand(3, 7), (Maps, nn.ConvTranspose2d))
     assert [tuple(y.shape[1:]) for y in found] == [(8 // 2**k, s, s) for k, s in enumerate(doubled)]
     assert outputs(net, images, (WeightNorm,))[-2].shape[2] == halved[-1] - 2
 
@@ -149,3 +156,46 @@ def test_noise_of_the_discriminator_is_its_dropout_from_the_named_generator():
             passes.append(net(x)[0])
     assert torch.equal(passes[0], passes[1]) and not torch.equal(passes[0], passes[2])
     assert torch.equal(net.eval()(x)[0], net(x)[0])
+
+
+def conv_gan(**options) -> FeatureMatchingGAN:
+    torch.manual_seed(0)
+    nets = {"discriminator": ConvDiscriminator((1, 28, 28), 3, **SMALL), "generator": ConvGenerator((1, 28, 28), latent=5, width=4)}
+    method = FeatureMatchingGAN(**nets, teacher=SamePass(), **options).double()
+    method.seed(0, "cpu")
+    return method
+
+
+def conv_batch(n: int = 10) -> Batch:
+    x = torch.rand(n, 1, 28, 28, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    view = Examples(x, torch.arange(n) % 3, torch.arange(n))
+    return Batch(view, view, view)
+
+
+def test_a_generator_that_starts_from_data_is_started_on_z_of_its_own_generator():
+    method = conv_gan()
+    method.start(conv_batch(40))
+    method.generators = {"z": purpose_generator(0, "z")}
+    generator = method.generator
+    drawn = generator.out(generator.hidden(method.draw_z(40))).detach()
+    torch.testing.assert_close(drawn.mean(), torch.zeros((), dtype=torch.float64), atol=1e-9, rtol=0)
+    torch.testing.assert_close(drawn.std(correction=0), torch.tensor(0.1, dtype=torch.float64), atol=1e-6, rtol=0)
+
+
+def test_the_start_of_the_dense_pair_draws_no_z_and_leaves_its_generator():
+    method = gan()
+    weights_before, state = weights(method.generator), method.generators["z"].get_state()
+    started(method, streams())
+    assert torch.equal(weights(method.generator), weights_before) and torch.equal(method.generators["z"].get_state(), state)
+
+
+def test_every_term_of_the_convolutional_pair_moves_the_network_that_it_should_and_no_other():
+    method, batch = conv_gan(sntg=SNTG(weight=0.5), matching=Matching.absolute), conv_batch()
+    method.start(batch)
+    for name, term in method.discriminator_terms(batch, 1).items():
+        found = norms(method, term)
+        assert found["d"] > 0 and found["g"] == 0, name
+    g = weights(method.generator)
+    log = method.step(batch, 1)
+    assert not torch.equal(weights(method.generator), g) and len(log) == 5
+    assert all(value.isfinite() for value in log.values())
