@@ -7,7 +7,6 @@ from torch import Tensor
 
 from discriminative.objective import Objective, Pass
 from gan_sntg.data.loader import Batch, Examples
-from gan_sntg.distributed.ranks import process_group
 from gan_sntg.errors import InputError
 from gan_sntg.losses import entropy, kl_divergence
 from gan_sntg.networks.batch_norm import frozen_statistics
@@ -88,8 +87,7 @@ class VAT(Objective):
     def direction(self, x: Tensor, targets: Tensor, noise: Tensor) -> Tensor:
         """Unit vectors d [B, ...] of steepest KL(targets || f(x + d)) by power iteration; noise: the state all passes draw from."""
         generator = self.generators["direction"]
-        form = {"generator": generator, "device": x.device, "dtype": x.dtype}
-        d = process_group().drawn(len(x), lambda n: torch.randn((n, *x.shape[1:]), **form))
+        d = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
         rounded = torch.is_autocast_enabled(x.device.type)
         with exactly(x.device):
             if rounded:  # the difference of two precisions would drown that of x and x + d

@@ -5,7 +5,7 @@ from importlib import import_module
 from types import ModuleType
 
 from gan_sntg import __version__
-from gan_sntg.distributed.process_group import said_once, world_size
+from gan_sntg.distributed.process_group import launched, said_once
 from gan_sntg.errors import ElsewhereError, InputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
 from gan_sntg.files.import_paths import allow
 
@@ -33,8 +33,8 @@ def main(argv: list[str] | None = None) -> int:
             argv = allow_packages(argv)
             command = module(argv[0])
             options = command.parser().parse_args(argv[1:])
-            if argv[0] != "train" and world_size() > 1:
-                raise InputError(f"torchrun starts {world_size()} processes, but only train shares its work; leave torchrun out")
+            if argv[0] != "train" and launched() > 1:
+                raise InputError(f"torchrun starts {launched()} processes, but only train shares its work; leave torchrun out")
         command.run(options)
     except InputError as error:
         print(f"gan-sntg {argv[0]}: error: {error}", file=sys.stderr)

@@ -9,7 +9,6 @@ from einops import rearrange
 from torch import Tensor
 
 from gan_sntg.configurable import Configurable
-from gan_sntg.distributed.ranks import process_group
 from gan_sntg.errors import InputError
 
 
@@ -57,8 +56,7 @@ class Augmentation(Configurable):
         """Flip alone, for methods whose two views share it (Pi, reference 1.2)."""
         if not self.flip:
             return x
-        drawn = process_group().drawn(len(x), lambda n: torch.rand(n, generator=generator, device=x.device))
-        return mirror(x, drawn < 0.5)
+        return mirror(x, torch.rand(len(x), generator=generator, device=x.device) < 0.5)
 
     def translated(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Translation alone. Raises InputError where it is not smaller than the image."""
@@ -67,4 +65,4 @@ class Augmentation(Configurable):
         if self.translation >= min(x.shape[2:]):
             raise InputError(f"a translation by {self.translation} cannot be reflected in images of {x.shape[2]} x {x.shape[3]}; give less")
         bounds = (-self.translation, self.translation + 1)
-        return translate(x, process_group().drawn(len(x), lambda n: torch.randint(*bounds, (n, 2), generator=generator, device=x.device)))
+        return translate(x, torch.randint(*bounds, (len(x), 2), generator=generator, device=x.device))

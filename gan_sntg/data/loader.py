@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gan_sntg.distributed.ranks import SINGLE_PROCESS, SingleProcess
+from gan_sntg.distributed import own_rows
 from gan_sntg.errors import InputError
 from gan_sntg.rng import purpose_generator
 
@@ -97,8 +97,6 @@ class Loader:
     state are those of whole batches, of which each of several ranks reads its rows.
     """
 
-    ranks: SingleProcess = SINGLE_PROCESS
-
     def __init__(
         self,
         pool: Pool,
@@ -131,7 +129,7 @@ class Loader:
     def epoch(self, done: int = 0) -> Iterator[Batch]:
         """Batches of one epoch, or those that are left where `done` were drawn before."""
         for _ in range(self.steps_per_epoch - done):
-            yield Batch(**{name: self.pool.view(self.ranks.sliced(stream.next())) for name, stream in self.streams.items()})
+            yield Batch(**{name: self.pool.view(own_rows(stream.next())) for name, stream in self.streams.items()})
 
     def example(self, size: int, purpose: str, revealed: bool = False) -> Batch:
         """Batch of at most `size`, fixed for the purpose, that moves no stream."""

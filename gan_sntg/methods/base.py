@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import Batch, Pool
-from gan_sntg.distributed.ranks import process_group
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged, Teacher
 from gan_sntg.losses import matching_squared
@@ -130,8 +129,7 @@ class GenerativeMethod(Recordable, Method):
     def draw_z(self, n: int) -> Tensor:
         """z [n, latent], uniform in [0, 1]."""
         generator, like = self.generators["z"], next(self.generator.parameters())
-        latent, form = self.generator.latent, {"device": generator.device, "dtype": like.dtype}
-        return process_group().drawn(n, lambda rows: torch.rand(rows, latent, generator=generator, **form))
+        return torch.rand(n, self.generator.latent, generator=generator, device=generator.device, dtype=like.dtype)
 
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
         """Learning rate and graph's weight of the last step, and the figures of `gan_telemetry`."""

@@ -10,16 +10,24 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from gan_sntg.distributed.ranks import process_group
+from gan_sntg.distributed import all_mean, world_size
 from gan_sntg.networks.precision import at_least_float32
 
 MOMENTUM = 0.999  # of running means, per training-mode pass
 
 
+def other_dims(y: Tensor, dim: int = 1) -> list[int]:
+    """All dimensions of y but one: batch and space where it is that of the channels."""
+    return [d for d in range(y.dim()) if d != dim]
+
+
+def per_channel(v: Tensor, y: Tensor) -> Tensor:
+    """v [C] as [C, 1, ...], which broadcasts over y [B, C, ...]."""
+    return v.view(-1, *[1] * (y.dim() - 2))
+
+
 class RunningMean(nn.Module):
     """m [C]: in training the mean of each channel over batch and space, with its gradient; in evaluation the running mean.
-
-    Where ranks share their statistics, the batch is that of all of them.
 
     r_n = sum_i d^(n-i) m_i / sum_i d^(n-i), d = MOMENTUM: the source's r <- d r + (1 - d) m from 0 (reference 1.1), here divided
     by 1 - d^n, since the zero start means nothing in short runs; after ten epochs of 500 steps the two are within 1 %. Before
@@ -34,13 +42,11 @@ class RunningMean(nn.Module):
         self.track_running_stats = True  # torch's name, so that one switch serves its batch norms and this
 
     def forward(self, y: Tensor) -> Tensor:
-        """y [B, C, ...] -> m [C]."""
+        """y [B, C, ...] -> m [C], over the examples of all ranks."""
         if not self.training:
             return self.running
-        total = y.sum([d for d in range(y.dim()) if d != 1])  # unlike a mean's, its derivative is a view, not a tensor of y's size
-        mean = total.to(self.running.dtype) / (y.numel() // y.shape[1])
-        if process_group().shares_statistics:
-            mean = process_group().mean(mean)
+        total = y.sum(other_dims(y))  # unlike a mean's, its derivative is a view, not a tensor of y's size
+        mean = all_mean(total.to(self.running.dtype) / (y.numel() // y.shape[1]))
         if self.track_running_stats:
             self.updates += 1
             weight = (1 - MOMENTUM) / -torch.expm1(self.updates.to(mean.dtype) * log(MOMENTUM))
@@ -60,50 +66,42 @@ def channels_last(x: Tensor) -> Tensor:
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance [C] of each channel of x [B, C, ...], with their gradients, over the examples of all ranks in a step of several.
-
-    From mean m_r and variance v_r of each rank: mean_r m_r, and mean_r v_r + mean_r (m_r - mean)^2, which cancels nothing.
-    """
-    var, mean = torch.var_mean(x, dim=[d for d in range(x.dim()) if d != 1], correction=0)
-    means, variances = process_group().gathered(torch.stack([mean, var]).unsqueeze(0)).unbind(1)
-    mean = means.mean(0)
-    return mean, variances.mean(0) + (means - mean).square().mean(0)
+    """Mean and variance [C] of each channel of x [B, C, ...] over the examples of all ranks, with their gradients."""
+    mean = all_mean(x.mean(other_dims(x)))
+    return mean, all_mean((x - per_channel(mean, x)).square().mean(other_dims(x)))
 
 
 def normalized(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
     """(x - mean) / sqrt(var + eps) of each channel. x [B, C, ...], mean, var [C]."""
-    of_channel = 1, -1, *[1] * (x.dim() - 2)
-    return (x - mean.view(of_channel)) * torch.rsqrt(var + eps).view(of_channel)
+    return (x - per_channel(mean, x)) * per_channel(torch.rsqrt(var + eps), x)
 
 
 class BatchNorm(_BatchNorm):
-    """torch's batch norm of [B, C] or [B, C, H, W]; in a step of ranks that share their statistics, over the examples of all of them."""
+    """torch's batch norm of [B, C] or [B, C, H, W]; of several ranks, over the examples of all (`nn.SyncBatchNorm` is for GPUs alone)."""
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Any number of dimensions."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, C, ...] -> the same shape; running statistics as torch moves them, by the examples of all ranks."""
-        if not (self.training and process_group().shares_statistics):
+        if not self.training or world_size() == 1:
             return super().forward(x)
         wide = at_least_float32(x)
         mean, var = moments(wide)
         if self.track_running_stats:
-            n = process_group().world * x.numel() // x.shape[1]
+            n = world_size() * x.numel() // x.shape[1]
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean.detach(), self.momentum)
             self.running_var.lerp_(var.detach() * (n / (n - 1)), self.momentum)
-        of_channel = 1, -1, *[1] * (x.dim() - 2)
         y = normalized(wide, mean, var, self.eps)
-        return (y * self.weight.view(of_channel) + self.bias.view(of_channel)).to(x.dtype)
+        return (y * per_channel(self.weight, y) + per_channel(self.bias, y)).to(x.dtype)
 
 
 class BatchNormBias(nn.Module):
     """(x - mean) / sqrt(var + 1e-6) + bias over the batch, with no scale, as in the Improved GAN's generator (reference 5).
 
     In training it always uses the batch's statistics and keeps none. In evaluation it uses those that `fix_statistics`
-    stored last; before that they are NaN, so that images made without them cannot pass for images. Where ranks share their
-    statistics, the batch is that of all of them.
+    stored last; before that they are NaN, so that images made without them cannot pass for images.
     """
 
     def __init__(self, features: int):
@@ -120,11 +118,11 @@ class BatchNormBias(nn.Module):
         if not self.training:
             return F.batch_norm(x, self.mean, self.var, None, self.bias, eps=1e-6)
         if self.fixing:
-            var, mean = torch.var_mean(x, dim=[d for d in range(x.dim()) if d != 1], correction=0)
+            var, mean = torch.var_mean(x, dim=other_dims(x), correction=0)
             self.mean.copy_(mean)
             self.var.copy_(var)
-        if process_group().shares_statistics:
-            return normalized(x, *moments(x), 1e-6) + self.bias.view(1, -1, *[1] * (x.dim() - 2))
+        if world_size() > 1:
+            return normalized(x, *moments(x), 1e-6) + per_channel(self.bias, x)
         scale = torch.ones_like(self.bias) if x.is_cuda else None  # without a scale CUDA's backward pass gives the bias no gradient
         return F.batch_norm(x, None, None, scale, self.bias, training=True, eps=1e-6)
 

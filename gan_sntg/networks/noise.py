@@ -6,8 +6,6 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from gan_sntg.distributed.ranks import process_group
-
 
 class Noise(nn.Module):
     """A layer that disturbs x at random in training and passes it on in evaluation.
@@ -24,17 +22,7 @@ class Noise(nn.Module):
     def draw(self, fill: str, x: Tensor) -> Tensor:
         """Random numbers of the form of x, float32 at the least: the same whatever the precision, and bfloat16 would be too coarse."""
         like = torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
-        return process_group().drawn(len(like), lambda rows: getattr(lengthened(like, rows), fill)(generator=self.generator))
-
-
-def lengthened(like: Tensor, rows: int) -> Tensor:
-    """A tensor of so many rows of the form of those of `like` [n, ...], stored in the same order; `like` itself where it has as many."""
-    if rows == len(like):
-        return like
-    row = like[0]
-    strides = (row.numel(), *row.stride()) if like.stride(0) >= row.numel() else None
-    size = rows, *row.shape
-    return like.new_empty(size) if strides is None else torch.empty_strided(size, strides, dtype=like.dtype, device=like.device)
+        return getattr(like, fill)(generator=self.generator)
 
 
 class GaussianNoise(Noise):

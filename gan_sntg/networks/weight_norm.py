@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_sntg.networks.batch_norm import RunningMean, channels_last, frozen_statistics
+from gan_sntg.networks.batch_norm import RunningMean, channels_last, frozen_statistics, other_dims, per_channel
 
 
 def normed_weight(v: Tensor, g: Tensor, unit_dim: int, eps: float) -> Tensor:
     """W = g V / sqrt(eps + |V|^2), of V's shape; the norm is over all dimensions but `unit_dim`.  g [units]."""
-    square = v.square().sum([d for d in range(v.dim()) if d != unit_dim], keepdim=True)
+    square = v.square().sum(other_dims(v, unit_dim), keepdim=True)
     return v * (g.view_as(square) / torch.sqrt(eps + square))
 
 
@@ -51,13 +51,11 @@ class WeightNorm(nn.Module):
         raise NotImplementedError
 
     def _standardize(self, y: Tensor) -> Tensor:
-        others = [d for d in range(y.dim()) if d != 1]
-        scale = self.init_std / torch.sqrt(1e-10 + y.var(others, correction=0))
-        shift = -y.mean(others) * scale
+        scale = self.init_std / torch.sqrt(1e-10 + y.var(other_dims(y), correction=0))
+        shift = -y.mean(other_dims(y)) * scale
         self.g.data.mul_(scale)
         self.b.data.mul_(scale).add_(shift)
-        scale, shift = (v.view(1, -1, *[1] * (y.dim() - 2)) for v in (scale, shift))
-        return y * scale + shift
+        return y * per_channel(scale, y) + per_channel(shift, y)
 
 
 class WeightNormLinear(WeightNorm):
@@ -172,7 +170,7 @@ class MeanOnly(WeightNorm):
         y = self.linear(x, self.weight())
         if self.initializing:
             return self._standardize(y)
-        return y + (self.b - self.mean(y)).to(y.dtype).view(1, -1, *[1] * (y.dim() - 2))
+        return y + per_channel((self.b - self.mean(y)).to(y.dtype), y)
 
     def _standardize(self, y: Tensor) -> Tensor:
         y = super()._standardize(y)

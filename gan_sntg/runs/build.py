@@ -16,8 +16,8 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED, Loader, Pool
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.splits import Balance, Split, load_split, make_split
+from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import own_device
-from gan_sntg.distributed.ranks import SINGLE_PROCESS, SingleProcess
 from gan_sntg.errors import InputError
 from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.compile import CompiledForward, use
@@ -68,21 +68,21 @@ def instantiate(parser: Parser, options: Namespace) -> Callable[[], Objects]:
     return make
 
 
-def assemble(options: RunOptions, make: Callable[[], Objects], team: SingleProcess = SINGLE_PROCESS) -> RunObjects:
+def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
     """Everything that a run needs, on its device, as before the first step. Raises InputError; writes nothing.
 
-    make: gives data, normalization and method, once the seed is set; team: that will train it.
+    make: gives data, normalization and method, once the seed is set.
     """
     sizes = options.batch_size, options.labeled_batch_size or options.batch_size
-    check_sizes(team, batch_size=sizes[0], labeled_batch_size=sizes[1])
-    device = own_device(team, pick_device(options.device))
+    check_sizes(batch_size=sizes[0], labeled_batch_size=sizes[1])
+    device = own_device(pick_device(options.device))
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     source, normalization, method = make()
     method.to(device)
-    check_norms(team, method)
-    for note in source.notes if team.first else []:
+    check_norms(method)
+    for note in source.notes if rank() == 0 else []:
         print(note, file=sys.stderr)
     split = choose_split(options, source)
     fit_normalization(normalization, source.train_x[split.pool(source)], method)
@@ -92,7 +92,7 @@ def assemble(options: RunOptions, make: Callable[[], Objects], team: SingleProce
         use(CompiledForward(), method)
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
-        if options.cuda_graphs and getattr(method, "recordable", False) and team.world == 1:
+        if options.cuda_graphs and getattr(method, "recordable", False) and world_size() == 1:
             method.gradients = CudaGraphGradients()
     method.prepare(source, pool)
     method.seed(options.seed, device)

@@ -14,7 +14,6 @@ from torch import nn
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.splits import Balance
-from gan_sntg.distributed.ranks import Scope
 from gan_sntg.errors import InputError
 from gan_sntg.networks.precision import Precision
 from gan_sntg.runs.parsing import Parser
@@ -55,7 +54,6 @@ class RunOptions:
     precision: Precision = option(Precision.float32, "of products in training; bfloat16 is faster")
     compile: bool = option(False, "compile the networks while training; pays on small ones")
     cuda_graphs: bool = option(True, "on a GPU, record a step and replay it: the same numbers, sooner")
-    batch_statistics: Scope = option(Scope.all, "by torchrun: batch norms within each rank or over all")
     threads: int | None = option(None, "CPU threads; part of the run, for sums depend on it", least=1, most=MOST_THREADS)
     split: str | None = option(None, "manifest (split.json) to use instead of choosing labels")
     out: str | None = option(None, "run folder; default runs/<config>-seed<seed>-<hash>")

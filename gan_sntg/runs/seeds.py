@@ -14,8 +14,8 @@ from pathlib import Path
 import yaml
 from jsonargparse import Namespace
 
-from gan_sntg.distributed.process_group import started
-from gan_sntg.distributed.ranks import SINGLE_PROCESS, SingleProcess
+from gan_sntg.distributed import rank, world_size
+from gan_sntg.distributed.process_group import agreed, started
 from gan_sntg.errors import InputError, NonFiniteError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
@@ -101,24 +101,24 @@ def seeds_parser() -> Parser:
 
 def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
     """Train to the end what the options stand for: each run's folder and result, on the first rank alone."""
-    with started(options.batch_statistics) as team:
-        with team.agreed():
+    with started():
+        with agreed():
             runs = [prepared(own) for own in spread(options)]
-            check_shared(team, options, len(runs))
+            check_shared(options, len(runs))
             unfinished = [run for run in runs if not run.folder.finished]
         try:
-            train_all(unfinished, team)
+            train_all(unfinished)
         finally:
             for run in runs:
                 run.folder.release()
-        return [(run.folder, run.folder.read_result()) for run in runs] if team.first else []
+        return [(run.folder, run.folder.read_result()) for run in runs] if rank() == 0 else []
 
 
-def train_all(runs: list[Run], team: SingleProcess = SINGLE_PROCESS) -> None:
-    """Train unfinished runs to the end: those that stand at the same step together, where that is faster. team: trains one at the most."""
+def train_all(runs: list[Run]) -> None:
+    """Train unfinished runs to the end: those that stand at the same step together, where that is faster."""
     watch = StopSignals(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes) if runs else None
-    first = Trainer(runs[0], watch, team) if runs else None
-    if first and team.first and first.parts.device.type == "cpu" and (note := crowding(first.options.threads)):
+    first = Trainer(runs[0], watch) if runs else None
+    if first and rank() == 0 and first.parts.device.type == "cpu" and (note := crowding(first.options.threads)):
         print(note, file=sys.stderr)
     if len(runs) > 1 and not (why_not := obstacle(first.parts.method, first.options)):
         return train_groups([first, *(Trainer(run, watch) for run in runs[1:])])
@@ -216,13 +216,13 @@ class StackedTrainer:
         self.clock = time.perf_counter()
 
 
-def check_shared(team: SingleProcess, options: Namespace, runs: int) -> None:
+def check_shared(options: Namespace, runs: int) -> None:
     """Raise InputError where several processes cannot share what is asked for."""
-    if team.world > 1 and runs > 1:
+    if world_size() > 1 and runs > 1:
         raise InputError(
-            f"torchrun's {team.world} processes train one run, but --seeds asks for {runs}; start a command for each, with --seed"
+            f"torchrun's {world_size()} processes train one run, but --seeds asks for {runs}; start a command for each, with --seed"
         )
-    if team.world > 1 and options.compile:
+    if world_size() > 1 and options.compile:
         raise InputError("passes that wait for other processes are not compiled; with torchrun leave --compile out")
 
 

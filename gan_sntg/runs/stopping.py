@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 
-from gan_sntg.distributed.ranks import SINGLE_PROCESS, SingleProcess
+from gan_sntg.distributed.process_group import largest
 from gan_sntg.errors import StoppedError
 
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
@@ -52,12 +52,12 @@ class StopSignals:
         """A checkpoint was written."""
         self.saved = time.monotonic()
 
-    def stop(self, team: SingleProcess = SINGLE_PROCESS) -> StoppedError | None:
+    def stop(self) -> StoppedError | None:
         """What to raise, once all is saved; None to go on.
 
         Of several ranks, what one is to do, save or stop, all do at the same step: one small message, by way of the CPU.
         """
-        number, over, self.must_save = team.largest([self.signal or 0, int(self.over), int(self.must_save)])
+        number, over, self.must_save = largest([self.signal or 0, int(self.over), int(self.must_save)])
         if number:
             return StoppedError(f"{signal.Signals(number).name} came", 130 if number == signal.SIGINT else LATER)
         if over:

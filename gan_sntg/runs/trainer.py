@@ -13,10 +13,12 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
+from torch import Tensor
 
 from gan_sntg.data.loader import Loader
 from gan_sntg.data.splits import load_split
-from gan_sntg.distributed.ranks import SINGLE_PROCESS, SingleProcess
+from gan_sntg.distributed import rank, world_size
+from gan_sntg.distributed.process_group import agreed
 from gan_sntg.errors import InputError, NonFiniteError, UnhealthyError
 from gan_sntg.evaluation.classification import error_rate
 from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
@@ -48,7 +50,7 @@ def check_alive(parts: RunObjects, options: RunOptions, out: Path) -> None:
     method, streams = parts.method, parts.streams
     before = copy.deepcopy(checkpoint.state_of(method, streams, Progress()))
     sizes = options.batch_size, options.labeled_batch_size or options.batch_size
-    few = (IMAGES, IMAGES) if min(sizes) >= IMAGES else sizes
+    few = (IMAGES * world_size(),) * 2 if min(sizes) >= IMAGES * world_size() else sizes
     small = Loader(streams.pool, few[0], options.seed, None, few[1], method.views)
     execution = method.execution
     use(EagerForward(), method)  # a compiled pass has one backward pass, not one a term
@@ -59,7 +61,7 @@ def check_alive(parts: RunObjects, options: RunOptions, out: Path) -> None:
         use(execution, method)
         method.train()
         checkpoint.put_back(before, out, method, streams, Progress())
-    for fault in [fault for fault in faults if fault.endswith(MAY_BE)]:
+    for fault in [fault for fault in faults if fault.endswith(MAY_BE) and rank() == 0]:
         print(f"{out}: {fault} (before training; if it stays so, the term does nothing)", file=sys.stderr)
     if worse := [fault for fault in faults if not fault.endswith(MAY_BE)]:
         raise UnhealthyError(f"{out} was not begun: {'; '.join(worse)}. Mend the configuration; --liveness false trains all the same")
@@ -122,35 +124,39 @@ class Run(NamedTuple):
 class Trainer:
     """One training session on a run folder. Of several ranks all build and train; the first alone watches, writes and speaks."""
 
-    def __init__(self, run: Run, watch: StopSignals | None = None, team: SingleProcess = SINGLE_PROCESS):
+    def __init__(self, run: Run, watch: StopSignals | None = None):
         """Build everything and read the checkpoint, if there is one, before anything is written. watch: that of several sessions."""
-        self.folder, self.options, self.team, options = run.folder, run.options, team, run.options
+        self.folder, self.options, self.first, options = run.folder, run.options, rank() == 0, run.options
         self.watch = watch or StopSignals(options.max_minutes, options.checkpoint_minutes)
-        with team.agreed():
+        with agreed():
             self.build(run.make)
-        with team.agreed():
-            if team.first:
+        with agreed():
+            self.begin_or_restore()
+        with agreed():
+            if self.first:
                 self.open(run.text)
-        join(team, self.parts.method, self.parts.streams)
+        join(self.parts.method)
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
-        self.console = Console(stderr=True, quiet=not team.first)
+        self.console = Console(stderr=True, quiet=not self.first)
         self.warned: set[str] = set()
         self.measured: dict[str, float] = {}
 
     def build(self, make: Callable[[], Objects]) -> None:
-        """The run as it is before its next step; nothing is written."""
-        folder, first = self.folder, self.team.first
-        if first and folder.config.exists():
-            folder.lock()
-        self.parts: RunObjects = assemble(self.options, make, self.team)
+        """Make the objects of the run; nothing is written."""
+        if self.first and self.folder.config.exists():
+            self.folder.lock()
+        self.parts: RunObjects = assemble(self.options, make)
         self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
         self.check_split()
-        if generations(folder.checkpoint):
+
+    def begin_or_restore(self) -> None:
+        """Bring the run to where its next step begins, all ranks alike; nothing is written."""
+        if generations(self.folder.checkpoint):
             self.restore()
         else:
-            if first and self.options.liveness:
-                check_alive(self.parts, self.options, folder.path)
+            if self.options.liveness:
+                check_alive(self.parts, self.options, self.folder.path)
             self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
 
     def open(self, text: str) -> None:
@@ -181,13 +187,13 @@ class Trainer:
             try:
                 self.fit()
             except NonFiniteError as error:
-                with self.team.agreed():
+                with agreed():
                     self.dump()
                 if not self.roll_back(error):
                     raise
                 self.fit()
-            with self.team.agreed():
-                if self.team.first:
+            with agreed():
+                if self.first:
                     self.folder.finish(self.result())
 
     def fit(self) -> None:
@@ -206,7 +212,7 @@ class Trainer:
         """Move the progress bar; save or stop where it is time to."""
         self.bar.advance(self.task)
         self.watch.tick()
-        stopped = self.watch.stop(self.team)
+        stopped = self.watch.stop()
         if stopped or self.watch.must_save:
             self.meter.check(self.parts.streams.steps_per_epoch)
             self.count_seconds()
@@ -221,8 +227,8 @@ class Trainer:
 
     def save(self) -> None:
         """The newest checkpoint, while other ranks wait."""
-        with self.team.agreed():
-            if self.team.first:
+        with agreed():
+            if self.first:
                 self.write()
         self.has_saved()
 
@@ -240,7 +246,7 @@ class Trainer:
 
     def dump(self) -> None:
         """Keep the state in which a term was not finite, beside the checkpoints, for whoever looks for the cause."""
-        if not self.team.first:
+        if not self.first:
             return
         checkpoint.save(self.folder.checkpoint.with_name("nonfinite.pt"), self.parts.method, self.parts.streams, self.progress, self.meter)
 
@@ -250,11 +256,11 @@ class Trainer:
         asked = self.options.on_nonfinite == "rollback" and self.rate is not None
         if not asked or self.progress.rolled_back >= 0 or not generations(self.folder.checkpoint):
             return False
-        with self.team.agreed():
+        with agreed():
             self.restore()
             self.progress.rolled_back, self.progress.rate_scale = stopped_at, SLOWER
             self.parts.method.learning_rate = self.rate * SLOWER
-            if self.team.first:
+            if self.first:
                 self.folder.forget_after(self.progress.step)
         self.save()
         self.bar.update(self.task, completed=self.progress.step)
@@ -266,21 +272,34 @@ class Trainer:
     def on_interval(self, terms: dict[str, float]) -> None:
         """Evaluate, draw, record, save."""
         self.count_seconds()
-        check_equal(self.team, self.parts.method, self.parts.streams)
-        with self.team.agreed():
-            if self.team.first:
-                self.look(terms)
+        check_equal(self.parts.method, self.parts.streams)
+        telemetry, picture = self.telemetry(), self.picture()  # on all ranks: in training mode layers take statistics over all
+        with agreed():
+            if self.first:
+                self.look(terms, telemetry, picture)
         self.has_saved()
         self.clock = time.perf_counter()
 
-    def look(self, terms: dict[str, float]) -> None:
-        """The same of what stands at an interval."""
-        progress, folder = self.progress, self.folder
+    def telemetry(self) -> dict[str, float]:
+        """That of the method, on a fixed batch."""
         batch = self.parts.streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
-        telemetry = {name: float(value) for name, value in self.parts.method.telemetry(batch).items()}
+        return {name: float(value) for name, value in self.parts.method.telemetry(batch).items()}
+
+    def picture(self) -> Tensor | None:
+        """The generator's grid at the fixed z bank; None for methods without a generator."""
+        generator = self.parts.method.generator
+        if generator is None:
+            return None
+        return grid(draw(generator, z_bank(generator.latent, GRID_SIZE, self.parts.device), self.parts.normalization))
+
+    def look(self, terms: dict[str, float], telemetry: dict[str, float], picture: Tensor | None) -> None:
+        """Evaluate, record and save what stands at an interval."""
+        progress, folder = self.progress, self.folder
         errors = self.measured = self.errors()
         folder.log(progress.epoch, progress.step, progress.seconds, terms | telemetry | errors)
-        self.draw_grid()
+        if picture is not None:
+            folder.log_image("samples", picture, progress.step)
+            save_png(folder.samples / f"epoch_{progress.epoch:04d}.png", picture)
         shown = f"test error {errors['test_error/last']:.2f} %  averaged {errors['test_error/averaged']:.2f} %"
         self.bar.update(self.task, description=f"epoch {progress.epoch}  {shown}")
         self.warn(telemetry)
@@ -316,15 +335,6 @@ class Trainer:
         if augmentation := getattr(self.parts.method, "augmentation", None):
             varied = augmentation(x, purpose_generator(self.options.seed, "display", x.device))
             self.folder.log_image("data/augmented", grid(stretched(varied).cpu()), 0)
-
-    def draw_grid(self) -> None:
-        """The generator's grid at the fixed z bank, as PNG and in TensorBoard; nothing for methods without a generator."""
-        generator = self.parts.method.generator
-        if generator is None:
-            return
-        picture = grid(draw(generator, z_bank(generator.latent, GRID_SIZE, self.parts.device), self.parts.normalization))
-        self.folder.log_image("samples", picture, self.progress.step)
-        save_png(self.folder.samples / f"epoch_{self.progress.epoch:04d}.png", picture)
 
     def result(self) -> dict:
         """What result.json holds: errors in percent, of the last epoch."""

@@ -1,93 +1,103 @@
-"""How do several processes train one run? Each takes its rows of every batch; all descend the mean of their terms.
+"""One run trained by several processes: each takes its rows of every batch, and all descend the mean of their terms.
 
-Every rank holds the whole state, the same, and draws for the whole batch: a checkpoint does not depend on their number.
+Every rank holds the whole state, the same: a checkpoint is that of one process. In a step each draws numbers of its own.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gan_sntg.data.loader import Batch, Loader
-from gan_sntg.distributed.process_group import ProcessGroup
-from gan_sntg.distributed.ranks import SingleProcess, stepping
+from gan_sntg.distributed import all_reduce, rank, world_size
+from gan_sntg.distributed.process_group import largest
 from gan_sntg.errors import InputError, UnhealthyError
-from gan_sntg.networks.batch_norm import BatchNorm, RunningMean
+from gan_sntg.networks.batch_norm import BatchNorm
 from gan_sntg.training.cuda_graphs import EagerGradients, gradients, named
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.method import Method
 
+SHARED = "graph"  # the purpose of the generator that draws for the whole batch: pairs are the same on all ranks
 
-def check_sizes(team: SingleProcess, **sizes: int) -> None:
-    """Raise InputError unless every batch can be cut into one part a rank, all of one size: else a mean of means is no mean."""
+
+def check_sizes(**sizes: int) -> None:
+    """Raise InputError unless every batch can be cut into one part per rank, all of one size: else a mean of means is no mean."""
     for name, size in sizes.items():
-        if size % team.world:
+        if size % world_size():
             raise InputError(
-                f"{name} is {size}, which {team.world} processes cannot share evenly; give a multiple of {team.world}, "
+                f"{name} is {size}, which {world_size()} processes cannot share evenly; give a multiple of {world_size()}, "
                 "or another --nproc-per-node"
             )
 
 
-def check_norms(team: SingleProcess, method: Method) -> None:
-    """Raise InputError where a layer cannot take its statistics over all ranks, and is to."""
+def check_norms(method: Method) -> None:
+    """Raise InputError where a layer takes its statistics over the examples of one of several ranks."""
     foreign = [type(m).__name__ for m in method.modules() if isinstance(m, _BatchNorm) and not isinstance(m, BatchNorm)]
-    if foreign and team.shares_statistics:
+    if foreign and world_size() > 1:
         raise InputError(
-            f"{foreign[0]} takes its statistics over the examples of one process; "
-            "give --batch_statistics rank, or build the network with gan_sntg.networks.BatchNorm"
+            f"{foreign[0]} takes its statistics over the examples of one process; build the network with gan_sntg.networks.BatchNorm"
         )
 
 
+@contextmanager
+def own_draws(generators: dict[str, torch.Generator]) -> Iterator[None]:
+    """Within it, a rank draws numbers of its own; before and after it the generators are in the same states on all ranks."""
+    states = {}
+    for generator in (generator for purpose, generator in generators.items() if purpose != SHARED):
+        seed = torch.randint(2**62, (), generator=generator, device=generator.device)
+        states[generator] = generator.get_state()
+        generator.manual_seed(int(seed) + rank())
+    yield
+    for generator, state in states.items():
+        generator.set_state(state)
+
+
 class DistributedGradients(EagerGradients):
-    """The gradients of the mean of the ranks' terms, and those means: one message, the same numbers on every rank.
-
-    Running statistics that the terms moved go with it: afterwards they are the mean of the ranks' own.
-    """
-
-    def __init__(self, team: ProcessGroup):
-        """team: of which this process is one."""
-        self.team = team
+    """The gradients of the mean of the ranks' terms, and those means: one message, the same numbers on every rank."""
 
     def __call__(self, method, name: str, params: list[Tensor], function: Callable[..., Terms], batch: Batch, t: int) -> Terms:
-        """As `Direct`; batch: this rank's rows."""
-        with stepping(self.team):
+        """As `EagerGradients`; batch: this rank's rows."""
+        with own_draws(method.generators):
             terms = function(batch, t)
             values = gradients(params, terms)
-        self.team.average([values, *(p.grad for p in params if p.grad is not None), *running_statistics(method)])
+        average([values, *(p.grad for p in params if p.grad is not None)])
         return named(terms, values)
 
 
-def running_statistics(net: nn.Module) -> list[Tensor]:
-    """Those that a training-mode pass may have moved."""
-    layers = [m for m in net.modules() if m.training]
-    found = [m.running for m in layers if isinstance(m, RunningMean)]
-    norms = [m for m in layers if isinstance(m, _BatchNorm) and m.running_mean is not None]
-    return found + [statistic for m in norms for statistic in (m.running_mean, m.running_var)]
+def average(tensors: list[Tensor]) -> None:
+    """Put in each tensor's place its mean over the ranks: one message for each dtype."""
+    for dtype in dict.fromkeys(t.dtype for t in tensors):
+        same = [t for t in tensors if t.dtype == dtype]
+        mean = all_reduce(torch.cat([t.flatten() for t in same])) / world_size()
+        for t, own in zip(same, mean.split([t.numel() for t in same]), strict=True):
+            t.copy_(own.view_as(t))
 
 
-def join(team: SingleProcess, method: Method, streams: Loader) -> None:
-    """Let a method whose state is the same on all ranks take its steps together, each of its rows of the streams' batches.
+def join(method: Method) -> None:
+    """Let a method whose state is the same on all ranks take its steps together; it takes over weights and statistics of the first.
 
-    The first rank's weights and statistics go to all: ranks on unlike machines may round an initialisation differently.
+    (Ranks on unlike machines may round an initialisation differently.)
     """
-    if team.world == 1:
+    if world_size() == 1:
         return
     with torch.no_grad():
-        team.spread([*method.parameters(), *method.buffers()])
-    method.gradients, streams.ranks = DistributedGradients(team), team
+        for t in (t for t in (*method.parameters(), *method.buffers()) if t.is_floating_point()):
+            t.copy_(all_reduce(t if rank() == 0 else torch.zeros_like(t)))
+    method.gradients = DistributedGradients()
 
 
-def check_equal(team: SingleProcess, method: Method, streams: Loader) -> None:
+def check_equal(method: Method, streams: Loader) -> None:
     """Raise UnhealthyError unless weights, generators and orders of data are the same on all ranks, bit for bit."""
-    if team.world == 1:
+    if world_size() == 1:
         return
     digest = hashlib.sha256()
     generators = [*method.generators.values(), *(stream.generator for stream in streams.streams.values())]
     for tensor in (*method.parameters(), *(generator.get_state() for generator in generators)):
         digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
     mine = int.from_bytes(digest.digest()[:7], "big")
-    if team.largest([mine, -mine]) != [mine, -mine]:
+    if largest([mine, -mine]) != [mine, -mine]:
         raise UnhealthyError("the ranks have come apart: their weights or generators are no longer the same; go on from a checkpoint")

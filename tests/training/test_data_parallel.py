@@ -1,4 +1,4 @@
-"""Two processes take the step that one takes, and train the run that one trains: one torchrun, one checkpoint, one message."""
+"""One run on two processes: the step of one process, one checkpoint, one message."""
 
 import os
 import subprocess
@@ -6,13 +6,15 @@ import sys
 
 import pytest
 import torch
+import yaml
 from helpers.run_folders import age, assert_same_run, rows
 from helpers.tiny import assert_same, gan, streams
 from helpers.two_ranks import (
+    BATCH,
     CASES,
     Ranks,
-    alone,
     apart,
+    drawn,
     ended,
     every_case,
     every_layer,
@@ -21,17 +23,17 @@ from helpers.two_ranks import (
     passed,
     signalled,
     spoiled,
+    taken,
     unwritable,
 )
 from torch import nn
 
-from gan_sntg.distributed.process_group import ProcessGroup, world_size
-from gan_sntg.distributed.ranks import SINGLE_PROCESS, Scope, process_group, stepping
+from gan_sntg.distributed import all_gather, all_mean, own_rows
+from gan_sntg.distributed.process_group import launched
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNorm, BatchNormBias, RunningMean
-from gan_sntg.networks.noise import Dropout
 from gan_sntg.runs.stopping import LATER
-from gan_sntg.training.data_parallel import check_norms
+from gan_sntg.training import data_parallel
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +43,8 @@ def on_ranks():
     group.end()
 
 
-def member(rank: int, world: int, statistics: Scope = Scope.all) -> ProcessGroup:
-    """A rank that no others answer."""
-    team = object.__new__(ProcessGroup)
-    team.rank, team.world, team.first, team.shares_statistics = rank, world, rank == 0, statistics is Scope.all
-    return team
-
-
 def assert_equal_but_for_rounding(found: dict, expected: dict, name: str) -> None:
-    assert set(expected) <= set(found), name
+    assert set(expected) == set(found), name
     for key, value in expected.items():
         same = {"rtol": 1e-8, "atol": 1e-11, "equal_nan": True}
         torch.testing.assert_close(found[key], value, **same, msg=lambda text, key=key: f"{name}, {key}: {text}")
@@ -61,7 +56,7 @@ def assert_equal_but_for_rounding(found: dict, expected: dict, name: str) -> Non
 def test_two_ranks_take_the_step_of_one_process_on_the_whole_batch(on_ranks):
     first, second = on_ranks(every_case)
     for name in CASES:
-        for found, other, expected in zip(first[name], second[name], alone(name), strict=True):
+        for found, other, expected in zip(first[name], second[name], taken(name), strict=True):
             assert_same(found, other)
             assert_equal_but_for_rounding(found, expected, name)
 
@@ -75,46 +70,47 @@ def test_batch_norms_over_all_ranks_are_those_of_one_process(on_ranks):
     kinds = [BatchNorm, BatchNormBias, RunningMean]
     for found in on_ranks(every_layer, kinds):
         for kind, values in zip(kinds, found, strict=True):
-            assert_equal_but_for_rounding(values, passed(kind, SINGLE_PROCESS), kind.__name__)
+            assert_equal_but_for_rounding(values, passed(kind), kind.__name__)
 
 
-@pytest.mark.parametrize("world", [2, 3])
-def test_the_rows_of_all_ranks_together_are_the_whole_batch_and_the_whole_draw(world):
-    whole, parts = streams(batch_size=12), [streams(batch_size=12) for _ in range(world)]
-    for rank, part in enumerate(parts):
-        part.ranks = member(rank, world)
-    batch, cut = next(whole.epoch()), [next(part.epoch()) for part in parts]
-    for view, views in zip(batch, zip(*cut, strict=True), strict=True):
-        assert torch.equal(torch.stack([v.index for v in views], 1).flatten(), view.index)
-    assert_same(whole.state_dict(), parts[0].state_dict())
-    x = torch.randn(12, 3, 5, 5).to(memory_format=torch.channels_last)
-    dropped = Dropout(0.5)
-    torch.manual_seed(0)
-    every, drawn = dropped(x), []
-    for rank in range(world):
-        torch.manual_seed(0)
-        with stepping(member(rank, world)):
-            drawn.append(dropped(x[rank::world]))
-    assert process_group() is SINGLE_PROCESS and torch.equal(torch.stack(drawn, 1).flatten(0, 1), every)
+def test_ranks_share_a_batch_and_its_pairs_and_draw_all_else_by_themselves(on_ranks):
+    (first, *same, rows), (second, *others, others_rows) = on_ranks(drawn)
+    assert torch.equal(torch.stack([rows, others_rows], 1).flatten(), next(streams(batch_size=BATCH).epoch()).unlabeled.index)
+    assert [torch.equal(*pair) for pair in zip(first, second, strict=True)] == [purpose == "graph" for purpose in gan().generators]
+    assert_same(same, others)
 
 
-def test_a_batch_norm_that_knows_of_no_ranks_is_refused_where_statistics_are_of_all():
+def test_one_process_has_every_row_and_every_mean():
+    t = torch.randn(4, 3, requires_grad=True)
+    assert all_mean(t) is t and all_gather(t) is t and torch.equal(own_rows(t), t)
+
+
+def test_a_batch_norm_that_knows_of_no_ranks_is_refused_on_several(monkeypatch):
     method = gan()
     method.discriminator.hidden.append(nn.BatchNorm1d(8))
-    with pytest.raises(InputError, match="BatchNorm1d takes its statistics over the examples of one process; give --batch_statistics rank"):
-        check_norms(member(0, 2), method)
-    check_norms(member(0, 2, statistics=Scope.rank), method)
-    check_norms(SINGLE_PROCESS, method)
+    data_parallel.check_norms(method)
+    monkeypatch.setattr(data_parallel, "world_size", lambda: 2)
+    with pytest.raises(InputError, match="BatchNorm1d takes its statistics over the examples of one process; build the network with"):
+        data_parallel.check_norms(method)
 
 
 def test_an_environment_of_half_a_torchrun_is_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(InputError, match="RANK, MASTER_ADDR, MASTER_PORT is missing; start several processes by torchrun"):
-        world_size()
+        launched()
 
 
 # --- runs ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quiet(tmp_path, tiny_tree, labels_alone):
+    """The words of a run that draws nothing in its steps, so that it hangs on the number of processes by rounding alone."""
+    method = labels_alone()
+    method["init_args"]["net"]["init_args"] |= {"input_noise": 0.0, "hidden_noise": 0.0}
+    (tmp_path / "quiet.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": method}))
+    return ["train", "--config", tmp_path / "quiet.yaml", "--out"]
 
 
 def assert_like(run, other) -> None:
@@ -123,26 +119,26 @@ def assert_like(run, other) -> None:
         torch.testing.assert_close(row, expected, rtol=1e-2, atol=1e-3, equal_nan=True)
 
 
-def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(on_ranks, command, tiny, finished, tmp_path):
-    words = ["train", "--config", tiny, "--out"]
-    first, second = on_ranks(signalled, [*words, tmp_path / "a"], 6)  # only the second gets the signal
+def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(on_ranks, command, quiet, tmp_path):
+    assert command(*quiet, tmp_path / "whole").status == 0
+    first, second = on_ranks(signalled, [*quiet, tmp_path / "a"], 6)  # only the second gets the signal
     assert first[0] == second[0] == LATER and "SIGTERM came; all is saved" in first[2] and second[1:] == ("", "")
     saved = torch.load(tmp_path / "a/checkpoints/last.pt", weights_only=True)
     assert saved["progress"]["step"] == 6
     age(tmp_path / "a")
-    assert command(*words, tmp_path / "a").status == 0
-    assert_like(tmp_path / "a", finished)
+    assert command(*quiet, tmp_path / "a").status == 0
+    assert_like(tmp_path / "a", tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RANK", "1")
-        assert signalled([*words, tmp_path / "b"], 6)[0] == LATER
+        assert signalled([*quiet, tmp_path / "b"], 6)[0] == LATER
     age(tmp_path / "b")
-    (status, out, _), second = on_ranks(ended, [*words, tmp_path / "b"])
+    (status, out, _), second = on_ranks(ended, [*quiet, tmp_path / "b"])
     assert status == 0 and "test error" in out and second == (0, "", "")
-    assert_like(tmp_path / "b", finished)
+    assert_like(tmp_path / "b", tmp_path / "whole")
 
 
 def test_a_run_on_two_ranks_that_is_stopped_goes_on_there_to_the_bit(on_ranks, tiny, tmp_path):
-    words = ["train", "--config", tiny, "--batch_statistics", "rank", "--batch_size", 40, "--out"]
+    words = ["train", "--config", tiny, "--out"]
     assert on_ranks(ended, [*words, tmp_path / "whole"])[0][0] == 0
     assert on_ranks(signalled, [*words, tmp_path / "run"], 7)[0][0] == LATER
     age(tmp_path / "run")
@@ -188,10 +184,9 @@ def test_a_rank_that_is_lost_ends_the_other(on_ranks, tiny, tmp_path):
     assert (first[0], second[0]) == (1, 3) and "another rank is gone" in first[2] and first[2].count("Traceback") == 0
 
 
-def test_torchrun_trains_the_run_that_one_process_trains(tiny, finished, tmp_path):
+def test_torchrun_trains_a_run_whose_terms_were_looked_at_before(tiny, tmp_path):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "gan_sntg"]
+    words = ["train", "--config", str(tiny), "--out", str(tmp_path / "run"), "--liveness", "true"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    words = ["train", "--config", str(tiny), "--out", str(tmp_path / "run")]
     done = subprocess.run([*torchrun, *words], capture_output=True, text=True, env=environment, timeout=200)
-    assert done.returncode == 0 and done.stdout.count("test error") == 1
-    assert_like(tmp_path / "run", finished)
+    assert done.returncode == 0 and done.stdout.count("test error") == 1 and len(rows(tmp_path / "run")) == 3
