@@ -22,7 +22,7 @@ from gan_sntg.networks.classifiers import Classifier
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.noise import drawing_from
 from gan_sntg.networks.weight_norm import data_dependent_init
-from gan_sntg.rng import preserved
+from gan_sntg.rng import preserve_generators
 from gan_sntg.schedules import RampedWeight, Schedule
 from gan_sntg.training.cuda_graphs import Recordable
 from gan_sntg.training.meter import Terms
@@ -34,7 +34,7 @@ Divisor = Literal["batch", "labeled"]  # of L_S: all images of its pass, as in t
 
 
 class Pass(NamedTuple):
-    """The forward passes of a step: `view` with h [B, D] and targets [B, K] for the graph, and a pair of tensors for each other term.
+    """A step's passes: `view`, h [B, D] and targets [B, K] for the graph; two tensors per other term.
 
     labeled: logits, y; consistency: targets, logits; clean: logits of undisturbed images, where a method has them.
     """
@@ -67,10 +67,7 @@ class Objective(Recordable, Method):
         w: RampedWeight | None = None,
         consistency_weight: float = 1.0,
     ):
-        """w: w(t); consistency_weight: lambda1; sntg: R_S, none where not given; average_decay: of the average for testing.
-
-        Raises InputError where SNTG asks for what is a GAN's alone.
-        """
+        """w: w(t); consistency_weight: lambda1; sntg: R_S. Raises InputError where sntg is a GAN's."""
         super().__init__()
         self.net, self.average = net, Average(net, average_decay)
         self.schedule, self.learning_rate, self.augmentation = schedule, learning_rate, augmentation or Augmentation()
@@ -82,12 +79,12 @@ class Objective(Recordable, Method):
 
     @property
     def views(self) -> tuple[str, ...]:
-        """What of a batch it asks for."""
+        """The fields of a batch that it asks for."""
         return ("unlabeled",) if self.stream == "mixed" else ("labeled", "unlabeled")
 
     @property
     def classifiers(self) -> dict[str, nn.Module]:
-        """The network as it is, its de-biased average, and the zero-start average that the authors test with (reference 1.5)."""
+        """The network, its de-biased average, and the authors' zero-start average (reference 1.5)."""
         return {"last": self.net, "averaged": self.average.net, "zero_start": self.average.zero_start(self.net)}
 
     @property
@@ -161,7 +158,7 @@ class Objective(Recordable, Method):
         return self.sntg.weight_at(t, self.w.at(t, self.share))
 
     def passes(self, batch: Batch) -> Pass:
-        """One pass of the student over all images of the step, which alone moves its running statistics, and f~ for them.
+        """One pass over all images of the step, which alone moves running statistics, and f~ for them.
 
         Images are mirrored before `targets` sees them, and translated after, so that both may share the one and not the other.
         """
@@ -173,10 +170,10 @@ class Objective(Recordable, Method):
 
     @abstractmethod
     def targets(self, view: Examples, logits: Tensor) -> Tensor:
-        """f~(x) [B, K], probabilities. view: mirrored images, labels, indices; logits [B, K]: the student's own of this pass."""
+        """f~(x) [B, K], probabilities. view: mirrored images; logits [B, K]: the student's own of this pass."""
 
     def view(self, batch: Batch) -> Examples:
-        """The images of the step, mirrored; of two streams the labelled first, the labels of the others hidden."""
+        """Mirrored images of the step; of two streams, labelled ones first and other labels hidden."""
         views = [v for name in self.views if (v := getattr(batch, name)) is not None]
         views[-1] = self.sntg.companions(views[-1], self.pool, self.generators["graph"])
         if len(views) == 2:
@@ -198,9 +195,9 @@ class Objective(Recordable, Method):
 
     @torch.no_grad()
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
-        """Weights, learning rate, and what the teacher's 0-1 graph is worth; without noise, augmentation or a trace in the run."""
+        """Weights, learning rate and the teacher's 0-1 graph, without noise; leaves the run as it was."""
         self.eval()
-        with preserved(self.generators):
+        with preserve_generators(self.generators):
             h, logits = self.net(batch.unlabeled.x)
             targets = self.targets(batch.unlabeled, logits)
         self.train()

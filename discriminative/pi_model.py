@@ -12,10 +12,10 @@ Gradient = Literal["both", "student"]  # of R_C: into both passes, as in the aut
 
 
 class PiModel(Objective):
-    """theta' = theta: mirrored alike, translated and disturbed anew; running statistics follow the first pass alone."""
+    """theta' = theta: mirrored alike, translated and disturbed anew, without moving statistics."""
 
     def __init__(self, gradient: Gradient = "both", **kwargs):
-        """gradient: where R_C's goes."""
+        """gradient: of R_C."""
         super().__init__(**kwargs)
         self.gradient = gradient
 

@@ -9,20 +9,20 @@ from gan_sntg.errors import InputError
 
 
 class Supervised(Objective):
-    """Cross-entropy on the labels; f~ is the student's own prediction, so that there is no consistency to ask for.
+    """Cross-entropy on the labels; f~ is the student's own prediction, so there is no consistency.
 
     Without a graph, only labelled images are drawn from `stream: two`.
     """
 
     def prepare(self, data: Dataset, pool: Pool) -> None:
-        """Raises InputError where a consistency weight is set: its term would be 0, and its gradient too."""
+        """Raise InputError where a consistency weight is set: its term would be 0."""
         super().prepare(data, pool)
         if self.consistency_weight:
             raise InputError(f"Supervised has no consistency term, but consistency_weight is {self.consistency_weight}; set it to 0")
 
     @property
     def views(self) -> tuple[str, ...]:
-        """What of a batch it asks for."""
+        """The fields of a batch that it asks for."""
         if self.stream == "mixed":
             return ("unlabeled",)
         return ("labeled", "unlabeled") if self.sntg.weight else ("labeled",)

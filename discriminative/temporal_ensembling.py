@@ -10,11 +10,16 @@ from gan_sntg.distributed import all_gather
 
 
 class TemporalEnsembling(Objective):
-    """F~ <- alpha F~ + (1 - alpha) f after each epoch, for the images that it saw; f~ = F~ / (1 - alpha^n) after n such epochs.
+    """F~ <- alpha F~ + (1 - alpha) f after each epoch that saw the image; f~ = F~ / (1 - alpha^n).
 
-    f are the predictions of the training passes themselves. An image not yet seen has the present prediction as its target: a row
-    of zeros would be class 0 in the graph; the weight of the first epoch is 0 anyhow.
+    n: epochs that saw it; f: the predictions of the training passes themselves. An image not yet seen has the present prediction as its
+    target: a row of zeros would be class 0 in the graph.
     """
+
+    ensemble: Tensor
+    latest: Tensor
+    seen: Tensor
+    epochs: Tensor
 
     def __init__(self, alpha: float = 0.6, **kwargs):
         """alpha: momentum per epoch."""
@@ -32,7 +37,7 @@ class TemporalEnsembling(Objective):
 
     @torch.no_grad()
     def targets(self, view: Examples, logits: Tensor) -> Tensor:
-        """The de-biased ensemble of earlier epochs; while training, the present prediction is kept for `end_epoch`."""
+        """De-biased ensemble of earlier epochs; in training, keep the present prediction for `end_epoch`."""
         p, index = logits.softmax(1), view.index
         if self.training:
             every = all_gather(index)

@@ -18,7 +18,7 @@ GraphPass = Literal["perturbed", "clean"]  # whose features the graph shapes; th
 
 
 class VAT(Objective):
-    """R_C = KL(f(x) || f(x + r)), r of norm epsilon along the worst direction, f(x) constant; with `entropy_weight`, VAT+Ent.
+    """R_C = KL(f(x) || f(x + r)), |r| = epsilon in the worst direction, f(x) constant; optional entropy.
 
     All passes of a step over the unlabelled images share one draw of noise, as in the authors' TensorFlow code, and move no running
     statistics: the labelled pass alone does. Those are refreshed on labelled images before each evaluation (reference 4).
@@ -38,7 +38,7 @@ class VAT(Objective):
         refresh_batches: int = 100,
         **kwargs,
     ):
-        """epsilon, xi: norms of r and of the probe, per image. Raises InputError unless 0 < epsilon and 1e-4 <= xi <= 10.
+        """epsilon, xi: norms of r and of the probe, per image. Raises InputError out of their ranges.
 
         The source's xi of 1e-6 is lost in the rounding of x + xi d in float32: its direction is half noise (reference 10, 14).
         """
@@ -53,7 +53,7 @@ class VAT(Objective):
         self.entropy_weight, self.graph_pass, self.refresh_batches = entropy_weight, graph_pass, refresh_batches
 
     def weights(self) -> dict[str, float]:
-        """And that of the entropy."""
+        """Weights of Alg. 1, and that of the entropy."""
         return super().weights() | {"net/entropy": self.entropy_weight}
 
     def check(self, batch_size: int, labeled_batch_size: int) -> None:
@@ -85,7 +85,7 @@ class VAT(Objective):
         return logits.detach().softmax(1)
 
     def direction(self, x: Tensor, targets: Tensor, noise: Tensor) -> Tensor:
-        """Unit vectors d [B, ...] of steepest KL(targets || f(x + d)) by power iteration; noise: the state all passes draw from."""
+        """Unit d [B, ...] of steepest KL(targets || f(x + d)); noise: the state that all passes draw from."""
         generator = self.generators["direction"]
         d = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
         rounded = torch.is_autocast_enabled(x.device.type)
@@ -118,6 +118,6 @@ class VAT(Objective):
 
 
 def unit(d: Tensor) -> Tensor:
-    """d [B, ...] by its norm, an image each; first by its largest element, so that tiny gradients do not underflow (reference 4)."""
+    """d [B, ...] by each image's norm; first by its largest element, against underflow (reference 4)."""
     d = d / (d.abs().amax(tuple(range(1, d.dim())), keepdim=True) + 1e-12)
     return d / torch.sqrt(1e-6 + d.square().sum(tuple(range(1, d.dim())), keepdim=True))

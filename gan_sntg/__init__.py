@@ -1,4 +1,4 @@
-"""Generative semi-supervised learning: the feature-matching GAN with Smooth Neighbors on Teacher Graphs.
+"""Generative semi-supervised learning: feature-matching GAN with Smooth Neighbors on Teacher Graphs.
 
     data = gan_sntg.data.Digits()
     run = gan_sntg.train(method, data, labels=20, epochs=150, out="runs/a")
@@ -15,21 +15,9 @@ if TYPE_CHECKING:
     from gan_sntg.runs.run import TrainedRun, load_run, train
 
 __version__ = "0.1.0"
-__all__ = [
-    "TrainedRun",
-    "data",
-    "evaluation",
-    "export",
-    "graph",
-    "load_run",
-    "losses",
-    "methods",
-    "networks",
-    "schedules",
-    "train",
-    "training",
-]
-RUNS = ("TrainedRun", "load_run", "train")  # of these, what is no room
+RUNS = ["TrainedRun", "load_run", "train"]
+__all__ = ["data", "evaluation", "export", "graph", "losses", "methods", "networks", "schedules", "training"]
+__all__ += ["TrainedRun", "load_run", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Objects that remember their constructor's arguments, so that a run made in Python can be written down."""
+"""Objects that remember their constructor's arguments, to be written down as a configuration."""
 
 import inspect
 import sys
@@ -9,15 +9,23 @@ from typing import Any
 
 
 class Configurable:
-    """Base of every class that a configuration may name: `configuration` writes such an object down."""
+    """Base of every class that a configuration may name."""
 
     _arguments: tuple[tuple, dict] = ((), {})
 
     def __new__(cls, *args, **kwargs):
-        """The object, not yet initialised, with the arguments that its constructor is about to get."""
+        """The object, not yet initialised, with its constructor's arguments."""
         made = super().__new__(cls)
         object.__setattr__(made, "_arguments", (args, kwargs))
         return made
+
+
+class Choice(Enum):
+    """Base of choices between functions (`member`s): a member is called as its function."""
+
+    def __call__(self, *args: Any) -> Any:
+        """The value of the function of the same name."""
+        return self.value(*args)
 
 
 def class_path(kind: type) -> str:
@@ -31,9 +39,9 @@ def class_path(kind: type) -> str:
 
 
 def configuration(made: Any, linked: tuple[str, ...] = ()) -> Any:
-    """An object as a tree of options: {class_path, init_args} of a `Configurable`, plain values of what is plain.
+    """An object as a tree of options: {class_path, init_args} of a `Configurable`, else plain values.
 
-    Arguments named in `linked`, which the data give, and those that no configuration can hold (tensors, functions) are left out.
+    Arguments in `linked`, which the data give, and those that no configuration can hold (tensors, functions) are left out.
     """
     if isinstance(made, Configurable):
         args, kwargs = made._arguments

@@ -2,19 +2,19 @@
 
 
 class InputError(ValueError):
-    """A file, option or value from outside that cannot be used. The message says what, why and what to do."""
+    """An invalid file, option or value from outside. The message says what, why and what to do."""
 
 
 class UnhealthyError(RuntimeError):
-    """A check failed: a loss term is dead or moves what it must not, an export is not its run. The message says which."""
+    """A failed check, of a loss term or an export. The message says which."""
 
 
 class NonFiniteError(ArithmeticError):
-    """A loss term became NaN or infinite. The message names the term, the epoch and the step."""
+    """A NaN or infinite loss term. The message names the term, the epoch and the step."""
 
 
 class StoppedError(RuntimeError):
-    """A run was stopped in good order, its state saved: the message says why, `status` what the command exits with."""
+    """A run stopped in good order, its state saved. The message is whole; `status`: exit status."""
 
     def __init__(self, why: str, status: int):
         """status: an exit status."""
@@ -23,7 +23,7 @@ class StoppedError(RuntimeError):
 
 
 class ElsewhereError(RuntimeError):
-    """Of several processes that train one run, another says what went wrong, or why it stopped. `status`: what this one exits with."""
+    """An error or a stop that another process of the run reports. `status`: exit status."""
 
     def __init__(self, status: int):
         """status: an exit status."""
@@ -32,7 +32,7 @@ class ElsewhereError(RuntimeError):
 
 
 class LostRankError(RuntimeError):
-    """Of several processes that train one run, another is gone."""
+    """Loss of another process that trains the same run."""
 
 
 def first_line(error: Exception) -> str:

@@ -3,12 +3,13 @@
 D has K logits, the fake class's logit fixed to 0: D(x) = e^Z / (1 + e^Z), Z = logsumexp of the logits.
 """
 
-from enum import Enum, member
+from enum import member
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_sntg.configurable import Choice
 from gan_sntg.data.loader import UNLABELED
 
 
@@ -18,42 +19,37 @@ def real_loss(logits: Tensor) -> Tensor:
 
 
 def fake_loss(logits: Tensor) -> Tensor:
-    """-1/2 E log(1 - D(G(z))) = 1/2 mean softplus(Z(G(z))) on generated images (reference 5). logits [B, K] -> scalar."""
+    """-1/2 E log(1 - D(G(z))) = 1/2 mean softplus(Z(G(z))) (reference 5). logits [B, K] -> scalar."""
     return 0.5 * F.softplus(torch.logsumexp(logits, 1)).mean()
 
 
 def matching_squared(h_real: Tensor, h_fake: Tensor) -> Tensor:
-    """|E h(x) - E h(G(z))|^2 / D (Eq. 9, a mean over features as in the MNIST source). h [B, D]; gradient into `h_fake` only."""
+    """|E h(x) - E h(G(z))|^2 / D (Eq. 9; MNIST source). h [B, D]; gradient into `h_fake` alone."""
     return (h_real.detach().mean(0) - h_fake.mean(0)).square().mean()
 
 
 def matching_absolute(h_real: Tensor, h_fake: Tensor) -> Tensor:
-    """mean over features of |E h(x) - E h(G(z))|, as in the CIFAR-10 and SVHN sources. h [B, D]; gradient into `h_fake` only."""
+    """Mean over D of |E h(x) - E h(G(z))| (CIFAR-10, SVHN sources). Gradient into `h_fake` alone."""
     return (h_real.detach().mean(0) - h_fake.mean(0)).abs().mean()
 
 
-class Matching(Enum):
+class Matching(Choice):
     """G's loss: `squared` (Eq. 9) or `absolute` difference of the mean features."""
 
     squared = member(matching_squared)
     absolute = member(matching_absolute)
 
-    def __call__(self, h_real: Tensor, h_fake: Tensor) -> Tensor:
-        """The loss, as the function of the same name."""
-        return self.value(h_real, h_fake)
-
 
 def supervised_loss(logits: Tensor, y: Tensor) -> Tensor:
-    """-(1/|B|) sum over the known labels of log softmax(logits)_y (Alg. 1, line 8): divided by B, not by the number known.
+    """-(1/B) sum over known labels of log softmax(logits)_y (Alg. 1, line 8): divided by the whole B.
 
-    On a batch whose labels are all known it is the mean of Z(x) - l_y(x), the Improved GAN's supervised loss.
-    logits [B, K], y [B] with UNLABELED where hidden -> scalar.
+    On a batch whose labels are all known it is the Improved GAN's supervised loss. logits [B, K], y [B], UNLABELED where hidden -> scalar.
     """
     return F.cross_entropy(logits, y, ignore_index=UNLABELED, reduction="sum") / len(y)
 
 
 def squared_error(targets: Tensor, logits: Tensor) -> Tensor:
-    """d(f~, f) = |f~ - softmax(logits)|^2 / K (Eq. 2 with l2, its mean over classes as in the authors' code), a batch mean.
+    """d(f~, f) = |f~ - softmax(logits)|^2 / K, a batch mean (Eq. 2, over K as in the authors' code).
 
     targets, logits [B, K] -> scalar; gradient into both, so the caller detaches targets that are to be constant.
     """
@@ -61,11 +57,11 @@ def squared_error(targets: Tensor, logits: Tensor) -> Tensor:
 
 
 def kl_divergence(targets: Tensor, logits: Tensor) -> Tensor:
-    """KL(f~ || softmax(logits)) (Eq. 5), a batch mean. targets, logits [B, K] -> scalar; gradient into the logits alone."""
+    """KL(f~ || softmax(logits)), a batch mean (Eq. 5). [B, K] -> scalar; gradient into the logits alone."""
     p = targets.detach()
     return (torch.xlogy(p, p) - p * logits.log_softmax(1)).sum(1).mean()
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """H(softmax(logits)) in nats (Grandvalet and Bengio; reference 4), a batch mean. logits [B, K] -> scalar."""
+    """H(softmax(logits)) in nats, a batch mean (reference 4). logits [B, K] -> scalar."""
     return -(logits.softmax(1) * logits.log_softmax(1)).sum(1).mean()

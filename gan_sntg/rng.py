@@ -8,14 +8,14 @@ import torch
 
 
 def purpose_generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator of its own for each purpose, so that what one purpose draws never shifts another's numbers."""
+    """A generator for one purpose, whose draws never shift another purpose's numbers."""
     digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 @contextmanager
-def preserved(generators: dict[str, torch.Generator]) -> Iterator[None]:
-    """What is drawn within it leaves the generators as they were."""
+def preserve_generators(generators: dict[str, torch.Generator]) -> Iterator[None]:
+    """Restore the generators' states on leaving."""
     states = {name: generator.get_state() for name, generator in generators.items()}
     try:
         yield

@@ -21,19 +21,19 @@ def ramp_up(t: float, ramp_epochs: float, start_epochs: float = 0) -> float:
 
 
 def ramp_down(t: float, epochs: float, tail_epochs: float) -> float:
-    """exp(-12.5 (1 - (epochs - t) / tail)^2) in the last `tail_epochs` of `epochs`, 1 before (reference 1.4)."""
+    """exp(-12.5 (1 - (epochs - t) / tail)^2) in the last `tail_epochs`, 1 before (reference 1.4)."""
     left = (epochs - t) / tail_epochs if tail_epochs else 1.0
     return exp(-12.5 * (1 - min(left, 1.0)) ** 2)
 
 
 def linear_tail(t: float, epochs: float | None) -> float:
-    """min(3 (1 - t / epochs), 1): constant for two thirds, then linear to 0 (reference 5); None: constant throughout."""
+    """min(3 (1 - t / epochs), 1), constant, then linear to 0 (reference 5); 1 where epochs is None."""
     return 1.0 if epochs is None else max(0.0, min(3 * (1 - t / epochs), 1.0))
 
 
 @dataclass
 class RampedWeight:
-    """w(t) = max_weight * (labels / images, if `scaled`) * ramp_up(t, ramp_epochs) of Alg. 1; no ramp where that is null."""
+    """w(t) = max_weight (labels / images, if `scaled`) ramp_up(t) of Alg. 1; ramp_epochs null: no ramp."""
 
     max_weight: float = 1.0
     ramp_epochs: float | None = 80
@@ -46,7 +46,7 @@ class RampedWeight:
 
 
 class Schedule(Configurable, ABC):
-    """What the learning rate is multiplied by in epoch t, and Adam's betas then."""
+    """Factor of the learning rate, and Adam's betas, in epoch t."""
 
     @abstractmethod
     def factor(self, t: float) -> float:
@@ -74,7 +74,7 @@ class LinearTail(Schedule):
 
 
 class RampUpDown(Schedule):
-    """exp(-5 (1 - t / up)^2) at the start and `ramp_down` at the end; beta1 goes from 0.9 to 0.5 with it (reference 1.4).
+    """exp(-5 (1 - t / up)^2) at the start, `ramp_down` at the end, beta1 from 0.9 to 0.5 (reference 1.4).
 
     Mean Teacher on SVHN has beta2 0.99 while the rate rises (reference 3): `early_beta2`.
     """
@@ -95,7 +95,7 @@ class RampUpDown(Schedule):
 
 
 class LinearDecay(Schedule):
-    """1 until `start_epochs`, then linear to 0 at `epochs` with beta1 0.5 in place of 0.9: VAT (reference 4)."""
+    """1 until `start_epochs`, then linear to 0 at `epochs` with beta1 0.5, not 0.9: VAT (reference 4)."""
 
     def __init__(self, epochs: float, start_epochs: float):
         """epochs: of the whole run."""

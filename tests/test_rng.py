@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gan_sntg.rng import preserved, purpose_generator
+from gan_sntg.rng import preserve_generators, purpose_generator
 
 
 def draw(seed: int, purpose: str) -> torch.Tensor:
@@ -41,7 +41,7 @@ def test_what_is_drawn_within_preserved_leaves_the_generators_as_they_were():
     generators = {"a": purpose_generator(0, "a"), "b": purpose_generator(0, "b")}
     torch.rand(3, generator=generators["a"])
     expected = torch.rand(3, generator=purpose_generator(0, "b"))
-    with pytest.raises(ZeroDivisionError), preserved(generators):
+    with pytest.raises(ZeroDivisionError), preserve_generators(generators):
         torch.rand(5, generator=generators["b"])
         raise ZeroDivisionError
     assert torch.equal(torch.rand(3, generator=generators["b"]), expected)

@@ -16,7 +16,7 @@ from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.precision import Precision
 from gan_sntg.runs.build import RunObjects, build, epochs_of, pick_device, stand_in
 from gan_sntg.runs.options import config_parser
-from gan_sntg.training.cuda_graphs import EagerGradients, directly
+from gan_sntg.training.cuda_graphs import EagerGradients, eager_gradients
 from gan_sntg.training.meter import Meter
 
 REPEATS = 5
@@ -105,7 +105,7 @@ def measure(options: Namespace, file: str) -> dict:
         for way in ways:
             way.measure()
     first = ways[0]
-    with directly(first.parts.method):
+    with eager_gradients(first.parts.method):
         flops = flops_of(first.step)
     images = sum(len(view.y) for view in next(first.batches) if view is not None)
     return {"images_a_step": images, "flops_a_step": flops, "ways": {way.name: way.figures(flops) for way in ways}}
@@ -145,3 +145,15 @@ def started(options: Namespace, file: str, more: list[str]) -> RunObjects:
     parts.method.step(next(iter(parts.streams.epoch())), 0)
     parts.method.end_epoch()
     return parts
+
+
+def figures(way: Way, flops: int) -> dict:
+    """What was measured of one way."""
+    device = way.parts.device
+    found = {"ms_a_step": [1e3 * s for s in way.seconds], "median_ms": 1e3 * way.median, "steps_a_timing": way.steps}
+    found |= {"flop_rate": flops / way.median, "peak_mb": way.memory}
+    if way.naive is None:
+        with way.layers(), eager_gradients(way.parts.method):
+            parts = breakdown(way.parts.method, way.batches, way.t, way.precision, device, max(3, way.steps))
+        found["parts_ms"] = {name: 1e3 * s for name, s in sorted(parts.items(), key=lambda item: -item[1])}
+    return found

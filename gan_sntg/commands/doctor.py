@@ -34,7 +34,7 @@ def parser() -> Parser:
 
 
 def run(options: Namespace) -> None:
-    """Print a table a configuration. Raises UnhealthyError with all that is wrong."""
+    """Print a table per configuration. Raises UnhealthyError with all that is wrong."""
     if not options.config:
         raise InputError("--config is not set; name one or more YAML files, such as --config configs/*/*.yaml")
     if options.steps < 1 or options.batch_size < 4:
@@ -48,11 +48,11 @@ def run(options: Namespace) -> None:
             faults[file] = health.faults
     console.print(f"{len(options.config)} configurations in {time.perf_counter() - began:.0f} s")
     if faults:
-        raise UnhealthyError("; ".join(f"{file}: {fault}" for file, found in faults.items() for fault in found))
+        raise UnhealthyError("; ".join(f"{file}: {fault.text}" for file, found in faults.items() for fault in found))
 
 
 def words(options: Namespace, file: str) -> tuple[Parser, Namespace]:
-    """The parser and options of a run of this file, its batches made small and, where asked for, its data made up."""
+    """Parser and options of a run of this file, with small batches and, if asked for, made-up data."""
     tree = load_yaml(Path(file))
     labeled = tree.get("labeled_batch_size")
     labeled = min(labeled, options.batch_size // 2) if labeled else None
@@ -82,13 +82,15 @@ def report(console: Console, file: str, parts: RunObjects, health: TermReport) -
     console.print(f"{file}: {type(parts.method).__name__} on {parts.source.name}", table, sep="\n")
     pool, y = parts.streams.pool, parts.streams.pool.y
     counts = torch.bincount(y[y != UNLABELED], minlength=parts.source.num_classes).tolist()
-    console.print(f"labels a class: {spread(counts)}; {describe(next(iter(parts.streams.epoch())))}; {len(pool.unlabeled):,} in the pool")
+    console.print(
+        f"labels per class: {describe_counts(counts)}; {describe(next(iter(parts.streams.epoch())))}; {len(pool.unlabeled):,} in the pool"
+    )
     moved = ", ".join(sorted(health.moved["step"]))
     console.print(f"a step took {health.milliseconds:,.0f} ms and moved {moved}; memory so far at most {peak_memory():,.0f} MB")
     for fault in health.faults:
-        console.print(f"[red]fault: {fault}")
+        console.print(f"[red]fault: {fault.text}")
 
 
-def spread(counts: list[int]) -> str:
+def describe_counts(counts: list[int]) -> str:
     """Few counts as they are, many by their least and greatest."""
     return " ".join(map(str, counts)) if len(counts) <= 10 else f"{min(counts)} to {max(counts)} in {len(counts)} classes"

@@ -10,20 +10,18 @@ from gan_sntg.errors import ElsewhereError, InputError, LostRankError, NonFinite
 from gan_sntg.files.import_paths import allow
 
 COMMANDS = "train", "reproduce", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
-
-
 ALLOW = "  --allow PACKAGE, after any command, admits classes of a package of your own that configurations and run folders name"
 
 
 def module(name: str) -> ModuleType:
-    """Of one command; what the others need is not imported, for a grid starts many processes."""
+    """The module of one command, imported alone, for a grid starts many processes."""
     return import_module(f"gan_sntg.commands.{name}")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand. Exit status 0: done; 1: training failed, or a check; 2: input that cannot be used; 130: interrupted.
+    """Run one subcommand; return its exit status.
 
-    75: stopped in good order by SIGTERM, SIGUSR1 or --max_minutes.
+    0: done; 1: training or a check failed; 2: invalid input; 75: stopped by SIGTERM, SIGUSR1 or --max_minutes; 130: interrupted.
     """
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] not in COMMANDS:
@@ -39,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         print(f"gan-sntg {argv[0]}: error: {error}", file=sys.stderr)
         return 2
-    except NonFiniteError as error:
+    except (NonFiniteError, LostRankError) as error:
         print(f"gan-sntg {argv[0]}: stopped: {error}", file=sys.stderr)
         return 1
     except UnhealthyError as error:
@@ -47,20 +45,17 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except ElsewhereError as error:
         return error.status
-    except LostRankError as error:
-        print(f"gan-sntg {argv[0]}: stopped: {error}", file=sys.stderr)
-        return 1
     except StoppedError as error:
-        print(f"gan-sntg {argv[0]}: stopped, since {error}; all is saved, and the same command goes on from here", file=sys.stderr)
+        print(f"gan-sntg {argv[0]}: {error}", file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
-        print(f"\ngan-sntg {argv[0]}: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(f"\ngan-sntg {argv[0]}: Interrupted. Run the same command to resume from the last checkpoint.", file=sys.stderr)
         return 130
     return 0
 
 
 def allow_packages(argv: list[str]) -> list[str]:
-    """Admit the packages of --allow, of which there may be several; returns the other words. Raises InputError."""
+    """Admit the packages of every --allow; return the other words. Raises InputError."""
     end, rest = argv.index("--") if "--" in argv else len(argv), []
     words = iter(argv[:end])
     for word in words:

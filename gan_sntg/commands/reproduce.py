@@ -75,9 +75,9 @@ def run(options: Namespace) -> None:
         report(plan, collect(plan, results), len(failed))
     if failed:
         lines = [f"{o.cell.folder}: {o.message} (all of it: {o.cell.folder.with_suffix('.log')})" for o in failed]
-        raise UnhealthyError("\n  ".join([f"{len(failed)} cells failed; the same command tries them again", *lines]))
+        raise UnhealthyError("\n  ".join([f"{len(failed)} cells failed. Run the same command to try them again", *lines]))
     if left := len(unfinished(plan.cells)):
-        raise StoppedError(f"its time is over, with {left} of {len(plan.cells)} cells left", LATER)
+        raise StoppedError(f"Time limit reached; {left} of {len(plan.cells)} cells left. Run the same command to resume.", LATER)
 
 
 def train(plan: Plan, options: Namespace) -> list[Outcome]:
@@ -102,10 +102,10 @@ def cores() -> int:
 
 @contextmanager
 def signals():
-    """Within it, SIGTERM and SIGUSR1 end the program in good order: runs are saved, what is finished is reported."""
+    """Let SIGTERM and SIGUSR1 end the program in good order: runs saved, finished cells reported."""
 
     def stop(number: int, _frame) -> None:
-        raise StoppedError(f"{signal.Signals(number).name} came", LATER)
+        raise StoppedError(f"{signal.Signals(number).name} received; runs saved. Run the same command to resume.", LATER)
 
     before = {number: signal.signal(number, stop) for number in SIGNALS}
     try:

@@ -18,36 +18,18 @@ from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass, Teacher
 from gan_sntg.graph.telemetry import graph_telemetry
 
-__all__ = [
-    "SNTG",
-    "Adjacency",
-    "AllPairs",
-    "Averaged",
+__all__ = ["SNTG", "Adjacency", "DrawnNeighborGraph", "FixedGraph", "NeighborGraph", "TeacherGraph", "graph_telemetry"]
+__all__ += [
     "Distance",
-    "DrawnNeighborGraph",
-    "Ensemble",
-    "FixedGraph",
     "Graph",
-    "Halves",
-    "NeighborGraph",
-    "NoiseFree",
-    "Pairing",
-    "Pairs",
-    "SamePass",
-    "Sampled",
-    "SecondPass",
-    "Teacher",
-    "TeacherGraph",
-    "all_pairs",
     "contrastive",
     "euclidean",
     "graph_loss",
-    "graph_telemetry",
-    "halves",
     "hard_weights",
     "pair_loss",
     "rms",
-    "sampled",
     "soft_weights",
     "teacher_classes",
 ]
+__all__ += ["AllPairs", "Halves", "Pairing", "Pairs", "Sampled", "all_pairs", "halves", "sampled"]
+__all__ += ["Averaged", "Ensemble", "NoiseFree", "SamePass", "SecondPass", "Teacher"]

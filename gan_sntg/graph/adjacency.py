@@ -19,21 +19,20 @@ class Adjacency(Configurable, ABC):
 
     @abstractmethod
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
-        """W_ij in [0, 1] of the pairs (i, j) of places in the batch, without gradient: [S] of targets' type, on its device.
+        """W_ij in [0, 1] of the pairs (i, j) of places in the batch: [S], as targets, without gradient.
 
-        targets [B, K]: the teacher's probabilities; y [B]: labels, UNLABELED where hidden; index [B]: of the training images;
-        i, j [S].
+        targets [B, K]: the teacher's probabilities; y [B]: labels, UNLABELED where hidden; index [B]: of the training images; i, j [S].
         """
 
     def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
-        """Raise InputError where the graph was made of other data than those with this hash, N and K; a learned one fits all."""
+        """Raise InputError where the graph was made of other data than those with this hash, N and K."""
 
     def companions(self, index: Tensor, generator: torch.Generator) -> Tensor | None:
-        """The training images [B] to take in place of those at `index` [B], where a graph brings neighbours together; None: no others."""
+        """Images [B] to take in place of those at `index` [B], to bring neighbours together; None: no others."""
         return None
 
     def pairs(self, pairs: Pairs, order: Tensor) -> Pairs:
-        """Those of a batch in a new order, given those that the pairing chose. order [B]: where each image stood in the batch that came."""
+        """Pairs of a reordered batch. order [B]: where each image stood in the batch that came."""
         return pairs
 
 
@@ -45,7 +44,7 @@ class TeacherGraph(Adjacency):
     """
 
     def __init__(self, kind: Graph = Graph.hard, merge: bool = True):
-        """kind: which W of `core/graph.py`."""
+        """kind: the function of W."""
         self.kind, self.merge = kind, merge
 
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
@@ -54,14 +53,14 @@ class TeacherGraph(Adjacency):
 
 
 class FixedGraph(Adjacency):
-    """The second fixed graph of Sec. 5.3: W_ij = 1 if a finished run predicted the same class of both images, else 0.
+    """Second fixed graph of Sec. 5.3: W_ij = 1 if a finished run predicted one class of both images.
 
     With `merge` a known label overrides the prediction (reference 8). The run must have known the same labels as this one:
     predictions that were learned from others would tell of them.
     """
 
     def __init__(self, file: str, merge: bool = True):
-        """file: of `gan-sntg graph predictions`. Raises InputError where it is missing, damaged or of another kind."""
+        """file: of `gan-sntg graph predictions`. Raises InputError where it is missing or invalid."""
         self.merge, self.table = merge, read_predictions(Path(file))
 
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
@@ -82,14 +81,13 @@ class FixedGraph(Adjacency):
 
 
 class NeighborGraph(Adjacency):
-    """The first fixed graph of Sec. 5.3, EmbedNN's: W_ij = 1 if j is among the k nearest of i in pixel space or i of j, else 0.
+    """First fixed graph of Sec. 5.3: W_ij = 1 if i or j is among the other's k nearest in pixel space.
 
-    The paper does not say how the relation is made symmetric; either way suffices here (reference 8). W_ii = 0. Labels are
-    not looked at. Few pairs of a random batch are neighbours; `neighbors_of` finds some.
+    The paper does not say how the relation is made symmetric; either way suffices here (reference 8). W_ii = 0, labels are ignored.
     """
 
     def __init__(self, file: str):
-        """file: of `gan-sntg graph neighbors`. Raises InputError where it is missing, damaged or of another kind."""
+        """file: of `gan-sntg graph neighbors`. Raises InputError where it is missing or invalid."""
         self.table = read_neighbors(Path(file))
 
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
@@ -103,17 +101,14 @@ class NeighborGraph(Adjacency):
         self.table.check(sha256, num_examples)
 
     def neighbors_of(self, index: Tensor, generator: torch.Generator) -> Tensor:
-        """One neighbour of each image, uniform over its own k nearest: [S] int64 -> [S] int64, into all N training images.
-
-        The generator is on the device of index.
-        """
+        """One neighbour of each image, uniform over its own k nearest: [S] int64 -> [S] int64."""
         neighbors = self.table.on(index.device)
         drawn = torch.randint(neighbors.shape[1], index.shape, generator=generator, device=index.device)
         return neighbors[index, drawn].long()
 
 
 class DrawnNeighborGraph(NeighborGraph):
-    """NeighborGraph with pairs drawn from it (reference 8, b): a random neighbour of each image of a batch's first half is its second half.
+    """NeighborGraph whose batches pair each first-half image with a drawn neighbour (reference 8, b).
 
     Each of these pairs is added to those of the pairing: with `Halves`, half of the pairs are neighbours.
     """
@@ -124,6 +119,6 @@ class DrawnNeighborGraph(NeighborGraph):
         return torch.cat([index[:half], self.neighbors_of(index[:half], generator), index[2 * half :]])
 
     def pairs(self, pairs: Pairs, order: Tensor) -> Pairs:
-        """Each image of what was the first half with its neighbour; then those of the pairing, gathered even where they are all pairs."""
+        """Pairs of each former first-half image with its neighbour, then those of the pairing."""
         now, half = order.argsort(), len(order) // 2
         return Pairs(torch.cat([now[:half], pairs.i]), torch.cat([now[half : 2 * half], pairs.j]))

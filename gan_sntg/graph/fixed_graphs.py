@@ -16,20 +16,20 @@ NEIGHBORS, PREDICTIONS = "neighbors", "predictions"  # the kinds, and the words 
 
 
 class Table:
-    """What a graph file holds: `values` int32 [N, k] or int64 [N], one row a training image, and whose images they are."""
+    """Contents of a graph file: `values` int32 [N, k] or int64 [N], a row per image; hash of its data."""
 
     def __init__(self, path: Path, kind: str, sha256: str, values: Tensor):
         """sha256: `Source.sha256` of the data."""
         self.path, self.kind, self.sha256, self.values = path, kind, sha256, values
 
     def on(self, device: torch.device) -> Tensor:
-        """The values where they are needed; they stay there."""
+        """The values on a device; they stay there."""
         if self.values.device != device:
             self.values = self.values.to(device)
         return self.values
 
     def check(self, sha256: str, num_examples: int) -> None:
-        """Raise InputError unless the graph was made of the data with this hash and number of training images."""
+        """Raise InputError unless the graph was made of data with this hash and number of images."""
         if self.sha256 != sha256:
             raise InputError(
                 f"{self.path} was made of other data (SHA-256 {self.sha256[:12]}..., here {sha256[:12]}...); {again(self.kind)} of these"
@@ -46,15 +46,12 @@ def again(kind: str) -> str:
 
 
 def write_neighbors(path: Path, sha256: str, neighbors: Tensor) -> None:
-    """neighbors int32 [N, k] of the data with this hash. Raises InputError where the file cannot be written."""
+    """Write neighbors int32 [N, k] of the data with this hash. Raises InputError on failure."""
     _write(path, {"kind": NEIGHBORS, "sha256": sha256, "neighbors": neighbors.numpy(), "k": neighbors.shape[1]})
 
 
 def write_predictions(path: Path, sha256: str, classes: Tensor, method: str, test_error: str, split_sha256: str) -> None:
-    """classes int64 [N] that a run predicted; its method, test error in percent and manifest's hash tell where they are from.
-
-    Raises InputError where the file cannot be written.
-    """
+    """Write classes int64 [N] that a run predicted, and their origin. Raises InputError on failure."""
     origin = {"method": method, "test_error": test_error, "split_sha256": split_sha256}
     _write(path, {"kind": PREDICTIONS, "sha256": sha256, "classes": classes.numpy()} | origin)
 
@@ -69,7 +66,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray | str | int]) -> None:
 
 
 def read_neighbors(path: Path) -> Table:
-    """The table int32 [N, k] of `write_neighbors`. Raises InputError where the file is another or damaged."""
+    """The table int32 [N, k] of `write_neighbors`. Raises InputError where the file is invalid."""
     sha256, arrays = _read(path, NEIGHBORS, ("neighbors", "k"))
     neighbors = arrays["neighbors"]
     if neighbors.dtype != np.int32 or neighbors.ndim != 2 or arrays["k"].tolist() != neighbors.shape[1] or 0 in neighbors.shape:
@@ -82,7 +79,7 @@ def read_neighbors(path: Path) -> Table:
 
 
 def read_predictions(path: Path) -> Table:
-    """The table int64 [N] of `write_predictions`. Raises InputError where the file is another or damaged."""
+    """The table int64 [N] of `write_predictions`. Raises InputError where the file is invalid."""
     sha256, arrays = _read(path, PREDICTIONS, ("classes",))
     classes = arrays["classes"]
     if classes.dtype != np.int64 or classes.ndim != 1 or not len(classes):
@@ -99,7 +96,7 @@ def _read(path: Path, kind: str, names: tuple[str, ...]) -> tuple[str, dict[str,
     head = read_npz(path, ("kind", "sha256"), remedy=again(kind))
     found, sha256 = _text(head["kind"]), _text(head["sha256"])
     if found not in (NEIGHBORS, PREDICTIONS) or not re.fullmatch("[0-9a-f]{64}", sha256):
-        raise _damaged(path, kind, "its kind or sha256 is none")
+        raise _damaged(path, kind, "its kind or sha256 is invalid")
     if found != kind:
         raise InputError(f"{path} holds {found}, not {kind}; give another file, or {again(kind)}")
     return sha256, read_npz(path, names, remedy=again(kind))

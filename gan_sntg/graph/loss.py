@@ -5,21 +5,20 @@ This is the one graph-loss module of both families. `distance` is `rms` by defau
 """
 
 from collections.abc import Callable
-from enum import Enum, member
+from enum import member
 from math import sqrt
 
 import torch
 from torch import Tensor
 
+from gan_sntg.configurable import Choice
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.graph.pairs import Pairs, halves
 from gan_sntg.networks.precision import at_least_float32
 
-# --- the graph (Eq. 6) ------------------------------------------------------------------------------------------------
-
 
 def teacher_classes(targets: Tensor, y: Tensor) -> Tensor:
-    """y~_i = argmax_k f~(x_i)_k (Eq. 6); a known label overrides the teacher, as the authors' `merge` does.
+    """y~_i = argmax_k f~(x_i)_k (Eq. 6); a known label overrides the teacher (the authors' `merge`).
 
     targets [B, K]: the teacher's probabilities; y [B]: labels, UNLABELED where hidden -> [B] int64, no gradient.
     """
@@ -27,7 +26,7 @@ def teacher_classes(targets: Tensor, y: Tensor) -> Tensor:
 
 
 def same_class(classes: Tensor, i: Tensor, j: Tensor) -> Tensor:
-    """Whether y~_i = y~_j. classes [B], i and j [S] -> [S] bool. index_select takes a third of the time of classes[i]."""
+    """Whether y~_i = y~_j. classes [B], i and j [S] -> [S] bool."""
     return classes.index_select(0, i) == classes.index_select(0, j)
 
 
@@ -37,7 +36,7 @@ def hard_weights(targets: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
 
 
 def soft_weights(targets: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
-    """W_ij = exp(-KL(f~_i || f~_j)) (Sec. 4.1 names the KL choice; the exp is ours), known labels as one-hot rows.
+    """W_ij = exp(-KL(f~_i || f~_j)), known labels as one-hot rows (Sec. 4.1 names KL; the exp is ours).
 
     targets [B, K], y [B], i and j [S] -> [S] in [0, 1], no gradient into the targets.
     """
@@ -48,48 +47,37 @@ def soft_weights(targets: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
     return torch.exp(-divergence.clamp(min=0))
 
 
-class Graph(Enum):
+class Graph(Choice):
     """Which W: `hard`, the 0-1 graph of Eq. 6, or `soft`, exp(-KL)."""
 
     hard = member(hard_weights)
     soft = member(soft_weights)
 
-    def __call__(self, targets: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
-        """Weights of the pairs (i, j), as the function of the same name."""
-        return self.value(targets, y, i, j)
-
-
-# --- distances and the contrastive loss on them (Eq. 8) ---------------------------------------------------------------
-
 
 def euclidean(h: Tensor, pairs: Pairs) -> Tensor:
-    """|h_i - h_j|, the norm of Eq. 8, in float32 or float64. h [B, D] -> [S]; its gradient is 0 where h_i = h_j."""
+    """|h_i - h_j| (Eq. 8) in float32 or float64. h [B, D] -> [S]; its gradient is 0 where h_i = h_j."""
     return pairs.norms(at_least_float32(h))
 
 
 def rms(h: Tensor, pairs: Pairs) -> Tensor:
-    """|h_i - h_j| / sqrt(D), the root mean square over features of the authors' code; as `euclidean` otherwise."""
+    """|h_i - h_j| / sqrt(D), as in the authors' code; else as `euclidean`."""
     return euclidean(h, pairs) / sqrt(h.shape[1])
 
 
-class Distance(Enum):
+class Distance(Choice):
     """Which distance between features: `rms` (the authors' code) or `euclidean` (Eq. 8)."""
 
     rms = member(rms)
     euclidean = member(euclidean)
 
-    def __call__(self, h: Tensor, pairs: Pairs) -> Tensor:
-        """Distances of the pairs, as the function of the same name."""
-        return self.value(h, pairs)
-
 
 def contrastive(distance: Tensor, w: Tensor, margin: float) -> Tensor:
-    """l_G = w d^2 + (1 - w) max(0, m - d)^2 (Eq. 8), w in [0, 1] mixing both branches. distance, w [S] -> [S]."""
+    """l_G = w d^2 + (1 - w) max(0, m - d)^2 (Eq. 8). distance d and w in [0, 1]: [S] -> [S]."""
     return torch.lerp(torch.relu(margin - distance).square(), distance.square(), w)
 
 
 def pair_loss(h: Tensor, pairs: Pairs, w: Tensor, margin: float, distance: Callable[[Tensor, Pairs], Tensor]) -> Tensor:
-    """The mean of l_G (Eq. 8) over the pairs. h [B, D], w [S] -> scalar; gradient into both ends, none into w."""
+    """Mean of l_G (Eq. 8) over the pairs. h [B, D], w [S] -> scalar; gradient into h alone."""
     return contrastive(distance(h, pairs), w.detach(), margin).mean()
 
 

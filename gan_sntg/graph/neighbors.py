@@ -12,7 +12,7 @@ ROWS = 256  # features whose distances to all others are held at once
 
 
 def nearest(x: Tensor, k: int) -> Iterator[Tensor]:
-    """The k nearest others of each image by the Euclidean distance of raw pixels, nearest first; of equally near ones the first.
+    """The k nearest others of each image in raw pixels, nearest first; of equally near ones the first.
 
     x uint8 [N, ...] -> int32 [b, k] of one BLOCK of images after another, computed when asked for, on x's device. Never the
     image itself, though another image with its very pixels is. Exact: on bytes all sums are whole numbers that float64
@@ -33,10 +33,7 @@ def nearest_to(images: Tensor, x: Tensor, k: int) -> Tensor:
 
 
 def nearest_rows(h: Tensor, others: Tensor, k: int) -> Tensor:
-    """The k nearest of the rows of others [N, D] to each row of h [b, D], as int64 [b, k]; by float64 distances, in no order where equal.
-
-    Raises InputError unless 1 <= k <= N.
-    """
+    """The k nearest of others [N, D] to each row of h [b, D] by float64 distances: int64 [b, k]."""
     _check_count(k, len(others))
     others = others.double()
     return torch.cat([torch.cdist(rows.double(), others).topk(k, largest=False).indices for rows in h.split(ROWS)])
@@ -48,7 +45,7 @@ def _check_count(k: int, n: int) -> None:
 
 
 def _nearest_of(images: Tensor, x: Tensor, k: int, own: int | None = None) -> Tensor:
-    """[b, k] int32: neighbours in x of the b images of one block; own: where they begin in x, if they are of x.
+    """Neighbours int32 [b, k] in x of one block's b images; own: where they begin in x, if of x.
 
     Their order in row i is that of the numbers N (|x_j|^2 - 2 x_i . x_j) + j, the distance less what all of the row share,
     then the place; below 2^53 as long as N times the pixels of an image is below 2^36.

@@ -30,7 +30,7 @@ class EveryPair(Pairs):
     """Every i < j of the whole batch, ordered by i, then j, as `torch.pdist` orders them."""
 
     def norms(self, h: Tensor) -> Tensor:
-        """As of the same `Pairs`, but without a tensor [S, D]; on CUDA the backward pass of pdist takes one of [B - 1, B, D]."""
+        """Norms without a tensor [S, D]; on CUDA the backward pass of pdist takes one of [B - 1, B, D]."""
         return torch.nn.functional.pdist(h)
 
 
@@ -38,14 +38,14 @@ class TwoHalves(Pairs):
     """Every i of the first half of the whole batch with i + B / 2, in order."""
 
     def norms(self, h: Tensor) -> Tensor:
-        """As of the same `Pairs`, but the halves are not copied."""
+        """Norms without copies of the halves."""
         first, second = h.chunk(2)
         return torch.linalg.vector_norm(first - second, dim=1)
 
 
 @lru_cache(maxsize=4)
 def halves(n: int, device: torch.device | str | None = None) -> TwoHalves:
-    """Example i of the first half with example i of the second: n/2 disjoint pairs, as in the authors' code; made once for an n.
+    """Disjoint pairs of example i and i + n/2, as in the authors' code; cached by n and device.
 
     Only right on a shuffled batch. Raises InputError if n is odd or 0.
     """
@@ -56,10 +56,7 @@ def halves(n: int, device: torch.device | str | None = None) -> TwoHalves:
 
 
 def sampled(n: int, s: int, generator: torch.Generator) -> Pairs:
-    """s pairs, uniform over i != j with replacement: their mean is an unbiased estimate of the mean over all pairs (Sec. 4.3).
-
-    Raises InputError if n < 2 or s < 1.
-    """
+    """s pairs, uniform over i != j with replacement (Sec. 4.3). Raises InputError if n < 2 or s < 1."""
     if n < 2 or s < 1:
         raise InputError(f"sampled draws pairs of different examples, but got {s} pairs of {n} examples; use at least 1 pair of 2")
     i = torch.randint(n, (s,), generator=generator, device=generator.device)
@@ -69,13 +66,10 @@ def sampled(n: int, s: int, generator: torch.Generator) -> Pairs:
 
 @lru_cache(maxsize=4)
 def all_pairs(n: int, device: torch.device | str | None = None) -> EveryPair:
-    """Every pair i < j once: n (n - 1) / 2 pairs, made once for an n and device. Raises InputError if n < 2."""
+    """Every pair i < j once, n (n - 1) / 2 in all; cached by n and device. Raises InputError if n < 2."""
     if n < 2:
         raise InputError(f"all_pairs needs at least 2 examples, but got {n}; use a larger batch")
     return EveryPair(*torch.triu_indices(n, n, offset=1, device=device))
-
-
-# --- pairings (Sec. 4.3) ----------------------------------------------------------------------------------------------
 
 
 class Pairing(Configurable, ABC):

@@ -32,7 +32,7 @@ class SNTG(Configurable):
         graph: Adjacency | None = None,
         labeled: bool = False,
     ):
-        """weight: lambda_2, with `ramp_up` from start_epochs on, beside the method's own w(t); margin: m of Eq. 8.
+        """weight: lambda_2, ramped from start_epochs on, beside the method's w(t); margin: m of Eq. 8.
 
         pairing, graph: `Halves` and `TeacherGraph` where not given. labeled: whether a GAN's labelled images join the pairs; the
         passes of discriminative methods hold them anyway.
@@ -42,9 +42,9 @@ class SNTG(Configurable):
         self.pairing, self.graph = pairing or Halves(), graph or TeacherGraph()
 
     def __call__(self, h: Tensor, targets: Tensor, y: Tensor, index: Tensor, generator: torch.Generator, in_order: bool = False) -> Tensor:
-        """R_S, a mean over the pairs of a batch. h [B, D], targets [B, K], y and index [B] -> scalar; gradient into h alone.
+        """R_S, a mean over a batch's pairs. h [B, D], targets [B, K] -> scalar; gradient into h alone.
 
-        y: labels, UNLABELED where hidden; index: of the training images. in_order: the rows are of several kinds, one after another,
+        y [B]: labels, UNLABELED where hidden; index [B]: of the training images. in_order: the rows are of several kinds, one after another,
         so that an order is drawn in which halves mix them. Of several processes, all see the pairs of the whole batch.
         """
         h, targets, y, index = (all_gather(part) for part in (h, targets.detach(), y, index))
@@ -65,16 +65,16 @@ class SNTG(Configurable):
             self.pairing(batch_size, torch.Generator())
 
     def prepare(self, data: Dataset, pool: Pool) -> None:
-        """Raise InputError where the graph is one of other data, or draws images that are not in the pool."""
+        """Raise InputError where the graph is of other data, or draws images outside the pool."""
         self.graph.check(data.sha256, data.num_examples, data.num_classes)
         if isinstance(self.graph, DrawnNeighborGraph) and len(pool.unlabeled) < data.num_examples:
             raise InputError("DrawnNeighborGraph draws from all training images; leave --validation out, or choose another graph")
 
     def companions(self, view: Examples, pool: Pool, generator: torch.Generator) -> Examples:
-        """The examples to train on in place of `view`, where the graph brings neighbours together; the same ones otherwise."""
+        """The examples to train on in place of `view`: others where the graph brings neighbours together."""
         chosen = self.graph.companions(all_gather(view.index), generator) if self.weight else None
         return view if chosen is None else pool.view(own_rows(chosen))
 
     def telemetry(self, h: Tensor, targets: Tensor, truth: Tensor) -> dict[str, Tensor]:
-        """What the teacher's 0-1 graph is worth, over all pairs: see `graph_telemetry`."""
+        """Telemetry of the teacher's 0-1 graph over all pairs: see `graph_telemetry`."""
         return graph_telemetry(h, targets, truth, all_pairs(len(h), h.device), self.distance, self.margin)

@@ -22,10 +22,10 @@ class Teacher(Configurable, nn.Module, ABC):
 
     @abstractmethod
     def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
-        """f~(x) [B, K]. logits [B, K]: the student's own, of this pass; generator: for noise of the teacher's own."""
+        """f~(x) [B, K]. logits [B, K]: the student's own of this pass; generator: for the teacher's noise."""
 
     def update(self, net: nn.Module) -> None:
-        """Called after every step of D."""
+        """Follow D after its step."""
 
 
 class SamePass(Teacher):
@@ -74,7 +74,7 @@ class Averaged(Teacher):
 
     @torch.no_grad()
     def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
-        """One pass of the averaged network; before the first update there is none, and D's own prediction serves."""
+        """One pass of the averaged network; before its first update, D's own prediction."""
         return (self.execution(self.average.net, view.x, None)[1] if self.average.count else logits).softmax(1)
 
     def update(self, net: nn.Module) -> None:
@@ -83,10 +83,13 @@ class Averaged(Teacher):
 
 
 class Ensemble(Teacher):
-    """Per image, the de-biased moving average of the student's earlier predictions (Eq. 3; reference 6, E).
+    """De-biased average of the student's predictions of each image (Eq. 3; reference 6, E).
 
-    An image that was never seen gets the present prediction: an all-zero row would put every image into class 0.
+    An image not yet seen has its present prediction: an all-zero row would be class 0.
     """
+
+    ensemble: Tensor
+    visits: Tensor
 
     def __init__(self, alpha: float = 0.6):
         """alpha: momentum a visit."""

@@ -10,7 +10,7 @@ from gan_sntg.graph.pairs import Pairs
 
 @torch.no_grad()
 def graph_telemetry(h: Tensor, targets: Tensor, truth: Tensor, pairs: Pairs, distance, margin: float) -> dict[str, Tensor]:
-    """What the 0-1 graph of the teacher alone (no labels merged) says of the pairs, against the hidden labels.
+    """Quality of the teacher's 0-1 graph (no labels merged) on the pairs, against the hidden labels.
 
     h [B, D], targets [B, K], truth [B]. Precision and recall are of W_ij = 1; shares and accuracy in 0..1;
     NaN where there is nothing to count. What is compared with `truth` leaves out the images of which it is UNLABELED.

@@ -1,4 +1,4 @@
-"""The base of generative methods: a discriminator of K logits, a generator, averages, a teacher and SNTG."""
+"""Base of generative methods: D with K logits, G, averages, teacher and SNTG."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from gan_sntg.training.optim import AdamInside, set_learning_rate, trainable
 
 
 class GenerativeMethod(Recordable, Method):
-    """A GAN that classifies: a step of D with SNTG on its features, the averages, then a step of G (reference 5, 6).
+    """A GAN that classifies: D's step with SNTG on its features, the averages, G's step (reference 5, 6).
 
     A method says `discriminator_terms` and `generator_terms`, and `weights` where it has terms of its own. R_S is taken over the
     unlabelled images, by `graph_term`, which draws from a generator of its own.
@@ -45,10 +45,7 @@ class GenerativeMethod(Recordable, Method):
         beta1: float = 0.5,
         average_decay: float = 0.9999,
     ):
-        """teacher: of the graph, `Averaged` where not given; sntg: none where not given; decay_epochs: see `linear_tail`.
-
-        average_decay: of D's average for testing, per step.
-        """
+        """teacher: `Averaged` by default; decay_epochs: see `linear_tail`; average_decay: per step."""
         super().__init__()
         self.discriminator, self.generator = discriminator, generator
         self.teacher, self.sntg = teacher or Averaged(), sntg or SNTG()
@@ -86,7 +83,7 @@ class GenerativeMethod(Recordable, Method):
         self.sntg.check(batch_size + labeled_batch_size * self.sntg.labeled)
 
     def start(self, batch: Batch) -> None:
-        """Data-dependent initialisation of D from unlabelled images, and from z of what in G asks for it (reference 5)."""
+        """Initialise D from unlabelled images, and G from z where it asks for it (reference 5)."""
         with drawing_from(self.discriminator, self.generators["noise"]):
             data_dependent_init(self.discriminator, batch.unlabeled.x)
         if starts_from_data(self.generator):  # no z is drawn otherwise: the dense pair's z stay as they were
@@ -104,7 +101,7 @@ class GenerativeMethod(Recordable, Method):
         return terms | self.descend("g", self.generator_terms, batch, t)
 
     def graph_term(self, views: list[tuple], t: int) -> Terms:
-        """{"d/graph": lambda_2 w(t) R_S} over (examples, h, logits) of the unlabelled images, then of the labelled; {} at weight 0."""
+        """{"d/graph": lambda_2 w(t) R_S}, {} at weight 0. views: (examples, h, logits), unlabelled first."""
         weight, generator = self.sntg.weight_at(t), self.generators["graph"]
         if not weight:
             return {}
@@ -132,5 +129,5 @@ class GenerativeMethod(Recordable, Method):
         return torch.rand(n, self.generator.latent, generator=generator, device=generator.device, dtype=like.dtype)
 
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
-        """Learning rate and graph's weight of the last step, and the figures of `gan_telemetry`."""
+        """Settings of the last step, and the figures of `gan_telemetry`."""
         return self.settings | gan_telemetry(self.discriminator, self.generator, self.teacher, batch.unlabeled, self.sntg, self.matching)

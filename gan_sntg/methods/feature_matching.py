@@ -11,7 +11,7 @@ from gan_sntg.training.meter import Terms
 
 
 class FeatureMatchingGAN(GenerativeMethod):
-    """The Improved GAN: D tells K classes and real from generated; G matches the mean features of real images (Eq. 9)."""
+    """Improved GAN: D tells K classes and real from generated; G matches mean real features (Eq. 9)."""
 
     def __init__(self, matching: Matching = Matching.squared, **kwargs):
         """matching: G's loss."""
@@ -23,7 +23,7 @@ class FeatureMatchingGAN(GenerativeMethod):
         return {"d/labeled": 1, "d/unlabeled": 1, "d/generated": 1, "d/graph": self.sntg.weight, "g/matching": 1}
 
     def discriminator_terms(self, batch: Batch, t: int) -> Terms:
-        """L_lab + L_unl (reference 5) and the weighted R_S, from one forward pass over all three kinds of images."""
+        """L_lab + L_unl (reference 5) and the weighted R_S, from one pass over all three kinds of images."""
         labeled, unlabeled = batch.labeled, self.sntg.companions(batch.unlabeled, self.pool, self.generators["graph"])
         with torch.no_grad():
             fake = self.generate(len(unlabeled.x))
@@ -39,7 +39,7 @@ class FeatureMatchingGAN(GenerativeMethod):
         }
 
     def generator_terms(self, batch: Batch, t: int) -> Terms:
-        """Feature matching (Eq. 9): the real branch carries no graph, D's weights no gradient; they are made once for both branches."""
+        """Feature matching (Eq. 9); no gradient into the real branch or D's weights, made once for both."""
         real = batch.unlabeled_g.x
         with fixed_weights(self.discriminator):
             with torch.no_grad():

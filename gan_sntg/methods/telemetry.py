@@ -21,19 +21,19 @@ FEW_CLASSES = 10  # up to which each has a share of its own in the log
 
 
 def diversity(h_fake: Tensor, h_real: Tensor) -> Tensor:
-    """mean_{i<j} |h_i - h_j| of generated images over that of real ones; NaN where real ones do not differ. h [B, D], [B', D] -> scalar.
+    """Mean |h_i - h_j| of generated pairs by that of real ones. h [B, D], [B', D] -> scalar.
 
-    The mean distance of pairs is the measure of Zhu et al. 2017 (BicycleGAN), with D's features in place of LPIPS.
+    NaN where real ones do not differ. The measure of Zhu et al. 2017 (BicycleGAN), with D's features in place of LPIPS.
     """
     fake, real = torch.pdist(h_fake).mean(), torch.pdist(h_real).mean()
     return (fake / real).where(real > 0, torch.nan)
 
 
 def effective_rank(h: Tensor) -> Tensor:
-    """exp(-sum_k p_k log p_k), p = s / sum(s), s the singular values of h - mean(h) (Roy & Vetterli 2007). h [B, D] -> scalar.
+    """exp(-sum_k p_k log p_k), p = s / sum(s), s: singular values of h - mean(h) (Roy & Vetterli 2007).
 
-    From 1 to min(B - 1, D). Singular values within rounding of |h| count as 0, and where all do (features all the same), it is 1, the
-    least that there is. NaN where h is not finite.
+    h [B, D] -> scalar from 1 to min(B - 1, D). Singular values within rounding of |h| count as 0, and where all do, it is 1.
+    NaN where h is not finite.
     """
     if not h.isfinite().all():
         return h.new_tensor(torch.nan)
@@ -45,9 +45,9 @@ def effective_rank(h: Tensor) -> Tensor:
 
 
 def nearest_share(h_fake: Tensor, h_real: Tensor) -> Tensor:
-    """max_j #{i: argmin_k |h_fake_i - h_real_k| = j} / B: the share with the same real image nearest. [B, D], [B', D] -> scalar.
+    """max_j #{i: argmin_k |h_fake_i - h_real_k| = j} / B, from 1 / B to 1. [B, D], [B', D] -> scalar.
 
-    From 1 / B to 1. No source: it is the nearest-neighbour assignment of precision and coverage (Naeem et al. 2020), its largest cell.
+    No source: it is the nearest-neighbour assignment of precision and coverage (Naeem et al. 2020), its largest cell.
     """
     nearest = torch.cdist(h_fake, h_real, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
     return torch.bincount(nearest).max() / len(h_fake)
@@ -62,7 +62,7 @@ def gaps(h: Tensor) -> Tensor:
 
 
 def copies(h_fake: Tensor, h_real: Tensor) -> Tensor:
-    """#{i: gap_i < COPY median_k(gap_k of real ones)} / B: the share of generated images that repeat another. [B, D], [B', D] -> scalar.
+    """#{i: gap_i < COPY median_k(gap_k of real ones)} / B. h [B, D], [B', D] -> scalar.
 
     NaN where that median is 0 or there is a single real image. No source: it sees a collapse onto any number of images below B / 2.
     """
@@ -76,7 +76,7 @@ def class_shares(logits: Tensor) -> Tensor:
 
 
 def class_entropy(shares: Tensor) -> Tensor:
-    """-sum_k q_k log q_k / log K: 1 where all classes are equally frequent, 0 where there is one; NaN for K = 1. shares q [K] -> scalar.
+    """-sum_k q_k log q_k / log K, from 0 (one class) to 1; NaN for K = 1. shares q [K] -> scalar.
 
     1 - KL(q || uniform) / log K, the reverse KL of Metz et al. 2017 (Unrolled GAN), with D as the classifier.
     """
@@ -84,7 +84,7 @@ def class_entropy(shares: Tensor) -> Tensor:
 
 
 def collapsed(diversity: Tensor, share: Tensor, copies: Tensor) -> Tensor:
-    """1 where G is frozen on one image, up to small changes, or most of its images repeat each other, else 0; a NaN speaks for neither.
+    """1 where G is frozen on one image or most of its images are copies, else 0; NaN speaks for neither.
 
     Frozen: diversity < FROZEN and nearest_share > MOST, which alone is usual early in training, as are few classes and a low rank.
     """
@@ -92,10 +92,7 @@ def collapsed(diversity: Tensor, share: Tensor, copies: Tensor) -> Tensor:
 
 
 def health_telemetry(h_fake: Tensor, h_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
-    """All of these by the names of the log, of h [B, D] and logits [B, K] of D without noise; about 25 ms for 500 images of 192 features.
-
-    Where one of the three is not finite, all figures are NaN and nothing is said to have collapsed.
-    """
+    """All figures by their names in the log, of D without noise; all NaN where an argument is not finite."""
     shares = class_shares(logits_fake)
     figures = {
         "gan/diversity": diversity(h_fake, h_real),
@@ -112,8 +109,8 @@ def health_telemetry(h_fake: Tensor, h_real: Tensor, logits_fake: Tensor) -> dic
 
 
 @contextmanager
-def watched(discriminator: Discriminator, generator: Generator, draws: Random) -> Iterator[None]:
-    """Within it D evaluates and G normalises by its batch, as in training; running statistics, modes and streams stay as they were."""
+def evaluation_modes(discriminator: Discriminator, generator: Generator, draws: Random) -> Iterator[None]:
+    """Let D evaluate and G normalise by its batch; statistics, modes and streams stay as they were."""
     nets = discriminator, generator
     modes = [net.training for net in nets]
     with ExitStack() as stack:
@@ -138,13 +135,10 @@ def gan_telemetry(
     sntg: SNTG,
     matching: Callable[[Tensor, Tensor], Tensor],
 ) -> dict[str, Tensor]:
-    """D's accuracy on the B real images of `view` and on B of G, the matching gap, G's health, and the graph of the teacher.
-
-    z and all noise are the same at each call, from a generator made here.
-    """
+    """D's accuracy, matching gap, G's health and the graph, on `view` and B images of G; fixed draws."""
     draws, like = Random(view.x.device).manual_seed(0), next(generator.parameters())
     z = torch.rand(len(view.x), generator.latent, generator=draws, device=draws.device, dtype=like.dtype)
-    with watched(discriminator, generator, draws):
+    with evaluation_modes(discriminator, generator, draws):
         h, logits = discriminator(view.x)
         h_fake, logits_fake = discriminator(generator(z))
         targets = teacher.targets(discriminator, view, logits, draws)

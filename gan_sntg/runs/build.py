@@ -59,7 +59,7 @@ def build(parser: Parser, options: Namespace) -> RunObjects:
 
 
 def instantiate(parser: Parser, options: Namespace) -> Callable[[], Objects]:
-    """What makes the data, normalization and method of parsed options."""
+    """A function that makes data, normalization and method of parsed options."""
 
     def make() -> Objects:
         objects = parser.instantiate(options)
@@ -68,10 +68,10 @@ def instantiate(parser: Parser, options: Namespace) -> Callable[[], Objects]:
     return make
 
 
-def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
-    """Everything that a run needs, on its device, as before the first step. Raises InputError; writes nothing.
+def assemble(options: RunOptions, make: Callable[[], Objects], team: SingleProcess = SINGLE_PROCESS) -> RunObjects:
+    """Build everything a run needs, on its device, as before the first step; write nothing.
 
-    make: gives data, normalization and method, once the seed is set.
+    make: gives data, normalization and method, once the seed is set; team: that will train it. Raises InputError.
     """
     sizes = options.batch_size, options.labeled_batch_size or options.batch_size
     check_sizes(batch_size=sizes[0], labeled_batch_size=sizes[1])
@@ -101,7 +101,7 @@ def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
 
 
 def fit_normalization(normalization: Normalization, x: Tensor, method: Method) -> None:
-    """Fit on the pool's examples x [U, ...], if they are of its kind; where the method has a generator, make sure that it can be undone."""
+    """Fit on the pool's examples x [U, ...]; check that it can be undone where the method generates."""
     normalization.check(x)
     normalization.fit(x)
     if method.generator is not None:
@@ -152,7 +152,7 @@ def epochs_of(file: str) -> int:
 
 
 def stand_in(file: str, tree: dict) -> list[str]:
-    """Words that put random images into the place of a configuration's files; none where its data need no file."""
+    """Words that replace a configuration's data files by random images; none where it has no files."""
     check_arguments(["--config", file])  # before anything that it names is imported
     module, _, name = tree["data"]["class_path"].rpartition(".")
     given, source = tree["data"].get("init_args", {}), getattr(importlib.import_module(module), name)

@@ -26,7 +26,7 @@ MARKUP = '<>"'
 
 
 def check_inside(folder: Path, parts: list[Path]) -> None:
-    """Raise InputError where a link makes one of the parts lie outside the folder: what is read and written there is not the run's."""
+    """Raise InputError where a link leads one of the parts out of the folder."""
     try:
         inside = Path(os.path.realpath(folder))
         elsewhere = {part: place for part in parts if not (place := Path(os.path.realpath(part))).is_relative_to(inside)}
@@ -38,7 +38,7 @@ def check_inside(folder: Path, parts: list[Path]) -> None:
 
 
 def check_new_name(folder: Path) -> None:
-    """Raise InputError where the path of a folder that is to be made would be read as markup, or as more than one line."""
+    """Raise InputError where a new folder's path holds markup or unprintable characters."""
     wrong = sorted({sign for sign in str(folder) if sign in MARKUP or not sign.isprintable()})
     if wrong:
         raise InputError(
@@ -47,7 +47,7 @@ def check_new_name(folder: Path) -> None:
 
 
 def row_of(line: bytes) -> dict:
-    """A row of metrics.jsonl. Raises ValueError where the line is none."""
+    """A row of metrics.jsonl. Raises ValueError where the line is invalid."""
     row = parsed(line)
     if not isinstance(row, dict) or any(type(row.get(name)) is not int for name in ("epoch", "step")):
         raise ValueError("it has no epoch and step")
@@ -57,7 +57,7 @@ def row_of(line: bytes) -> dict:
 
 
 def check_result(result) -> None:
-    """Raise ValueError unless it has what is read of a result."""
+    """Raise ValueError where what is read of a result is missing or invalid."""
     if not isinstance(result, dict) or not isinstance(result.get("config"), dict) or not isinstance(result.get("split_sha256"), str):
         raise ValueError("it has no config and split_sha256")
     if not all(is_number(result.get(name)) for name in ("test_error_last", "test_error_averaged", "seconds", "epochs")):
@@ -97,7 +97,7 @@ class RunFolder:
             raise InputError(f"{self.path} is not a run folder (no config.yaml in it); give the folder that `gan-sntg train` printed")
 
     def lock(self) -> None:
-        """Keep other processes from training in the folder, until `release` or the end of this one. Raises InputError where one does."""
+        """Lock the folder for training until `release`. Raises InputError where another process has it."""
         if self.held is not None:
             return
         held = os.open(self.path, os.O_RDONLY)
@@ -117,7 +117,7 @@ class RunFolder:
             self.held = None
 
     def check_unused(self) -> None:
-        """Raise InputError if it cannot be made: something else is there (not what `open` left, killed halfway), or its name is markup."""
+        """Raise InputError where the folder is in use (but for what a killed `open` left) or badly named."""
         check_new_name(self.path)
         begun = {self.checkpoint.parent, self.samples, self.tensorboard, self.split, self.code}
         there = set(self.contents()) if self.path.is_dir() else {self.path} if self.path.exists() else set()
@@ -125,11 +125,11 @@ class RunFolder:
             raise InputError(f"{self.path} exists and is not a run folder (it has no config.yaml); choose another with --out")
 
     def contents(self) -> list[Path]:
-        """Everything in the folder and below, but for files that were being written."""
+        """Everything in the folder and below, but for temporary files."""
         return [part for part in self.path.rglob("*") if not part.name.endswith(".tmp")]
 
     def open(self, config: str, split: str, device: torch.device, step: int) -> None:
-        """Make what is missing; forget what was logged after `step`, the checkpoint that the run goes on from."""
+        """Make missing files; forget what was logged after `step`, that of the checkpoint."""
         try:
             for folder in (self.checkpoint.parent, self.samples, self.tensorboard):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ class RunFolder:
             raise InputError(f"{self.path} cannot be written ({error}); choose another folder with --out") from error
 
     def forget_after(self, step: int) -> None:
-        """Of what was logged, keep what is not after `step`, in metrics.jsonl and for who reads TensorBoard."""
+        """Drop what was logged after `step`, in metrics.jsonl and TensorBoard."""
         kept = [row for row in self.rows() if row["step"] <= step]
         write_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept).encode())
         self.writer = SummaryWriter(str(self.tensorboard), purge_step=step + 1)
@@ -162,7 +162,7 @@ class RunFolder:
         return found
 
     def rows(self) -> list[dict]:
-        """The rows of metrics.jsonl; a last line torn by a crash is left out. Raises InputError where another is damaged."""
+        """The rows of metrics.jsonl, without a torn last line. Raises InputError where another is damaged."""
         lines, rows = self.metrics.read_bytes().splitlines() if self.metrics.is_file() else [], []
         for k, line in enumerate(lines, 1):
             try:
@@ -173,7 +173,7 @@ class RunFolder:
         return rows
 
     def log(self, epoch: int, step: int, seconds: float, values: dict[str, float]) -> None:
-        """One row of metrics.jsonl and the same scalars for TensorBoard. In JSON a number that is not finite is null."""
+        """Log one row to metrics.jsonl (null where not finite) and TensorBoard."""
         row = {"epoch": epoch, "step": step, "seconds": round(seconds, 2)} | {k: v if math.isfinite(v) else None for k, v in values.items()}
         with self.metrics.open("a") as file:
             file.write(json.dumps(row) + "\n")
@@ -186,7 +186,7 @@ class RunFolder:
         self.writer.add_image(name, image, step)
 
     def check_code(self) -> None:
-        """Raise InputError where the run was trained with packages that are not allowed now; say on stderr which have changed since."""
+        """Raise InputError where a package of the run is not allowed; report changed ones on stderr."""
         try:
             packages = read_json(self.code) if self.code.exists() else {}
             if not isinstance(packages, dict) or not all(isinstance(name, str) for name in packages):
@@ -231,7 +231,7 @@ def environment(device: torch.device) -> dict:
 
 
 def installed(package: str) -> str | None:
-    """Its version; None where it is not installed, as this one may not be where it runs from its checkout."""
+    """A package's version; None where it is not installed, as this one in a checkout."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -239,7 +239,7 @@ def installed(package: str) -> str | None:
 
 
 def revision() -> str | None:
-    """The git revision of this code, with "+dirty" where it was changed since; None outside a checkout of it."""
+    """The git revision of this code, with "+dirty" where changed; None outside a checkout."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(Path(__file__).parent), *words], capture_output=True, text=True, check=True).stdout.strip()

@@ -51,11 +51,11 @@ def load(run: str, device: str, root: str | None = None, which: str = "last") ->
             else f"{run} has no best checkpoint: it was trained without validation images; leave --checkpoint out"
         )
     progress = loop.Progress()
-    return restored(folder, build(parser, options), which, progress), progress
+    return restore(folder, build(parser, options), which, progress), progress
 
 
-def restored(folder: RunFolder, parts: RunObjects, which: str = "last", progress: loop.Progress | None = None) -> RunObjects:
-    """The objects, freshly built, as of the run's last checkpoint, or the best; and the progress likewise."""
+def restore(folder: RunFolder, parts: RunObjects, which: str = "last", progress: loop.Progress | None = None) -> RunObjects:
+    """Restore freshly built objects, and the progress, from the run's last or best checkpoint."""
     state, file = training_checkpoint.newest(folder.checkpoint if which == "last" else folder.best, parts.device)
     training_checkpoint.put_back(state, file, parts.method, parts.streams, progress or loop.Progress())
     return parts

@@ -1,6 +1,8 @@
 """The options of a run: declared once as `RunOptions`, validated by name, and compared."""
 
+import hashlib
 import inspect
+import json
 import sys
 from dataclasses import dataclass, field, fields
 from enum import Enum
@@ -8,6 +10,7 @@ from importlib import import_module
 from types import NoneType
 from typing import Any, Literal, Self, get_args, get_type_hints
 
+import yaml
 from jsonargparse import Namespace
 from torch import nn
 
@@ -38,7 +41,7 @@ def option(default: Any, text: str, least: float | None = None, most: float | No
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What a run is besides its data, normalization and method. Raises InputError that names the wrong field."""
+    """Options of a run besides data, normalization and method. Raises InputError naming the wrong one."""
 
     labels: int | None = option(None, "number of images with a known label; null: all that have one")
     balance: Balance = option(Balance.equal, "how the labels are shared by the classes")
@@ -72,7 +75,7 @@ class RunOptions:
 
     @classmethod
     def of(cls, options: Namespace) -> Self:
-        """The fields of parsed options. Raises InputError where the run has no data, normalization, method or length."""
+        """The fields of parsed options. Raises InputError where a required one is unset."""
         for name in (*OBJECTS, "epochs"):
             if options[name] is None:
                 raise InputError(f"the option {name} is not set; give it in the file of --config or as --{name}")
@@ -94,7 +97,7 @@ def as_choice(kind: Any, value: Any) -> Any:
 
 
 def check_option(name: str, value: Any) -> None:
-    """Raise InputError where a value of a field of `RunOptions` is null that must not be, or out of its range."""
+    """Raise InputError where a field of `RunOptions` is out of its range, or null against its type."""
     least, most, above = (METADATA[name][limit] for limit in ("least", "most", "above"))
     if value is None:
         if NoneType not in get_args(HINTS[name]):
@@ -107,7 +110,7 @@ def check_option(name: str, value: Any) -> None:
 
 
 def check_options_of(options: Namespace) -> None:
-    """Raise InputError where an option, or an argument of a class in it, is null that must not be: jsonargparse lets it pass."""
+    """Raise InputError where an option or a class's argument is null against its type."""
     for name in METADATA:
         if name != "epochs" and options[name] is None:
             check_option(name, None)
@@ -117,7 +120,7 @@ def check_options_of(options: Namespace) -> None:
 
 
 def check_nulls(chosen: Namespace, where: str) -> None:
-    """Raise InputError where an argument of a class, or of those in it, is null that has no such value: jsonargparse lets it pass."""
+    """Raise InputError where an argument of a class, or of those in it, is null against its type."""
     for name, value in vars(chosen.get("init_args") or Namespace()).items():
         if isinstance(value, Namespace) and "class_path" in value:
             check_nulls(value, f"{where}.{name}")
@@ -126,7 +129,7 @@ def check_nulls(chosen: Namespace, where: str) -> None:
 
 
 def may_be_null(class_path: str, name: str) -> bool:
-    """Whether null is a value of this argument of a class, by the annotation of the constructor that has it."""
+    """Whether this argument of a class may be null, by the annotation of its constructor."""
     module, _, kind = class_path.rpartition(".")
     hints = (get_type_hints(base.__init__) for base in getattr(sys.modules[module], kind).__mro__)
     return NoneType in next((get_args(found[name]) for found in hints if name in found), (NoneType,))
@@ -169,12 +172,17 @@ def network_arguments() -> list[str]:
 
 
 def identity(config: dict) -> dict:
-    """What makes two configurations the same run: all of it but PLACE, CARE and where the data lie."""
+    """The options that make two configurations the same run: no places, no care, no paths of the data."""
     tree = {k: v for k, v in config.items() if k not in (*LOCATION_OPTIONS, *OPERATIONAL_OPTIONS)}
     data = tree.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("init_args"), dict):
         return tree
     return tree | {"data": data | {"init_args": {k: v for k, v in data["init_args"].items() if k not in ("root", "download")}}}
+
+
+def short_hash(text: str) -> str:
+    """The first 8 digits of the SHA-256 of a configuration's `identity`."""
+    return hashlib.sha256(json.dumps(identity(yaml.safe_load(text)), sort_keys=True).encode()).hexdigest()[:8]
 
 
 def flat(tree, prefix: str = "") -> dict[str, str]:

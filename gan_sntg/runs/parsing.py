@@ -21,7 +21,7 @@ OBJECTS = ("data", "normalization", "method")  # the options that name classes
 
 
 class UnmadeError(InputError):
-    """A constructor failed in a way that it does not speak of itself."""
+    """Failure of a constructor that raised no InputError of its own."""
 
     def __init__(self, reason: str, where: str):
         """where: as `origin`."""
@@ -31,12 +31,12 @@ class UnmadeError(InputError):
 
 
 class Parser(ArgumentParser):
-    """A jsonargparse parser whose errors are InputErrors of two lines: which key, what was found, in which file, the nearest names."""
+    """A jsonargparse parser of short InputErrors: the key, what was found, the file, the nearest names."""
 
     origin = ""  # of the words that are being parsed
 
     def parse_args(self, args: list[str], *rest, **named):
-        """As jsonargparse's, after every dotted path in `args` and the files they name was checked: see `check_tree`.
+        """Parse, after every dotted path in `args` and the files they name was checked: see `check_tree`.
 
         --max-minutes and the like are taken for --max_minutes.
         """
@@ -53,7 +53,7 @@ class Parser(ArgumentParser):
         return self.parse_object(tree)
 
     def instantiate(self, options: Namespace, *rest, **named) -> Namespace:
-        """As jsonargparse's; what a constructor raises becomes an InputError that says where."""
+        """Make the objects; what a constructor raises becomes an InputError that says where."""
         where = origin(map(str, options.get("config") or []))  # jsonargparse takes it out
         try:
             return super().instantiate(options, *rest, **named)
@@ -68,36 +68,36 @@ class Parser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None):
         """Raise InputError with the message made short."""
-        problem, *hints = shortened(message, [name for action in self._actions for name in action.option_strings])
+        problem, *hints = shorten(message, [name for action in self._actions for name in action.option_strings])
         raise InputError("\n  ".join([problem + self.origin, *hints])) from ex
 
 
 def origin(files: Iterable[str]) -> str:
-    """Where wrong options stand, if files were given: there, or on the command line, which wins."""
+    """Where wrong options stand: in these files, or on the command line, which wins."""
     named = " and ".join(files)
     return f" (in {named} or the options beside it)" if named else ""
 
 
-def shortened(message: str, options: list[str]) -> list[str]:
-    """The keys on the way to the problem, and the problem; then, if there are some, the names nearest to what was given."""
+def shorten(message: str, options: list[str]) -> list[str]:
+    """The problem behind its keys; then, if there are some, the nearest names."""
     message = re.sub(r"Importing '(\S+)' is not allowed, denied by .*", rf"\1 {refusal()}", message)
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     keys = ".".join(found for line in lines for found in re.findall(r'^Parser key "(.+)":$', line))
     problem = " ".join(line for line in lines if not re.match(r'Parser key "|Problem with given class_path|tip:|nearest:', line))
     problem = without_unions(problem)[:300]
-    hints = [line for line in lines if line.startswith("nearest:")] or nearest(message, problem, options)
+    hints = [line for line in lines if line.startswith("nearest:")] or nearest_names(message, problem, options)
     return [(f"{keys}: " if keys else "") + problem, *hints]
 
 
 def without_unions(problem: str) -> str:
-    """What is wrong with the value of an argument that may be null, in place of what is wrong with it as each of both."""
+    """An error about an optional argument without what it says of null."""
     problem = re.sub(r"Does not validate against any of the Union subtypes Subtypes: \[[^]]*\] Errors: - ", "", problem)
     problem = re.sub(r" - Expected a <class 'NoneType'> Given value type: .*?Given value: (?=NestedArg)NestedArg\(.*", "", problem)
     return re.sub(r" - Expected a <class 'NoneType'> Given value type: .*? Given value: (\S+).*", r". Got value: \1", problem)
 
 
-def nearest(message: str, problem: str, options: list[str]) -> list[str]:
-    """One line with the names nearest to the unknown one, from the class or module that the message speaks of; or none."""
+def nearest_names(message: str, problem: str, options: list[str]) -> list[str]:
+    """One line with the names nearest to an unknown one, of the message's class or module; or none."""
     for class_path in re.findall(r"class_path '([\w.]+)'", message):
         options = parameters(class_path)
     for module in re.findall(r"module '([\w.]+)' has no attribute", message):
@@ -116,7 +116,7 @@ def parameters(class_path: str) -> list[str]:
 
 
 def words_of(args: list[str]) -> Iterator[tuple[str, str, str, str]]:
-    """Of each word: the word, its key and name, if it is an option, and the value that it has or that follows it."""
+    """Each word with its key, its name if it is an option, and the value it has or that follows."""
     for word, following in zip(args, [*args[1:], ""], strict=False):
         key, _, attached = word.partition("=")
         yield word, key, key.lstrip("-") if key.startswith("--") else "", attached or following
@@ -133,7 +133,7 @@ def config_files(args: list[str]) -> list[str]:
 
 
 def by_path(args: list[str]) -> list[str]:
-    """The words, each configuration by its path: one of the package may be given by name, as digits_20/fm_gan."""
+    """The words, each configuration by its path: digits_20/fm_gan is one of the package."""
     found, before = [], ""
     for word in args:
         key, equals, value = word.partition("=")
@@ -147,7 +147,7 @@ def by_path(args: list[str]) -> list[str]:
 
 
 def check_arguments(args: list[str]) -> None:
-    """Raise InputError if an argument, or a YAML file behind --config, names something to import outside the allowed packages."""
+    """Raise InputError where an argument or a --config file imports outside the allowed packages."""
     for word, key, name, value in words_of(args):
         if is_config(name):
             check_options(load_yaml(Path(value)), value)
@@ -159,7 +159,7 @@ def check_arguments(args: list[str]) -> None:
 
 
 def check_options(tree: dict, file: Path | str) -> None:
-    """Raise InputError if the options of a file name something to import outside the allowed packages, or names of an earlier version."""
+    """Raise InputError where a file's options import what is not allowed, or have old names."""
     if tree.get("config"):
         raise InputError(f"{file} names a further config file; put all options into one file")
     for part in tree:  # a key may itself be dotted, as method.teacher

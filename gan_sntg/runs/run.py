@@ -1,7 +1,5 @@
 """Training and using a run from Python: `gan_sntg.train` and what it returns."""
 
-import hashlib
-import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ from gan_sntg.evaluation.samples import draw, z_bank
 from gan_sntg.files.import_paths import allow, allowed
 from gan_sntg.runs.build import RunObjects, assemble
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.loading import load, restored
-from gan_sntg.runs.options import LINKED, RunOptions, config_parser, identity
+from gan_sntg.runs.loading import load, restore
+from gan_sntg.runs.options import LINKED, RunOptions, config_parser, short_hash
 from gan_sntg.runs.seeds import check_folder
 from gan_sntg.runs.trainer import Run, Trainer
 from gan_sntg.training.method import Method
@@ -59,15 +57,15 @@ class TrainedRun:
         return self.method.classifiers["averaged"].eval()
 
     def logits(self, images: Tensor) -> Tensor:
-        """Of the averaged classifier. images uint8 [N, C, H, W] (or points, float32 [N, 2]) -> [N, K], on the CPU."""
+        """Logits [N, K] of the averaged classifier, on the CPU. images uint8 [N, C, H, W], or points [N, 2]."""
         return logits_of(self.classifier, images.to(self.objects.device), self.normalization).cpu()
 
     def predict(self, images: Tensor) -> Tensor:
-        """The class of each image by the averaged classifier. images uint8 [N, C, H, W] -> int64 [N], on the CPU."""
+        """Classes int64 [N] by the averaged classifier, on the CPU. images uint8 [N, C, H, W]."""
         return self.logits(images).argmax(1)
 
     def sample(self, n: int, seed: int | None = None) -> Tensor:
-        """n images of the generator, uint8 [n, C, H, W]; the same z for the same seed. Raises InputError where there is no generator."""
+        """Draw n uint8 images [n, C, H, W], by seed. Raises InputError where there is no generator."""
         generator = self.method.generator
         if generator is None:
             raise InputError(f"{type(self.method).__name__} has no generator; train a generative method, such as FeatureMatchingGAN")
@@ -77,12 +75,11 @@ class TrainedRun:
 def train(
     method: Method, data: Dataset, out: str | Path | None = None, normalization: Normalization | None = None, **options: Any
 ) -> TrainedRun:
-    """Train a method on data, or go on with the run in the folder `out`, and return the finished run.
+    """Train a method on data, or resume the run in the folder `out`; return the finished run.
 
-    options: fields of `RunOptions`, such as labels, epochs (required), batch_size, seed. The method is started from the data and
-    trained in place; its initial weights are those of its networks, so call torch.manual_seed before building them. The
-    folder is that of `gan-sntg train`: the commands read it, and the same configuration there goes on from it.
-    normalization: by the range of the generator's images where not given. Raises InputError for what cannot be used.
+    options: fields of `RunOptions`, such as labels, epochs (required), batch_size, seed. normalization: by the range of the generator's
+    images where not given. The method is trained in place; call torch.manual_seed before building its networks. The folder is that of
+    `gan-sntg train`, whose commands read it. Raises InputError for what cannot be used.
     """
     known = {own.name for own in fields(RunOptions)} - {"out"}
     if unknown := sorted(set(options) - known):
@@ -91,19 +88,19 @@ def train(
         raise InputError("epochs is not set; give the length of the run, such as epochs=150")
     normalization = normalization or default_normalization(method, data)
     own = RunOptions(**options)
-    text = written_down(method, data, normalization, own)
+    text = config_text(method, data, normalization, own)
     folder = RunFolder(Path(out or default_folder(method, data, text)))
     check_folder(folder, text)
     run = Run(folder, own, text, lambda: (data, normalization, method))
     if folder.finished:
-        return TrainedRun(folder, restored(folder, assemble(own, run.make)))
+        return TrainedRun(folder, restore(folder, assemble(own, run.make)))
     trainer = Trainer(run)
     trainer.train()
     return TrainedRun(folder, trainer.parts)
 
 
 def load_run(folder: str | Path, device: str = "auto") -> TrainedRun:
-    """A finished run from its folder. Raises InputError where it is unfinished, or is no run that a configuration can build."""
+    """A finished run from its folder. Raises InputError where it is unfinished or cannot be built."""
     return TrainedRun(RunFolder(Path(folder)), load(str(folder), device)[0])
 
 
@@ -114,7 +111,7 @@ def default_normalization(method: Method, data: Dataset) -> Normalization:
     return Symmetric() if getattr(method.generator, "symmetric", False) else UnitRange()
 
 
-def written_down(method: Method, data: Dataset, normalization: Normalization, options: RunOptions) -> str:
+def config_text(method: Method, data: Dataset, normalization: Normalization, options: RunOptions) -> str:
     """The configuration of these objects and options, as `gan-sntg train` writes it.
 
     The packages of one's own classes are admitted, as by --allow: who gives their objects trusts their code.
@@ -138,6 +135,4 @@ def packages_in(tree: Any) -> set[str]:
 
 def default_folder(method: Method, data: Dataset, text: str) -> str:
     """runs/<data>-<method>-seed<seed>-<hash of all options>."""
-    options = identity(yaml.safe_load(text))
-    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
-    return f"runs/{data.name}-{type(method).__name__}-seed{options['seed']}-{digest}"
+    return f"runs/{data.name}-{type(method).__name__}-seed{yaml.safe_load(text)['seed']}-{short_hash(text)}"

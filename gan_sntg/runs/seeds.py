@@ -1,8 +1,6 @@
 """Runs of several seeds by one command, one after another or as one program."""
 
 import copy
-import hashlib
-import json
 import os
 import re
 import sys
@@ -21,18 +19,22 @@ from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.runs.build import instantiate, read_run
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import RunOptions, config_parser, flat, identity
+from gan_sntg.runs.options import RunOptions, config_parser, flat, identity, short_hash
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.stopping import StopSignals
-from gan_sntg.runs.trainer import Run, Trainer, display, writing
+from gan_sntg.runs.trainer import Run, Trainer, display, folder_errors
 from gan_sntg.training import loop
 from gan_sntg.training.meter import Meters
 from gan_sntg.training.method import Method
 from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 
+MOST = 1000  # runs of one command
+TERMS = ("discriminator_terms", "generator_terms")  # the functions of a FeatureMatchingGAN whose terms are descended
+ONE_PROGRAM_ON = ("cuda",)  # not "cpu": one program is not faster there than one run after another (results/seeds_speed.md)
 
-def crowding(threads: int | None) -> str | None:
-    """What to tell the user where a run would take all cores (threads is None) and other processes keep half of them busy; else None."""
+
+def core_warning(threads: int | None) -> str | None:
+    """Advice where a run would take all cores (threads is None) and others want half; else None."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     load = os.getloadavg()[0]  # processes that ran or wanted to, over the last minute
     if threads is not None or cores == 1 or load < cores / 2:
@@ -41,11 +43,8 @@ def crowding(threads: int | None) -> str | None:
     return f"others want {load:.1f} of the {cores} cores, and this run takes all; side by side each is faster with --threads {left}"
 
 
-MOST = 1000  # runs of one command
-
-
-def spread(options: Namespace) -> list[Namespace]:
-    """The options of each run that `seeds` and `data_seeds` ask for; without them, those of one. Raises InputError."""
+def options_of_seeds(options: Namespace) -> list[Namespace]:
+    """The options of each run of `seeds` and `data_seeds`, or of the one run. Raises InputError."""
     seeds, data_seeds = options.pop("seeds", None), options.pop("data_seeds", None)
     if seeds is None:
         if data_seeds is not None:
@@ -62,19 +61,15 @@ def spread(options: Namespace) -> list[Namespace]:
         raise InputError(f"--seeds is {seeds!r}: one is there twice; give each once")
     if options.out and (Path(options.out) / "config.yaml").exists():
         raise InputError(f"{options.out} is a run folder; with --seeds, --out is the folder that those of the runs stand in")
-    return [alone(options, seed, data_seed) for seed, data_seed in zip(numbers, paired, strict=True)]
-
-
-def alone(options: Namespace, seed: int, data_seed: int) -> Namespace:
-    """Those of the run of one seed."""
-    own = options.clone()
-    own.seed, own.data_seed = seed, data_seed
-    own.out = str(Path(options.out) / str(seed)) if options.out else None
-    return own
+    runs = [options.clone() for _ in numbers]
+    for own, seed, data_seed in zip(runs, numbers, paired, strict=True):
+        own.seed, own.data_seed = seed, data_seed
+        own.out = str(Path(options.out) / str(seed)) if options.out else None
+    return runs
 
 
 def whole_numbers(name: str, text: str) -> list[int]:
-    """Those of "0..9", "0,3,5" or "0..2,7". Raises InputError."""
+    """The numbers of "0..9", "0,3,5" or "0..2,7". Raises InputError."""
     numbers = []
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d{1,19})(?:\.\.(\d{1,19}))?\s*", part, re.ASCII)
@@ -87,12 +82,8 @@ def whole_numbers(name: str, text: str) -> list[int]:
     return numbers
 
 
-TERMS = ("discriminator_terms", "generator_terms")  # the functions of a FeatureMatchingGAN whose terms are descended
-ONE_PROGRAM_ON = ("cuda",)  # not "cpu": one program is not faster there than one run after another (results/seeds_speed.md)
-
-
 def seeds_parser() -> Parser:
-    """The options of a run, and those that stand for several: never in a run's own configuration."""
+    """The options of a run, and --seeds and --data_seeds, which no configuration holds."""
     parser = config_parser()
     parser.add_argument("--seeds", type=str, default=SUPPRESS, help="a run of each of these in place of --seed: 0..9, or 0,3,5")
     parser.add_argument("--data_seeds", type=str, default=SUPPRESS, help="with --seeds, as many, each run's own in place of --data_seed")
@@ -100,11 +91,11 @@ def seeds_parser() -> Parser:
 
 
 def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
-    """Train to the end what the options stand for: each run's folder and result, on the first rank alone."""
-    with started():
-        with agreed():
-            runs = [prepared(own) for own in spread(options)]
-            check_shared(options, len(runs))
+    """Train what the options ask for: each run's folder and result, on the first rank alone."""
+    with started(options.batch_statistics) as team:
+        with team.agreed():
+            runs = [prepare_run(own) for own in options_of_seeds(options)]
+            check_shared(team, options, len(runs))
             unfinished = [run for run in runs if not run.folder.finished]
         try:
             train_all(unfinished)
@@ -114,13 +105,13 @@ def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
         return [(run.folder, run.folder.read_result()) for run in runs] if rank() == 0 else []
 
 
-def train_all(runs: list[Run]) -> None:
-    """Train unfinished runs to the end: those that stand at the same step together, where that is faster."""
+def train_all(runs: list[Run], team: SingleProcess = SINGLE_PROCESS) -> None:
+    """Train unfinished runs to the end, as one program where that is faster. team: trains one run only."""
     watch = StopSignals(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes) if runs else None
-    first = Trainer(runs[0], watch) if runs else None
-    if first and rank() == 0 and first.parts.device.type == "cpu" and (note := crowding(first.options.threads)):
+    first = Trainer(runs[0], watch, team) if runs else None
+    if first and team.first and first.parts.device.type == "cpu" and (note := core_warning(first.options.threads)):
         print(note, file=sys.stderr)
-    if len(runs) > 1 and not (why_not := obstacle(first.parts.method, first.options)):
+    if len(runs) > 1 and not (why_not := stacking_obstacle(first.parts.method, first.options)):
         return train_groups([first, *(Trainer(run, watch) for run in runs[1:])])
     if len(runs) > 1:
         print(f"the seeds are trained one after another: {why_not}", file=sys.stderr)
@@ -129,7 +120,7 @@ def train_all(runs: list[Run]) -> None:
 
 
 def train_groups(sessions: list[Trainer]) -> None:
-    """Train together those that stand at the same step, group after group; one that stands there by itself is trained alone."""
+    """Train runs at the same step together, group after group."""
     groups: dict[int, list[Trainer]] = {}
     for session in sessions:
         groups.setdefault(session.progress.step, []).append(session)
@@ -139,8 +130,8 @@ def train_groups(sessions: list[Trainer]) -> None:
         (StackedTrainer(group) if len(group) > 1 else group[0]).train()
 
 
-def obstacle(method: Method, options: RunOptions) -> str | None:
-    """Why runs of this method are not stacked; None where they are."""
+def stacking_obstacle(method: Method, options: RunOptions) -> str | None:
+    """The reason why runs of this method are not stacked; None where they are."""
     nets = [getattr(method, name, None) for name in ("discriminator", "generator")]
     if type(method) is not FeatureMatchingGAN or [type(net) for net in nets] != [DenseDiscriminator, DenseGenerator]:
         return "only the GAN of dense networks is trained as one program"
@@ -152,10 +143,10 @@ def obstacle(method: Method, options: RunOptions) -> str | None:
 
 
 class StackedTrainer:
-    """The sessions of runs that stand at the same step, trained as one, each watched, recorded and saved as it would be alone."""
+    """Sessions of runs at the same step, trained as one, recorded and saved as alone."""
 
     def __init__(self, sessions: list[Trainer]):
-        """sessions: of one configuration but for the seeds. Their methods are as before until the first interval."""
+        """sessions: alike but for the seeds; their methods stay as they are until the first interval."""
         self.sessions, self.progress, self.watch = sessions, copy.copy(sessions[0].progress), sessions[0].watch
         self.meters = Meters([f"seed {s.options.seed} ({s.folder.path})" for s in sessions])
         self.meters.join([s.meter for s in sessions])
@@ -169,7 +160,7 @@ class StackedTrainer:
         first, calls = self.sessions[0].options, (self.progress, self.on_step, self.on_interval)
         with ExitStack() as stack:
             for session in self.sessions:
-                stack.enter_context(writing(session.folder))
+                stack.enter_context(folder_errors(session.folder))
             bar = stack.enter_context(display(self.sessions[0].console))
             stack.enter_context(self.watch)
             for session in self.sessions:
@@ -226,7 +217,7 @@ def check_shared(options: Namespace, runs: int) -> None:
         raise InputError("passes that wait for other processes are not compiled; with torchrun leave --compile out")
 
 
-def prepared(options: Namespace) -> Run:
+def prepare_run(options: Namespace) -> Run:
     """A run with its folder, in which there is nothing else. Raises InputError; writes nothing."""
     own, text = RunOptions.of(options), config_parser().dump(options, skip_unset=False)
     folder = RunFolder(Path(options.out or default_folder(options, text)))
@@ -235,25 +226,21 @@ def prepared(options: Namespace) -> Run:
 
 
 def check_folder(folder: RunFolder, text: str) -> None:
-    """Raise InputError unless the folder can be made, or holds a run of the options in `text`."""
-    if folder.config.exists():
-        check_same(folder, text)
-    else:
-        folder.check_unused()
+    """Raise InputError unless the folder can be made, or holds a run of the options in `text`.
 
-
-def default_folder(options: Namespace, text: str) -> str:
-    """runs/<cell>-<method>-seed<seed>-<hash of all options>."""
-    digest = hashlib.sha256(json.dumps(identity(yaml.safe_load(text)), sort_keys=True).encode()).hexdigest()[:8]
-    file = Path(str(options.config[0])) if options.config else Path("run/options")
-    return f"runs/{file.resolve().parent.name}-{file.stem}-seed{options.seed}-{digest}"
-
-
-def check_same(folder: RunFolder, text: str) -> None:
-    """Raise InputError unless the folder was made by the same options; one that is newer than the folder counts as its default."""
+    An option that is newer than the folder counts as its default.
+    """
+    if not folder.config.exists():
+        return folder.check_unused()
     parser, options = read_run(folder.path)
     before, now = (flat(identity(yaml.safe_load(t))) for t in (parser.dump(options, skip_unset=False), text))
     changed = [f"{k}: {before.get(k)} there, {now.get(k)} here" for k in sorted(before | now) if before.get(k) != now.get(k)]
     if changed:
         what = "; ".join(changed[:3])
         raise InputError(f"{folder.path} holds a run of another configuration ({what}); nothing was changed. Give another --out")
+
+
+def default_folder(options: Namespace, text: str) -> str:
+    """runs/<cell>-<method>-seed<seed>-<hash of all options>."""
+    file = Path(str(options.config[0])) if options.config else Path("run/options")
+    return f"runs/{file.resolve().parent.name}-{file.stem}-seed{options.seed}-{short_hash(text)}"

@@ -8,15 +8,16 @@ from gan_sntg.distributed.process_group import largest
 from gan_sntg.errors import StoppedError
 
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
-LATER = 75  # the exit status that says: in good order, and the same command goes on
+LATER = 75  # exit status of a run stopped in good order, to be resumed
+RESUME = "checkpoint saved. Run the same command to resume."
 SAFETY = 2.0  # times the longest pause so far, before the minutes are over
 
 
 class StopSignals:
-    """Within it, a first signal is only noted; a second SIGINT interrupts as ever. Elsewhere than in the main thread none is."""
+    """Context that notes a first signal; a second SIGINT interrupts. Only in the main thread."""
 
     def __init__(self, max_minutes: float | None = None, checkpoint_minutes: float | None = None):
-        """max_minutes: from now to the end of the command; checkpoint_minutes: between two checkpoints, at the most. None: no limit."""
+        """max_minutes: of the whole command; checkpoint_minutes: most between checkpoints. None: no limit."""
         self.began = self.saved = self.last = time.monotonic()
         self.end = None if max_minutes is None else self.began + 60 * max_minutes
         self.every = None if checkpoint_minutes is None else 60 * checkpoint_minutes
@@ -36,30 +37,30 @@ class StopSignals:
             signal.signal(number, handler)
 
     def note(self, number: int, _frame) -> None:
-        """A signal came."""
+        """Note a signal."""
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = self.signal or number
 
     def tick(self) -> None:
-        """After each step and each pause (evaluating, saving): how long it was since the last, and what there is time for."""
+        """Time the step or pause (evaluating, saving) that ended, and decide what there is time for."""
         now = time.monotonic()
         self.longest, self.last = max(self.longest, now - self.last), now
         self.over = self.end is not None and self.last + SAFETY * self.longest >= self.end
         self.must_save = self.every is not None and self.last - self.saved >= self.every
 
     def has_saved(self) -> None:
-        """A checkpoint was written."""
+        """Note that a checkpoint was written."""
         self.saved = time.monotonic()
 
-    def stop(self) -> StoppedError | None:
-        """What to raise, once all is saved; None to go on.
+    def stop(self, team: SingleProcess = SINGLE_PROCESS) -> StoppedError | None:
+        """The error to raise once all is saved; None to go on.
 
         Of several ranks, what one is to do, save or stop, all do at the same step: one small message, by way of the CPU.
         """
         number, over, self.must_save = largest([self.signal or 0, int(self.over), int(self.must_save)])
         if number:
-            return StoppedError(f"{signal.Signals(number).name} came", 130 if number == signal.SIGINT else LATER)
+            return StoppedError(f"{signal.Signals(number).name} received; {RESUME}", 130 if number == signal.SIGINT else LATER)
         if over:
-            return StoppedError(f"its {(self.end - self.began) / 60:g} minutes are over", LATER)
+            return StoppedError(f"Time limit of {(self.end - self.began) / 60:g} min reached; {RESUME}", LATER)
         return None

@@ -31,7 +31,7 @@ from gan_sntg.runs.options import RunOptions, identity
 from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.training import checkpoint, loop
 from gan_sntg.training.checkpoint import generations, keep, newest
-from gan_sntg.training.cuda_graphs import directly
+from gan_sntg.training.cuda_graphs import eager_gradients
 from gan_sntg.training.data_parallel import check_equal, join
 from gan_sntg.training.loop import Progress
 from gan_sntg.training.meter import Meter
@@ -39,13 +39,13 @@ from gan_sntg.training.term_check import examine
 
 IMAGES = 20  # of each kind in a step, where a run's own steps have more
 STEPS = 2
-MAY_BE = "it is dead", "its ramp does not rise"  # what is said of a term that may yet come to life ends so
+MAY_RECOVER = "dead", "absent"  # faults of a term that may yet come to life
 
 
-def check_alive(parts: RunObjects, options: RunOptions, out: Path) -> None:
-    """Raise UnhealthyError where a term is not finite, or moves a network that it must not, past all ramps; speak of one that is dead.
+def check_terms(parts: RunObjects, options: RunOptions, out: Path) -> None:
+    """Raise UnhealthyError where a term is not finite or moves a wrong network; report a dead one.
 
-    A dead one is no error here: a term with a threshold may have nothing to say of an untrained network, nor a ramp rise in a short run.
+    A dead one is no error: a term with a threshold may be 0 on an untrained network, and a ramp may not rise in a short run.
     """
     method, streams = parts.method, parts.streams
     before = copy.deepcopy(checkpoint.state_of(method, streams, Progress()))
@@ -55,23 +55,24 @@ def check_alive(parts: RunObjects, options: RunOptions, out: Path) -> None:
     execution = method.execution
     use(EagerForward(), method)  # a compiled pass has one backward pass, not one a term
     try:
-        with directly(method):
+        with eager_gradients(method):
             faults = examine(method, small, options.epochs - 1, STEPS, options.precision).faults
     finally:
         use(execution, method)
         method.train()
         checkpoint.put_back(before, out, method, streams, Progress())
-    for fault in [fault for fault in faults if fault.endswith(MAY_BE) and rank() == 0]:
-        print(f"{out}: {fault} (before training; if it stays so, the term does nothing)", file=sys.stderr)
-    if worse := [fault for fault in faults if not fault.endswith(MAY_BE)]:
+    for fault in faults:
+        if fault.kind in MAY_RECOVER:
+            print(f"{out}: {fault.text} (before training; if it stays so, the term does nothing)", file=sys.stderr)
+    if worse := [fault.text for fault in faults if fault.kind not in MAY_RECOVER]:
         raise UnhealthyError(f"{out} was not begun: {'; '.join(worse)}. Mend the configuration; --liveness false trains all the same")
 
 
 FEW_NEGATIVES = 0.05
 
 
-def concerns(telemetry: dict[str, float]) -> dict[str, str]:
-    """By its subject, what is wrong and what to try; empty where nothing is."""
+def telemetry_warnings(telemetry: dict[str, float]) -> dict[str, str]:
+    """Warnings by subject: what is wrong and what to try."""
     found = {}
     inside = telemetry.get("graph/negatives_inside_margin", 1.0)
     if telemetry.get("weight/graph") and inside < FEW_NEGATIVES:
@@ -89,7 +90,7 @@ def concerns(telemetry: dict[str, float]) -> dict[str, str]:
     return found
 
 
-GRID_SIZE = 100
+GRID_SIZE = 100  # images
 SLOWER = 0.1  # times the learning rate after a roll-back
 
 
@@ -100,8 +101,8 @@ def display(console: Console) -> ProgressBar:
 
 
 @contextmanager
-def writing(folder: RunFolder) -> Iterator[None]:
-    """Within it, a run is trained in its folder: what cannot be written becomes an InputError, and at the end others may train there."""
+def folder_errors(folder: RunFolder) -> Iterator[None]:
+    """Turn a failure to write the folder into an InputError; unlock the folder at the end."""
     try:
         yield
     except OSError as error:
@@ -113,7 +114,7 @@ def writing(folder: RunFolder) -> Iterator[None]:
 
 
 class Run(NamedTuple):
-    """A run to be trained: its folder, its options, their text, and what makes its data, normalization and method."""
+    """A run to be trained; make: gives its data, normalization and method."""
 
     folder: RunFolder
     options: RunOptions
@@ -122,20 +123,20 @@ class Run(NamedTuple):
 
 
 class Trainer:
-    """One training session on a run folder. Of several ranks all build and train; the first alone watches, writes and speaks."""
+    """A training session on a run folder. All ranks train; the first alone watches, writes and prints."""
 
-    def __init__(self, run: Run, watch: StopSignals | None = None):
-        """Build everything and read the checkpoint, if there is one, before anything is written. watch: that of several sessions."""
-        self.folder, self.options, self.first, options = run.folder, run.options, rank() == 0, run.options
+    def __init__(self, run: Run, watch: StopSignals | None = None, team: SingleProcess = SINGLE_PROCESS):
+        """Build everything and read the checkpoint, if any, before writing. watch: shared by sessions."""
+        self.folder, self.options, self.team, options = run.folder, run.options, team, run.options
         self.watch = watch or StopSignals(options.max_minutes, options.checkpoint_minutes)
         with agreed():
             self.build(run.make)
-        with agreed():
-            self.begin_or_restore()
-        with agreed():
-            if self.first:
-                self.open(run.text)
-        join(self.parts.method)
+        with team.agreed():
+            if team.first:
+                self.folder.open(run.text, self.parts.split.text(), self.parts.device, self.progress.step)
+                if len(self.parts.source.image_shape) == 3:
+                    self.draw_data()
+        join(team, self.parts.method, self.parts.streams)
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
         self.console = Console(stderr=True, quiet=not self.first)
@@ -143,10 +144,11 @@ class Trainer:
         self.measured: dict[str, float] = {}
 
     def build(self, make: Callable[[], Objects]) -> None:
-        """Make the objects of the run; nothing is written."""
-        if self.first and self.folder.config.exists():
-            self.folder.lock()
-        self.parts: RunObjects = assemble(self.options, make)
+        """Build the run as before its next step; write nothing."""
+        folder, first = self.folder, self.team.first
+        if first and folder.config.exists():
+            folder.lock()
+        self.parts: RunObjects = assemble(self.options, make, self.team)
         self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
         self.check_split()
 
@@ -155,15 +157,9 @@ class Trainer:
         if generations(self.folder.checkpoint):
             self.restore()
         else:
-            if self.options.liveness:
-                check_alive(self.parts, self.options, self.folder.path)
+            if first and self.options.liveness:
+                check_terms(self.parts, self.options, folder.path)
             self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
-
-    def open(self, text: str) -> None:
-        """Make the folder's files. text: the options."""
-        self.folder.open(text, self.parts.split.text(), self.parts.device, self.progress.step)
-        if len(self.parts.source.image_shape) == 3:
-            self.draw_data()
 
     def check_split(self) -> None:
         """Raise InputError where the run folder was begun on another split than that of the options."""
@@ -172,7 +168,7 @@ class Trainer:
             raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
 
     def restore(self) -> None:
-        """Put the newest checkpoint back that can be read."""
+        """Restore the newest readable checkpoint."""
         method, streams = self.parts.method, self.parts.streams
         state, file = newest(self.folder.checkpoint, self.parts.device)
         self.meter.sums.clear()
@@ -182,13 +178,15 @@ class Trainer:
 
     def train(self) -> None:
         """Train with a live display, then write the result."""
-        with writing(self.folder), display(self.console) as bar, self.watch:
+        with folder_errors(self.folder), display(self.console) as bar, self.watch:
             self.begin(bar)
             try:
                 self.fit()
             except NonFiniteError as error:
-                with agreed():
-                    self.dump()
+                with self.team.agreed():
+                    if self.team.first:
+                        state = self.parts.method, self.parts.streams, self.progress, self.meter
+                        checkpoint.save(self.folder.checkpoint.with_name("nonfinite.pt"), *state)
                 if not self.roll_back(error):
                     raise
                 self.fit()
@@ -221,19 +219,19 @@ class Trainer:
             raise stopped
 
     def count_seconds(self) -> None:
-        """Add those since the last time to the progress."""
+        """Add the seconds since the last call to the progress."""
         now = time.perf_counter()
         self.progress.seconds, self.clock = self.progress.seconds + now - self.clock, now
 
     def save(self) -> None:
-        """The newest checkpoint, while other ranks wait."""
-        with agreed():
-            if self.first:
+        """Write the newest checkpoint, while other ranks wait."""
+        with self.team.agreed():
+            if self.team.first:
                 self.write()
         self.has_saved()
 
     def write(self, best: bool = False) -> None:
-        """The newest checkpoint, which is also the best one where its validation error is."""
+        """Write the newest checkpoint, and the best one where it is that."""
         data = checkpoint.as_bytes(checkpoint.state_of(self.parts.method, self.parts.streams, self.progress, self.meter))
         keep(self.folder.checkpoint, data, self.options.keep)
         if best:
@@ -244,14 +242,8 @@ class Trainer:
         self.watch.has_saved()
         self.watch.tick()
 
-    def dump(self) -> None:
-        """Keep the state in which a term was not finite, beside the checkpoints, for whoever looks for the cause."""
-        if not self.first:
-            return
-        checkpoint.save(self.folder.checkpoint.with_name("nonfinite.pt"), self.parts.method, self.parts.streams, self.progress, self.meter)
-
     def roll_back(self, error: NonFiniteError) -> bool:
-        """Where asked for, once in a run: go back to the last checkpoint, to go on at a tenth of the learning rate. Whether it was done."""
+        """Go back, once and if asked for, to the last checkpoint and lower the rate; whether it was done."""
         stopped_at = self.progress.step
         asked = self.options.on_nonfinite == "rollback" and self.rate is not None
         if not asked or self.progress.rolled_back >= 0 or not generations(self.folder.checkpoint):
@@ -280,8 +272,9 @@ class Trainer:
         self.has_saved()
         self.clock = time.perf_counter()
 
-    def telemetry(self) -> dict[str, float]:
-        """That of the method, on a fixed batch."""
+    def look(self, terms: dict[str, float]) -> None:
+        """Evaluate, record, draw and save on the first rank."""
+        progress, folder = self.progress, self.folder
         batch = self.parts.streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
         return {name: float(value) for name, value in self.parts.method.telemetry(batch).items()}
 
@@ -309,14 +302,14 @@ class Trainer:
         self.write(best)
 
     def warn(self, telemetry: dict[str, float]) -> None:
-        """Print what gives concern, once a session for each subject; which of several runs it is, its seed says."""
-        for subject, line in concerns(telemetry).items():
+        """Print each subject's warning once per session, with the seed."""
+        for subject, line in telemetry_warnings(telemetry).items():
             if subject not in self.warned:
                 self.warned.add(subject)
                 self.console.print(f"[yellow]seed {self.options.seed}, epoch {self.progress.epoch}: {line}")
 
     def errors(self) -> dict[str, float]:
-        """Percent wrong of every classifier on the test images, and on the validation images if they were held out."""
+        """Test errors in percent of every classifier, and validation errors if images are held out."""
         normalize, held_out = self.parts.normalization, self.parts.split.validation
         errors = {f"test_error/{name}": error_rate(net, *self.test, normalize) for name, net in self.parts.method.classifiers.items()}
         if held_out:
@@ -325,7 +318,7 @@ class Trainer:
         return errors
 
     def draw_data(self) -> None:
-        """A grid of training images as PNG, if there is none yet; of a new run in TensorBoard too, as networks see them, then augmented."""
+        """Save a grid of training images; of a new run, log them as networks see them, then augmented."""
         x, _, index = self.parts.streams.example(GRID_SIZE, "display").unlabeled
         if not self.folder.real.exists():
             save_png(self.folder.real, grid(self.parts.streams.pool.x[index].cpu()))
@@ -336,8 +329,17 @@ class Trainer:
             varied = augmentation(x, purpose_generator(self.options.seed, "display", x.device))
             self.folder.log_image("data/augmented", grid(stretched(varied).cpu()), 0)
 
+    def draw_grid(self) -> None:
+        """Save and log the generator's grid at the fixed z bank, if there is a generator."""
+        generator = self.parts.method.generator
+        if generator is None:
+            return
+        picture = grid(draw(generator, z_bank(generator.latent, GRID_SIZE, self.parts.device), self.parts.normalization))
+        self.folder.log_image("samples", picture, self.progress.step)
+        save_png(self.folder.samples / f"epoch_{self.progress.epoch:04d}.png", picture)
+
     def result(self) -> dict:
-        """What result.json holds: errors in percent, of the last epoch."""
+        """The contents of result.json: errors in percent, of the last epoch."""
         errors = self.measured or self.errors()  # not measured yet where all epochs were trained in an earlier session
         return {
             **{f"test_error_{name}": errors[f"test_error/{name}"] for name in self.parts.method.classifiers},

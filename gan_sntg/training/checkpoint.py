@@ -21,7 +21,7 @@ READ = (1, 2)  # 1: of the end of an interval alone
 
 
 def state_of(method: Method, streams: Loader, progress: Progress, meter: Meter | None = None) -> dict:
-    """Everything that the rest of the run depends on: tensors, numbers and strings only. meter: not empty within an interval."""
+    """All state that the rest of the run depends on. meter: not empty within an interval."""
     return {
         "format": FORMAT,
         "progress": progress.state_dict(),
@@ -47,12 +47,12 @@ def save(path: Path, method: Method, streams: Loader, progress: Progress, meter:
 
 
 def restore(path: Path, method: Method, streams: Loader, progress: Progress, meter: Meter | None = None) -> None:
-    """Put a checkpoint back into freshly built objects. Raises InputError where it cannot be read or does not fit."""
+    """Restore a checkpoint into fresh objects. Raises InputError where it is unreadable or does not fit."""
     put_back(read(path, next(method.parameters()).device), path, method, streams, progress, meter)
 
 
 def put_back(state: dict, path: Path, method: Method, streams: Loader, progress: Progress, meter: Meter | None = None) -> None:
-    """The same of a state that was read. Raises InputError with the path where it does not fit."""
+    """Restore a state that was read. Raises InputError with the path where it does not fit."""
     try:
         method.load_state_dict(state["method"])
         for name, optimizer in method.optimizers.items():
@@ -71,7 +71,7 @@ def put_back(state: dict, path: Path, method: Method, streams: Loader, progress:
 
 
 def read(path: Path, device: torch.device | str) -> dict:
-    """The checkpoint's state on `device`. Raises InputError where it is none, or not as it was written."""
+    """The checkpoint's state on `device`. Raises InputError where it is damaged or of another format."""
     try:
         state = load_tensors(path, device)
         found = state["format"]
@@ -86,12 +86,12 @@ def read(path: Path, device: torch.device | str) -> dict:
 
 
 def generation(path: Path, k: int) -> Path:
-    """The file of the k-th checkpoint before the last, whose file is `path`; -1: the next one, whole but not yet in its place."""
+    """The file of the k-th checkpoint before the last at `path`; k = -1: the next, not yet in place."""
     return path if k == 0 else path.with_name(f"{path.stem}-{k}{path.suffix}" if k > 0 else f"{path.stem}-next{path.suffix}")
 
 
 def generations(path: Path) -> list[Path]:
-    """Those that are there, the newest first."""
+    """The checkpoint files that exist, newest first."""
     older = []
     while (before := generation(path, len(older) + 1)).is_file():
         older.append(before)
@@ -99,7 +99,7 @@ def generations(path: Path) -> list[Path]:
 
 
 def keep(path: Path, data: bytes | memoryview, count: int) -> None:
-    """Write the newest, and keep the `count` last: none is given up before its successor is on the disk under a name that is read."""
+    """Write the newest and keep the `count` last; none is dropped before its successor is on disk."""
     following = generation(path, -1)
     write_atomically(following, data)
     for k in range(count - 1, 0, -1):
@@ -114,7 +114,7 @@ def keep(path: Path, data: bytes | memoryview, count: int) -> None:
 
 
 def newest(path: Path, device: torch.device | str) -> tuple[dict, Path]:
-    """The newest state that can be read, and its file; says on stderr which newer one was passed over, and why. Raises InputError."""
+    """The newest readable state and its file; reports a damaged newer one. Raises InputError."""
     refused = []
     for file in generations(path):
         try:

@@ -14,7 +14,7 @@ WARM_UP = 2  # steps taken as they are written before one is recorded: libraries
 
 
 def gradients(params: list[Tensor], terms: Terms) -> Tensor:
-    """d(sum of the terms) / d(params), put into their `grad` in place of what was there; returns the terms [n] or [n, S], detached."""
+    """Set `grad` of params to d(sum of the terms) / d(params); the terms [n] or [n, S], detached."""
     for p in params:
         p.grad = None
     values = torch.stack(list(terms.values()))
@@ -32,12 +32,12 @@ class EagerGradients:
 
 
 class Recordable:
-    """A method whose steps can be recorded as CUDA graphs: its terms read nothing on the host and rewind no generator."""
+    """A method that CUDA graphs can record: its terms read nothing on the host, rewind no generator."""
 
     recordable = True
 
     def graph_key(self, name: str, t: int) -> tuple:
-        """What the terms of the optimizer `name` depend on in epoch t besides the batch, parameters, buffers and draws."""
+        """What the terms of `name` depend on in epoch t besides batch, parameters, buffers and draws."""
         return (t,)
 
 
@@ -47,8 +47,8 @@ def named(names, values: Tensor) -> Terms:
 
 
 @contextmanager
-def directly(method) -> Iterator[None]:
-    """Within it, the method finds its gradients as they are written: what watches Python sees each step."""
+def eager_gradients(method) -> Iterator[None]:
+    """Find the method's gradients eagerly, so that what watches Python sees each step."""
     before, method.gradients = method.gradients, EagerGradients()
     try:
         yield
@@ -57,15 +57,14 @@ def directly(method) -> Iterator[None]:
 
 
 class CudaGraphGradients(EagerGradients):
-    """The same numbers without Python, or a launch a kernel: forward and backward are one CUDA graph, that draws as the method would.
+    """Gradients by one recorded CUDA graph of forward and backward, equal to the eager ones.
 
     A graph is of one function, form of batch and `method.graph_key(name, t)`, and is recorded anew where one of these, or the place of a
-    parameter or buffer in memory, is another. Terms must read nothing on the host. Where recording fails, one line on stderr says why,
-    and gradients are found as written from then on.
+    parameter or buffer in memory, is another. Where recording fails, one line on stderr says why, and gradients are eager from then on.
     """
 
     def __init__(self):
-        """Nothing is recorded before it is called."""
+        """Start without recordings."""
         self.recordings: dict[Callable, Recording] = {}
         self.inputs: Inputs | None = None
         self.stream: torch.cuda.Stream | None = None
@@ -105,7 +104,7 @@ class CudaGraphGradients(EagerGradients):
         return found
 
     def record(self, recording: "Recording", method, params: list[Tensor], terms: Callable[[], Terms]) -> bool:
-        """Whether it could be."""
+        """Record; whether it succeeded."""
         before = [{purpose: g.get_state() for purpose, g in generators.items()} for generators in generator_sets(method)]
         try:
             recording.record(method, params, terms, self.stream)
@@ -131,11 +130,11 @@ class Recording:
     """One graph: it leaves terms and gradients where it left them when it was recorded."""
 
     def __init__(self, key: tuple):
-        """key: of all that it would not hold for another of."""
+        """key: what the recording depends on."""
         self.key, self.steps, self.graph = key, 0, None
 
     def record(self, method, params: list[Tensor], terms: Callable[[], Terms], stream: torch.cuda.Stream) -> None:
-        """Nothing is computed while recording. Raises RuntimeError where a step does what cannot be recorded."""
+        """Record without computing. Raises RuntimeError where a step cannot be recorded."""
         graph = torch.cuda.CUDAGraph()
         for generators in generator_sets(method):
             for generator in generators.values():

@@ -10,7 +10,7 @@ from gan_sntg.training.method import Method
 
 
 class Progress:
-    """How far a run is: epochs and steps done, seconds of training, the least validation error, and the roll-back that there was.
+    """A run's epochs, steps, seconds of training, least validation error and roll-back.
 
     rate_scale: what the learning rate is multiplied by since then; rolled_back: the step that it went back from, -1 for none.
     """
@@ -25,7 +25,7 @@ class Progress:
         return vars(self).copy()
 
     def load_state_dict(self, state: dict[str, int | float]) -> None:
-        """Go on there; what an earlier version did not count is as at the start. Raises ValueError unless they are such numbers."""
+        """Restore the numbers, missing ones as at the start. Raises ValueError where one is invalid."""
         state = vars(Progress()) | state
         kinds = {name: type(value) for name, value in vars(Progress()).items()}
         large = [name for name, value in state.items() if not 0 <= value < 2**63 and name != "rolled_back"]

@@ -9,7 +9,7 @@ Terms = dict[str, Tensor]
 
 
 class Meter:
-    """Means of terms over an interval, kept on the device; the first non-finite step of each is remembered and raised on reading."""
+    """Means of terms over an interval, on the device; the first non-finite step is raised on reading."""
 
     def __init__(self):
         """Empty."""
@@ -35,7 +35,7 @@ class Meter:
             self.sums[tuple(names)] = sums, first, count
 
     def check(self, steps_per_epoch: int) -> None:
-        """Raises NonFiniteError with the first bad term, its epoch and step (both from 0)."""
+        """Raise NonFiniteError with the first bad term, its epoch and step (both from 0)."""
         self._check(self.sums, steps_per_epoch)
 
     def read(self, steps_per_epoch: int) -> dict[str, float]:
@@ -62,7 +62,7 @@ class Meter:
 
 
 class Meters(Meter):
-    """Those of S runs abreast, whose terms are [S] each."""
+    """Meter of S runs abreast, whose terms are [S] each."""
 
     def __init__(self, runs: list[str]):
         """runs: what errors call them."""
@@ -70,7 +70,7 @@ class Meters(Meter):
         self.runs = runs
 
     def join(self, meters: list[Meter]) -> None:
-        """Go on from what the meter of each run has counted up to the same step."""
+        """Go on from each run's meter, all of the same step."""
         for names, (_, _, count) in meters[0].sums.items():
             sums, firsts = (torch.stack([meter.sums[names][k] for meter in meters], 1) for k in (0, 1))
             self.sums[names] = sums, firsts, count
@@ -82,12 +82,12 @@ class Meters(Meter):
         return meter
 
     def check(self, steps_per_epoch: int) -> None:
-        """As the meter of each run alone. The NonFiniteError names the run, too."""
+        """Check each run's meter. The NonFiniteError names the run, too."""
         for s in range(len(self.runs)):
             self._of(s, lambda meter: meter.check(steps_per_epoch))
 
     def read(self, steps_per_epoch: int) -> list[dict[str, float]]:
-        """As the meter of each run alone. The NonFiniteError names the run, too."""
+        """Read each run's meter. The NonFiniteError names the run, too."""
         found = [self._of(s, lambda meter: meter.read(steps_per_epoch)) for s in range(len(self.runs))]
         self.sums = {}
         return found

@@ -17,7 +17,7 @@ from gan_sntg.training.meter import Terms
 
 
 class Method(Configurable, nn.Module, ABC):
-    """A training method. Its `state_dict`, the optimizers' and the generators' are its whole state.
+    """A training method; its `state_dict`, the optimizers' and the generators' are its whole state.
 
     A method makes `optimizers` and says `classifiers`, `losses`, `weights` and `step`; all else has a default. `generator` is the
     network that makes images from z, if it has one.
@@ -49,18 +49,18 @@ class Method(Configurable, nn.Module, ABC):
     @property
     @abstractmethod
     def losses(self) -> dict[str, tuple[nn.Module, Callable[[Batch, int], Terms]]]:
-        """By prefix of its terms: the one network that they must move, and the terms of a batch in epoch t, not yet descended."""
+        """By prefix of its terms: the one network they must move, and their function of (batch, t)."""
 
     @abstractmethod
     def weights(self) -> dict[str, float]:
-        """Every term that the method knows, with the weight that its configuration gives it at the end of all ramps."""
+        """Every term of the method, with its configured weight at the end of all ramps."""
 
     @abstractmethod
     def step(self, batch: Batch, t: int) -> Terms:
-        """One update of everything in epoch t; the weighted terms "prefix/name" whose sum per prefix was descended, detached."""
+        """Update everything once in epoch t; the weighted terms "prefix/name" descended, detached."""
 
     def prepare(self, data: Dataset, pool: Pool) -> None:
-        """Take from the data what depends on them as a whole, once, on their device. Raises InputError where they do not fit."""
+        """Take from the data what depends on them as a whole. Raises InputError where they do not fit."""
 
     def check(self, batch_size: int, labeled_batch_size: int) -> None:
         """Raise InputError where the method cannot work on batches of these sizes."""
@@ -75,7 +75,7 @@ class Method(Configurable, nn.Module, ABC):
         """Make the classifiers ready for evaluation."""
 
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
-        """What is watched but not minimised, on a batch whose labels are all revealed. Must leave the run as it was."""
+        """Figures of a batch with all labels revealed, watched but not minimised; leaves the run as it was."""
         return {}
 
     def seed(self, seed: int, device: torch.device | str) -> None:
@@ -83,10 +83,7 @@ class Method(Configurable, nn.Module, ABC):
         self.generators = {p: purpose_generator(seed, p, device) for p in self.purposes}
 
     def descend(self, name: str, terms: Callable[..., Terms], batch: Batch, t: int) -> Terms:
-        """One step of the optimizer `name` down the sum of terms(batch, t). Returns the terms, detached.
-
-        Gradients reach only the optimizer's own parameters.
-        """
+        """Step one optimizer down the sum of terms(batch, t); the terms, detached."""
         optimizer = self.optimizers[name]
         found = self.gradients(self, name, parameters(optimizer), terms, batch, t)
         optimizer.step()
@@ -99,7 +96,7 @@ def parameters(optimizer: Optimizer) -> list[Tensor]:
 
 
 def descend(optimizer: Optimizer, terms: Terms) -> Terms:
-    """One step down the sum of the terms; gradients reach only the optimizer's own parameters. Returns the terms detached."""
+    """Step down the sum of the terms; move the optimizer's parameters alone. The terms, detached."""
     values = gradients(parameters(optimizer), terms)
     optimizer.step()
     return named(terms, values)

@@ -1,12 +1,10 @@
-"""Is every weighted term alive, and does it move the network that it should and no other? Asked of a method on a few real steps.
-
-A consistency loss without a gradient trains to the end and looks like a weak method; this names it before the first epoch.
-"""
+"""Check on a few real steps that every weighted term has a gradient and moves its network alone."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +15,24 @@ from gan_sntg.training.meter import Terms
 from gan_sntg.training.method import Method, descend
 
 
+class Fault(NamedTuple):
+    """A fault of a term or a network.
+
+    nonfinite: a value or gradient; dead: no gradient; absent: never there; unmoved: a network stays; leak: a wrong network moves;
+    follower: a teacher equals its student.
+    """
+
+    kind: Literal["nonfinite", "dead", "absent", "unmoved", "leak", "follower"]
+    term: str  # or a prefix of terms, or a network
+    text: str
+
+
 @dataclass
 class TermReport:
-    """What was seen. terms: by name the last value; gradients: of each term by network, the least and greatest norm over the steps.
+    """Values and gradients of the terms, what they moved, and faults.
 
-    moved: which networks a prefix's descent, or the whole step ("step"), changed; milliseconds: a whole step's, unwatched; off: terms
-    whose weight is 0 by configuration; faults: sentences, empty for a healthy method.
+    terms: last values; gradients: of each term by network, the least and greatest norm over the steps; moved: networks that a prefix's
+    descent, or the whole step ("step"), changed; milliseconds: of an unwatched step; off: terms of weight 0 by configuration.
     """
 
     terms: dict[str, float] = field(default_factory=dict)
@@ -30,16 +40,16 @@ class TermReport:
     moved: dict[str, set[str]] = field(default_factory=dict)
     milliseconds: float = 0.0
     off: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
 
-    def fault(self, sentence: str) -> None:
-        """Note what is wrong, once."""
-        if sentence not in self.faults:
-            self.faults.append(sentence)
+    def fault(self, *fault) -> None:
+        """Note a Fault's fields, once."""
+        if (found := Fault(*fault)) not in self.faults:
+            self.faults.append(found)
 
 
 def examine(method: Method, streams: Loader, t: int, steps: int, precision: Precision = Precision.float32) -> TermReport:
-    """Train `steps` steps in epoch t, then as many again on the same batches, each term watched; the method is used up.
+    """Train `steps` steps in epoch t, then watch each term on the same batches; uses the method up.
 
     t should be past every ramp. The first round and its `end_epoch` are there so that averages and ensembles hold something.
     """
@@ -54,18 +64,18 @@ def examine(method: Method, streams: Loader, t: int, steps: int, precision: Prec
     if steps > 1:  # after one step a de-biased average is what it follows
         _judge_followers(health, method)
     method.end_epoch()
+    own = {prefix: next(name for name, other in method.networks.items() if other is net) for prefix, (net, _) in method.losses.items()}
     for batch in batches:
-        for prefix, (net, terms_of) in method.losses.items():
-            own = next(name for name, other in method.networks.items() if other is net)
+        for prefix, (_, terms_of) in method.losses.items():
             with precision(device):
                 terms = terms_of(batch, t)
-            _watch(health, method, prefix, own, terms)
-    _judge(health, method)
+            _watch(health, method, prefix, own[prefix], terms)
+    _judge(health, method, own)
     return health
 
 
 def _with_labels(streams: Loader) -> Iterator[Batch]:
-    """The streams' batches; one of a single stream begins with labelled images, for a small one may have drawn none."""
+    """The streams' batches; one of a single stream begins with labelled images, so that it has some."""
     pool = streams.pool
     while True:
         for batch in streams.epoch():
@@ -88,7 +98,7 @@ def _watch(health: TermReport, method: Method, prefix: str, own: str, terms: Ter
     for term, value in terms.items():
         health.terms[term] = float(value.detach())
         if not value.isfinite():
-            health.fault(f"{term} is {health.terms[term]}")
+            health.fault("nonfinite", term, f"{term} is {health.terms[term]}")
         norms = {name: _norm(value, net) for name, net in method.networks.items()}
         seen = health.gradients.setdefault(term, {})
         for name, norm in norms.items():
@@ -101,7 +111,7 @@ def _watch(health: TermReport, method: Method, prefix: str, own: str, terms: Ter
     changed = _changed(before, _snapshot(method))
     health.moved.setdefault(prefix, set()).update(changed)
     for name in sorted(changed - {own}):
-        health.fault(f"descending {prefix}/... changed {name}, which it must not touch")
+        health.fault("leak", prefix, f"descending {prefix}/... changed {name}, which it must not touch")
 
 
 def _norm(value: Tensor, net: nn.Module) -> float:
@@ -112,35 +122,34 @@ def _norm(value: Tensor, net: nn.Module) -> float:
     return float(torch.stack([g.float().norm() for g in grads]).norm()) if grads else 0.0
 
 
-def _judge(health: TermReport, method: Method) -> None:
-    """The faults that only the whole shows."""
-    own = {prefix: next(name for name, other in method.networks.items() if other is net) for prefix, (net, _) in method.losses.items()}
+def _judge(health: TermReport, method: Method, own: dict[str, str]) -> None:
+    """Note the faults that only the whole shows. own: the network of each prefix."""
     for term, weight in method.weights().items():
         if not weight:
             health.off.append(term)
         elif term not in health.terms:
-            health.fault(f"{term} has weight {weight:g} but is never there: its ramp does not rise")
+            health.fault("absent", term, f"{term} has weight {weight:g} but is never there: its ramp does not rise")
     for term, norms in health.gradients.items():
-        low, high = norms[own[term.split("/")[0]]]
-        if not high > 0:
-            health.fault(f"{term} gives {own[term.split('/')[0]]} no gradient: it is dead")
-        elif high == float("inf"):
-            health.fault(f"the gradient of {term} is not finite")
+        net = own[term.split("/")[0]]
+        if not norms[net][1] > 0:
+            health.fault("dead", term, f"{term} gives {net} no gradient: it is dead")
+        elif norms[net][1] == float("inf"):
+            health.fault("nonfinite", term, f"the gradient of {term} is not finite")
     for prefix, name in own.items():
         if name not in health.moved.get(prefix, ()):
-            health.fault(f"descending {prefix}/... does not change {name}")
+            health.fault("unmoved", prefix, f"descending {prefix}/... does not change {name}")
     for name in sorted(set(method.networks) - health.moved["step"]):
-        health.fault(f"a step leaves {name} as it is")
+        health.fault("unmoved", name, f"a step leaves {name} as it is")
 
 
 def _judge_followers(health: TermReport, method: Method) -> None:
-    """A network of a student's own kind elsewhere in the method (teacher, average) must differ from it by now."""
+    """Fault a teacher or average of a student's own type that still equals it."""
     for student, _ in method.losses.values():
         for name, other in method.named_modules():
             if type(other) is type(student) and other is not student:
                 pairs = zip(student.parameters(), other.parameters(), strict=True)
                 if all(torch.equal(p, q) for p, q in pairs):
-                    health.fault(f"{name} equals the student after several steps: it is the student, or its decay is 0")
+                    health.fault("follower", name, f"{name} equals the student after several steps: it is the student, or its decay is 0")
 
 
 def describe(batch: Batch) -> str:

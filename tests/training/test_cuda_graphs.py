@@ -13,7 +13,7 @@ from gan_sntg.data.splits import make_split
 from gan_sntg.graph.pairs import AllPairs, Halves, Sampled
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass
 from gan_sntg.runs.seeds import TERMS
-from gan_sntg.training.cuda_graphs import CudaGraphGradients, EagerGradients, Inputs, directly, form
+from gan_sntg.training.cuda_graphs import CudaGraphGradients, EagerGradients, Inputs, eager_gradients, form
 from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: there are no CUDA graphs without one")
@@ -122,7 +122,7 @@ def test_inputs_stay_in_place_and_hold_the_latest_batch():
 def test_directly_is_undone():
     method = gan()
     method.gradients = CudaGraphGradients()
-    with directly(method):
+    with eager_gradients(method):
         assert type(method.gradients) is EagerGradients
     assert type(method.gradients) is CudaGraphGradients
 

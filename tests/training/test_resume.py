@@ -58,7 +58,7 @@ def test_an_interrupted_run_says_so_and_resumes_bit_for_bit(command, tiny_tree, 
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
     words = ["--config", tmp_path / "config.yaml"]
     stopped = interrupted(command, words, tmp_path / "a", FeatureMatchingGAN, "step", 12)
-    assert stopped.status == 130 and "goes on from the last checkpoint" in stopped.err
+    assert stopped.status == 130 and "Run the same command to resume from the last checkpoint" in stopped.err
     for name in "a", "b":
         assert command("train", *words, "--out", tmp_path / name).status == 0
     assert_same_run(tmp_path / "a", tmp_path / "b")

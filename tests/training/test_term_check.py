@@ -17,6 +17,10 @@ from gan_sntg.training.optim import trainable
 from gan_sntg.training.term_check import TermReport, examine
 
 
+def texts(report: TermReport) -> list[str]:
+    return [fault.text for fault in report.faults]
+
+
 def health(method, steps: int = 3) -> TermReport:
     return examine(method, prepared(method), t=5, steps=steps)
 
@@ -77,21 +81,23 @@ def given(**options) -> dict:
 
 @pytest.mark.parametrize("kind", [SelfTaught, Detached])
 def test_a_consistency_that_compares_what_cannot_learn_is_dead(kind):
-    assert health(kind(**given())).faults == ["net/consistency gives net no gradient: it is dead"]
+    assert health(kind(**given())).faults == [("dead", "net/consistency", "net/consistency gives net no gradient: it is dead")]
 
 
 def test_a_ramp_that_never_rises_is_named_with_its_terms(monkeypatch):
     for place in ("gan_sntg.graph.sntg.ramp_up", "gan_sntg.schedules.ramp_up"):
         monkeypatch.setattr(place, lambda *arguments: 0.0)
     found = health(PiModel(**given()))
-    assert found.faults == [
+    assert {fault.kind for fault in found.faults} == {"absent"} and texts(found) == [
         f"{term} has weight {w} but is never there: its ramp does not rise" for term, w in (("net/consistency", "1"), ("net/graph", "0.5"))
     ]
 
 
 def test_a_teacher_that_stays_the_student_is_named():
     found = health(MeanTeacher(decay=0.0, **given()))
-    assert found.faults == ["teacher equals the student after several steps: it is the student, or its decay is 0"]
+    assert found.faults[0].kind == "follower" and texts(found) == [
+        "teacher equals the student after several steps: it is the student, or its decay is 0"
+    ]
 
 
 def test_a_teacher_that_never_moves_is_named():
@@ -99,7 +105,7 @@ def test_a_teacher_that_never_moves_is_named():
         def follow(self, t):
             pass
 
-    assert health(Frozen(**given())).faults == ["a step leaves teacher as it is"]
+    assert health(Frozen(**given())).faults == [("unmoved", "teacher", "a step leaves teacher as it is")]
 
 
 def test_a_term_that_is_not_finite_is_named():
@@ -110,7 +116,7 @@ def test_a_term_that_is_not_finite_is_named():
         return (logits * float("nan")).sum()
 
     faults = health(method).faults
-    assert any("net/consistency is nan" in fault for fault in faults)
+    assert ("nonfinite", "net/consistency", "net/consistency is nan") in faults
 
 
 def test_an_optimizer_that_holds_anothers_weights_is_caught():
@@ -122,7 +128,8 @@ def test_an_optimizer_that_holds_anothers_weights_is_caught():
         return {"d/labeled": method.discriminator(fake)[1].square().mean()}
 
     method.discriminator_terms = both
-    assert "descending d/... changed generator, which it must not touch" in examine(method, streams(), t=5, steps=2).faults
+    found = examine(method, streams(), t=5, steps=2)
+    assert ("leak", "d", "descending d/... changed generator, which it must not touch") in found.faults
 
 
 def test_an_optimizer_without_the_students_weights_is_caught():
@@ -130,7 +137,7 @@ def test_an_optimizer_without_the_students_weights_is_caught():
     stranger = copy.deepcopy(method.net)
     method.optimizers = {"net": torch.optim.SGD(trainable(stranger), 0.1)}
     method.terms = lambda batch, t: {"net/labeled": stranger(batch.unlabeled.x)[1].square().mean()}
-    faults = health(method).faults
+    faults = texts(health(method))
     assert "descending net/... does not change net" in faults and "net/labeled gives net no gradient: it is dead" in faults
 
 
