@@ -54,16 +54,6 @@ def test_stopped_in_the_second_they_go_on_there(command, tiny, alone_run, tmp_pa
     assert result(tmp_path / "cell/2")["steps"] == 12
 
 
-def test_seeds_of_another_method_follow_one_another(command, tiny_tree, labels_alone, tmp_path):
-    tree = tiny_tree() | {"epochs": 1, "steps_per_epoch": 1, "method": labels_alone()}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
-    words = ["train", "--config", tmp_path / "config.yaml"]
-    outcome = command(*words, "--seeds", "0,1", "--out", tmp_path / "cell")
-    assert outcome.status == 0 and outcome.err.count(f"{IN_TURN}only the GAN") == 1
-    assert command(*words, "--seed", 1, "--out", tmp_path / "alone").status == 0
-    assert_same_run(tmp_path / "cell/1", tmp_path / "alone")
-
-
 def test_only_the_gan_of_dense_networks_is_stacked_and_not_compiled_and_not_on_a_cpu(monkeypatch):
     plain, compiled, other = Namespace(compile=False), Namespace(compile=True), gan()
     other.discriminator = torch.nn.Identity()
@@ -138,15 +128,6 @@ def test_a_seed_that_was_trained_with_others_is_known_alone_and_with_others_agai
     assert alone(command, tiny, 1, cell / "1").status == 0
     outcome = command("train", "--config", tiny, *SEEDS, "--out", cell)
     assert outcome.status == 0 and contents(cell) == before and outcome.out.count("test error") == 3
-
-
-@STACKED
-def test_resuming_them_together_equals_not_stopping(command, tiny, cell, tmp_path):
-    assert interrupted(command, ["--config", tiny, *SEEDS], tmp_path / "cell", FeatureMatchingGAN, "step", 6).status == 130
-    assert [len(rows(tmp_path / "cell" / str(seed))) for seed in range(3)] == [1, 1, 1]
-    assert command("train", "--config", tiny, *SEEDS, "--out", tmp_path / "cell").status == 0
-    for seed in range(3):
-        assert_same_run(tmp_path / "cell" / str(seed), cell / str(seed))
 
 
 @STACKED

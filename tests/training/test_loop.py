@@ -83,13 +83,3 @@ def test_a_non_finite_term_stops_the_run_before_anything_is_evaluated_or_saved()
     with pytest.raises(NonFiniteError, match="net/step is not finite since epoch 1, step 3"):
         trained(method, epochs=4, interval_epochs=1)
     assert method.calls == [0, 0, "end", "before", 1.5, 1, 1, "end"]
-
-
-def test_every_purpose_has_a_generator_of_its_own():
-    method = Scribe()
-    method.purposes = ("noise", "z", "graph")
-    method.seed(0, "cpu")
-    draws = {name: tuple(torch.rand(4, generator=g).tolist()) for name, g in method.generators.items()}
-    assert len(set(draws.values())) == 3
-    method.seed(0, "cpu")
-    assert draws == {name: tuple(torch.rand(4, generator=g).tolist()) for name, g in method.generators.items()}
