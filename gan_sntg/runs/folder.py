@@ -53,6 +53,8 @@ def row_of(line: bytes) -> dict:
         raise ValueError("it has no epoch and step")
     if any(value is not None and not is_number(value) for value in row.values()):
         raise ValueError("it holds something else than numbers")
+    if not all(0 <= (value or 0) <= 100 for name, value in row.items() if "_error/" in name):
+        raise ValueError("its errors are not in 0..100 percent")
     return row
 
 
@@ -66,6 +68,8 @@ def check_result(result) -> None:
         raise ValueError("its test_images is no number of images")
     if not is_number(result.get("validation_error", "")) and result.get("validation_error", "") is not None:
         raise ValueError("its validation_error is no number")
+    if not all(0 <= (result.get(name) or 0) <= 100 for name in ("test_error_last", "test_error_averaged", "validation_error")):
+        raise ValueError("its errors are not in 0..100 percent")
 
 
 PACKAGES = ("gan-sntg", "torch", "torchvision", "numpy", "scikit-learn")

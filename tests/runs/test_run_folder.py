@@ -162,6 +162,7 @@ LINES = [
     b'{"epoch": 1, "step": true}',
     b'{"epoch": 1, "step": 5, "x": NaN}',
     b'{"epoch": 1, "step": 5, "x": [1]}',
+    b'{"epoch": 1, "step": 5, "test_error/last": 101}',
     b"[" * 9999,
 ]
 
@@ -189,7 +190,7 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
 
 
 CHANGES = [{"test_error_last": None}, {"test_error_averaged": "2.5"}, {"validation_error": "x"}, {"seconds": True}, {"config": []}]
-CHANGES += [{"test_images": 0}]
+CHANGES += [{"test_images": 0}, {"test_error_averaged": -1e-9}, {"test_error_last": 100.5}, {"validation_error": 2**60}]
 
 
 @pytest.mark.parametrize("change", [*CHANGES, {"split_sha256": 3}, {"test_error_last": float("nan")}, {"config": {"epochs": 10**400}}])
