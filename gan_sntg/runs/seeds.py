@@ -13,7 +13,7 @@ import yaml
 from jsonargparse import Namespace
 
 from gan_sntg.distributed import rank, world_size
-from gan_sntg.distributed.process_group import agreed, started
+from gan_sntg.distributed.process_group import started
 from gan_sntg.errors import InputError, NonFiniteError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gan_sntg.data.loader import Loader
 from gan_sntg.data.splits import load_split
-from gan_sntg.distributed import rank, world_size
+from gan_sntg.distributed import world_size
 from gan_sntg.distributed.process_group import agreed
 from gan_sntg.errors import InputError, NonFiniteError, UnhealthyError
 from gan_sntg.evaluation.classification import error_rate

@@ -15,7 +15,7 @@ from jsonargparse import Namespace
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.runs import seeds
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.seeds import crowding
+from gan_sntg.runs.seeds import core_warning
 
 IN_TURN = "the seeds are trained one after another: "
 SEEDS = ["--seeds", "0..2", "--data_seeds", "4..6"]
@@ -57,17 +57,17 @@ def test_stopped_in_the_second_they_go_on_there(command, tiny, alone_run, tmp_pa
 def test_only_the_gan_of_dense_networks_is_stacked_and_not_compiled_and_not_on_a_cpu(monkeypatch):
     plain, compiled, other = Namespace(compile=False), Namespace(compile=True), gan()
     other.discriminator = torch.nn.Identity()
-    assert "not faster on a CPU" in seeds.obstacle(gan(), plain)
+    assert "not faster on a CPU" in seeds.stacking_obstacle(gan(), plain)
     monkeypatch.setattr(seeds, "ONE_PROGRAM_ON", ("cpu",))
-    assert seeds.obstacle(gan(), plain) is None
-    assert "not compiled" in seeds.obstacle(gan(), compiled)
-    assert "dense networks" in seeds.obstacle(other, plain)
-    assert "dense networks" in seeds.obstacle(made("pi"), plain)
+    assert seeds.stacking_obstacle(gan(), plain) is None
+    assert "not compiled" in seeds.stacking_obstacle(gan(), compiled)
+    assert "dense networks" in seeds.stacking_obstacle(other, plain)
+    assert "dense networks" in seeds.stacking_obstacle(made("pi"), plain)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: seeds are stacked on one")
 def test_on_a_gpu_seeds_are_stacked():
-    assert seeds.obstacle(gan(device="cuda"), Namespace(compile=False)) is None
+    assert seeds.stacking_obstacle(gan(device="cuda"), Namespace(compile=False)) is None
 
 
 # --- stacked, as one program ------------------------------------------------------------------------------------------
@@ -200,13 +200,13 @@ def machine(monkeypatch):
 @pytest.mark.parametrize(("cores", "load", "fair"), [(2, 1.0, 1), (8, 4.2, 4), (8, 6.0, 2), (4, 30.0, 1)])
 def test_a_busy_machine_is_named_with_the_threads_that_are_left(machine, cores, load, fair):
     machine(cores, load)
-    assert crowding(None).endswith(f"--threads {fair}") and f"{load:.1f} of the {cores} cores" in crowding(None)
+    assert core_warning(None).endswith(f"--threads {fair}") and f"{load:.1f} of the {cores} cores" in core_warning(None)
 
 
 @pytest.mark.parametrize(("cores", "load", "threads"), [(8, 3.9, None), (8, 8.0, 4), (1, 5.0, None)])
 def test_nothing_is_said_where_cores_are_free_or_threads_are_chosen(machine, cores, load, threads):
     machine(cores, load)
-    assert crowding(threads) is None
+    assert core_warning(threads) is None
 
 
 def test_train_says_it_once_and_trains(machine, command, tiny_tree, tmp_path):

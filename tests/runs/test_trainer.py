@@ -15,7 +15,6 @@ from gan_sntg.runs import seeds
 from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.trainer import check_terms
-from gan_sntg.training.meter import Meter, Meters
 
 
 @pytest.fixture
@@ -136,18 +135,18 @@ def collapsing(monkeypatch):
 
 
 def test_a_healthy_gan_and_a_method_without_one_give_no_concern():
-    assert concerns({"gan/collapsed": 0.0}) == concerns({"net/labeled": 1.0}) == {}
-    assert concerns({"weight/graph": 1.0, "graph/negatives_inside_margin": 0.05}) == {}
-    assert concerns({"weight/graph": 0.0, "graph/negatives_inside_margin": 0.0}) == {}
+    assert telemetry_warnings({"gan/collapsed": 0.0}) == telemetry_warnings({"net/labeled": 1.0}) == {}
+    assert telemetry_warnings({"weight/graph": 1.0, "graph/negatives_inside_margin": 0.05}) == {}
+    assert telemetry_warnings({"weight/graph": 0.0, "graph/negatives_inside_margin": 0.0}) == {}
 
 
 def test_a_graph_without_negatives_inside_the_margin_is_a_concern():
-    said = concerns({"weight/graph": 1.0, "graph/negatives_inside_margin": 0.049})
+    said = telemetry_warnings({"weight/graph": 1.0, "graph/negatives_inside_margin": 0.049})
     assert said["margin"].startswith("4.9% of the negative pairs are inside the margin") and "--method.sntg.margin" in said["margin"]
 
 
 def test_a_collapse_is_described_by_its_figures_and_with_what_to_try():
-    said = concerns({f"gan/{name}": value for name, value in SICK.items()})["collapse"]
+    said = telemetry_warnings({f"gan/{name}": value for name, value in SICK.items()})["collapse"]
     assert said.startswith(
         "the generator has collapsed: in D's features its images are 0.4% as far apart as real ones, 100% of them repeat"
     )
