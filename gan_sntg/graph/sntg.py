@@ -44,8 +44,8 @@ class SNTG(Configurable):
     def __call__(self, h: Tensor, targets: Tensor, y: Tensor, index: Tensor, generator: torch.Generator, in_order: bool = False) -> Tensor:
         """R_S, a mean over a batch's pairs. h [B, D], targets [B, K] -> scalar; gradient into h alone.
 
-        y [B]: labels, UNLABELED where hidden; index [B]: of the training images. in_order: the rows are of several kinds, one after another,
-        so that an order is drawn in which halves mix them. Of several processes, all see the pairs of the whole batch.
+        y [B]: labels, UNLABELED where hidden; index [B]: of the training images. in_order: the rows are of several kinds in turn, so
+        that an order is drawn in which halves mix them. Of several processes, all see the pairs of the whole batch.
         """
         h, targets, y, index = (all_gather(part) for part in (h, targets.detach(), y, index))
         order = torch.arange(len(h), device=h.device)

@@ -68,10 +68,10 @@ def instantiate(parser: Parser, options: Namespace) -> Callable[[], Objects]:
     return make
 
 
-def assemble(options: RunOptions, make: Callable[[], Objects], team: SingleProcess = SINGLE_PROCESS) -> RunObjects:
+def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
     """Build everything a run needs, on its device, as before the first step; write nothing.
 
-    make: gives data, normalization and method, once the seed is set; team: that will train it. Raises InputError.
+    make: gives data, normalization and method, once the seed is set. Raises InputError.
     """
     sizes = options.batch_size, options.labeled_batch_size or options.batch_size
     check_sizes(batch_size=sizes[0], labeled_batch_size=sizes[1])

@@ -13,7 +13,7 @@ import yaml
 from jsonargparse import Namespace
 
 from gan_sntg.distributed import rank, world_size
-from gan_sntg.distributed.process_group import started
+from gan_sntg.distributed.process_group import agreed, started
 from gan_sntg.errors import InputError, NonFiniteError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
@@ -92,10 +92,10 @@ def seeds_parser() -> Parser:
 
 def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
     """Train what the options ask for: each run's folder and result, on the first rank alone."""
-    with started(options.batch_statistics) as team:
-        with team.agreed():
+    with started():
+        with agreed():
             runs = [prepare_run(own) for own in options_of_seeds(options)]
-            check_shared(team, options, len(runs))
+            check_shared(options, len(runs))
             unfinished = [run for run in runs if not run.folder.finished]
         try:
             train_all(unfinished)
@@ -105,11 +105,11 @@ def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
         return [(run.folder, run.folder.read_result()) for run in runs] if rank() == 0 else []
 
 
-def train_all(runs: list[Run], team: SingleProcess = SINGLE_PROCESS) -> None:
-    """Train unfinished runs to the end, as one program where that is faster. team: trains one run only."""
+def train_all(runs: list[Run]) -> None:
+    """Train unfinished runs to the end, as one program where that is faster."""
     watch = StopSignals(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes) if runs else None
-    first = Trainer(runs[0], watch, team) if runs else None
-    if first and team.first and first.parts.device.type == "cpu" and (note := core_warning(first.options.threads)):
+    first = Trainer(runs[0], watch) if runs else None
+    if first and rank() == 0 and first.parts.device.type == "cpu" and (note := core_warning(first.options.threads)):
         print(note, file=sys.stderr)
     if len(runs) > 1 and not (why_not := stacking_obstacle(first.parts.method, first.options)):
         return train_groups([first, *(Trainer(run, watch) for run in runs[1:])])

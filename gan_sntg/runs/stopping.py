@@ -53,7 +53,7 @@ class StopSignals:
         """Note that a checkpoint was written."""
         self.saved = time.monotonic()
 
-    def stop(self, team: SingleProcess = SINGLE_PROCESS) -> StoppedError | None:
+    def stop(self) -> StoppedError | None:
         """The error to raise once all is saved; None to go on.
 
         Of several ranks, what one is to do, save or stop, all do at the same step: one small message, by way of the CPU.

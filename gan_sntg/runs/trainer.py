@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gan_sntg.data.loader import Loader
 from gan_sntg.data.splits import load_split
-from gan_sntg.distributed import world_size
+from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import agreed
 from gan_sntg.errors import InputError, NonFiniteError, UnhealthyError
 from gan_sntg.evaluation.classification import error_rate
@@ -62,7 +62,7 @@ def check_terms(parts: RunObjects, options: RunOptions, out: Path) -> None:
         method.train()
         checkpoint.put_back(before, out, method, streams, Progress())
     for fault in faults:
-        if fault.kind in MAY_RECOVER:
+        if fault.kind in MAY_RECOVER and rank() == 0:
             print(f"{out}: {fault.text} (before training; if it stays so, the term does nothing)", file=sys.stderr)
     if worse := [fault.text for fault in faults if fault.kind not in MAY_RECOVER]:
         raise UnhealthyError(f"{out} was not begun: {'; '.join(worse)}. Mend the configuration; --liveness false trains all the same")
@@ -125,18 +125,20 @@ class Run(NamedTuple):
 class Trainer:
     """A training session on a run folder. All ranks train; the first alone watches, writes and prints."""
 
-    def __init__(self, run: Run, watch: StopSignals | None = None, team: SingleProcess = SINGLE_PROCESS):
+    def __init__(self, run: Run, watch: StopSignals | None = None):
         """Build everything and read the checkpoint, if any, before writing. watch: shared by sessions."""
-        self.folder, self.options, self.team, options = run.folder, run.options, team, run.options
+        self.folder, self.options, self.first, options = run.folder, run.options, rank() == 0, run.options
         self.watch = watch or StopSignals(options.max_minutes, options.checkpoint_minutes)
         with agreed():
             self.build(run.make)
-        with team.agreed():
-            if team.first:
+        with agreed():
+            self.begin_or_restore()
+        with agreed():
+            if self.first:
                 self.folder.open(run.text, self.parts.split.text(), self.parts.device, self.progress.step)
                 if len(self.parts.source.image_shape) == 3:
                     self.draw_data()
-        join(team, self.parts.method, self.parts.streams)
+        join(self.parts.method)
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
         self.console = Console(stderr=True, quiet=not self.first)
@@ -144,11 +146,10 @@ class Trainer:
         self.measured: dict[str, float] = {}
 
     def build(self, make: Callable[[], Objects]) -> None:
-        """Build the run as before its next step; write nothing."""
-        folder, first = self.folder, self.team.first
-        if first and folder.config.exists():
-            folder.lock()
-        self.parts: RunObjects = assemble(self.options, make, self.team)
+        """Make the objects of the run; nothing is written."""
+        if self.first and self.folder.config.exists():
+            self.folder.lock()
+        self.parts: RunObjects = assemble(self.options, make)
         self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
         self.check_split()
 
@@ -157,8 +158,8 @@ class Trainer:
         if generations(self.folder.checkpoint):
             self.restore()
         else:
-            if first and self.options.liveness:
-                check_terms(self.parts, self.options, folder.path)
+            if self.options.liveness:
+                check_terms(self.parts, self.options, self.folder.path)
             self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
 
     def check_split(self) -> None:
@@ -183,8 +184,8 @@ class Trainer:
             try:
                 self.fit()
             except NonFiniteError as error:
-                with self.team.agreed():
-                    if self.team.first:
+                with agreed():
+                    if self.first:
                         state = self.parts.method, self.parts.streams, self.progress, self.meter
                         checkpoint.save(self.folder.checkpoint.with_name("nonfinite.pt"), *state)
                 if not self.roll_back(error):
@@ -225,8 +226,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write the newest checkpoint, while other ranks wait."""
-        with self.team.agreed():
-            if self.team.first:
+        with agreed():
+            if self.first:
                 self.write()
         self.has_saved()
 
@@ -272,9 +273,8 @@ class Trainer:
         self.has_saved()
         self.clock = time.perf_counter()
 
-    def look(self, terms: dict[str, float]) -> None:
-        """Evaluate, record, draw and save on the first rank."""
-        progress, folder = self.progress, self.folder
+    def telemetry(self) -> dict[str, float]:
+        """That of the method, on a fixed batch."""
         batch = self.parts.streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
         return {name: float(value) for name, value in self.parts.method.telemetry(batch).items()}
 
@@ -328,15 +328,6 @@ class Trainer:
         if augmentation := getattr(self.parts.method, "augmentation", None):
             varied = augmentation(x, purpose_generator(self.options.seed, "display", x.device))
             self.folder.log_image("data/augmented", grid(stretched(varied).cpu()), 0)
-
-    def draw_grid(self) -> None:
-        """Save and log the generator's grid at the fixed z bank, if there is a generator."""
-        generator = self.parts.method.generator
-        if generator is None:
-            return
-        picture = grid(draw(generator, z_bank(generator.latent, GRID_SIZE, self.parts.device), self.parts.normalization))
-        self.folder.log_image("samples", picture, self.progress.step)
-        save_png(self.folder.samples / f"epoch_{self.progress.epoch:04d}.png", picture)
 
     def result(self) -> dict:
         """The contents of result.json: errors in percent, of the last epoch."""
