@@ -58,7 +58,7 @@ class Ranks:
 
     def __call__(self, function, *arguments) -> list:
         futures = [self.pool.submit(entered, function, *arguments) for _ in range(WORLD)]
-        return [found for _, found in sorted((future.result(timeout=100) for future in futures), key=lambda pair: pair[0])]
+        return [found for _, found in sorted((future.result(timeout=600) for future in futures), key=lambda pair: pair[0])]
 
     def end(self) -> None:
         """Processes that wait for each other in vain, too."""
