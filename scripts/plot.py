@@ -1,4 +1,4 @@
-"""Draw finished runs: decision regions (Fig. 2), error curves (Fig. 3) or test features in two dimensions (Fig. 5).
+"""Draw finished runs: decision regions (Fig. 2), error curves (Fig. 3) or test features (Fig. 5).
 
 python scripts/plot.py regions RUN ... --out a.png         runs on two moons or four spins; crosses are the labelled points
 python scripts/plot.py curves NAME=RUN[,RUN...] ...        mean and range over the runs of each name
@@ -23,14 +23,16 @@ from gan_sntg.runs.loading import class_names, load
 
 
 def named(words: list[str]) -> dict[str, list[Path]]:
-    """{name: run folders} of words NAME=RUN,RUN. Raises InputError for a word without a name or a run, or a name given twice."""
-    pairs = [word.partition("=")[::2] for word in words]
-    for word, (name, runs) in zip(words, pairs, strict=True):
+    """{name: run folders} of words NAME=RUN,RUN. Raises InputError."""
+    found: dict[str, list[Path]] = {}
+    for word in words:
+        name, _, runs = word.partition("=")
         if not name or not all(runs.split(",")):
             raise InputError(f"{word!r} is not NAME=RUN[,RUN...]; name the curve and the run folders that it is the mean of")
-    if len(dict(pairs)) < len(pairs):
-        raise InputError("a name stands there twice; give all run folders of one curve together, with commas between")
-    return {name: [Path(run) for run in runs.split(",")] for name, runs in pairs}
+        if name in found:
+            raise InputError(f"{name} stands there twice; give all run folders of one curve together, with commas between")
+        found[name] = [Path(run) for run in runs.split(",")]
+    return found
 
 
 def embed(runs: list[Path], how: str, n: int, out: Path) -> None:
@@ -51,7 +53,7 @@ def embed(runs: list[Path], how: str, n: int, out: Path) -> None:
 
 
 def write_projector(folder: Path, step: int, h: Tensor, labels: list[str], x: Tensor) -> None:
-    """TensorBoard's projector of h [n, D] in `folder`: labels [n] and, where x [n, ...] are images (uint8), thumbnails of them."""
+    """Write TensorBoard's projector of h [n, D] with labels [n] and, of images x, thumbnails."""
     images = x / 255 if x.dim() == 4 else None
     with SummaryWriter(str(folder)) as writer, contextlib.redirect_stdout(io.StringIO()):  # it warns when it writes over itself
         writer.add_embedding(h, labels, images, step, "test")

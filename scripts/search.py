@@ -1,8 +1,9 @@
-"""Search options on validation images: the trials of a file of configs/search, recorded in results/<name>_search.json.
+"""Search options on validation images: the trials of a file of configs/search.
 
 python scripts/search.py digits_20 --only '*_sntg'      (rows that match are searched anew, all else stays; --processes runs at once)
 
-Finished runs are only read, and unfinished ones go on. Each row notes the command that made it.
+Every trial is recorded in results/<name>_search.json, each row with the command that made it. Finished runs are only read, unfinished
+ones go on.
 """
 
 import json

@@ -102,7 +102,7 @@ def cores() -> int:
 
 @contextmanager
 def signals():
-    """Let SIGTERM and SIGUSR1 end the program in good order: runs saved, finished cells reported."""
+    """Context in which SIGTERM and SIGUSR1 end the program in good order, all saved and reported."""
 
     def stop(number: int, _frame) -> None:
         raise StoppedError(f"{signal.Signals(number).name} received; runs saved. Run the same command to resume.", LATER)

@@ -1,4 +1,4 @@
-"""Executors of planned cells: local processes or tasks of a Ray cluster, each cell a `gan-sntg train` of its own."""
+"""Executors of planned cells, each a `gan-sntg train`: local processes or tasks of a Ray cluster."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
 class Limits(NamedTuple):
-    """CPU threads of each cell, and when all are to be saved and stopped (seconds since 1970; None: never)."""
+    """CPU threads of each cell, and the time (seconds since 1970, or None) to save and stop all."""
 
     threads: int = 1
     end: float | None = None
@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
 
 
 class Children:
-    """Processes that run here, to be ended with SIGTERM, upon which each saves; once they are, none is begun."""
+    """Processes that run here, ended together by SIGTERM, upon which each saves and none is begun."""
 
     def __init__(self):
         """None yet."""
@@ -69,7 +69,7 @@ class Children:
 
 
 def perform(cell: Cell, limits: Limits, children: Children) -> Outcome:
-    """Run a cell's commands to the first that fails, each a process of its own; what they write goes to <run folder>.log."""
+    """Run a cell's commands to the first that fails, each a process that writes to <run folder>.log."""
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
     await_end(cell.folder)
     status, log = 0, cell.folder.with_suffix(".log")
@@ -93,7 +93,7 @@ def begin(words: list[str], ranks: int, threads: int, log: Path) -> subprocess.P
 
 
 def await_end(folder: Path) -> None:
-    """Wait for a run that is still being trained there, by a process of an earlier program that was killed, to be saved."""
+    """Wait until a process of an earlier, killed program that still trains there has saved."""
     run, last = RunFolder(folder), time.monotonic() + PATIENCE
     while folder.exists():
         try:
@@ -119,7 +119,7 @@ class Local:
         self.processes = processes
 
     def run(self, cells: list[Cell], limits: Limits) -> Generator[Outcome]:
-        """Yield each outcome as its cell ends, in any order; closed before the last, save and stop what still runs."""
+        """Yield each outcome as its cell ends; closed before the last, save and stop what still runs."""
         children = Children()
         with ThreadPoolExecutor(self.processes) as pool:
             try:
@@ -130,10 +130,10 @@ class Local:
 
 
 class Ray:
-    """An engine of a Ray cluster, which begins a lost worker's cells again: they go on from checkpoints on storage that all nodes share."""
+    """An engine of a Ray cluster; a lost worker's cells go on elsewhere, on storage that all nodes share."""
 
     def __init__(self, address: str | None, gpus: float):
-        """address: of the cluster, None to start one here; gpus: of a cell. Raises InputError where Ray is missing or not reached."""
+        """address: of the cluster, None to start one here; gpus: of a cell. Raises InputError."""
         try:
             import ray  # noqa: PLC0415  an extra  # pyright: ignore[reportMissingImports]
 
@@ -177,7 +177,7 @@ def perform_elsewhere(cell: Cell, limits: Limits, place: Path, variables: dict[s
 
 
 def execute(engine: Engine, cells: list[Cell], limits: Limits, retries: int = 0) -> list[Outcome]:
-    """Run what is not finished, cells that read another's run after it; the outcomes of those that failed each time."""
+    """Run unfinished cells, those that read another's run after it; the outcomes of those that failed."""
     given_up = []
     for later in False, True:
         todo, failed = [cell for cell in unfinished(cells) if (cell.needed is not None) == later], []

@@ -27,7 +27,7 @@ Rows = dict[str, list[CellResult]]  # the runs of each row by its name
 
 
 def draw(plan: Plan, results: Results) -> list[Path]:
-    """Draw <report>.png, or one for each column where a picture shows one; what is not there yet is left out. Returns the files.
+    """Draw <report>.png, or one for each column, of what is finished; returns the files.
 
     Raises InputError where the grid's `figure` is none of the kinds.
     """
@@ -78,7 +78,7 @@ def title(method: Method) -> str:
 
 
 def finished(run: Path) -> RunFolder:
-    """The folder of a finished run. Raises InputError where it is none, for a figure of half a run would mislead."""
+    """The folder of a finished run. Raises InputError: a figure of half a run would mislead."""
     folder = RunFolder(run)
     if not folder.finished:
         raise InputError(f"{run} is not the folder of a finished run (no result.json in it); train it to the end first")
@@ -92,7 +92,7 @@ def draw_curves(file: Path, column: Column, rows: Rows, most: float | None = Non
 
 
 def curve(name: str, runs: list[Path]) -> Curve:
-    """The errors of finished runs. Raises InputError where one is not, or was measured after other epochs than the first."""
+    """The errors of finished runs, measured after the same epochs. Raises InputError."""
     rows = [[(row["epoch"], row.get(ERROR)) for row in finished(run).rows()] for run in runs]
     epochs = [epoch for epoch, _ in rows[0]]
     for run, found in zip(runs, rows, strict=True):
@@ -104,7 +104,7 @@ def curve(name: str, runs: list[Path]) -> Curve:
 
 
 def draw_noise(file: Path, plan: Plan, columns: dict[str, Rows], shares: dict[str, float]) -> None:
-    """Fig. 4: accuracy of every row against the percentage of wrong labels, which `shares` has for each column."""
+    """Fig. 4: accuracy of every row against the percentage of wrong labels, in `shares` by column."""
     table: dict[str, dict[float, list[float]]] = {}
     for column, rows in columns.items():
         for name, runs in rows.items():
@@ -122,7 +122,7 @@ def draw_embedding(file: Path, column: Column, rows: Rows, how: dict[str, str], 
 
 
 def test_examples(source: Dataset, n: int) -> Tensor:
-    """Indices [n] of test examples, all where there are fewer; the same for every run on the same data. Raises InputError for n < 3."""
+    """Indices [n] of test examples, at most all; the same for every run on the same data."""
     if n < 3:
         raise InputError(f"{n} test examples are too few for a projection; give at least 3 test examples")
     return torch.randperm(len(source.test_y), generator=torch.Generator().manual_seed(0))[:n]

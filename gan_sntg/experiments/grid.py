@@ -15,11 +15,11 @@ KEY = r"[a-z0-9][a-z0-9_.-]*"  # of rows and columns, which name folders
 
 @dataclass(frozen=True)
 class Row:
-    """One method: its YAML (default: the key's), the row that it is compared with, and the paper's errors by column, as printed.
+    """One method: its YAML (default: the key's), the row that it is compared with, the paper's errors.
 
-    options: words of `train`; first: words of a `gan-sntg` command to run before each cell, and needs: the row whose run it reads, at
-    the same column and seed. In both, {files} is a path beside the cell's run folder, without an ending, and {needed} that run folder.
-    ranks: the processes of torchrun that train each run.
+    paper: by column, as printed; options: words of `train`; first: words of a `gan-sntg` command to run before each cell; needs: the row
+    whose run that reads, at the same column and seed; ranks: processes of torchrun that train each run. In options and first, {files} is
+    a path beside the cell's run folder, without an ending, and {needed} the run folder of that row.
     """
 
     key: str
@@ -45,8 +45,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Grid:
-    """title: what the table shows; of: the paper's table or figure, if it is one; seeds: as --seeds has them, when none are given.
+    """A table or figure: rows x columns, each cell at every seed.
 
+    of: the paper's table or figure, if it is one; seeds: where --seeds gives none;
     options: words of every `train`; figure: `kind` and what that takes, for a grid that ends in a picture.
     """
 
@@ -69,7 +70,7 @@ class Grid:
         return {f"{c.key}/{r.key}": (r, c) for r, c in pairs if is_config(self.config(r, c))}
 
     def chosen(self, only: list[str]) -> dict[str, tuple[Row, Column]]:
-        """The cells whose name matches a pattern, all where there is none. Raises InputError where a pattern matches none."""
+        """The cells whose name matches a pattern, or all. Raises InputError where a pattern matches none."""
         cells = self.cells()
         for pattern in only:
             if not any(fnmatch(name, pattern) for name in cells):
@@ -83,7 +84,7 @@ class Grid:
 
 
 def load_grid(name: str) -> Grid:
-    """Read a grid of configs/grids, or a YAML file of one. Raises InputError where there is none, or it is not one."""
+    """Read a grid of configs/grids, or a YAML file of one. Raises InputError."""
     path = config_file(name if name.endswith((".yaml", ".yml")) else f"configs/grids/{name}.yaml")
     tree = load_yaml(path)
     try:
@@ -111,7 +112,7 @@ def keyed(tree: dict, pattern: str = KEY) -> dict[str, dict]:
 
 
 def typed(of: type, tree: dict):
-    """An object of a dataclass from a YAML's tree. Raises InputError for an option that it has not or that is of another type."""
+    """An object of a dataclass from a YAML's tree. Raises InputError for what its fields are not."""
     reader = Parser()
     reader.add_class_arguments(of)
     return of(**vars(reader.instantiate(reader.parse_object(tree))))

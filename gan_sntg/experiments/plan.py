@@ -1,4 +1,4 @@
-"""The plan of a grid: every cell with its words and its configuration, built once and checked before anything runs."""
+"""The plan of a grid: every cell with its configuration, built and checked before anything runs."""
 
 import math
 import shlex
@@ -23,9 +23,10 @@ OWN = "--seed", "--seeds", "--data_seed", "--data_seeds", "--out", "--threads"  
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: its folder, the words of `train` but for --out and --threads, and the configuration that they stand for, without seeds.
+    """One run: its folder, the words of `train`, and the configuration that they stand for.
 
-    first: words of a `gan-sntg` command to run before it; needed: the folder of the run which that reads; ranks: processes that train it.
+    words: but for --out and --threads; config: but for seeds; first: words of a `gan-sntg` command to run before it; needed: the folder
+    of the run which that reads; ranks: processes that train it.
     """
 
     row: str
@@ -46,7 +47,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """The chosen cells of a grid at every seed, the path of their report without an ending, and what makes it again."""
+    """The chosen cells of a grid at every seed, their report's path without ending, and its command."""
 
     grid: Grid
     cells: list[Cell]
@@ -67,7 +68,7 @@ class Plan:
 
 
 def make_plan(grid: Grid, options: Namespace) -> Plan:
-    """Plan what the options of `reproduce` ask for. Raises InputError where they cannot be, or an option of `train` is unknown."""
+    """Plan what the options of `reproduce` ask for. Raises InputError for what cannot be."""
     seeds = whole_numbers("seeds", options.seeds or grid.seeds)
     if len(set(seeds)) < len(seeds):
         raise InputError(f"--seeds is {options.seeds!r}: one is there twice; give each once")
@@ -91,7 +92,7 @@ def command(grid: Grid, options: Namespace) -> str:
 
 
 def plan_cell(grid: Grid, row: Row, column: Column, seed: int, out: Path, complete: Callable) -> Cell:
-    """The run of one seed, which is also that of its label draw. complete: as `completed`, of a cell's words."""
+    """The run of one seed, which is also that of its label draw. complete: `completed`, cached."""
     folder = out / column.key / row.key / str(seed)
     needed = out / column.key / row.needs / str(seed) if row.needs else None
     places = {"files": folder.with_suffix(".files"), "needed": needed}
@@ -106,7 +107,7 @@ def seed_words(seed: int) -> list[str]:
 
 
 def completed(words: tuple[str, ...], options: Namespace) -> tuple[list[str], dict[str, str]]:
-    """The words that --scale and the command line add to a cell's, and the configuration of its run. Raises InputError."""
+    """The words that --scale and the command line add to a cell's, and its configuration."""
     reader = config_parser()
     changes = shortened(parsed(reader, [*words]), options.scale) if options.scale != 1 else {}
     more = [*(word for name, value in changes.items() for word in (f"--{name}", value)), *options.words]
@@ -114,7 +115,7 @@ def completed(words: tuple[str, ...], options: Namespace) -> tuple[list[str], di
 
 
 def parsed(reader: Parser, given: list[str] | dict) -> dict:
-    """The options, from words or from a tree of `train`, that make a run what it is. Raises InputError where there is no such option."""
+    """The options of `train`, from words or a tree, that make a run what it is. Raises InputError."""
     options = reader.parse_object(given) if isinstance(given, dict) else reader.parse_args(given)
     return identity(yaml.safe_load(reader.dump(options, skip_unset=False)))
 
@@ -125,7 +126,7 @@ def without_seeds(tree: dict) -> dict[str, str]:
 
 
 def shortened(tree: dict, scale: float, key: str = "") -> dict[str, str]:
-    """{dotted option: value} of what changes in a configuration's tree. Raises InputError where an average would remember nothing."""
+    """{dotted option: value} of what --scale changes in a configuration's tree. Raises InputError."""
     found = {}
     for name, value in tree.items():
         path = f"{key}.{name}".lstrip(".")
@@ -138,7 +139,7 @@ def shortened(tree: dict, scale: float, key: str = "") -> dict[str, str]:
 
 
 def scaled(name: str, value: int | float, scale: float, path: str) -> int | float:
-    """The value of one option: lengths and memories become shorter, all else stays, as do lengths of 0 and endless ones."""
+    """The value of one option: lengths and memories become shorter, but not those of 0 or infinity."""
     if name in DECAYS:
         return decay(value, scale, path)
     if not (name == "epochs" or name.endswith("_epochs")) or not value or math.isinf(value):

@@ -42,9 +42,10 @@ class Curve(NamedTuple):
 
 
 class Regions(NamedTuple):
-    """One panel of Fig. 2: points x [N, 2] with their classes [N], labelled points [L, 2] with theirs [L], and probabilities on a grid.
+    """One panel of Fig. 2: points, labelled points and probabilities on a grid.
 
-    grid [G, G, K]: rows from the lowest second coordinate up, over extent = (left, right, bottom, top).
+    x [N, 2] and classes [N]; labeled [L, 2] and labeled_classes [L]; grid [G, G, K]: rows from the lowest second coordinate up, over
+    extent = (left, right, bottom, top).
     """
 
     title: str
@@ -72,7 +73,7 @@ def save_figure(path: Path, figure: Figure) -> None:
 
 
 def save_reliability(path: Path, table: Reliability) -> None:
-    """Write as PNG: for each bin of confidence the share that is right (bars) and the mean confidence (dots), examples below."""
+    """Write as PNG, for each bin of confidence, accuracy (bars), mean confidence (dots) and examples."""
     figure = Figure(figsize=(5, 6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     left, filled = torch.arange(BINS).numpy() / BINS, (table.count > 0).numpy()
@@ -90,7 +91,7 @@ def save_reliability(path: Path, table: Reliability) -> None:
 
 
 def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: float | None = None) -> None:
-    """Write as PNG (Figs. 3 and 4, left): for each method the mean error of its n runs, and the range from best to worst as a band.
+    """Write as PNG (Fig. 3) the mean error of each method's n runs, their range as a band.
 
     most: where the axis of the errors ends; by default where they do. Raises InputError for more methods than can be told apart.
     """
@@ -106,7 +107,7 @@ def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: flo
 
 
 def save_noise(path: Path, table: dict[str, dict[float, list[float]]], title: str = "") -> None:
-    """Write as PNG (Fig. 4): test accuracy against the percentage of labels drawn anew, mean ± standard deviation of n runs.
+    """Write as PNG (Fig. 4) accuracy, mean ± standard deviation of n runs, against label noise.
 
     table: {method: {percentage: accuracies in percent of its runs}}. Raises InputError for more methods than can be told apart.
     """
@@ -124,7 +125,7 @@ def save_noise(path: Path, table: dict[str, dict[float, list[float]]], title: st
 
 
 def save_pictures(path: Path, pictures: dict[str, Path]) -> None:
-    """Write 1 to 4 image files side by side as PNG (Fig. 6), under their names. Raises InputError for none, or more."""
+    """Write 1 to 4 image files side by side as PNG (Fig. 6), under their names. Raises InputError."""
     check_panels(len(pictures))
     images = [image.imread(file) for file in pictures.values()]
     width, height = sum(i.shape[1] for i in images), max(i.shape[0] for i in images)
@@ -138,7 +139,7 @@ def save_pictures(path: Path, pictures: dict[str, Path]) -> None:
 
 
 def save_regions(path: Path, panels: list[Regions]) -> None:
-    """Write 1 to 4 panels as PNG (Fig. 2): regions by probability, their borders, the points, and labelled points as black crosses.
+    """Write 1 to 4 panels as PNG (Fig. 2): regions by probability, points, labelled ones as crosses.
 
     The ring around a cross is of the label's colour. Raises InputError for more panels or classes than can be shown.
     """
@@ -155,7 +156,7 @@ def save_regions(path: Path, panels: list[Regions]) -> None:
 
 
 def fill(axes: Axes, panel: Regions, colors: np.ndarray) -> None:
-    """Paint each place in the mixture of the class colours, pale, and a line where the likeliest class changes."""
+    """Paint the pale mixture of class colours, and a line where the likeliest class changes."""
     p, (left, right, bottom, top) = panel.grid.double().numpy(), panel.extent
     x, y = np.linspace(left, right, p.shape[1]), np.linspace(bottom, top, p.shape[0])
     axes.pcolormesh(x, y, 1 - 0.3 * (1 - p @ colors), shading="nearest", rasterized=True)
@@ -167,7 +168,7 @@ def fill(axes: Axes, panel: Regions, colors: np.ndarray) -> None:
 
 
 def save_embedding(path: Path, panels: list[Embedding], names: list[str]) -> None:
-    """Write 1 to 4 panels as PNG (Fig. 5), each class in its colour, with a legend of the class names [K].
+    """Write 1 to 4 panels as PNG (Fig. 5), each class in its colour, and a legend of the names [K].
 
     Raises InputError for more panels or classes than can be shown.
     """
@@ -195,7 +196,7 @@ def plain_axes(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
 
 
 def styled(methods: dict) -> Iterator[tuple]:
-    """((name, values), colour, marker, line) of each method. Raises InputError for none, or more than there are colours."""
+    """((name, values), colour, marker, line) of each method. Raises InputError for too many."""
     if not 1 <= len(methods) <= len(COLORS):
         raise InputError(f"{len(methods)} methods cannot be told apart in one figure; give 1 to {len(COLORS)}")
     return zip(methods.items(), COLORS, MARKERS, LINES, strict=False)
@@ -220,14 +221,14 @@ def check_panels(n: int) -> None:
 
 
 def class_colors(k: int) -> np.ndarray:
-    """RGB [K, 3]: those of `COLORS` where they are enough, else matplotlib's ten. Raises InputError for more than ten classes."""
+    """RGB [K, 3]: `COLORS` where they are enough, else matplotlib's ten. Raises InputError for more."""
     if k > len(TEN):
         raise InputError(f"{k} classes cannot be told apart by colour; a figure shows at most {len(TEN)}")
     return np.array([to_rgb(color) for color in (COLORS if k <= len(COLORS) else TEN)[:k]])
 
 
 def project(h: Tensor, how: str) -> Tensor:
-    """Features h [N, D] on two dimensions -> [N, 2]: `pca`, or `tsne` (seed 0, started from the PCA), the same each time.
+    """Features h [N, D] -> [N, 2] by `pca`, or `tsne` (seed 0, started from the PCA).
 
     Raises InputError for another way, or too few examples or features.
     """

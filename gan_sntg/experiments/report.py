@@ -48,7 +48,7 @@ def cells(plan: Plan, results: Results) -> dict[str, dict]:
 
 
 def differences(plan: Plan, results: Results) -> dict[str, dict]:
-    """Of every row that is compared, by "column: row - row", the paired difference of the averaged weights' errors."""
+    """Paired differences of the averaged weights' errors, by "column: row - row"."""
     found = {}
     for runs in results.values():
         row, column = plan.names(runs[0].cell)
@@ -77,7 +77,9 @@ def notes(made: dict, planned: int, failed: int) -> list[str]:
 
 
 def write_files(path: Path, made: dict) -> list[Path]:
-    """Write <path>.json, .md, .csv and .tex. made: `heading`, `notes`, `cells`, `differences` and whatever else the JSON is to hold."""
+    """Write <path>.json, .md, .csv and .tex.
+
+    made: `heading`, `notes`, `cells`, `differences` and whatever else the JSON is to hold."""
     tables = [without_empty(CELLS, cell_rows(made["cells"])), (DIFFERENCES, difference_rows(made["differences"]))]
     tables = [table for table in tables if table[1]]
     texts = {
@@ -94,7 +96,7 @@ def write_files(path: Path, made: dict) -> list[Path]:
 
 
 def cell_rows(cells: dict[str, dict]) -> list[list[str]]:
-    """A row for each cell: mean ± standard deviation of each kind of error, a dash where it was not measured."""
+    """A row for each cell: mean ± standard deviation of each kind of error, or a dash."""
     rows = []
     for cell in cells.values():
         errors = [with_deviation(cell["errors"].get(kind)) for kind in ("averaged", "last", "chosen")]

@@ -15,7 +15,7 @@ CHOSEN = "validation_error/averaged"
 
 
 class CellResult(NamedTuple):
-    """A finished run. errors: test errors in percent by kind, `chosen` only where validation images were held out."""
+    """A finished run. errors: test errors in percent by kind, `chosen` where there was validation."""
 
     cell: Cell
     errors: dict[str, float]
@@ -30,7 +30,7 @@ Results = dict[str, list[CellResult]]  # finished runs by the cell's name, in th
 
 
 def collect(plan: Plan, known: Results | None = None) -> Results:
-    """Read every finished run that is not `known`. Raises InputError where one is not the plan's, or runs of one table differ."""
+    """Read every finished run that is not `known`. Raises InputError where runs do not go together."""
     read = {run.cell.folder: run for runs in (known or {}).values() for run in runs}
     results: Results = {}
     for cell in plan.cells:
@@ -44,7 +44,7 @@ def collect(plan: Plan, known: Results | None = None) -> Results:
 
 
 def read_result(cell: Cell) -> CellResult:
-    """The result of a finished cell. Raises InputError where its folder is damaged, or of another configuration than the cell's."""
+    """The result of a finished cell. Raises InputError where its folder is damaged or another's."""
     folder = RunFolder(cell.folder)
     result, sessions = folder.read_result(), folder.sessions()
     try:
@@ -60,7 +60,7 @@ def read_result(cell: Cell) -> CellResult:
 
 
 def chosen(folder: RunFolder) -> dict[str, float]:
-    """The test error after the epoch of least validation error, the first of several; nothing where that was not measured."""
+    """The test error after the first epoch of least validation error, where that was measured."""
     rows = [row for row in folder.rows() if row.get(CHOSEN) is not None and row.get("test_error/averaged") is not None]
     return {"chosen": min(rows, key=lambda row: row[CHOSEN])["test_error/averaged"]} if rows else {}
 
@@ -82,7 +82,7 @@ def check_config(cell: Cell, config: dict) -> None:
 
 @cache
 def with_defaults(config: str) -> dict[str, str]:
-    """A configuration (JSON) of `train`, flat, with the defaults of options that are newer than it. Raises InputError."""
+    """A configuration (JSON), flat, with the defaults of options that are newer. Raises InputError."""
     return without_seeds(parsed(config_parser(), json.loads(config)))
 
 

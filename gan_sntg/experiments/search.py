@@ -1,4 +1,4 @@
-"""Searches of options on validation images: rows of a grid, the values to try and the seeds, read from a YAML file."""
+"""Searches of options on validation images: rows of a grid, values to try and seeds, from YAML."""
 
 import random
 import shlex
@@ -26,9 +26,10 @@ Trial = dict[str, str]  # values of options of the method, by name; several that
 
 @dataclass(frozen=True)
 class SearchedRow:
-    """A row of the grid (COLUMN/ROW, or ROW where the grid has one column) and the values to try of each option of its method.
+    """A row of the grid and the values to try of each option of its method.
 
-    sample: how many combinations are drawn, in place of all; seeds: of each stage, in place of the search's.
+    key: COLUMN/ROW, or ROW where the grid has one column; sample: how many combinations are drawn, in place of all; seeds: of each stage,
+    in place of the search's.
     """
 
     key: str
@@ -44,7 +45,10 @@ class SearchedRow:
 
 @dataclass(frozen=True)
 class Search:
-    """The rows to search; seeds: of each stage, as --seeds has them; options: words of every `train`, on top of the grid's."""
+    """The rows to search.
+
+    seeds: of each stage, as --seeds has them; options: words of every `train`, on top of the grid's.
+    """
 
     name: str
     grid: str
@@ -53,7 +57,7 @@ class Search:
     options: str = ""
 
     def cells(self, row: SearchedRow, trials: list[Trial], seeds: list[int]) -> list[Cell]:
-        """The runs of trials, below runs/<name>/search. Raises InputError where a row or an option is unknown."""
+        """The runs of trials, below runs/<name>/search. Raises InputError for an unknown row or option."""
         grid = load_grid(self.grid)
         found = [cell for name, cell in grid.cells().items() if f"/{name}".endswith(f"/{row.key}")]
         if len(found) != 1:
@@ -67,7 +71,7 @@ class Search:
         return cells
 
     def run(self, row: SearchedRow, processes: int) -> dict:
-        """Validation errors of every trial at the seeds of the first stage, then of the best at those of each further one.
+        """Try all trials at the seeds of the first stage, then the best at those of each further one.
 
         The best mean of the last stage is chosen. Finished runs are only read. Raises UnhealthyError where runs fail.
         """
@@ -102,7 +106,7 @@ def option_words(trial: Trial) -> list[str]:
 
 
 def load_search(name: str) -> Search:
-    """Read a search of configs/search, or a YAML file of one. Raises InputError where there is none, or it is not one."""
+    """Read a search of configs/search, or a YAML file of one. Raises InputError."""
     path = config_file(name if name.endswith((".yaml", ".yml")) else f"configs/search/{name}.yaml")
     tree = load_yaml(path)
     try:

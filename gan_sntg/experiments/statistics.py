@@ -14,7 +14,7 @@ def summary(values: list[float]) -> dict:
 
 
 def difference(without: dict[int, float], with_it: dict[int, float]) -> dict:
-    """Of `with_it` - `without` at the seeds that both have: summary, `interval`, `better`, `worse`, `sign_p`.
+    """`with_it` - `without` at shared seeds: summary, `interval`, `better`, `worse`, `sign_p`.
 
     interval: 95 %, percentile bootstrap of the mean over seeds, resamples from a fixed seed; None for fewer than two. sign_p: two-sided
     p of as uneven a split of better and worse seeds, where each is as likely; ties are left out, None where there is nothing else.

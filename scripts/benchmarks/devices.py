@@ -1,10 +1,10 @@
-"""A GPU against a CPU: 50 steps of each family in float32, all random numbers drawn on the CPU, term by term.
+"""A GPU against a CPU, term by term: 50 steps of each family in float32.
 
 python scripts/benchmarks/devices.py cpu                  the terms of each step -> runs/devices.json
 python scripts/benchmarks/devices.py cuda                 the same on a GPU, compared with that file -> results/gpu/devices.json, .md
 
-Random images, batches of 10, ramps past their end. Differences grow with the steps, as those of any two orders of summation do: the first
-step says whether the computation is the same, the last that nothing drifts.
+All random numbers are drawn on the CPU. Random images, batches of 10, ramps past their end. Differences grow with the steps, as those of
+any two orders of summation do: the first step says whether the computation is the same, the last that nothing drifts.
 """
 
 import json
@@ -70,8 +70,9 @@ def trace(file: str, device: str) -> tuple[dict[str, list[float]], float]:
         parts = build(parser, parser.parse_args(given))
     method = parts.method
     with on_cpu, DrawnOnCpu(parts.device):
-        method.gradients, pairing = EagerGradients(), method.sntg.pairing
-        method.sntg.pairing = lambda n, generator: pairing(n, generator).to(parts.device)
+        method.gradients, sntg = EagerGradients(), getattr(method, "sntg")  # noqa: B009  not on the base of methods
+        pairing = sntg.pairing
+        sntg.pairing = lambda n, generator: pairing(n, generator).to(parts.device)
         method.seed(0, "cpu")
         method.start(parts.streams.example(100, "start"))
         found: dict[str, list[Tensor]] = {}

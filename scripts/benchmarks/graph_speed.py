@@ -1,4 +1,4 @@
-"""The cost of R_S over all pairs in time and memory, forward and backward, on one thread of a CPU.
+"""Time and memory of R_S over all pairs, forward and backward, on one thread of a CPU.
 
 python scripts/benchmarks/graph_speed.py -> results/graph_speed.json, .md    (Linux; the last row needs pip install -e '.[bench]')
 
@@ -19,6 +19,7 @@ one call at n = 8: the median of three processes.
 import ctypes
 import statistics
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from multiprocessing import get_context
@@ -37,7 +38,7 @@ try:
 except ImportError:  # of the extra [bench]
     ContrastiveLoss = None
 
-ROWS = ("all pairs", "gathered", "broadcast", "metric learning")
+ROWS: tuple[str, ...] = ("all pairs", "gathered", "broadcast", "metric learning")
 SIZES, D, CLASSES, REPEATS, PROCESSES = (100, 512, 1024), 128, 10, 21, 3
 HEADER = f"one thread, D = {D}, forward and backward"
 
@@ -60,7 +61,9 @@ def broadcast(h: Tensor, classes: Tensor) -> Tensor:
     return contrastive(distance, same, 1.0).triu(1).sum() / (n * (n - 1) / 2)
 
 
-LOSSES = dict(zip(ROWS, [every_pair, gathered, broadcast] + ([ContrastiveLoss()] if ContrastiveLoss else []), strict=False))
+LOSSES: dict[str, Callable] = dict(
+    zip(ROWS, [every_pair, gathered, broadcast] + ([ContrastiveLoss()] if ContrastiveLoss else []), strict=False)
+)
 
 
 def inputs(n: int) -> tuple[Tensor, Tensor]:
@@ -72,7 +75,7 @@ def inputs(n: int) -> tuple[Tensor, Tensor]:
 def call(name: str, h: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
     """The loss and its gradient in h."""
     loss = LOSSES[name](h, classes)
-    return loss.detach(), *torch.autograd.grad(loss, h)
+    return loss.detach(), torch.autograd.grad(loss, h)[0]
 
 
 def timed(n: int, repeats: int = REPEATS) -> dict[str, list[float]]:
@@ -88,7 +91,7 @@ def timed(n: int, repeats: int = REPEATS) -> dict[str, list[float]]:
 
 
 def resident(what: str) -> float:
-    """VmRSS or VmHWM, its peak, of this process in MB. Not ru_maxrss, which a process has from the one that started it."""
+    """VmRSS or VmHWM, its peak, in MB. Not ru_maxrss, which a process has from its parent."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
 
@@ -106,7 +109,7 @@ def rise(name: str, n: int) -> float:
 
 
 def measured(n: int) -> dict[str, dict | None]:
-    """Of each row: its loss, quartiles of milliseconds, median of megabytes; None of one that is not installed."""
+    """Of each row: loss, quartiles of milliseconds, median of megabytes; None if not installed."""
     found: dict[str, dict | None] = dict.fromkeys(ROWS)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as fresh:
         for name, times in timed(n).items():
@@ -120,9 +123,11 @@ def table(sizes: dict[str, dict[str, dict | None]]) -> str:
     lines = []
     for n, rows in sizes.items():
         for name, row in rows.items():
-            low, mid, high = row["ms"] if row else (0, 0, 0)
-            cells = [f"{mid:.2f} ({low:.2f} to {high:.2f})", f"{mid / rows[ROWS[0]]['ms'][1]:.1f}", f"{row['mb']:.1f}"] if row else []
-            lines.append([f"n = {n}, {name}", *(cells or ["not installed", "", ""])])
+            cells, first = ["not installed", "", ""], rows[ROWS[0]]
+            if row and first:
+                low, mid, high = row["ms"]
+                cells = [f"{mid:.2f} ({low:.2f} to {high:.2f})", f"{mid / first['ms'][1]:.1f}", f"{row['mb']:.1f}"]
+            lines.append([f"n = {n}, {name}", *cells])
     return markdown_table([HEADER, "ms, median (quartiles)", "times the first", "peak, MB"], lines)
 
 

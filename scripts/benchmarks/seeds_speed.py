@@ -1,4 +1,4 @@
-"""Ten seeds of the dense GAN as one program, and as processes that train one run after another, on two cores.
+"""Speed of ten seeds of the dense GAN on two cores, as one program and one run after another.
 
 python scripts/benchmarks/seeds_speed.py     5 repeats of 3 s -> results/seeds_speed.json, .md     about 5 minutes on an idle machine
 
@@ -36,7 +36,7 @@ SEEDS = 10
 
 
 class Runs:
-    """Some seeds of a row in this process, as one program or one after another, in the middle of training."""
+    """Some seeds of a row in this process, as one program or in turn, in the middle of training."""
 
     def __init__(self, row: str, seeds: list[int], threads: int, abreast: bool):
         """threads: of this process."""
@@ -49,10 +49,10 @@ class Runs:
             parts.append(build(parser, self.options))
             parts[-1].method.start(parts[-1].streams.example(parts[-1].method.start_size, "start"))
         self.methods: list[Method] = [p.method for p in parts]
-        streams: list[Loader | StackedStreams] = [p.streams for p in parts]
+        self.batches = [endless(p.streams) for p in parts]
         if abreast:
-            self.methods, streams = [stacked(self.methods, TERMS)], [StackedStreams(streams)]
-        self.batches = [endless(s) for s in streams]
+            self.methods = [stacked(self.methods, TERMS)]
+            self.batches = [endless(StackedStreams([p.streams for p in parts]))]
 
     def steps(self, n: int) -> None:
         """n of every seed."""

@@ -1,4 +1,4 @@
-"""A grid's report whatever happens on the way: digits at two seeds, killed, and on a Ray cluster that loses a worker.
+"""Reports of a grid that is killed, and of one on a Ray cluster that loses a worker.
 
 python scripts/robustness/grid_kills.py     -> results/grid_kills.json, .md
 

@@ -1,4 +1,4 @@
-"""Runs that are killed at any moment, and end as if they never were: 50 SIGKILLs of short digits runs, each resumed.
+"""SIGKILLs of short digits runs at any moment, each resumed, which end as if never stopped.
 
 python scripts/robustness/kills.py [--kills 50] [--seed 0]     -> results/kills.json, .md      about five minutes on one thread
 
@@ -34,7 +34,8 @@ def train(method: str, out: Path, seconds: float | None) -> bool:
     child = os.fork()
     if not child:
         quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1), os.dup2(quiet, 2)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
         os._exit(command(["train", "--config", f"configs/digits_20/{method}.yaml", *OPTIONS, "--out", str(out)]))
     if seconds is not None:
         time.sleep(seconds)
@@ -77,7 +78,7 @@ def date_back(folder: RunFolder) -> None:
 
 
 def kill(method: str, folder: RunFolder, moments: list[float]) -> list[int]:
-    """Train a run, killed at each moment (seconds) unless it ended before; the logged steps that it was killed after."""
+    """Train a run, killed at each moment (seconds) unless it ends before; the steps logged by then."""
     killed = []
     for moment in moments:
         if train(method, folder.path, moment):

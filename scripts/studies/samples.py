@@ -1,4 +1,4 @@
-"""Sample quality of FM-GAN without and with SNTG (the claim of Fig. 6): scores of paired runs, each seed by itself.
+"""Sample quality of FM-GAN without and with SNTG (the claim of Fig. 6), of paired runs.
 
 python scripts/studies/samples.py digits    on digits, 20 labels, ten seeds -> results/samples_digits.*
 python scripts/studies/samples.py mnist     on MNIST, 100 labels, a tenth of the length, three seeds -> results/samples_mnist.*
@@ -58,7 +58,7 @@ def score(folder: str) -> None:
 
 
 def recorded(own: list[Measurement]) -> dict[str, dict]:
-    """Of each score: its value at every seed, mean and deviation over them, and half the width of each run's own interval."""
+    """Of each score: its value at every seed, their summary, and half the width of each interval."""
     columns = {key: [m.scores[key] for m in own] for key in own[0].scores}
     return {
         key: {"values": [s.value for s in column], "halfwidths": [s.high - s.value for s in column]} | summary([s.value for s in column])

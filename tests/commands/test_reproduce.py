@@ -1,4 +1,4 @@
-"""`gan-sntg reproduce`: cells run once, resumed and retried, and reports that are the same however the runs came about."""
+"""`gan-sntg reproduce`: cells run once, resumed and retried, and reports the same every way."""
 
 import json
 import os

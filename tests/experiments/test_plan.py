@@ -1,4 +1,4 @@
-"""Grids and their plans: which cells there are, what each is told, how schedules are shortened, and what is refused."""
+"""Grids and their plans: cells, what each is told, shortened schedules, and what is refused."""
 
 from pathlib import Path
 

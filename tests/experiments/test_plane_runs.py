@@ -1,4 +1,4 @@
-"""Runs on points of the plane: trained and evaluated as runs on images are, and refused where there must be images."""
+"""Runs on points of the plane: trained as those on images, refused where there must be images."""
 
 import json
 from pathlib import Path

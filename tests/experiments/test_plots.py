@@ -1,4 +1,4 @@
-"""Figures show the numbers: means, ranges and deviations, regions where the classifier has them, projections that can be recomputed."""
+"""Figures show the numbers: means, ranges, regions of the classifier, recomputed projections."""
 
 import statistics
 

@@ -31,7 +31,7 @@ def test_trials_are_every_combination_or_a_sample_of_them_and_name_folders():
 
 @pytest.fixture
 def asked(monkeypatch) -> list[tuple[str, int]]:
-    """(rate, seed) of every run that a search asks for; a run's validation error is its rate, but 50 for rate 0.1 at seed 9."""
+    """(rate, seed) of every run asked for; its validation error is the rate, but 50 for 0.1 at seed 9."""
     kept = []
 
     def errors(cells: list[Cell], processes: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""The script that measures the loss over all pairs: what it compares is the same loss, and what it says is measured."""
+"""The script that measures the loss over all pairs: it compares the same loss, and measures it."""
 
 import runpy
 from pathlib import Path

@@ -29,7 +29,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "plot.py"
 
 @pytest.fixture
 def script(monkeypatch, capsys):
-    """Runs the script as `python scripts/plot.py WORD ...` does; what it printed, or its exit status and what it said of its input."""
+    """Runs the script with these words; what it printed, or its exit status and its message."""
 
     def run(*words) -> str | tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["plot.py", *map(str, words)])
@@ -137,7 +137,7 @@ def test_what_cannot_be_drawn_is_refused_in_one_message(script, spins, finished,
         ("curves", spins[0]): "is not NAME=RUN[,RUN...]",
         ("curves", f"={spins[0]}"): "is not NAME=RUN[,RUN...]",
         ("curves", f"a={spins[0]},"): "is not NAME=RUN[,RUN...]",
-        ("curves", f"a={spins[0]}", f"a={spins[1]}"): "a name stands there twice",
+        ("curves", f"a={spins[0]}", f"a={spins[1]}"): "a stands there twice",
         ("curves", f"a={spins[0]},{finished}"): f"{finished} was not measured after the same epochs as {spins[0]}",
         ("curves", f"a={tmp_path}"): "is not the folder of a finished run",
     }.items():

@@ -1,4 +1,4 @@
-"""scripts/studies/samples.py scores paired runs each by itself, and only what was measured in one way."""
+"""The script of sample quality scores paired runs by themselves, if measured in one way."""
 
 import json
 import runpy
@@ -14,7 +14,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts" / "studies"
 
 @pytest.fixture
 def script(monkeypatch, tmp_path) -> dict:
-    """The script's names, with two rows of three seeds that are trained already, and scores that are made up: 10, 20, 30 and one less."""
+    """The script's names, with two rows of three trained seeds; scores are 10, 20, 30 and one less."""
     monkeypatch.chdir(tmp_path)
     Path("results").mkdir()
     monkeypatch.syspath_prepend(str(SCRIPTS))

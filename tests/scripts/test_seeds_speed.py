@@ -1,4 +1,4 @@
-"""The script that measures how fast seeds are together: its ways take the same steps, and its table says what was measured."""
+"""The script that measures how fast seeds are together: its ways take the same steps."""
 
 import runpy
 from pathlib import Path
