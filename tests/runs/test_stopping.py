@@ -161,7 +161,7 @@ def test_a_second_process_on_a_run_is_refused_and_the_first_goes_on(command, con
             time.sleep(0.05)
     finally:
         first.send_signal(signal.SIGTERM)
-        _, err = first.communicate(timeout=60)
+        _, err = first.communicate(timeout=600)
     assert first.returncode == LATER and "SIGTERM received; checkpoint saved" in err
     found = [row["epoch"] for row in rows(tmp_path / "run")]
     assert found == list(range(1, len(found) + 1)) and not (tmp_path / "run/result.json").exists()
