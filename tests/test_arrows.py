@@ -1,7 +1,11 @@
 """Imports go one way: a room of gan_sntg imports only those below it, and discriminative only those up to training."""
 
 import ast
+import re
+import sys
+import tomllib
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -117,6 +121,18 @@ def test_no_import_is_inside_a_function_and_none_is_a_star(path):
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)]
     inside = {name for function in functions for name in imports(function, path)}
     assert [name for name in inside if not under(name, *OPTIONAL)] == []
+
+
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "PyYAML"}  # of imports with another name
+
+
+@within("gan_sntg", "discriminative")
+def test_every_library_that_is_imported_is_declared(path):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needs = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    declared = {re.split(r"\W*[<>=\[]", need)[0].lower() for need in needs}
+    names = {name.split(".")[0] for name in imports(ast.parse(path.read_text()), path)} - {*OURS, *sys.stdlib_module_names}
+    assert {name for name in names if DISTRIBUTIONS.get(name, name).replace("_", "-").lower() not in declared} == set()
 
 
 def test_the_arrows_are_looked_for_in_the_modules_that_there_are():
