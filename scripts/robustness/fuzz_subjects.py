@@ -23,7 +23,7 @@ from gan_sntg.commands.main import main
 from gan_sntg.data import CIFAR10, MNIST, SVHN, Arrays, Digits, load_split, public
 from gan_sntg.data.custom import read_picture
 from gan_sntg.errors import InputError
-from gan_sntg.export.load import load as load_export
+from gan_sntg.export import load_export
 from gan_sntg.files.tensor_files import load_tensors
 
 EDGE = 160  # bytes of head and tail, where headers are, that are hit more often

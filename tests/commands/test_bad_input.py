@@ -51,7 +51,7 @@ VALUES = {
         "tiny.yaml or the options beside it",
         "a machine with more memory",
     ),
-    "--config none.yaml": ("none.yaml is not a readable YAML file", "configs/digits_20/fm_gan.yaml"),
+    "--config none.yaml": ("none.yaml is neither a file nor a configuration", "a name as digits_20/fm_gan"),
     "--split none.json": ("none.json is not a readable split manifest", "give the split.json of a run folder"),
     "--method gan_sntg.methods.feature_matching.FeatureMatchGAN": ("FeatureMatchGAN", "nearest: FeatureMatchingGAN"),
     "--method gan_sntg.training.Method": ("method", "gan_sntg.training.Method is abstract"),
