@@ -2,44 +2,72 @@
 
 import base64
 import hashlib
+import io
 from importlib.resources import files
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
 from gan_sntg.comparison.charts import metric_charts
-from gan_sntg.comparison.image_grids import sample_figures
-from gan_sntg.comparison.runs import Comparison
-from gan_sntg.comparison.tables import error_table, fidelity_blocks, option_blocks
+from gan_sntg.comparison.runs import Comparison, read_png
+from gan_sntg.comparison.tables import NONE, contrast, error_figure, error_of, score_figure, score_title
 from gan_sntg.comparison.warnings import other_epochs, unfinished, unpaired
 
 GENERATOR = "gan-sntg compare"  # what the page says it was made by
 SCRIPTS = ("theme.js", "samples.js", "curves.js")
+LATENT = "method.init_args.generator.init_args.latent"
 TEMPLATES = Environment(
     loader=PackageLoader("gan_sntg.comparison", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
+TEMPLATES.filters |= {"error_figure": error_figure, "score_figure": score_figure, "score_title": score_title}
 TEMPLATES.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+
+
+class Picture(NamedTuple):
+    """A PNG within the page: its data URL and size in pixels."""
+
+    source: str
+    width: int
+    height: int
+
+
+def picture(data: bytes) -> Picture:
+    """A PNG of these bytes."""
+    return Picture(f"data:image/png;base64,{base64.b64encode(data).decode()}", *Image.open(io.BytesIO(data)).size)
 
 
 def comparison_page(comparison: Comparison) -> str:
     """The page as HTML: every text of a run is escaped. Raises InputError where a grid that it shows is damaged."""
-    runs = comparison.runs
+    runs, epochs, real, no_real, refusal = comparison
     script = "\n".join(asset(name) for name in SCRIPTS)
+    measured = [run for run in runs if run.measured]
     return TEMPLATES.get_template("page.html").render(
         policy=policy(script),
         generator=GENERATOR,
         script=Markup(script),
         style=Markup(asset("style.css")),
         marks=Markup(asset("marks.svg")),
+        NONE=NONE,
         runs=runs,
         unfinished=unfinished(runs),
-        samples=sample_figures(comparison),
+        epochs=epochs,
+        recorded={epoch for run in runs for epoch in run.grids},
+        latents={run.options.get(LATENT) for run in runs if run.has_generator},
+        grids={run.index: {e: picture(read_png(run.grids[e])[0]) for e in run.grids_at(epochs)} for run in runs},
+        real=real and picture(real),
+        no_real=no_real,
         unpaired=unpaired(runs),
-        errors=[error_table(runs)],
+        validated=any(error_of(run, "validation_error") is not None for run in runs),
         other_epochs=other_epochs(runs),
-        fidelity=fidelity_blocks(runs, comparison.refusal),
+        measured=measured,
+        refusal=refusal,
+        scores=dict.fromkeys(name for run in measured if run.fidelity for name in run.fidelity.scores),
+        ways=contrast([{name: str(value) for name, value in run.measured[-1].provenance.items()} for run in measured]),
         charts=metric_charts(runs),
-        options=option_blocks(runs),
+        options=contrast([{name.replace("init_args.", ""): value for name, value in run.options.items()} for run in runs]),
+        places=contrast([run.place for run in runs]),
     )
 
 

@@ -28,13 +28,14 @@ GRID_FILE = re.compile(r"epoch_(\d{1,9})\.png")
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """One run as its folder has it.
+    """One run as its folder has it; index: among those compared.
 
     options, place: of its configuration and of the last session, flat. rows: of metrics.jsonl. result: None while it is unfinished.
     grids: files by epoch. real: file of the training images' grid. measured: oldest first; fidelity: the one to show, if any.
     split_sha256: of split.json. test_images: their number, where it is known.
     """
 
+    index: int
     name: str
     options: dict[str, str]
     place: dict[str, str]
@@ -61,6 +62,10 @@ class ComparedRun:
     def grid_at(self, epoch: int) -> int | None:
         """The epoch of the grid to show at `epoch`: that one, else the nearest before it, if any."""
         return max((e for e in self.grids if e <= epoch), default=None)
+
+    def grids_at(self, epochs: list[int]) -> list[int]:
+        """The epochs of the grids to show at these."""
+        return sorted({e for e in map(self.grid_at, epochs) if e is not None})
 
 
 class Comparison(NamedTuple):
@@ -90,17 +95,19 @@ def read_comparison(paths: list[Path], names: list[str], most_epochs: int, root:
         fidelity, refusal = comparable(measured), ""
     except InputError as error:
         fidelity, refusal = {}, str(error)
-    runs = [compared_run(RunFolder(path), name, measured[name], fidelity.get(name)) for path, name in zip(paths, names, strict=True)]
+    found = enumerate(zip(paths, names, strict=True))
+    runs = [compared_run(k, RunFolder(path), name, measured[name], fidelity.get(name)) for k, (path, name) in found]
     check_one_data_set(paths, runs)
     runs, real, no_real = completed(runs, RunFolder(paths[0]), root)
     return Comparison(runs, shown_epochs(runs, most_epochs), real, no_real, refusal)
 
 
-def compared_run(folder: RunFolder, name: str, measured: list[Measurement], fidelity: Measurement | None) -> ComparedRun:
+def compared_run(index: int, folder: RunFolder, name: str, measured: list[Measurement], fidelity: Measurement | None) -> ComparedRun:
     """The run in a folder. Raises InputError where a file of it is damaged."""
     result = folder.read_result() if folder.finished else None
     grids = [(GRID_FILE.fullmatch(path.name), path) for path in folder.samples.glob("epoch_*.png")]
     return ComparedRun(
+        index=index,
         name=name,
         options=flat(identity(folder.read_options())),
         place=flat((folder.sessions() or [{}])[-1]),
@@ -180,7 +187,7 @@ def spread(epochs: list[int], count: int) -> list[int]:
 
 def size_of(runs: list[ComparedRun], epochs: list[int]) -> int:
     """Bytes of all grids that are shown at these epochs."""
-    return sum(run.grids[e].stat().st_size for run in runs for e in {run.grid_at(epoch) for epoch in epochs} if e is not None)
+    return sum(run.grids[e].stat().st_size for run in runs for e in run.grids_at(epochs))
 
 
 def read_png(path: Path) -> tuple[bytes, Image.Image]:

@@ -108,7 +108,7 @@ def fit_normalization(normalization: Normalization, x: Tensor, method: Method) -
         normalization.images(normalization(x[:2]))
 
 
-def choose_split(options: RunOptions, source: Dataset) -> Split:
+def choose_split(options: RunOptions | Namespace, source: Dataset) -> Split:
     """The manifest of --split, else one made from the options."""
     if not options.split:
         return make_split(source, options.labels, options.data_seed, options.validation, options.balance, options.label_noise)

@@ -99,7 +99,7 @@ def test_a_line_says_why_there_are_no_real_images(compare, copies):
 
 def test_options_that_differ_are_marked_and_the_others_folded(compare, runs):
     page, _ = compare(*runs)
-    row = next(row for row in re.findall(r"<tr>.*?</tr>", page) if "sntg" in row and "weight" in row)
+    row = next(row for row in re.findall(r"(?s)<tr>.*?</tr>", page) if "sntg" in row and "weight" in row)
     assert text(row) == "method. sntg. weight 0.1 ≠ 0.0" and 'class="differs"' in row
     assert page.count('class="differs"') == 1 and "Options that are the same (" in page
 

@@ -1,21 +1,23 @@
 """Parts of a comparison's page: escaped markup, epochs that are kept, names, intervals, panels."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gan_sntg.comparison import runs as comparison_runs
-from gan_sntg.comparison.charts import metric_charts
-from gan_sntg.comparison.image_grids import Figure, Picture, Samples
-from gan_sntg.comparison.page import TEMPLATES, asset
-from gan_sntg.comparison.runs import shortest_names, shown_epochs, spread
-from gan_sntg.comparison.tables import Cell, Folded, Paragraph, Table, compared
+from gan_sntg.comparison.page import TEMPLATES, asset, comparison_page
+from gan_sntg.comparison.runs import ComparedRun, Comparison, shortest_names, shown_epochs, spread
+from gan_sntg.comparison.tables import contrast
 from gan_sntg.comparison.tensorboard import CAPTION, GAP, WIDTH, panel
+from gan_sntg.data.splits import Split
+from gan_sntg.evaluation.fidelity_records import Measurement, Score
+from gan_sntg.evaluation.samples import png
 
 
 class Drawn:
@@ -24,7 +26,7 @@ class Drawn:
     def __init__(self, grids: dict[int, Path]):
         self.grids = grids
 
-    grid_at = comparison_runs.ComparedRun.grid_at
+    grid_at, grids_at = ComparedRun.grid_at, ComparedRun.grids_at
 
 
 def drawn(folder: Path, epochs: list[int], size: int) -> Drawn:
@@ -35,26 +37,39 @@ def drawn(folder: Path, epochs: list[int], size: int) -> Drawn:
     return Drawn({epoch: folder / str(epoch) for epoch in epochs})
 
 
-MACROS = TEMPLATES.get_template("parts.html").module
 BAD = """</script><b class="x" onload='y'>"""
-EVERY_CELL = [Cell(BAD), Cell(BAD, below=BAD), Cell(BAD, run=0, remark=BAD), Cell(BAD, differs=True)]
-TABLE = Table(BAD, EVERY_CELL, [EVERY_CELL, EVERY_CELL[::-1]])
-CHARTED = SimpleNamespace(name=BAD, rows=[{"epoch": 1, "step": 1, BAD: 1.0}])
-PARTS = {
-    "notes": ([BAD],),
-    "blocks": ([TABLE, Paragraph(BAD), Folded(BAD, [TABLE])],),
-    "samples": (Samples(BAD, [1], [Figure(0, BAD, [Picture(BAD, 1, 1, BAD, 1)])], None, BAD),),
-    "curves": (metric_charts([CHARTED]), [CHARTED]),
-}
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_no_text_becomes_markup_in_any_part_of_the_page(part):
-    found = str(getattr(MACROS, part)(*PARTS[part]))
-    assert (
-        '<b class="x"' not in found and "onload='" not in found and found.count("<script") == found.count("</script>") == (part == "curves")
+def page_of(folder: Path, **changed) -> str:
+    """The page of two runs whose every text would be markup."""
+    Image.new("L", (4, 4)).save(folder / "grid.png")
+    provenance = {"interval": BAD, BAD: BAD} | changed.pop("provenance", {})
+    measured = Measurement(provenance, {"epoch": BAD}, {BAD: Score(1.0, 0.5, 1.5)})
+    run = ComparedRun(
+        index=0,
+        name=BAD,
+        options={BAD: BAD, "seed": BAD, "epochs": BAD},
+        place={BAD: BAD},
+        split=Split(data=BAD, sha256=BAD, data_seed=0, labeled=[], validation=[]),
+        split_sha256=BAD,
+        rows=[{"epoch": 1, "step": 1, BAD: 1.0, "test_error/averaged": 5.0}],
+        result=None,
+        grids={1: folder / "grid.png"},
+        real=None,
+        measured=[measured],
+        fidelity=None if "refusal" in changed else measured,
+        test_images=9,
     )
-    assert BAD in unescape(found)
+    other = replace(run, index=1, name=BAD * 2, options={BAD: BAD * 2}, place={}, split=replace(run.split, data_seed=BAD))
+    return comparison_page(Comparison([run, other], [1], no_real=BAD, **changed))
+
+
+@pytest.mark.parametrize("changed", [{}, {"refusal": BAD}, {"real": bytes(png(torch.zeros(1, 4, 4, dtype=torch.uint8)))}])
+def test_no_text_becomes_markup_wherever_it_stands(tmp_path, changed):
+    page = page_of(tmp_path, **changed)
+    assert '<b class="x"' not in page and "onload='" not in page
+    assert page.count("<script") == page.count("</script>") == 2
+    assert unescape(page).count(BAD) > 40
 
 
 def test_the_templates_take_no_text_of_a_run_for_markup():
@@ -63,12 +78,12 @@ def test_the_templates_take_no_text_of_a_run_for_markup():
 
 
 def test_a_dotted_name_may_break_after_each_dot():
-    found = str(MACROS.title(Cell("a.<b>.c_d")))
-    assert found.strip() == "a.<wbr>&lt;b&gt;.<wbr>c_d"
+    assert TEMPLATES.get_template("parts.html").module.breakable("a.<b>.c_d") == "a.<wbr>&lt;b&gt;.<wbr>c_d"
 
 
-def test_values_that_are_not_the_first_ones_are_marked():
-    assert compared(["1", "1", "<"], 1) == Cell("1") and compared(["1", "1", "<"], 2) == Cell("<", differs=True)
+def test_names_whose_values_differ_are_told_from_those_that_all_share():
+    found = contrast([{"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"}])
+    assert found.same == {"a": "1"} and found.differ == {"b": ["2", "3"], "c": ["–", "4"]}
 
 
 def test_epochs_are_spread_evenly_with_the_first_and_the_last():
