@@ -37,7 +37,9 @@ class MeanTeacher(Objective):
     def follow(self, t: int) -> None:
         """Eq. 4, after each step."""
         alpha = self.early_decay if t < self.early_epochs else self.decay
-        torch._foreach_lerp_(list(self.teacher.parameters()), list(self.net.parameters()), 1 - alpha)
+        averaged: list[Tensor] = list(self.teacher.parameters())
+        followed: list[Tensor] = list(self.net.parameters())
+        torch._foreach_lerp_(averaged, followed, 1 - alpha)  # pyright: ignore[reportPrivateImportUsage]
 
     @torch.no_grad()
     def targets(self, view: Examples, logits: Tensor) -> Tensor:

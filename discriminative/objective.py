@@ -50,6 +50,7 @@ class Pass(NamedTuple):
 class Objective(Recordable, Method):
     """L_S + w(t) [lambda1 R_C + lambda2 R_S] (Alg. 1). A method says `targets`, or the whole of `passes`."""
 
+    pool: Pool
     purposes = ("noise", "augmentation", "graph")
     divergence = staticmethod(squared_error)
 
@@ -72,7 +73,7 @@ class Objective(Recordable, Method):
         self.net, self.average = net, Average(net, average_decay)
         self.schedule, self.learning_rate, self.augmentation = schedule, learning_rate, augmentation or Augmentation()
         self.sntg, self.w, self.consistency_weight = sntg or SNTG(), w or RampedWeight(), consistency_weight
-        self.stream, self.divisor, self.share, self.pool = stream, divisor, 1.0, None
+        self.stream, self.divisor, self.share = stream, divisor, 1.0
         self.optimizers = {"net": adam(trainable(net), learning_rate, schedule.betas(0), adam_epsilon)}
         if self.sntg.labeled:
             raise InputError("sntg.labeled is a GAN's: the passes of this method hold the labelled images anyway; leave it out")
@@ -110,7 +111,7 @@ class Objective(Recordable, Method):
 
     def start(self, batch: Batch) -> None:
         """Data-dependent initialisation from images of the pool, augmented as in training (reference 1.1)."""
-        x = self.augmentation(batch.unlabeled.x, self.generators["augmentation"])
+        x = self.augmentation(batch.view("unlabeled").x, self.generators["augmentation"])
         with drawing_from(self.net, self.generators["noise"]):
             data_dependent_init(self.net, x)
 
@@ -165,7 +166,7 @@ class Objective(Recordable, Method):
         view = self.view(batch)
         h, logits = self.predict(self.translated(view.x))
         targets = self.targets(view, logits)
-        asked = slice(len(batch.labeled.y) if len(self.views) == 2 else 0, None)  # of two streams, not the labelled
+        asked = slice(len(batch.view("labeled").y) if len(self.views) == 2 else 0, None)  # of two streams, not the labelled
         return Pass(view, h, targets, (logits, view.y), (targets[asked], logits[asked]), logits)
 
     @abstractmethod
@@ -196,9 +197,10 @@ class Objective(Recordable, Method):
     @torch.no_grad()
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
         """Weights, learning rate and the teacher's 0-1 graph, without noise; leaves the run as it was."""
+        view = batch.view("unlabeled")
         self.eval()
         with preserve_generators(self.generators):
-            h, logits = self.net(batch.unlabeled.x)
-            targets = self.targets(batch.unlabeled, logits)
+            h, logits = self.net(view.x)
+            targets = self.targets(view, logits)
         self.train()
-        return {**self.settings, **self.sntg.telemetry(h, targets, batch.unlabeled.y)}
+        return {**self.settings, **self.sntg.telemetry(h, targets, view.y)}

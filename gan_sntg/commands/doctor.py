@@ -75,7 +75,8 @@ def report(console: Console, file: str, parts: RunObjects, health: TermReport) -
         table.add_column(column, justify="left" if column in ("term", "its step moves") else "right")
     for term, value in health.terms.items():
         moved = ", ".join(sorted(health.moved.get(term.split("/")[0], ()))) or "nothing"
-        norms = (f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}" for low, high in map(health.gradients[term].get, nets))
+        bounds = (health.gradients[term][net] for net in nets)
+        norms = (f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}" for low, high in bounds)
         table.add_row(term, f"{value:.4g}", *norms, moved)
     for term in health.off:
         table.add_row(term, "off: its weight is 0", *("" for _ in nets), "")

@@ -70,7 +70,7 @@ def _usage(argv: list[str]) -> int:
     if argv[:1] == ["--version"]:
         print(__version__)
         return 0
-    lines = [f"  {name:9} {module(name).__doc__.splitlines()[0]}" for name in COMMANDS]
+    lines = [f"  {name:9} {(module(name).__doc__ or '').splitlines()[0]}" for name in COMMANDS]
     text = "\n".join(["usage: gan-sntg COMMAND ...  (gan-sntg COMMAND --help says more)", "", *lines, "", ALLOW])
     if argv[:1] in (["-h"], ["--help"]):
         print(text)

@@ -32,6 +32,12 @@ class Batch(NamedTuple):
     unlabeled: Examples | None = None
     unlabeled_g: Examples | None = None
 
+    def view(self, name: str) -> Examples:
+        """The view of this name, which the method asked for."""
+        found = getattr(self, name)
+        assert found is not None, f"the method asks for no {name} images"
+        return found
+
 
 class Pool:
     """Training images on the device, with the labels known to training, `y`, and all, `truth`.

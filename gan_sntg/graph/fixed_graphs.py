@@ -3,6 +3,7 @@
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ def write_predictions(path: Path, sha256: str, classes: Tensor, method: str, tes
     _write(path, {"kind": PREDICTIONS, "sha256": sha256, "classes": classes.numpy()} | origin)
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray | str | int]) -> None:
+def _write(path: Path, arrays: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     try:

@@ -33,6 +33,7 @@ class GenerativeMethod(Recordable, Method):
     purposes = ("noise", "z", "graph")
     matching: Callable[[Tensor, Tensor], Tensor] = staticmethod(matching_squared)  # of mean features, watched in every GAN
     generator: Generator
+    pool: Pool
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class GenerativeMethod(Recordable, Method):
         super().__init__()
         self.discriminator, self.generator = discriminator, generator
         self.teacher, self.sntg = teacher or Averaged(), sntg or SNTG()
-        self.average, self.pool = Average(discriminator, average_decay), None
+        self.average = Average(discriminator, average_decay)
         self.learning_rate, self.decay_epochs = learning_rate, decay_epochs
         nets = {"d": discriminator, "g": generator}
         self.optimizers = {name: AdamInside(trainable(net), learning_rate, (beta1, 0.999)) for name, net in nets.items()}
@@ -84,10 +85,11 @@ class GenerativeMethod(Recordable, Method):
 
     def start(self, batch: Batch) -> None:
         """Initialise D from unlabelled images, and G from z where it asks for it (reference 5)."""
+        x = batch.view("unlabeled").x
         with drawing_from(self.discriminator, self.generators["noise"]):
-            data_dependent_init(self.discriminator, batch.unlabeled.x)
+            data_dependent_init(self.discriminator, x)
         if starts_from_data(self.generator):  # no z is drawn otherwise: the dense pair's z stay as they were
-            data_dependent_init(self.generator, self.draw_z(len(batch.unlabeled.x)))
+            data_dependent_init(self.generator, self.draw_z(len(x)))
 
     def step(self, batch: Batch, t: int) -> Terms:
         """D's step, the averages, then G's step on the independent unlabelled batch."""
@@ -130,4 +132,5 @@ class GenerativeMethod(Recordable, Method):
 
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
         """Settings of the last step, and the figures of `gan_telemetry`."""
-        return self.settings | gan_telemetry(self.discriminator, self.generator, self.teacher, batch.unlabeled, self.sntg, self.matching)
+        view = batch.view("unlabeled")
+        return self.settings | gan_telemetry(self.discriminator, self.generator, self.teacher, view, self.sntg, self.matching)

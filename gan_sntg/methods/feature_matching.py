@@ -24,7 +24,8 @@ class FeatureMatchingGAN(GenerativeMethod):
 
     def discriminator_terms(self, batch: Batch, t: int) -> Terms:
         """L_lab + L_unl (reference 5) and the weighted R_S, from one pass over all three kinds of images."""
-        labeled, unlabeled = batch.labeled, self.sntg.companions(batch.unlabeled, self.pool, self.generators["graph"])
+        labeled = batch.view("labeled")
+        unlabeled = self.sntg.companions(batch.view("unlabeled"), self.pool, self.generators["graph"])
         with torch.no_grad():
             fake = self.generate(len(unlabeled.x))
         sizes = [len(labeled.x), len(unlabeled.x), len(fake)]
@@ -40,7 +41,7 @@ class FeatureMatchingGAN(GenerativeMethod):
 
     def generator_terms(self, batch: Batch, t: int) -> Terms:
         """Feature matching (Eq. 9); no gradient into the real branch or D's weights, made once for both."""
-        real = batch.unlabeled_g.x
+        real = batch.view("unlabeled_g").x
         with fixed_weights(self.discriminator):
             with torch.no_grad():
                 h_real, _ = self.discriminate(real)

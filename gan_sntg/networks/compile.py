@@ -1,6 +1,7 @@
 """Forward passes in training, eager or compiled, with noise from a named generator."""
 
 import sys
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ PROGRAMS = 256  # that a process may compile of one function: layers, their mode
 class EagerForward:
     """`execution(net, x, generator)` is net(x) with the noise of its layers drawn from the generator."""
 
-    def __call__(self, net: nn.Module, x: Tensor, generator: torch.Generator | None) -> Tensor | tuple[Tensor, Tensor]:
+    def __call__(self, net: nn.Module, x: Tensor, generator: torch.Generator | None) -> Any:
         """What net(x) returns."""
         with drawing_from(net, generator):
             return net(x)
@@ -31,7 +32,7 @@ class CompiledForward(EagerForward):
         self.compiled = torch.compile(lambda net, x: net(x), dynamic=False)
         self.failed = False
 
-    def __call__(self, net: nn.Module, x: Tensor, generator: torch.Generator | None) -> Tensor | tuple[Tensor, Tensor]:
+    def __call__(self, net: nn.Module, x: Tensor, generator: torch.Generator | None) -> Any:
         """What net(x) returns, but for rounding."""
         if self.failed:
             return super().__call__(net, x, generator)

@@ -107,16 +107,19 @@ def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
 
 def train_all(runs: list[Run]) -> None:
     """Train unfinished runs to the end, as one program where that is faster."""
-    watch = StopSignals(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes) if runs else None
-    first = Trainer(runs[0], watch) if runs else None
-    if first and rank() == 0 and first.parts.device.type == "cpu" and (note := core_warning(first.options.threads)):
+    if not runs:
+        return
+    watch = StopSignals(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes)
+    first = Trainer(runs[0], watch)
+    if rank() == 0 and first.parts.device.type == "cpu" and (note := core_warning(first.options.threads)):
         print(note, file=sys.stderr)
     if len(runs) > 1 and not (why_not := stacking_obstacle(first.parts.method, first.options)):
         return train_groups([first, *(Trainer(run, watch) for run in runs[1:])])
     if len(runs) > 1:
         print(f"the seeds are trained one after another: {why_not}", file=sys.stderr)
-    for k, run in enumerate(runs):
-        (Trainer(run, watch) if k else first).train()
+    first.train()
+    for run in runs[1:]:
+        Trainer(run, watch).train()
 
 
 def train_groups(sessions: list[Trainer]) -> None:
@@ -167,7 +170,7 @@ class StackedTrainer:
                 session.begin(bar)
             self.clock = time.perf_counter()
             try:
-                loop.fit(self.method, self.streams, first.epochs, first.interval_epochs, *calls, first.precision, self.meters)
+                loop.fit(self.method, self.streams, first.epochs, first.interval_epochs, *calls, first.precision, self.meters)  # pyright: ignore[reportArgumentType]
             except NonFiniteError as error:
                 raise NonFiniteError(f"{error}; without this seed in --seeds the others go on") from error
             for session in self.sessions:

@@ -19,6 +19,7 @@ class StopSignals:
     def __init__(self, max_minutes: float | None = None, checkpoint_minutes: float | None = None):
         """max_minutes: of the whole command; checkpoint_minutes: most between checkpoints. None: no limit."""
         self.began = self.saved = self.last = time.monotonic()
+        self.minutes = max_minutes
         self.end = None if max_minutes is None else self.began + 60 * max_minutes
         self.every = None if checkpoint_minutes is None else 60 * checkpoint_minutes
         self.longest, self.signal, self.over, self.must_save = 0.0, None, False, False
@@ -62,5 +63,5 @@ class StopSignals:
         if number:
             return StoppedError(f"{signal.Signals(number).name} received; {RESUME}", 130 if number == signal.SIGINT else LATER)
         if over:
-            return StoppedError(f"Time limit of {(self.end - self.began) / 60:g} min reached; {RESUME}", LATER)
+            return StoppedError(f"Time limit of {self.minutes:g} min reached; {RESUME}", LATER)
         return None

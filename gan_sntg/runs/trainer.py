@@ -174,7 +174,7 @@ class Trainer:
         state, file = newest(self.folder.checkpoint, self.parts.device)
         self.meter.sums.clear()
         checkpoint.put_back(state, file, method, streams, self.progress, self.meter)
-        if self.progress.rate_scale != 1:
+        if self.rate is not None and self.progress.rate_scale != 1:
             method.learning_rate = self.rate * self.progress.rate_scale
 
     def train(self) -> None:
@@ -245,9 +245,8 @@ class Trainer:
 
     def roll_back(self, error: NonFiniteError) -> bool:
         """Go back, once and if asked for, to the last checkpoint and lower the rate; whether it was done."""
-        stopped_at = self.progress.step
-        asked = self.options.on_nonfinite == "rollback" and self.rate is not None
-        if not asked or self.progress.rolled_back >= 0 or not generations(self.folder.checkpoint):
+        stopped_at, before = self.progress.step, generations(self.folder.checkpoint)
+        if self.options.on_nonfinite != "rollback" or self.rate is None or self.progress.rolled_back >= 0 or not before:
             return False
         with agreed():
             self.restore()
@@ -319,7 +318,7 @@ class Trainer:
 
     def draw_data(self) -> None:
         """Save a grid of training images; of a new run, log them as networks see them, then augmented."""
-        x, _, index = self.parts.streams.example(GRID_SIZE, "display").unlabeled
+        x, _, index = self.parts.streams.example(GRID_SIZE, "display").view("unlabeled")
         if not self.folder.real.exists():
             save_png(self.folder.real, grid(self.parts.streams.pool.x[index].cpu()))
         if self.progress.step:

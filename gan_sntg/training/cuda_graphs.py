@@ -88,8 +88,9 @@ class CudaGraphGradients(EagerGradients):
         if recording.steps < WARM_UP:
             recording.steps += 1
             return self.beside(lambda: super(CudaGraphGradients, self).__call__(method, name, params, function, batch, t))
-        self.inputs.take(batch)
-        if recording.graph is None and not self.record(recording, method, params, lambda: function(self.inputs.batch, t)):
+        inputs = self.inputs
+        inputs.take(batch)
+        if recording.graph is None and not self.record(recording, method, params, lambda: function(inputs.batch, t)):
             return super().__call__(method, name, params, function, batch, t)
         return recording.replay(params)
 
@@ -131,9 +132,10 @@ class Recording:
 
     def __init__(self, key: tuple):
         """key: what the recording depends on."""
-        self.key, self.steps, self.graph = key, 0, None
+        self.key, self.steps = key, 0
+        self.graph: torch.cuda.CUDAGraph | None = None
 
-    def record(self, method, params: list[Tensor], terms: Callable[[], Terms], stream: torch.cuda.Stream) -> None:
+    def record(self, method, params: list[Tensor], terms: Callable[[], Terms], stream: torch.cuda.Stream | None) -> None:
         """Record without computing. Raises RuntimeError where a step cannot be recorded."""
         graph = torch.cuda.CUDAGraph()
         for generators in generator_sets(method):
@@ -147,6 +149,7 @@ class Recording:
 
     def replay(self, params: list[Tensor]) -> Terms:
         """The terms, in memory of their own, and the gradients."""
+        assert self.graph is not None
         self.graph.replay()
         for p, grad in zip(params, self.grads, strict=True):
             p.grad = grad
@@ -165,8 +168,8 @@ class Inputs:
         """Hold another, unless it is held already."""
         if batch is self.taken:
             return
-        pairs = [pair for view, other in zip(self.batch, batch, strict=True) if view for pair in zip(view, other, strict=True)]
-        torch._foreach_copy_([mine for mine, _ in pairs], [other for _, other in pairs], non_blocking=True)
+        mine, others = ([tensor for view in views if view for tensor in view] for views in (self.batch, batch))
+        torch._foreach_copy_(mine, others, non_blocking=True)  # pyright: ignore[reportPrivateImportUsage]
         self.taken = batch
 
 

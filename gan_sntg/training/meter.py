@@ -72,8 +72,8 @@ class Meters(Meter):
     def join(self, meters: list[Meter]) -> None:
         """Go on from each run's meter, all of the same step."""
         for names, (_, _, count) in meters[0].sums.items():
-            sums, firsts = (torch.stack([meter.sums[names][k] for meter in meters], 1) for k in (0, 1))
-            self.sums[names] = sums, firsts, count
+            sums, firsts, _ = zip(*(meter.sums[names] for meter in meters), strict=True)
+            self.sums[names] = torch.stack(sums, 1), torch.stack(firsts, 1), count
 
     def one(self, s: int) -> Meter:
         """That of run s."""

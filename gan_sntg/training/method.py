@@ -11,6 +11,7 @@ from gan_sntg.configurable import Configurable
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import Batch, Pool
 from gan_sntg.networks.compile import EagerForward
+from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.rng import purpose_generator
 from gan_sntg.training.cuda_graphs import EagerGradients, gradients, named
 from gan_sntg.training.meter import Terms
@@ -34,7 +35,7 @@ class Method(Configurable, nn.Module, ABC):
     def __init__(self):
         """Without a generator of images."""
         super().__init__()
-        self.generator: nn.Module | None = None
+        self.generator: Generator | None = None
 
     @property
     def networks(self) -> dict[str, nn.Module]:

@@ -14,7 +14,7 @@ def test_several_files_are_checked_in_one_process(command):
     assert outcome.status == 0 and outcome.err == ""
     for text in ("FeatureMatchingGAN on digits", "d/graph", "g/matching", "Supervised on digits", "net/labeled", "2 configurations in"):
         assert text in outcome.out
-    assert "off: its weight is 0" in outcome.out and "labels a class: 2 2 2 2 2 2 2 2 2 2" in outcome.out
+    assert "off: its weight is 0" in outcome.out and "labels per class: 2 2 2 2 2 2 2 2 2 2" in outcome.out
 
 
 @pytest.mark.parametrize("cell", ["svhn_part/fm_gan", "folder_example/fm_gan", "svhn_250_aug/mean_teacher", "svhn_1000/vat_ent"])
