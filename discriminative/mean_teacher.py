@@ -10,7 +10,7 @@ from gan_sntg.data.loader import Batch, Examples
 
 
 class MeanTeacher(Objective):
-    """theta' <- alpha theta' + (1 - alpha) theta after each step, from theta' = theta; used in tests.
+    """theta' <- alpha theta' + (1 - alpha) theta after each step, from theta' = theta; evaluated too.
 
     The teacher sees images mirrored, translated and disturbed on its own, in training mode, and keeps running statistics of its own.
     alpha is `early_decay` for the first `early_epochs` (reference 3: 0.99 while w rises on SVHN).

@@ -1,7 +1,4 @@
-"""The objective of Alg. 1, which every discriminative method minimises.
-
-L_S + w(t) [lambda1 R_C + lambda2 R_S]; how f~ is made is the method's own.
-"""
+"""Objective of Alg. 1, which every discriminative method minimises."""
 
 from abc import abstractmethod
 from collections.abc import Callable

@@ -74,13 +74,10 @@ class LinearTail(Schedule):
 
 
 class RampUpDown(Schedule):
-    """exp(-5 (1 - t / up)^2) at the start, `ramp_down` at the end, beta1 from 0.9 to 0.5 (reference 1.4).
-
-    Mean Teacher on SVHN has beta2 0.99 while the rate rises (reference 3): `early_beta2`.
-    """
+    """exp(-5 (1 - t / up)^2) at the start, `ramp_down` at the end, beta1 from 0.9 to 0.5 (reference 1.4)."""
 
     def __init__(self, epochs: float, up_epochs: float = 80, down_epochs: float = 50, early_beta2: float = 0.999):
-        """epochs: of the whole run; up_epochs, down_epochs: lengths of its two ends."""
+        """epochs: of the run; up_epochs, down_epochs: of its ends; early_beta2: of the rise (reference 3)."""
         self.epochs, self.up_epochs, self.down_epochs, self.early_beta2 = epochs, up_epochs, down_epochs, early_beta2
 
     def factor(self, t: float) -> float:

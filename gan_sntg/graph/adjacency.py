@@ -108,10 +108,7 @@ class NeighborGraph(Adjacency):
 
 
 class DrawnNeighborGraph(NeighborGraph):
-    """NeighborGraph whose batches pair each first-half image with a drawn neighbour (reference 8, b).
-
-    Each of these pairs is added to those of the pairing: with `Halves`, half of the pairs are neighbours.
-    """
+    """NeighborGraph whose batches pair each first-half image with a drawn neighbour (reference 8, b)."""
 
     def companions(self, index: Tensor, generator: torch.Generator) -> Tensor:
         """The first half of `index`, then one neighbour of each; a last odd one stays."""

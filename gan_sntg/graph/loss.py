@@ -88,9 +88,6 @@ def graph_loss(
     pairing: Callable[[int], Pairs] = halves,
     distance: Callable[[Tensor, Pairs], Tensor] = rms,
 ) -> Tensor:
-    """R_S of Eq. 7 with the 0-1 graph of Eq. 6, as a mean over the pairs that `pairing(n)` chooses.
-
-    h [B, D]: features, gradient flows into both ends of a pair; classes [B]: `teacher_classes` -> scalar.
-    """
+    """R_S (Eq. 7), a mean over pairing(n). h [B, D], classes [B] -> scalar; gradient into h."""
     pairs = pairing(len(h)).to(h.device)
     return pair_loss(h, pairs, same_class(classes, *pairs).to(h.dtype), margin, distance)

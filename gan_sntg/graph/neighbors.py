@@ -24,10 +24,7 @@ def nearest(x: Tensor, k: int) -> Iterator[Tensor]:
 
 
 def nearest_to(images: Tensor, x: Tensor, k: int) -> Tensor:
-    """The k nearest of x to each of other images, as exact and in the same order.
-
-    images uint8 [b, ...], x uint8 [N, ...] -> int32 [b, k], on x's device. Raises InputError unless 1 <= k <= N.
-    """
+    """The k nearest of x to each image: int32 [b, k], as `nearest`. Raises InputError unless 1 <= k <= N."""
     _check_count(k, len(x))
     return torch.cat([_nearest_of(block, x, k) for block in images.to(x.device).split(BLOCK)])
 

@@ -83,10 +83,7 @@ class Averaged(Teacher):
 
 
 class Ensemble(Teacher):
-    """De-biased average of the student's predictions of each image (Eq. 3; reference 6, E).
-
-    An image not yet seen has its present prediction: an all-zero row would be class 0.
-    """
+    """De-biased average of each image's predictions (Eq. 3; reference 6, E); the present one if unseen."""
 
     ensemble: Tensor
     visits: Tensor

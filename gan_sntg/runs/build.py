@@ -69,10 +69,7 @@ def instantiate(parser: Parser, options: Namespace) -> Callable[[], Objects]:
 
 
 def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
-    """Build everything a run needs, on its device, as before the first step; write nothing.
-
-    make: gives data, normalization and method, once the seed is set. Raises InputError.
-    """
+    """Build all a run needs, on its device; write nothing. make: called once the seed is set."""
     sizes = options.batch_size, options.labeled_batch_size or options.batch_size
     check_sizes(batch_size=sizes[0], labeled_batch_size=sizes[1])
     device = own_device(pick_device(options.device))

@@ -36,10 +36,7 @@ class Parser(ArgumentParser):
     origin = ""  # of the words that are being parsed
 
     def parse_args(self, args: list[str], *rest, **named):
-        """Parse, after every dotted path in `args` and the files they name was checked: see `check_tree`.
-
-        --max-minutes and the like are taken for --max_minutes.
-        """
+        """Parse, --max-minutes as --max_minutes, after `check_tree` of the words and their files."""
         args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
         args = by_path(args)
         self.origin = origin(config_files(args))

@@ -229,10 +229,7 @@ def prepare_run(options: Namespace) -> Run:
 
 
 def check_folder(folder: RunFolder, text: str) -> None:
-    """Raise InputError unless the folder can be made, or holds a run of the options in `text`.
-
-    An option that is newer than the folder counts as its default.
-    """
+    """Raise InputError unless the folder is new or of these options; newer ones count as defaults."""
     if not folder.config.exists():
         return folder.check_unused()
     parser, options = read_run(folder.path)

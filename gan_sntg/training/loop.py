@@ -10,10 +10,7 @@ from gan_sntg.training.method import Method
 
 
 class Progress:
-    """A run's epochs, steps, seconds of training, least validation error and roll-back.
-
-    rate_scale: what the learning rate is multiplied by since then; rolled_back: the step that it went back from, -1 for none.
-    """
+    """Progress of a run. rate_scale: of the learning rate; rolled_back: the step left, -1 for none."""
 
     def __init__(self):
         """At the start."""
