@@ -100,7 +100,7 @@ def test_every_folder_is_a_room_of_a_dozen_files_and_all_are_few():
 
 
 REPEATED = ("parser", "run")  # of each command: `main` calls them by these names
-PENDING = ("report", "default_folder", "spread")  # to be renamed
+PENDING = ("report", "default_folder")  # to be renamed
 
 
 def test_no_public_name_stands_in_more_than_two_modules():

@@ -8,10 +8,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PATHS = sorted(path for folder in ("gan_sntg", "discriminative", "scripts") for path in (ROOT / folder).rglob("*.py"))
 QUESTIONS = ("Which", "What", "How", "Does", "Is", "Are", "Who", "Where")
-PENDING = (  # rooms that are still to be reworded
-    *("benchmarks", "commands", "comparison", "data", "discriminative", "distributed", "evaluation", "experiments", "export"),
-    *("gan_sntg", "graph", "methods", "networks", "runs", "scripts", "training"),
-)
+PENDING = (
+    "benchmarks",
+    "commands",
+    "comparison",
+    "distributed",
+    "evaluation",
+    "experiments",
+    "export",
+    "networks",
+    "training",
+)  # to be reworded
 
 
 def room_of(path: Path) -> str:
