@@ -14,7 +14,7 @@ from gan_sntg.networks.dense_gan import DenseGenerator
 from gan_sntg.runs import seeds
 from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser
-from gan_sntg.runs.trainer import check_alive, telemetry_warnings
+from gan_sntg.runs.trainer import check_terms, telemetry_warnings
 
 
 def message(outcome) -> str:
@@ -109,7 +109,7 @@ def test_the_look_at_the_terms_leaves_the_way_of_computing_alone(tiny_tree, tmp_
     options = parser.parse_args(["--config", str(tmp_path / "config.yaml")])
     parts = build(parser, options)
     execution, before = parts.method.execution, parts.streams.state_dict()
-    check_alive(parts, options, tmp_path)
+    check_terms(parts, options, tmp_path)
     assert type(execution) is CompiledForward and parts.method.execution is parts.method.teacher.execution is execution
     assert_same(parts.streams.state_dict(), before)
 

@@ -119,7 +119,7 @@ def test_inputs_stay_in_place_and_hold_the_latest_batch():
     assert Inputs(first._replace(unlabeled_g=None)).batch.unlabeled_g is None
 
 
-def test_directly_is_undone():
+def test_eager_gradients_are_undone():
     method = gan()
     method.gradients = CudaGraphGradients()
     with eager_gradients(method):
