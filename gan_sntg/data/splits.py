@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from enum import Enum, member
+from enum import member
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from gan_sntg.configurable import Choice
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
@@ -53,17 +54,13 @@ def random(labels: int, sizes: list[int], generator: torch.Generator) -> list[in
     return torch.bincount(drawn, minlength=len(sizes)).tolist()
 
 
-class Balance(Enum):
-    """How the labels are shared by the classes: by the function of that name."""
+class Balance(Choice):
+    """Labels of each class [K]: of `labels` in all and sizes [K] to choose from, by a generator."""
 
     equal = member(equal)
     rounded = member(rounded)
     proportional = member(proportional)
     random = member(random)
-
-    def __call__(self, labels: int, sizes: list[int], generator: torch.Generator) -> list[int]:
-        """How many of each class; sizes [K]: how many there are to choose from."""
-        return self.value(labels, sizes, generator)
 
 
 def choose(y: Tensor, candidates: Tensor, labels: int, num_classes: int, balance: Balance, generator: torch.Generator) -> list[int]:
