@@ -20,14 +20,14 @@ from gan_sntg.training.optim import trainable
 
 
 def keep_layout(net: nn.Module) -> None:
-    """Let networks keep images as they are given, channel by channel, where ours store the channels innermost."""
+    """Let networks store images as they are given, channel by channel, not with the channels innermost."""
     for module in net.modules():
         if hasattr(module, "layout"):
             vars(module)["layout"] = as_given
 
 
 class Pictures(Dataset):
-    """The images at `index`, each varied on its own as PIL image, `views` times, as a method with two views of an image needs."""
+    """The images at `index`, each varied on its own as a PIL image, as many times as a method has views."""
 
     def __init__(self, pool: Pool, index: Tensor, augmentation: Augmentation, views: int):
         """index: into the pool's images."""
@@ -38,7 +38,7 @@ class Pictures(Dataset):
         self.vary = transforms.Compose([*varied, transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
 
     def __len__(self) -> int:
-        """How many images."""
+        """The number of images."""
         return len(self.index)
 
     def __getitem__(self, k: int) -> tuple[Tensor, int, int]:
@@ -60,7 +60,7 @@ class NaiveStep:
     """`step(t)` takes one step of the method, data included; the method's networks are trained by it."""
 
     def __init__(self, method: Any, pool: Pool, batch_size: int, labeled_batch_size: int, workers: int):
-        """method: `Method` that is started; workers: processes that prepare images, for each kind of image that it asks for."""
+        """method: one that is started; workers: processes that prepare images, for each kind of image."""
         keep_layout(method)
         augmentation = getattr(method, "augmentation", Augmentation())
         self.method = method

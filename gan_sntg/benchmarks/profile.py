@@ -25,7 +25,7 @@ TARGETS, DIRECTION = WHOLE = "teacher pass", "adversarial direction"  # parts th
 
 
 class Stopwatch:
-    """`seconds` by part. A part inside another stops the outer one's clock. On a GPU the device is waited for at each change of part."""
+    """`seconds` by part. A part in another stops the other's clock. Each change of part waits for a GPU."""
 
     def __init__(self, device: torch.device):
         """device: where the work is done."""
@@ -61,7 +61,7 @@ class Stopwatch:
 
     @contextmanager
     def watching(self, owner: Any, name: str, part: str | Callable[..., str]) -> Iterator[None]:
-        """Within it, calls of the attribute `name` of the object `owner` count for `part`, or what that makes of their arguments."""
+        """Within it, calls of owner's attribute `name` count for `part`, or for what that makes of arguments."""
         before, call = vars(owner).get(name), getattr(owner, name)
 
         def timed(*args, **kwargs):
@@ -141,7 +141,7 @@ def timed_parts(method: Any, watch: Stopwatch) -> Iterator[None]:
 
 
 def breakdown(method: Any, batches: Iterator[Batch], t: int, precision: Precision, device: torch.device, steps: int) -> dict[str, float]:
-    """Seconds per step by part, in epoch t. They add up to a step that is a little longer than one without a stopwatch.
+    """Seconds per step by part in epoch t; together a little longer than a step without a stopwatch.
 
     "graph loss" is R_S forward and, from its value to the features, backward, without the teacher's pass.
     """

@@ -34,7 +34,7 @@ def best(call: Callable[[], object]) -> float:
 
 
 def ceilings(device: torch.device) -> dict[str, float]:
-    """FLOP/s of "products <precision>" of two square matrices (2 n^3 operations), and bytes/s read and written of "copy" of 256 MB."""
+    """FLOP/s of "products <precision>" (2 n^3 operations), and bytes/s of "copy", read and written."""
     n, rates = 8192 if device.type == "cuda" else 2048, {}
     for precision in Precision:
         a, b = (torch.randn(n, n, device=device, dtype=getattr(torch, precision.value)) for _ in range(2))
@@ -145,15 +145,3 @@ def started(options: Namespace, file: str, more: list[str]) -> RunObjects:
     parts.method.step(next(iter(parts.streams.epoch())), 0)
     parts.method.end_epoch()
     return parts
-
-
-def figures(way: Way, flops: int) -> dict:
-    """What was measured of one way."""
-    device = way.parts.device
-    found = {"ms_a_step": [1e3 * s for s in way.seconds], "median_ms": 1e3 * way.median, "steps_a_timing": way.steps}
-    found |= {"flop_rate": flops / way.median, "peak_mb": way.memory}
-    if way.naive is None:
-        with way.layers(), eager_gradients(way.parts.method):
-            parts = breakdown(way.parts.method, way.batches, way.t, way.precision, device, max(3, way.steps))
-        found["parts_ms"] = {name: 1e3 * s for name, s in sorted(parts.items(), key=lambda item: -item[1])}
-    return found

@@ -1,4 +1,4 @@
-"""Measure how fast configurations train: ms per step and where they go, memory, and FLOP/s beside what the machine can do."""
+"""Measure how fast configurations train: ms per step and part, memory, FLOP/s beside the machine's."""
 
 import json
 import shlex
@@ -76,7 +76,7 @@ def check(options: Namespace) -> None:
 
 
 def earlier_medians(file: str, here: dict) -> dict[str, dict[str, float]]:
-    """ms per step by configuration and way of an earlier run. Raises InputError where it is invalid, or was made on another machine."""
+    """ms per step by configuration and way of an earlier run. Raises InputError if of another machine."""
     try:
         earlier = read_json(Path(file))
         there = {key: earlier["environment"].get(key) for key in ("device", "platform", "threads")}

@@ -48,7 +48,7 @@ def run(options: Namespace) -> None:
 
 
 def checked_names(paths: list[Path], given: list[str] | None) -> list[str]:
-    """What the runs are called. Raises InputError where there are too few or many runs, or a folder or a name is there twice."""
+    """The runs' names. Raises InputError for too few or many runs, or a folder or name given twice."""
     if not FEWEST <= len(paths) <= MOST:
         raise InputError(f"{len(paths)} run{'s' * (len(paths) > 1)} cannot be compared; give {FEWEST} to {MOST} run folders")
     twice = next((path for k, path in enumerate(paths) if path.resolve() in [p.resolve() for p in paths[:k]]), None)
@@ -67,7 +67,7 @@ def default_folder(paths: list[Path], names: list[str]) -> str:
 
 
 def check_own(out: Path) -> None:
-    """Raise InputError where there is something in the folder and no page of this command, so that nothing else is lost."""
+    """Raise InputError where the folder has something in it, but no page of this command."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     page = out / "index.html"

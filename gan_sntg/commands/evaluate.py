@@ -52,7 +52,7 @@ def parser() -> Parser:
 
 
 def run(options: Namespace) -> None:
-    """Print the figures, draw the averaged classifier's reliability, keep what was measured of the samples."""
+    """Print the figures, draw the averaged classifier's reliability, record the samples' fidelity."""
     threads = torch.get_num_threads()
     parts, progress = load(options.run, options.device, options.root, options.checkpoint)
     x, y = parts.source.test_x.to(parts.device), parts.source.test_y
@@ -73,7 +73,7 @@ def run(options: Namespace) -> None:
 
 
 def classifier_figures(logits: Tensor, y: Tensor, names: list[str]) -> dict:
-    """Confusion, error of each class (null where there are no images) and ECE of a classifier. logits [N, K], y [N]."""
+    """Confusion, error of each class (null without images) and ECE of a classifier. logits [N, K], y [N]."""
     confusion = confusion_matrix(logits, y)
     errors = [None if error != error else error for error in class_errors(confusion).tolist()]
     return {
@@ -85,7 +85,7 @@ def classifier_figures(logits: Tensor, y: Tensor, names: list[str]) -> dict:
 
 
 def measured_fidelity(options: Namespace, parts: RunObjects, progress: Progress, threads: int) -> Measurement:
-    """The scores of a run's generator with how they were measured, on so many threads of a CPU. Raises InputError."""
+    """The scores of a run's generator and how they were measured, on so many threads. Raises InputError."""
     generator, source = scored_generator(options, parts), parts.source
     extractor = chosen_extractor(options, source, parts.device.type).to(parts.device)
     torch.set_num_threads(threads)  # a run's own may be one
@@ -102,7 +102,7 @@ def measured_fidelity(options: Namespace, parts: RunObjects, progress: Progress,
 
 
 def scored_generator(options: Namespace, parts: RunObjects) -> Generator:
-    """The generator that is to be scored. Raises InputError where there is none, or too little is to be drawn."""
+    """The generator to score. Raises InputError where there is none, or too little is to be drawn."""
     generator = parts.method.generator
     if not isinstance(generator, Generator):
         kind = type(parts.method).__name__
@@ -125,7 +125,7 @@ def chosen_extractor(options: Namespace, source: Dataset, device: str) -> Extrac
 
 
 def default_extractor(source: Dataset) -> str:
-    """inception for colour images, the classifier of digits and MNIST for theirs. Raises InputError for other grey images."""
+    """inception for colour images, else the data's classifier. Raises InputError where it has none."""
     if source.image_shape[0] == 3:
         return "inception"
     if source.name not in OWN:
@@ -144,7 +144,7 @@ def default_extractor(source: Dataset) -> str:
 
 
 def run_extractor(run: str, source: Dataset, root: str | None, device: str) -> ClassifierFeatures:
-    """The averaged classifier of a run folder. Raises InputError unless it was trained to the end on all labels of such images."""
+    """A run's averaged classifier. Raises InputError unless it was trained on all labels of such images."""
     folder = RunFolder(Path(run))
     if not folder.finished:
         raise InputError(f"--extractor {run} is neither inception, efficientnet_lite0 nor the folder of a finished run; train it first")

@@ -1,6 +1,5 @@
 """Export a run's classifier and generator for use elsewhere."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ from gan_sntg.evaluation.samples import fix_on_bank
 from gan_sntg.export.describe import card_of_run
 from gan_sntg.export.load import Classifier, ImageGenerator
 from gan_sntg.export.write import write_export
+from gan_sntg.files.atomic import check_writable
 from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.runs.build import RunObjects, read_run
 from gan_sntg.runs.folder import RunFolder
@@ -36,7 +36,9 @@ def run(options: Namespace) -> None:
     """Write the export and print its folder."""
     folder, out = RunFolder(Path(options.run)), Path(options.out or Path(options.run) / "export")
     config = read_run(folder.path)[1]
-    check_target(out)
+    check_writable(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} exists and is not an empty folder; remove it, or choose another with --out")
     parts, progress = load(options.run, "cpu", options.root, options.checkpoint)
     classifier, generator = exported_networks(parts, options.classifier)
     card = card_of_run(folder, config, parts, progress, options.classifier)
@@ -47,16 +49,8 @@ def run(options: Namespace) -> None:
     print(out)
 
 
-def check_target(out: Path) -> None:
-    """Raise InputError unless the folder is absent or empty, and can be written."""
-    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise InputError(f"{out} cannot be written (its folder does not exist or may not be written to); choose another with --out")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} exists and is not an empty folder; remove it, or choose another with --out")
-
-
 def exported_networks(parts: RunObjects, weights: str) -> tuple[Classifier, ImageGenerator | None]:
-    """The networks as the run has them; G's batch statistics are fixed on the bank, as they are for `gan-sntg sample`."""
+    """The networks as the run has them; G's batch statistics are fixed on the bank, as for samples."""
     source, method, normalization = parts.source, parts.method, parts.normalization
     net = method.classifiers[weights]
     classifier = Classifier(net, normalization, source.image_shape, source.test_x.dtype, class_names(source))

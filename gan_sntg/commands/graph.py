@@ -1,4 +1,4 @@
-"""Make a graph that is fixed before training: nearest neighbours in pixel space, or a finished run's predictions."""
+"""Make a graph that is fixed before training: nearest neighbours of pixels, or a run's predictions."""
 
 from math import ceil
 from pathlib import Path
@@ -11,6 +11,7 @@ from torch import Tensor
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
+from gan_sntg.files.atomic import check_writable
 from gan_sntg.graph.fixed_graphs import NEIGHBORS, PREDICTIONS, write_neighbors, write_predictions
 from gan_sntg.graph.neighbors import BLOCK, nearest
 from gan_sntg.runs.build import pick_device, source_of
@@ -27,7 +28,7 @@ HELP = {
 
 
 def parser() -> Parser:
-    """neighbors with the options of a run, of which the data, --out and --device count, and predictions with those on a run."""
+    """neighbors, with the options of a run, of which data, --out and --device count, and predictions."""
     parser = Parser(prog="gan-sntg graph", description="Write a graph of all training images for NeighborGraph or FixedGraph.")
     commands = parser.add_subcommands(title="commands", metavar="|".join(HELP))
     neighbors, predictions = config_parser(), run_parser(f"graph {PREDICTIONS}", "")
@@ -46,7 +47,7 @@ def run(options: Namespace) -> None:
 
 
 def neighbors(options: Namespace) -> None:
-    """Write the nearest neighbours; print the file and the share of them that have the image's own label, where both are known."""
+    """Write the nearest neighbours; print the file and the share of them that have the image's own label."""
     out, device = writable(options.out), pick_device(options.device)
     source = source_of(options)
     blocks = nearest(source.train_x.to(device), options.k)
@@ -72,19 +73,19 @@ def predictions(options: Namespace) -> None:
 
 
 def origin_of(folder: RunFolder, classifier: str) -> tuple[str, str]:
-    """Test error in percent and hash of the manifest of a finished run. Raises InputError where its result is damaged."""
+    """Test error in percent and manifest's hash of a finished run. Raises InputError where it is damaged."""
     result = folder.read_result()
     return f"{result[f'test_error_{classifier}']:.2f}", result["split_sha256"]
 
 
 def writable(out: str | None) -> Path:
-    """The file of --out. Raises InputError, before anything is computed, where it is not given or cannot be one."""
+    """The file of --out. Raises InputError where it is not given, or cannot be written."""
     if not out:
         raise InputError("--out is not set; name the file to write, such as --out graph.npz")
-    path = Path(out)
-    if path.is_dir() or not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written (it is a folder, or its folder does not exist); choose another file with --out")
-    return path
+    if Path(out).is_dir():
+        raise InputError(f"{out} cannot be written (it is a folder); choose another file with --out")
+    check_writable(Path(out))
+    return Path(out)
 
 
 def share(of: Tensor, among: Tensor) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gan_sntg.data.custom import read_pictures
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
-from gan_sntg.files.atomic import write_atomically
+from gan_sntg.files.atomic import check_writable, write_atomically
 from gan_sntg.runs.build import RunObjects
 from gan_sntg.runs.loading import class_names, load, run_parser
 from gan_sntg.runs.parsing import Parser
@@ -33,10 +33,9 @@ def parser() -> Parser:
 
 
 def run(options: Namespace) -> None:
-    """Write the CSV and print its path. Raises InputError with every file that could not be read, after the others were written."""
+    """Write the CSV and print its path. Raises InputError with every file that could not be read."""
     out, folder = Path(options.out), Path(options.folder)
-    if not out.parent.is_dir():
-        raise InputError(f"{out.parent} is not a folder; make it, or choose another file with --out")
+    check_writable(out)
     files = [path for path in files_in(folder) if path != out]
     parts, _ = load(options.run, options.device, options.root, options.checkpoint)
     rows, problems = predict(parts, parts.method.classifiers[options.classifier], files)
@@ -71,7 +70,7 @@ def predict(parts: RunObjects, net: nn.Module, files: list[Path]) -> tuple[dict[
 
 
 def picture_kind(image_shape: tuple[int, ...]) -> tuple[int, bool]:
-    """Size in pixels and whether in colour, of images [C, H, W]. Raises InputError where they are points or not square."""
+    """Size in pixels of images [C, H, W], and whether in colour. Raises InputError unless square."""
     if len(image_shape) != 3:
         raise InputError("the run classifies points of the plane, not images; give a run that was trained on images")
     channels, height, width = image_shape

@@ -1,7 +1,6 @@
 """Draw images from a run's generator."""
 
 import inspect
-import os
 from collections.abc import Callable, Iterable
 from math import ceil
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import samples
 from gan_sntg.evaluation.classification import logits_of, outputs_of
+from gan_sntg.files.atomic import check_writable
 from gan_sntg.graph.neighbors import nearest_rows, nearest_to
 from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.runs.build import RunObjects
@@ -30,7 +30,7 @@ DESCRIPTION = (
 
 
 class Sampler(NamedTuple):
-    """A run whose generator draws, its averaged D says classes, and `seed` tells which z: None for the bank that all runs share."""
+    """A run, its generator, and the seed of z: None for the bank that all runs share."""
 
     parts: RunObjects
     generator: Generator
@@ -38,7 +38,7 @@ class Sampler(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an image, [C, H, W]."""
+        """The shape of an image, [C, H, W]."""
         return self.parts.source.image_shape
 
     def z(self, n: int) -> Tensor:
@@ -60,7 +60,7 @@ class Sampler(NamedTuple):
         return classes.cpu(), confidence.cpu()
 
     def nearest(self, images: Tensor, real: Tensor, k: int, space: str) -> Tensor:
-        """Indices [n, k] of the nearest of `real` [N, C, H, W] by the distance of raw pixels, or of the averaged D's features h."""
+        """Indices [n, k] of the nearest of `real` [N, C, H, W] by raw pixels, or by the averaged D's h."""
         if space == "pixels":
             return nearest_to(images, real, k)
         net = self.parts.method.classifiers["averaged"]
@@ -162,7 +162,7 @@ def run(options: Namespace) -> None:
 
 
 def settings_of(options: Namespace, write: Callable[..., None]) -> dict[str, int | str]:
-    """The options that a kind heeds, defaults filled in. Raises InputError for one out of its range, or that the kind does not heed."""
+    """The options that a kind heeds, with defaults. Raises InputError for one out of range or not heeded."""
     heeded = {name: p.default for name, p in inspect.signature(write).parameters.items() if p.kind is p.KEYWORD_ONLY}
     given = {name: options[name] for name in ("n", "scale", "steps", "k", "space") if options[name] is not None}
     for name, value in given.items():
@@ -179,9 +179,8 @@ def settings_of(options: Namespace, write: Callable[..., None]) -> dict[str, int
 
 
 def check_target(out: Path, kind: str) -> None:
-    """Raise InputError, before anything is drawn, where `out` cannot be written or is a folder with something in it."""
-    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise InputError(f"{out} cannot be written (its folder does not exist or may not be written to); choose another with --out")
+    """Raise InputError where `out` cannot be written or is a folder with something in it."""
+    check_writable(out)
     if out.is_dir() and (kind != "png" or any(out.iterdir())):
         raise InputError(f"{out} cannot be written (it is a folder with something in it, or not to be one); choose another with --out")
     if out.exists() and not out.is_dir() and kind == "png":

@@ -42,7 +42,7 @@ def run(options: Namespace) -> None:
 
 
 def make(options: Namespace) -> None:
-    """Write the manifest of the options. Raises InputError where the data, the labels or the file do not allow it."""
+    """Write the manifest of the options. Raises InputError where data, labels or file do not allow it."""
     if not options.out:
         raise InputError("--out is not set; name the manifest to write, such as --out split.json")
     check_options_of(options)
@@ -62,7 +62,7 @@ def verify(options: Namespace) -> None:
 
 
 def show(options: Namespace) -> None:
-    """Print the manifest's fields, lists as their lengths, its own hash and, where the data are named, the labels of each class."""
+    """Print a manifest's fields, lists as lengths, its hash and, with the data, the labels of each class."""
     path = Path(options.file)
     source = source_of(options) if options.data else None
     split = load_split(path, source) if source else read_split(path)

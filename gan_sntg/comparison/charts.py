@@ -24,7 +24,7 @@ NOT_METRICS = ("epoch", "step", "seconds")
 
 
 class Charts(NamedTuple):
-    """The metrics by group, the metric that each chart begins with by group, and the points for the script."""
+    """Metrics by group, the metric that each chart begins with by group, and the points for the script."""
 
     groups: dict[str, list[str]]
     begun: dict[str, str]
@@ -32,7 +32,7 @@ class Charts(NamedTuple):
 
 
 def metric_charts(runs: list[ComparedRun]) -> Charts | None:
-    """Charts of an error and a loss, side by side, in each of which any metric can be chosen; None where nothing is recorded yet."""
+    """Charts of an error and a loss, where any metric can be chosen; None where nothing is recorded yet."""
     groups = metric_groups(runs)
     if not groups:
         return None
@@ -43,14 +43,14 @@ def metric_charts(runs: list[ComparedRun]) -> Charts | None:
 
 
 def metric_groups(runs: list[ComparedRun]) -> dict[str, list[str]]:
-    """The metrics that any run recorded, by the part of their names before the slash; "" where that is not one of GROUPS."""
+    """The metrics that any run recorded, by the prefix of their names; "" where it is not one of GROUPS."""
     keys = dict.fromkeys(key for run in runs for row in run.rows for key in row if key not in NOT_METRICS)
     group = {key: prefix if (prefix := key.partition("/")[0]) in GROUPS else "" for key in keys}
     return {name: own for name in GROUPS if (own := [key for key in keys if group[key] == name])}
 
 
 def points(runs: list[ComparedRun], keys: list[str]) -> dict:
-    """{"epochs": a list a run, "values": {metric: a list a run}}, to six significant digits; null where there is no number."""
+    """{"epochs": a list per run, "values": {metric: a list per run}}; null where there is no number."""
     values = {key: [[rounded(row.get(key)) for row in run.rows] for run in runs] for key in keys}
     return {"epochs": [[row["epoch"] for row in run.rows] for run in runs], "values": values}
 

@@ -39,7 +39,7 @@ def picture(data: bytes) -> Picture:
 
 
 def comparison_page(comparison: Comparison) -> str:
-    """The page as HTML: every text of a run is escaped. Raises InputError where a grid that it shows is damaged."""
+    """The page as HTML, every text escaped. Raises InputError where a grid that it shows is damaged."""
     runs, epochs, real, no_real, refusal = comparison
     script = "\n".join(asset(name) for name in SCRIPTS)
     measured = [run for run in runs if run.measured]
@@ -77,7 +77,7 @@ def asset(name: str) -> str:
 
 
 def policy(script: str) -> str:
-    """A policy of the browser: nothing is asked for; only this script runs; images are those within the page."""
+    """A policy for the browser: nothing is asked for, only this script runs, images are within the page."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

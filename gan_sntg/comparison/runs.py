@@ -132,7 +132,7 @@ def check_one_data_set(paths: list[Path], runs: list[ComparedRun]) -> None:
 
 
 def completed(runs: list[ComparedRun], first: RunFolder, root: str | None) -> tuple[list[ComparedRun], bytes | None, str]:
-    """The runs with their numbers of test images, and real images or why there are none: from folders, else from the first run's data."""
+    """The runs with their numbers of test images; real images, or why there are none."""
     known = {run.split.sha256: run.test_images for run in runs if run.test_images}
     kept = next((run.real for run in runs if run.real), None)
     source, missing = None, ""
@@ -170,7 +170,7 @@ def real_grid(source: Dataset, run: ComparedRun) -> bytes | None:
 
 
 def shown_epochs(runs: list[ComparedRun], most: int) -> list[int]:
-    """All epochs with a grid of any run; where they are more than `most`, or their grids too large, fewer, with the first and the last."""
+    """All epochs with a grid, or `most` or fewer, so that their grids are not too large."""
     epochs = sorted({epoch for run in runs for epoch in run.grids})
     count = min(most, len(epochs))
     while count > 2 and size_of(runs, spread(epochs, count)) > MOST_BYTES:

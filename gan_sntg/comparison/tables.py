@@ -3,8 +3,9 @@
 import math
 from typing import NamedTuple
 
+from scipy.stats import binomtest
+
 from gan_sntg.comparison.runs import ComparedRun
-from gan_sntg.evaluation.classification import wilson
 from gan_sntg.evaluation.fidelity_records import Score
 
 BETTER = {"is": "↑", "fid": "↓", "kid": "↓", "precision": "↑", "recall": "↑"}  # by the beginning of a score's name
@@ -33,8 +34,8 @@ def error_figure(run: ComparedRun, name: str) -> Figure:
         return Figure(NONE)
     if not images or not name.startswith("test"):
         return Figure(f"{error:.2f}")
-    low, high = wilson(round(error * images / 100), images)
-    return Figure(f"{error:.2f}", f"{low:.2f} to {high:.2f}")
+    interval = binomtest(round(error * images / 100), images).proportion_ci(method="wilson")
+    return Figure(f"{error:.2f}", f"{100 * interval.low:.2f} to {100 * interval.high:.2f}")
 
 
 def score_figure(score: Score | None) -> Figure:

@@ -13,7 +13,7 @@ WIDTH, GAP, CAPTION, FONT = 300, 10, 26, 18  # pixels: the least width of a grid
 
 
 def write_panels(folder: Path, runs: list[ComparedRun], epochs: list[int]) -> None:
-    """The tag `samples`, an image at each epoch, in place of what was written before; no file where there is no epoch."""
+    """Write the tag `samples`, an image at each epoch, in place of what was there."""
     for old in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
         old.unlink()
     if not epochs:
@@ -25,7 +25,7 @@ def write_panels(folder: Path, runs: list[ComparedRun], epochs: list[int]) -> No
 
 
 def captioned(run: ComparedRun, epoch: int) -> tuple[str, Image.Image | None]:
-    """The name and the grid at `epoch`, or the nearest before it, of which the caption then gives the epoch."""
+    """The name and the grid at `epoch`, or the nearest before it, whose epoch is then in the caption."""
     at = run.grid_at(epoch)
     if at is None:
         return f"{run.name} (no grid yet)", None
@@ -33,7 +33,7 @@ def captioned(run: ComparedRun, epoch: int) -> tuple[str, Image.Image | None]:
 
 
 def panel(grids: list[tuple[str, Image.Image | None]]) -> np.ndarray:
-    """Grids from left to right under their captions, enlarged by a whole number to at least WIDTH. uint8 [H, W, 3]."""
+    """Grids side by side under captions, enlarged by a whole number to at least WIDTH. uint8 [H, W, 3]."""
     pictures = [enlarged(picture) if picture else Image.new("RGB", (WIDTH, WIDTH), "white") for _, picture in grids]
     height = CAPTION + max(picture.height for picture in pictures)
     whole = Image.new("RGB", (sum(p.width for p in pictures) + GAP * (len(pictures) - 1), height), "white")

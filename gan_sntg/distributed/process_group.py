@@ -74,7 +74,7 @@ def agreed() -> Iterator[None]:
     statuses[rank()] = 0 if failed is None else 2 if isinstance(failed, InputError) else 1
     statuses = largest(statuses)
     lowest = next((r for r, status in enumerate(statuses) if status), None)
-    if lowest == rank():
+    if lowest == rank() and failed is not None:
         raise failed
     if lowest is not None:
         raise ElsewhereError(statuses[lowest])

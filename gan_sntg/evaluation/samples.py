@@ -26,13 +26,13 @@ LINE = (255, 160, 0)  # told from the pixels on both sides of it, grey or not
 
 
 def z_bank(latent: int, n: int, device: torch.device | str = "cpu", seed: int | None = None) -> Tensor:
-    """The first n rows of a fixed list of z [n, latent], the same in every run and on every device; of another list for each seed."""
+    """The first n z [n, latent] of a list that all runs and devices share, or of one of a seed's own."""
     generator = torch.Generator().manual_seed(0) if seed is None else purpose_generator(seed, "sample")
     return torch.rand(n, latent, generator=generator).to(device)
 
 
 def interpolate_z(ends: Tensor, steps: int) -> Tensor:
-    """z [rows * steps, latent] at equal steps along a straight line a row, from z_2i to z_2i+1, which are its first and its last.
+    """z [rows * steps, latent] at equal steps along straight lines from z_2i to z_2i+1, both included.
 
     ends [2 * rows, latent]; z is uniform in a cube, which holds the line too.
     """
@@ -48,7 +48,7 @@ def fix_on_bank(generator: Generator, device: torch.device | str = "cpu") -> Non
 
 @torch.no_grad()
 def draw_batches(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Iterator[Tensor]:
-    """Yield images uint8 [b, C, H, W] of one batch of z [n, latent] after another, on the CPU; a z gives the same image in any batch.
+    """Yield images uint8 [b, C, H, W] of batches of z [n, latent], on the CPU, the same in any batch.
 
     G's batch statistics are first fixed on the bank of BANK_SIZE z; training mode and its batches are left as they were.
     """
@@ -66,13 +66,13 @@ def draw(generator: Generator, z: Tensor, normalization: Normalization, batch_si
 
 
 def grid(images: Tensor, columns: int = 10, scale: int = 1) -> Tensor:
-    """One picture uint8 [3, H', W'] of images uint8 [n, C, H, W], each pixel repeated `scale` times each way."""
+    """One picture uint8 [3, H', W'] of images uint8 [n, C, H, W], pixels repeated `scale` times each way."""
     large = repeat(images, "n c h w -> n c (h vertical) (w horizontal)", vertical=scale, horizontal=scale)
     return make_grid(large, nrow=columns, padding=PADDING, pad_value=GREY)
 
 
 def stretched(x: Tensor) -> Tensor:
-    """Normalised images [n, C, H, W] for the eye, uint8: the least value of each image becomes 0, the greatest 255."""
+    """Normalised images [n, C, H, W] as uint8: the least value of each becomes 0, the greatest 255."""
     low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
     return ((x - low) / (high - low).where(high > low, 1) * 255).round().to(torch.uint8)
 
@@ -105,7 +105,7 @@ def sheet(cells: Tensor, scale: int = 1) -> Tensor:
 
 
 def class_cells(images: Tensor, classes: Tensor, confidence: Tensor, num_classes: int) -> Tensor:
-    """Cells [num_classes, columns, C, H, W]: row k holds all images of class k, the most confident first, then grey cells.
+    """Cells [K, columns, C, H, W]: in row k all images of class k, the most confident first, then grey.
 
     images uint8 [n, C, H, W], classes and confidence [n].
     """
@@ -118,7 +118,7 @@ def class_cells(images: Tensor, classes: Tensor, confidence: Tensor, num_classes
 
 
 def neighbor_sheet(images: Tensor, real: Tensor, scale: int = 1) -> Tensor:
-    """One picture uint8 [3, H', W']: each row an image, a thin line, and its own real ones. images [n, C, H, W], real [n, k, C, H, W]."""
+    """A picture uint8 [3, H', W'] of rows: images [n, C, H, W], a thin line, real [n, k, C, H, W]."""
     picture = sheet(torch.cat([rearrange(images, "n c h w -> n 1 c h w"), real], 1), scale)
     start = PADDING + images.shape[3] * scale
     picture[:, :, start : start + PADDING] = rearrange(torch.tensor(LINE, dtype=torch.uint8), "rgb -> rgb 1 1")
@@ -126,7 +126,7 @@ def neighbor_sheet(images: Tensor, real: Tensor, scale: int = 1) -> Tensor:
 
 
 def save_pngs(folder: Path, blocks: Iterable[Tensor]) -> None:
-    """Write the images of blocks uint8 [b, C, H, W] as sample_00000.png and so on; `folder`, new or empty, appears when all are there."""
+    """Write images uint8 [b, C, H, W] as sample_00000.png and so on; `folder` appears when all are there."""
     with atomic_folder(folder) as temporary:
         for i, image in enumerate(image for block in blocks for image in block):
             (temporary / f"sample_{i:05d}.png").write_bytes(png(image))
@@ -135,7 +135,7 @@ def save_pngs(folder: Path, blocks: Iterable[Tensor]) -> None:
 def save_npz(
     path: Path, blocks: Iterable[Tensor], shape: tuple[int, ...], z: Tensor, decide: Callable[[Tensor], tuple[Tensor, Tensor]]
 ) -> None:
-    """Write arrays images uint8 [n, H, W, C], z float32 [n, latent], classes int64 [n] and confidence float32 [n].
+    """Write arrays images uint8 [n, H, W, C], z float32 [n, latent], classes and confidence [n].
 
     blocks: the images uint8 [b, C, H, W] of z, each `shape` [C, H, W]; decide: classes and confidence of a block.
     """

@@ -1,4 +1,4 @@
-"""Exported runs: safetensors weights, the classifier as a program, and a card that says what they are."""
+"""Exported runs: safetensors weights, the classifier as a program, and a card that describes them."""
 
 from gan_sntg.export.card import Card
 from gan_sntg.export.load import Classifier, ImageGenerator, load_export

@@ -85,7 +85,7 @@ def parse_card(tree: dict[str, Any]) -> Card:
 
 
 def read_card(folder: Path) -> Card:
-    """The card of an exported run. Raises InputError where it is missing, damaged, of another format, or names what it must not."""
+    """The card of an export. Raises InputError where it is missing, damaged, or names what it must not."""
     path = folder / CARD
     try:
         tree = modern(json.loads(path.read_bytes()))
@@ -103,7 +103,7 @@ def read_card(folder: Path) -> Card:
 
 
 def instantiate(spec: ObjectSpec, kind: type[T], where: str) -> T:
-    """The object of a card, of this kind; a network has no memory for its weights. Raises InputError where there is no such object."""
+    """The object of a card, a network without memory for weights. Raises InputError where it is invalid."""
     found = class_at(spec.class_path, kind, where)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(found, "object")

@@ -41,7 +41,7 @@ def card_of_run(folder: RunFolder, config: Namespace, parts: RunObjects, progres
 
 
 def architecture(config: Namespace, parts: RunObjects) -> Architecture:
-    """Class and arguments of the networks and the normalization: the configuration's, with what it has from the data filled in."""
+    """Class and arguments of networks and normalization, those that the data give included."""
     arguments, method = config.method.init_args, parts.method
     net = next(name for name in ("discriminator", "net") if name in arguments)
     return Architecture(
@@ -68,14 +68,14 @@ def public_path(kind: type) -> str:
 
 
 def recorded_errors(folder: RunFolder, source: Dataset, progress: Progress, weights: str) -> dict:
-    """Errors in percent of these weights, of validation where images were held out, as recorded with the checkpoint; null where none is."""
+    """Errors of these weights in percent, as recorded with the checkpoint; null where none is."""
     row = next((row for row in folder.rows() if row["step"] == progress.step), {})
     errors = {f"{part}_error": row.get(f"{part}_error/{weights}") for part in ("test", "validation")}
     return errors | {"test_examples": len(source.test_x), "test_sha256": tensor_sha256(source.test_x)}
 
 
 def generator_facts(folder: RunFolder, parts: RunObjects, progress: Progress) -> dict | None:
-    """What the generator takes and gives, and what was measured of the samples of these very weights; None where there is none."""
+    """The generator's input and output, and the fidelity of these very weights; None where there is none."""
     generator = parts.method.generator
     return generator and {
         "latent": generator.latent,

@@ -19,7 +19,7 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 class Fixed(nn.Module):
-    """A network and a normalization that are used and never trained: no gradients, evaluation mode for good."""
+    """A network and a normalization that never train: no gradients, evaluation mode for good."""
 
     net: Any
 
@@ -30,12 +30,12 @@ class Fixed(nn.Module):
         self.train(False)
 
     def train(self, mode: bool = True) -> "Fixed":
-        """Stays in evaluation mode."""
+        """Stay in evaluation mode."""
         return super().train(False)
 
 
 class Classifier(Fixed):
-    """Images uint8 [N, C, H, W], or points float32 [N, 2], as the data set holds them -> logits float32 [N, K]."""
+    """Images uint8 [N, C, H, W] or points float32 [N, 2] of a data set -> logits float32 [N, K]."""
 
     def __init__(self, net: nn.Module, normalization: Normalization, shape: tuple[int, ...], dtype: torch.dtype, classes: list[str]):
         """shape, dtype: of one image or point; classes: names of the K logits."""
@@ -43,7 +43,7 @@ class Classifier(Fixed):
         self.shape, self.dtype, self.classes = shape, dtype, classes
 
     def forward(self, x: Tensor) -> Tensor:
-        """All in one batch. Raises InputError for another shape or dtype."""
+        """Logits of one batch. Raises InputError for another shape or dtype."""
         if x.dtype != self.dtype or tuple(x.shape[1:]) != self.shape:
             wanted = ", ".join(map(str, ["N", *self.shape]))
             raise InputError(f"the classifier was given {x.dtype} {list(x.shape)}; give {self.dtype} [{wanted}]")
@@ -62,14 +62,14 @@ class ImageGenerator(Fixed):
         return z_bank(self.net.latent, n, seed=seed)
 
     def forward(self, z: Tensor) -> Tensor:
-        """All in one batch; an image does not depend on the others. Raises InputError for another size of z."""
+        """Images of one batch, each of its own z alone. Raises InputError for another size of z."""
         if z.dim() != 2 or z.shape[1] != self.net.latent:
             raise InputError(f"the generator was given z of shape {list(z.shape)}; give [N, {self.net.latent}], uniform in [0, 1]")
         return self.normalization.images(self.net(z))
 
 
 def load_export(folder: str | Path) -> tuple[Classifier, ImageGenerator | None, Card]:
-    """The classifier, the generator where the method has one, and the card of a run that `gan-sntg export` wrote, on the CPU.
+    """The classifier, the generator, if any, and the card that `gan-sntg export` wrote, on the CPU.
 
     Raises InputError, with its name, for a file that is missing, damaged or foreign.
     """
@@ -86,7 +86,7 @@ def load_export(folder: str | Path) -> tuple[Classifier, ImageGenerator | None, 
 
 
 def read_files(folder: Path, card: Card) -> dict[str, bytes]:
-    """The bytes of every file that the card names. Raises InputError where one is missing or not what was exported."""
+    """The bytes of every file of a card. Raises InputError where one is missing or not as exported."""
     data = {}
     for name, sha256 in card.files.items():
         try:
@@ -99,7 +99,7 @@ def read_files(folder: Path, card: Card) -> dict[str, bytes]:
 
 
 def load_network(spec: ObjectSpec, kind: type[Net], name: str, folder: Path, data: dict[str, bytes]) -> Net:
-    """A network of a card, with the weights of its file. Raises InputError unless they are its own, all of them."""
+    """A network of a card with the weights of its file. Raises InputError unless they are its own."""
     net, path = instantiate(spec, kind, f"{folder / CARD}: {name}"), folder / WEIGHTS[name]
     wanted, found = net.state_dict(), read_tensors(data[path.name], path)
     odd = [name for name, tensor in found.items() if name in wanted and tensor.dtype != wanted[name].dtype]
@@ -114,7 +114,7 @@ def load_network(spec: ObjectSpec, kind: type[Net], name: str, folder: Path, dat
 
 
 def load_normalization(spec: ObjectSpec, folder: Path, data: dict[str, bytes]) -> Normalization:
-    """The normalization of a card, with the statistics of its file, where it has some. Raises InputError unless they are its own."""
+    """The normalization of a card with its file's statistics. Raises InputError unless they are its own."""
     normalization, path = instantiate(spec, Normalization, f"{folder / CARD}: normalization"), folder / WEIGHTS["normalization"]
     found = read_tensors(data[path.name], path) if path.name in data else {}
     if set(found) != set(normalization.statistics):

@@ -21,7 +21,7 @@ TOLERANCE = 1e-4  # of logits, absolute and relative; other kernels may round ot
 
 
 def write_export(out: Path, card: Card, classifier: Classifier, generator: ImageGenerator | None, x: Tensor) -> None:
-    """Write the files of an export and its card, with their hashes; `out` appears when they were read back and compared.
+    """Write an export and its card; `out` appears when they were read back and compared with the run.
 
     x: examples on which what was read back must do what the run does, else UnhealthyError. Raises OSError.
     """
@@ -46,7 +46,7 @@ def safetensors_of(state: dict[str, Tensor]) -> bytes:
 
 
 def program_of(classifier: Classifier) -> bytes:
-    """A torch.export program: a batch of any size -> logits, normalization inside. It holds no image, pickle, or path of this machine."""
+    """A torch.export program of any batch -> logits, without image, pickle or path of this machine."""
     example = torch.zeros(TRACED, *classifier.shape, dtype=classifier.dtype)
     program = torch.export.export(classifier, (example,), dynamic_shapes=({0: torch.export.Dim("N")},), strict=False)
     program.example_inputs = None
@@ -59,7 +59,7 @@ def program_of(classifier: Classifier) -> bytes:
 
 
 def verify(folder: Path, classifier: Classifier, generator: ImageGenerator | None, x: Tensor) -> None:
-    """Load an export and compare it with its run, on examples x and as many z. Raises UnhealthyError where they differ."""
+    """Compare an export, loaded, with its run on examples x and as many z. Raises UnhealthyError."""
     again, generator_again, _ = load_export(folder)
     logits = classifier(x)
     found = {WEIGHTS["net"]: again(x), PROGRAM: torch.export.load(folder / PROGRAM).module()(x)}

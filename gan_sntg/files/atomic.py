@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from gan_sntg.errors import InputError
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[BinaryIO]:
@@ -44,6 +46,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary)
         raise
     sync_folder(path.parent)
+
+
+def check_writable(out: Path) -> None:
+    """Raise InputError unless a file or folder can be made at `out`."""
+    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        raise InputError(f"{out} cannot be written (its folder does not exist or may not be written to); choose another with --out")
 
 
 def sync_folder(path: Path) -> None:

@@ -34,6 +34,9 @@ class RunningMean(nn.Module):
     the first update r is 0. Every training-mode pass updates it, with or without gradients, except within `frozen_statistics`.
     """
 
+    running: Tensor
+    updates: Tensor
+
     def __init__(self, channels: int):
         """channels: size of dimension 1 of y."""
         super().__init__()
@@ -88,11 +91,11 @@ class BatchNorm(_BatchNorm):
             return super().forward(x)
         wide = at_least_float32(x)
         mean, var = moments(wide)
-        if self.track_running_stats:
-            n = world_size() * x.numel() // x.shape[1]
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean.detach(), self.momentum)
-            self.running_var.lerp_(var.detach() * (n / (n - 1)), self.momentum)
+        if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
+            n, momentum = world_size() * x.numel() // x.shape[1], self.momentum or 0.0
+            self.num_batches_tracked += 1  # pyright: ignore[reportOperatorIssue]
+            self.running_mean.lerp_(mean.detach(), momentum)
+            self.running_var.lerp_(var.detach() * (n / (n - 1)), momentum)
         y = normalized(wide, mean, var, self.eps)
         return (y * per_channel(self.weight, y) + per_channel(self.bias, y)).to(x.dtype)
 
@@ -103,6 +106,9 @@ class BatchNormBias(nn.Module):
     In training it always uses the batch's statistics and keeps none. In evaluation it uses those that `fix_statistics`
     stored last; before that they are NaN, so that images made without them cannot pass for images.
     """
+
+    mean: Tensor
+    var: Tensor
 
     def __init__(self, features: int):
         """features: size of dimension 1 of x."""

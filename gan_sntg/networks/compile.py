@@ -45,7 +45,7 @@ class CompiledForward(EagerForward):
                 raise
             self.failed = True
             print(f"compiling failed, and passes are not compiled: {' '.join(str(error).split())[:200]}", file=sys.stderr)
-            if before is not None:
+            if before is not None and generator is not None:
                 generator.set_state(before)
             return super().__call__(net, x, generator)
 
@@ -54,4 +54,4 @@ def use(execution: EagerForward, method: nn.Module) -> None:
     """Let the method, and what it is made of, make all passes in training by `execution`."""
     for module in method.modules():
         if hasattr(module, "execution"):
-            module.execution = execution
+            module.execution = execution  # pyright: ignore[reportArgumentType]

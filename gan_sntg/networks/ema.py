@@ -1,5 +1,7 @@
 """Exponential moving averages of weights, de-biased or zero-start."""
 
+# pyright: reportPrivateImportUsage=false
+
 import copy
 
 import torch

@@ -37,7 +37,7 @@ class GaussianNoise(Noise):
         """Same shape as x; the gradient passes unchanged."""
         if not self.training or self.std == 0:
             return x
-        return x + (self.std * self.draw("normal_", x)).to(x.dtype)
+        return x + (self.std * self.draw("normal_", x)).to(x.dtype)  # pyright: ignore[reportCallIssue]
 
 
 class Dropout(Noise):
@@ -52,7 +52,8 @@ class Dropout(Noise):
         """Same shape as x; the gradient is masked alike."""
         if not self.training or self.p == 0:
             return x
-        kept = self.draw("uniform_", x) >= self.p  # uniform numbers are four times as fast as bernoulli_ on a CPU
+        # uniform numbers are four times as fast as bernoulli_ on a CPU
+        kept = self.draw("uniform_", x) >= self.p  # pyright: ignore[reportCallIssue]
         return x * kept.to(x.dtype).div_(1 - self.p)
 
 

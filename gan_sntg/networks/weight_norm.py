@@ -51,6 +51,7 @@ class WeightNorm(nn.Module):
         raise NotImplementedError
 
     def _standardize(self, y: Tensor) -> Tensor:
+        assert self.init_std is not None
         scale = self.init_std / torch.sqrt(1e-10 + y.var(other_dims(y), correction=0))
         shift = -y.mean(other_dims(y)) * scale
         self.g.data.mul_(scale)

@@ -47,7 +47,7 @@ class PerRunGenerators(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         """The call as it is, or dealt out."""
         kwargs = kwargs or {}
-        own = self.own.get(kwargs.get("generator"))
+        own = self.own.get(kwargs["generator"]) if "generator" in kwargs else None
         if own is None:
             return func(*args, **kwargs)
         if not (args and isinstance(args[0], Tensor)):
@@ -116,9 +116,10 @@ def stacked(methods: list[Method], names: tuple[str, ...]) -> Method:
         tensor.data = torch.stack([state[name] for state in states])
     for name, optimizer in method.optimizers.items():
         optimizer.load_state_dict(joined([m.optimizers[name].state_dict() for m in methods]))
-    method.generator_sets = [m.generators for m in methods]
+    sets = [m.generators for m in methods]
+    object.__setattr__(method, "generator_sets", sets)
     for name in names:
-        setattr(method, name, of_each(Function(method, name), method.generator_sets))
+        setattr(method, name, of_each(Function(method, name), sets))
     return method
 
 
@@ -131,7 +132,7 @@ def of_each(function: Function, generators: list[dict[str, torch.Generator]]) ->
                 return functional_call(function, state, (batch, *shared))
 
         state = dict(function.named_parameters()) | dict(function.named_buffers())
-        return torch.vmap(one)(state, batch, torch.arange(len(generators), device=batch.unlabeled.x.device))
+        return torch.vmap(one)(state, batch, torch.arange(len(generators), device=batch.view("unlabeled").x.device))
 
     return terms
 

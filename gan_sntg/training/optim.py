@@ -1,5 +1,7 @@
 """Optimizers: Adam with epsilon inside or outside the root, and safe loading of their state."""
 
+# pyright: reportPrivateImportUsage=false
+
 import copy
 import math
 from typing import Literal
@@ -27,13 +29,13 @@ class AdamInside(Optimizer):
             if params:
                 self._update(group, params)
 
-    def _update(self, group: dict, params: list[nn.Parameter]) -> None:
+    def _update(self, group: dict, params: list[Tensor]) -> None:
         for p in params:
             if not self.state[p]:
                 self.state[p] = {"step": 0, "m": torch.zeros_like(p), "v": torch.zeros_like(p)}
             self.state[p]["step"] += 1
         states = [self.state[p] for p in params]
-        grads = [p.grad for p in params]
+        grads = [p.grad for p in params if p.grad is not None]
         m, v = [s["m"] for s in states], [s["v"] for s in states]
         b1, b2 = group["betas"]
         torch._foreach_lerp_(m, grads, 1 - b1)

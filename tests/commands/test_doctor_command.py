@@ -36,7 +36,9 @@ def test_a_dead_term_ends_in_status_1_and_its_name(command, tiny_tree, tmp_path)
 
 @pytest.mark.parametrize("words", ["", "--config none.yaml", "--config F --steps 0", "--config F --batch_size 2"])
 def test_bad_options_are_refused(refused, words):
-    phrase = {"": "--config is not set", "--config none.yaml": "none.yaml is neither a file nor a configuration"}.get(words, words.split("F ")[-1])
+    phrase = {"": "--config is not set", "--config none.yaml": "none.yaml is neither a file nor a configuration"}.get(
+        words, words.split("F ")[-1]
+    )
     refused(["doctor", *words.replace("F", str(CONFIGS / "digits_20/fm_gan.yaml")).split()], phrase)
 
 

@@ -119,7 +119,7 @@ def test_a_name_with_commas_quotes_and_bytes_that_are_no_text_survives(command, 
     [
         (["{run}", "none", "--out", "a.csv"], "none is not a folder with files in it"),
         (["{run}", "{run}/config.yaml", "--out", "a.csv"], "config.yaml is not a folder with files in it"),
-        (["{run}", "{folder}", "--out", "none/a.csv"], "none is not a folder; make it"),
+        (["{run}", "{folder}", "--out", "none/a.csv"], "none/a.csv cannot be written (its folder does not exist"),
         (["{run}", "{folder}", "--out", "{folder}"], "cannot be written"),
         (["{run}", "{folder}"], "required: out"),
         (["{folder}", "{folder}", "--out", "a.csv"], "is not a run folder"),

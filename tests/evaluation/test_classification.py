@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from gan_sntg.evaluation import class_errors, confusion_matrix, error_rate, percent_wrong, reliability, wilson
+from gan_sntg.evaluation import class_errors, confusion_matrix, error_rate, percent_wrong, reliability
 from gan_sntg.evaluation.classification import BINS
 from gan_sntg.experiments.plots import save_reliability
 
@@ -44,14 +44,6 @@ def test_the_net_is_evaluated_in_evaluation_mode_and_given_back_as_it_was(mode):
     net = Brightness().train(mode)
     assert error_rate(net, X, torch.tensor([0, 1, 0, 1, 1]), unit) == 0.0
     assert net.training is mode
-
-
-@pytest.mark.parametrize(("wrong", "n"), [(0, 10), (1, 10), (53, 397), (133, 10_000), (10, 10)])
-def test_the_interval_holds_the_rates_from_which_the_count_is_within_1_96_deviations(wrong, n):
-    low, high = (bound / 100 for bound in wilson(wrong, n))
-    for rate in (r for r in (low, high) if 1e-9 < r < 1 - 1e-9):
-        assert abs(wrong / n - rate) == pytest.approx(1.959964 * math.sqrt(rate * (1 - rate) / n), rel=1e-6)
-    assert (low < 1e-9) == (wrong == 0) and (high > 1 - 1e-9) == (wrong == n) and low - 1e-9 < wrong / n < high + 1e-9
 
 
 def votes(classes: list[int], k: int, confidence: float = 0.9) -> torch.Tensor:
