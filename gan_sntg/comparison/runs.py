@@ -1,4 +1,4 @@
-"""What a comparison shows of each run, read from its folder alone."""
+"""Facts of each compared run, read from its folder alone."""
 
 import hashlib
 import io

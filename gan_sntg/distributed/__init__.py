@@ -44,7 +44,7 @@ def own_rows(t: Tensor) -> Tensor:
 
 
 class Sum(torch.autograd.Function):
-    """The sum over processes. Its derivative is the sum of the derivatives (torch.distributed.nn has it, but deprecated)."""
+    """Sum over processes; its derivative is the sum of derivatives (torch's own is deprecated)."""
 
     @staticmethod
     def forward(ctx, t: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class Sum(torch.autograd.Function):
 
 
 def all_reduce(t: Tensor, op=dist.ReduceOp.SUM) -> Tensor:
-    """The sum of t over processes, or what `op` makes, without a gradient. Raises LostRankError where another process is gone."""
+    """t reduced over processes by `op`, without gradient. Raises LostRankError where one is gone."""
     total = t.detach().clone(memory_format=torch.contiguous_format)
     try:
         dist.all_reduce(total, op)

@@ -16,7 +16,7 @@ PATIENCE = timedelta(hours=6)  # while the first rank evaluates, the others wait
 
 
 def launched() -> int:
-    """How many processes torchrun started; 1 without it. Raises InputError where its variables are not all there."""
+    """Number of processes that torchrun started; 1 without it. Raises InputError for partial variables."""
     world = os.environ.get("WORLD_SIZE", "1")
     if world == "1":
         return 1
@@ -62,7 +62,7 @@ def said_once() -> Iterator[None]:
 
 @contextmanager
 def agreed() -> Iterator[None]:
-    """Within it, ranks work apart; none goes on before all are done, and an error of one ends all: the lowest that failed says why."""
+    """Within it, ranks work apart; none goes on before all are done, and an error of one ends all."""
     failed = None
     try:
         yield
@@ -86,7 +86,7 @@ def largest(numbers: list[int]) -> list[int]:
 
 
 def own_device(device: torch.device) -> torch.device:
-    """The device of this rank: of a machine's GPUs the LOCAL_RANK-th. Raises InputError where there are fewer than processes."""
+    """The device of this rank, of GPUs the LOCAL_RANK-th. Raises InputError where there are too few."""
     if world_size() == 1 or device.type != "cuda":
         return device
     local, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()

@@ -1,4 +1,4 @@
-"""What the project's scripts share: their command line, result files and machine."""
+"""Command line, result files and machine of the project's scripts."""
 
 import json
 import platform

@@ -27,7 +27,7 @@ def per_channel(v: Tensor, y: Tensor) -> Tensor:
 
 
 class RunningMean(nn.Module):
-    """m [C]: in training the mean of each channel over batch and space, with its gradient; in evaluation the running mean.
+    """Channel means m [C]: of the batch with gradient in training, the running ones in evaluation.
 
     r_n = sum_i d^(n-i) m_i / sum_i d^(n-i), d = MOMENTUM: the source's r <- d r + (1 - d) m from 0 (reference 1.1), here divided
     by 1 - d^n, since the zero start means nothing in short runs; after ten epochs of 500 steps the two are within 1 %. Before
@@ -63,13 +63,13 @@ def as_given(x: Tensor) -> Tensor:
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """x [B, C, H, W] with the channels innermost in memory; said so even for one channel, which convolutions otherwise take for first."""
+    """x [B, C, H, W] with channels innermost in memory, and marked so even for one channel."""
     x = x.contiguous(memory_format=torch.channels_last)
     return rearrange(rearrange(x, "b 1 h w -> b h w 1"), "b h w c -> b c h w") if x.shape[1] == 1 else x
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance [C] of each channel of x [B, C, ...] over the examples of all ranks, with their gradients."""
+    """Mean and variance [C] of x [B, C, ...] over the examples of all ranks, with gradients."""
     mean = all_mean(x.mean(other_dims(x)))
     return mean, all_mean((x - per_channel(mean, x)).square().mean(other_dims(x)))
 
@@ -80,13 +80,13 @@ def normalized(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
 
 
 class BatchNorm(_BatchNorm):
-    """torch's batch norm of [B, C] or [B, C, H, W]; of several ranks, over the examples of all (`nn.SyncBatchNorm` is for GPUs alone)."""
+    """torch's batch norm, over the examples of all ranks (`nn.SyncBatchNorm` is for GPUs alone)."""
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Any number of dimensions."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [B, C, ...] -> the same shape; running statistics as torch moves them, by the examples of all ranks."""
+        """x [B, C, ...] -> the same shape; running statistics move as torch's, by all ranks' examples."""
         if not self.training or world_size() == 1:
             return super().forward(x)
         wide = at_least_float32(x)
@@ -101,7 +101,7 @@ class BatchNorm(_BatchNorm):
 
 
 class BatchNormBias(nn.Module):
-    """(x - mean) / sqrt(var + 1e-6) + bias over the batch, with no scale, as in the Improved GAN's generator (reference 5).
+    """(x - mean) / sqrt(var + 1e-6) + bias, as in the Improved GAN's generator (reference 5).
 
     In training it always uses the batch's statistics and keeps none. In evaluation it uses those that `fix_statistics`
     stored last; before that they are NaN, so that images made without them cannot pass for images.
@@ -135,7 +135,7 @@ class BatchNormBias(nn.Module):
 
 @torch.no_grad()
 def fix_statistics(net: nn.Module, inputs: Tensor) -> None:
-    """Store the batch statistics of one pass over `inputs` (a fixed z bank) for use in evaluation mode; training is unaffected."""
+    """Store the batch statistics of one pass over `inputs` (a fixed z bank) for evaluation mode."""
     layers = [m for m in net.modules() if isinstance(m, BatchNormBias)]
     training = net.training
     for m in layers:
@@ -148,7 +148,7 @@ def fix_statistics(net: nn.Module, inputs: Tensor) -> None:
 
 @contextmanager
 def frozen_statistics(net: nn.Module) -> Iterator[None]:
-    """Within it, training-mode passes of `net` normalise by batch statistics as ever but update no running ones, ours or torch's."""
+    """Within it, training-mode passes of `net` update no running statistics, ours or torch's."""
     layers = [m for m in net.modules() if isinstance(m, RunningMean | _BatchNorm)]
     before = [m.track_running_stats for m in layers]
     try:

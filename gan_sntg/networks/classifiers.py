@@ -1,4 +1,4 @@
-"""Which classifiers does the discriminative family train? The 13-layer ConvNet, its small variant, VAT's, and an MLP for points.
+"""Classifiers: the 13-layer ConvNet, its small variant, VAT's, and an MLP for points.
 
 A training-mode pass uses its batch's statistics and updates the running ones, with or without gradients, except within
 `frozen_statistics`; an evaluation-mode pass uses the running ones, so that no image hears of another. `Average` copies these
@@ -31,7 +31,7 @@ class Classifier(Configurable, nn.Module, ABC):
 
 
 class ConvClassifier(Classifier):
-    """x [B, C, H, W] -> (h [B, D], logits [B, K]): h is the global average pool of `features`, and `out` makes logits of it.
+    """x [B, C, H, W] -> (h [B, D], logits [B, K]); h is the global average pool of `features`.
 
     Inside, images are stored channels last. h and logits are float32 (or float64, as x and the weights), whatever autocast does between.
     """
@@ -51,20 +51,20 @@ class ConvClassifier(Classifier):
 
 
 class ConvNet13(ConvClassifier):
-    """Three blocks of three convolutions, all with weight norm and mean-only batch norm, the dense layer too (reference 1.1).
+    """Nine convolutions and a dense layer, weight norm with mean-only batch norm (reference 1.1).
 
     Gaussian noise on the image; then the maps of `thirteen_layers`. Defaults are the network of MNIST, SVHN and CIFAR; h is 128-d.
     """
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int, int] = (128, 256, 512), noise: float = 0.15):
-        """widths: of the first two blocks and of the third's first layer, h has the first; noise: standard deviation, of the whitened x."""
+        """widths: of the two first blocks and the third's first layer; noise: std of the whitened x."""
         channels = channels_of("ConvNet13", image_shape, smallest=12)
         layers = [GaussianNoise(noise), *thirteen_layers(channels, widths, mean_only)]
         super().__init__(layers, MeanOnlyLinear(widths[0], num_classes))
 
 
 class SmallConvNet(ConvClassifier):
-    """The source's small net: noise, 5 x 5 of 32, two of 64, 3 x 3 and 1 x 1 of 128, otherwise as ConvNet13 (reference 1.1)."""
+    """The source's small net: 5 x 5 of 32, two of 64, 3 x 3 and 1 x 1 of 128 (reference 1.1)."""
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, noise: float = 0.15):
         """noise: standard deviation, of the whitened x."""
@@ -76,7 +76,7 @@ class SmallConvNet(ConvClassifier):
 
 
 class VATConvNet(ConvClassifier):
-    """VAT's Conv-Large: the maps of `thirteen_layers` with ordinary batch norm and no noise on the image (reference 4).
+    """VAT's Conv-Large: ordinary batch norm and no noise on the image (reference 4).
 
     Weights are N(0, 2 / inputs of a unit), which the source cuts off at two deviations. With `top_bn` the logits too have batch
     norm (the source: SVHN only); the dense layer's bias, which that cancels, is then left out.
@@ -99,7 +99,7 @@ class VATConvNet(ConvClassifier):
 
 
 class PlaneMLP(Classifier):
-    """Three hidden layers of 100 units for points of the plane, LeakyReLU 0.1 (reference 1.8); h is the last one after its LeakyReLU.
+    """Three layers of 100 units for points, LeakyReLU 0.1; h is the last one after it (reference 1.8).
 
     Assumed, since no code was published: Gaussian noise on the points, and weight norm with mean-only batch norm as in ConvNet13.
     """
@@ -149,7 +149,7 @@ def halve() -> list[nn.Module]:
 
 
 def channels_of(network: str, image_shape: tuple[int, ...], smallest: int) -> int:
-    """C of images [C, H, W]. Raises InputError unless both sides have `smallest` pixels, so that the last maps have one."""
+    """C of images [C, H, W]. Raises InputError unless both sides have `smallest` pixels."""
     if len(image_shape) != 3 or min(image_shape[1:]) < smallest:
         raise InputError(
             f"{network} needs images of channels x height x width with {smallest} or more pixels a side, but an example has shape "

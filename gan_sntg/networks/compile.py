@@ -21,7 +21,7 @@ class EagerForward:
 
 
 class CompiledForward(EagerForward):
-    """The same through `torch.compile`, but for rounding: noise is drawn eagerly, what is between is compiled, whatever the weights.
+    """The same through `torch.compile`, but for rounding; noise is drawn eagerly.
 
     Where compiling fails, one line on stderr says why, and the passes are eager from then on.
     """

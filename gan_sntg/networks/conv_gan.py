@@ -17,7 +17,7 @@ from gan_sntg.networks.weight_norm import WeightNormConv, WeightNormConvTranspos
 
 
 class Depth(NamedTuple):
-    """How a pair fits an image: times that D halves it, the smallest maps of G in pixels, and times that G doubles those."""
+    """Depth of a pair: halvings in D, pixels of G's smallest maps, and doublings in G."""
 
     halvings: int
     start: int
@@ -29,7 +29,7 @@ DEPTHS = {28: Depth(2, 7, 2), 32: Depth(2, 4, 3), 48: Depth(3, 6, 3), 64: Depth(
 
 
 def depth_for(image_shape: tuple[int, ...]) -> Depth:
-    """The depth for images [C, H, W]. Raises InputError unless they are square images, of a size in DEPTHS, with 1 or 3 channels."""
+    """The depth for images [C, H, W]. Raises InputError unless square, 1 or 3 channels, in DEPTHS."""
     if len(image_shape) != 3:
         raise InputError(f"the convolutional networks classify images, but an example is {list(image_shape)}; use a dense network")
     channels, height, width = image_shape
@@ -43,7 +43,7 @@ def depth_for(image_shape: tuple[int, ...]) -> Depth:
 
 
 class ConvDiscriminator(Discriminator):
-    """Weight-norm convolutions with LeakyReLU 0.2 and dropout, no batch norm; h is the global average pool (reference 5).
+    """Weight-norm convolutions, LeakyReLU 0.2 and dropout; h is the average pool (reference 5).
 
     Input dropout 0.2; blocks of two 3 x 3 convolutions, one of stride 2 and dropout 0.5, as many as `Depth` has halvings; then
     3 x 3 without padding and two of 1 x 1. Defaults are the CIFAR-10 network: 32 -> 16 -> 8 -> 6; the SVHN network: (64, 128).
@@ -52,7 +52,7 @@ class ConvDiscriminator(Discriminator):
     layout = staticmethod(channels_last)
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int] = (96, 192), train_scale: bool = False):
-        """widths: of the first block, and of all that follows and h; train_scale: whether hidden g's train (the source: no)."""
+        """widths: of the first block, and of the rest and h; train_scale: hidden g's train (source: no)."""
         super().__init__()
         first, rest = widths
         channels = [image_shape[0], first, *[rest] * (depth_for(image_shape).halvings - 1)]
@@ -75,7 +75,7 @@ class ConvDiscriminator(Discriminator):
 
 
 class Maps(nn.Module):
-    """Vectors [B, C size^2] as square maps [B, C, size, size], stored channels last, on which convolutions of every device are faster."""
+    """Vectors [B, C size^2] as maps [B, C, size, size], stored channels last, which is faster."""
 
     def __init__(self, size: int):
         """size: pixels of a side."""
@@ -90,7 +90,7 @@ class Maps(nn.Module):
 
 
 class ConvGenerator(Generator):
-    """A dense layer, then transposed 5 x 5 convolutions that double the maps, bias-only batch norm and ReLU between; tanh (reference 5).
+    """A dense layer, then transposed 5 x 5 convolutions that double the maps; tanh (reference 5).
 
     The last layer has weight norm with a trained g and starts from data; the other weights are N(0, 0.05^2).
     Defaults are the network of CIFAR-10 and SVHN: 4 x 4 x 512, 8 x 8 x 256, 16 x 16 x 128, 32 x 32.

@@ -53,7 +53,7 @@ class DenseDiscriminator(Discriminator):
         hidden_noise: float = 0.5,
         train_scale: bool = False,
     ):
-        """widths: of the hidden layers; noise: standard deviations; train_scale: whether hidden g's train (the source: no)."""
+        """widths: of hidden layers; noise: standard deviations; train_scale: hidden g's train (source: no)."""
         super().__init__()
         check_widths(widths)
         sizes = (prod(image_shape), *widths)
@@ -71,7 +71,7 @@ class DenseDiscriminator(Discriminator):
 
 
 class DenseGenerator(Generator):
-    """Dense layers with bias-only batch norm and softplus, then a weight-norm layer and sigmoid (reference 5, MNIST)."""
+    """Dense layers, bias-only batch norm, softplus; weight norm and sigmoid at the end (reference 5)."""
 
     def __init__(self, image_shape: tuple[int, ...], latent: int = 100, widths: tuple[int, ...] = (500, 500)):
         """latent: size of z; widths: of the hidden layers."""

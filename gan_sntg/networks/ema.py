@@ -11,7 +11,7 @@ from gan_sntg.errors import InputError
 
 
 class Average(nn.Module):
-    """a <- d a + (1 - d) p over the trainable parameters p, kept de-biased: a_n = sum_i d^(n-i) p_i / sum_i d^(n-i).
+    """Average of weights, de-biased: a_n = sum_i d^(n-i) p_i / sum_i d^(n-i) of trainable p.
 
     Frozen parameters and buffers are copied at each update. `zero_start()` gives what the same recursion started from 0
     and not de-biased holds, as the Improved GAN's code tests with: a_n (1 - d^n).

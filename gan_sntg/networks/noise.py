@@ -20,7 +20,7 @@ class Noise(nn.Module):
 
     @torch.compiler.disable  # a compiled program cannot draw from a generator of its own
     def draw(self, fill: str, x: Tensor) -> Tensor:
-        """Random numbers of the form of x, float32 at the least: the same whatever the precision, and bfloat16 would be too coarse."""
+        """Random numbers of the form of x, float32 at least, so that the precision does not change them."""
         like = torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
         return getattr(like, fill)(generator=self.generator)
 
@@ -41,7 +41,7 @@ class GaussianNoise(Noise):
 
 
 class Dropout(Noise):
-    """Each element of x is 0 with probability p, else x / (1 - p), in training; x in evaluation. Any shape, never whole channels."""
+    """In training 0 with probability p, else x / (1 - p), per element; x in evaluation. Any shape."""
 
     def __init__(self, p: float):
         """p: in [0, 1)."""

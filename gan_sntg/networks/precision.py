@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Precision(Enum):
-    """Of convolutions and matrix products in training; weights, optimizers, averages, losses and evaluation are float32 in both."""
+    """Precision of products in training; weights, optimizers, losses and evaluation stay float32."""
 
     float32 = "float32"
     bfloat16 = "bfloat16"
@@ -27,5 +27,5 @@ def exactly(device: torch.device | str) -> AbstractContextManager:
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """x, as float32 where its type is a shorter one: autocast leaves norms, softmax and logsumexp in bfloat16 on a CPU."""
+    """x, as float32 where its type is shorter: on a CPU autocast leaves norms in bfloat16."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -11,13 +11,13 @@ from gan_sntg.networks.batch_norm import RunningMean, channels_last, frozen_stat
 
 
 def normed_weight(v: Tensor, g: Tensor, unit_dim: int, eps: float) -> Tensor:
-    """W = g V / sqrt(eps + |V|^2), of V's shape; the norm is over all dimensions but `unit_dim`.  g [units]."""
+    """W = g V / sqrt(eps + |V|^2), the norm over all dimensions but `unit_dim`. g [units]."""
     square = v.square().sum(other_dims(v, unit_dim), keepdim=True)
     return v * (g.view_as(square) / torch.sqrt(eps + square))
 
 
 class WeightNorm(nn.Module):
-    """W = g V / sqrt(1e-6 + |V|^2), the norm over all inputs of one output unit, and a bias b; subclasses say what W does to x.
+    """W = g V / sqrt(1e-6 + |V|^2), the norm over the inputs of one output unit, and a bias b.
 
     V ~ N(0, v_std^2), g = 1, b = 0 until `data_dependent_init` sets g and b so that each unit's output has mean 0 and
     standard deviation `init_std`; `init_std=None`: it leaves them. `train_scale=False` keeps g as initialised, as the source
@@ -38,7 +38,7 @@ class WeightNorm(nn.Module):
         self.fixed: Tensor | None = None
 
     def weight(self) -> Tensor:
-        """W, of V's shape; within `fixed_weights`, what it was at its beginning, without a gradient into V and g."""
+        """W, of V's shape; within `fixed_weights` that of its beginning, without gradient."""
         return normed_weight(self.v, self.g, self.unit_dim, self.eps) if self.fixed is None else self.fixed
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class WeightNormConv(WeightNorm):
 
 
 class WeightNormConvTranspose(WeightNorm):
-    """Transposed convolution that doubles height and width: V [inputs, outputs, kernel, kernel], kernel odd."""
+    """Transposed convolution that doubles both sides: V [inputs, outputs, kernel, kernel], kernel odd."""
 
     unit_dim = 1
 
@@ -113,7 +113,7 @@ class WeightNormConvTranspose(WeightNorm):
 
 @contextmanager
 def fixed_weights(net: nn.Module) -> Iterator[None]:
-    """Within it, the weights W of `net` are those of now, made once for all passes, and no gradient reaches V and g.
+    """Within it, the weights W of `net` are made once for all passes; no gradient reaches V and g.
 
     Under autocast they are rounded once, too.
     """
@@ -136,7 +136,7 @@ def starts_from_data(net: nn.Module) -> list[WeightNorm]:
 
 @torch.no_grad()
 def data_dependent_init(net: nn.Module, x: Tensor) -> None:
-    """Set g and b of weight-norm layers from one training-mode pass over x [B, ...], layer by layer (reference 5).
+    """Set g and b from one training-mode pass over x [B, ...], layer by layer (reference 5).
 
     No running statistic of the net is moved by that pass, whichever layers it has.
     """
@@ -150,7 +150,7 @@ def data_dependent_init(net: nn.Module, x: Tensor) -> None:
 
 
 class MeanOnly(WeightNorm):
-    """y = W*x - m + b with W = g V / |V|, the norm over all inputs of one output unit; never divided by a deviation (reference 1.1).
+    """y = W*x - m + b, W = g V / |V|: mean-only batch norm with weight norm (reference 1.1).
 
     m [units]: the batch's mean of W*x in training, the running mean in evaluation (`RunningMean`, de-biased unlike the source's).
     V ~ N(0, 0.05^2), g = 1, b = 0, all three trained; there is no other bias. `data_dependent_init` divides g by the deviation of

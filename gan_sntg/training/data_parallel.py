@@ -1,4 +1,4 @@
-"""One run trained by several processes: each takes its rows of every batch, and all descend the mean of their terms.
+"""One run on several processes: each takes its rows of a batch; all descend the mean of terms.
 
 Every rank holds the whole state, the same: a checkpoint is that of one process. In a step each draws numbers of its own.
 """
@@ -25,7 +25,7 @@ SHARED = "graph"  # the purpose of the generator that draws for the whole batch:
 
 
 def check_sizes(**sizes: int) -> None:
-    """Raise InputError unless every batch can be cut into one part per rank, all of one size: else a mean of means is no mean."""
+    """Raise InputError unless every batch can be cut into parts of one size, one per rank."""
     for name, size in sizes.items():
         if size % world_size():
             raise InputError(
@@ -45,7 +45,7 @@ def check_norms(method: Method) -> None:
 
 @contextmanager
 def own_draws(generators: dict[str, torch.Generator]) -> Iterator[None]:
-    """Within it, a rank draws numbers of its own; before and after it the generators are in the same states on all ranks."""
+    """Within it, a rank draws numbers of its own; outside, generators are the same on all ranks."""
     states = {}
     for generator in (generator for purpose, generator in generators.items() if purpose != SHARED):
         seed = torch.randint(2**62, (), generator=generator, device=generator.device)
@@ -57,7 +57,7 @@ def own_draws(generators: dict[str, torch.Generator]) -> Iterator[None]:
 
 
 class DistributedGradients(EagerGradients):
-    """The gradients of the mean of the ranks' terms, and those means: one message, the same numbers on every rank."""
+    """Gradients of the mean of the ranks' terms, and those means, the same on every rank."""
 
     def __call__(self, method, name: str, params: list[Tensor], function: Callable[..., Terms], batch: Batch, t: int) -> Terms:
         """As `EagerGradients`; batch: this rank's rows."""
@@ -78,7 +78,7 @@ def average(tensors: list[Tensor]) -> None:
 
 
 def join(method: Method) -> None:
-    """Let a method whose state is the same on all ranks take its steps together; it takes over weights and statistics of the first.
+    """Let a method take its steps with the other ranks, from the first one's weights and statistics.
 
     (Ranks on unlike machines may round an initialisation differently.)
     """
@@ -91,7 +91,7 @@ def join(method: Method) -> None:
 
 
 def check_equal(method: Method, streams: Loader) -> None:
-    """Raise UnhealthyError unless weights, generators and orders of data are the same on all ranks, bit for bit."""
+    """Raise UnhealthyError unless weights, generators and data orders are equal on all ranks."""
     if world_size() == 1:
         return
     digest = hashlib.sha256()

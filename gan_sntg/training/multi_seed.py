@@ -15,7 +15,7 @@ from gan_sntg.training.method import Method
 
 
 class Rows(torch.autograd.Function):
-    """Within vmap over S runs: `draw(generator)` of each run's own of S generators, all of one size, as the rows [S, ...]."""
+    """Within vmap over S runs, `draw(generator)` of each run's own generator, as rows [S, ...]."""
 
     @staticmethod
     def forward(seat: Tensor, draw: Callable[[torch.Generator], Tensor], own: list[torch.Generator]) -> Tensor:
@@ -33,7 +33,7 @@ class Rows(torch.autograd.Function):
 
 
 class PerRunGenerators(TorchFunctionMode):
-    """Within it, and within vmap over S runs, whatever is drawn from a generator of the first run is drawn for each from its own.
+    """Within it and vmap, draws from a generator of the first run become each run's own.
 
     Holds for every function of torch that takes `generator=`, and for tensors that are contiguous in a run alone.
     """
@@ -65,7 +65,7 @@ class StackedStreams:
     """The batches of S streams that are read abreast, each tensor [S, B, ...]."""
 
     def __init__(self, streams: list[Loader]):
-        """streams: of the same sizes; each goes on as if it were read alone. Images that all share are read once for all."""
+        """streams: of the same sizes, each read as if alone; images that all share are read once."""
         self.streams, self.steps_per_epoch, self.pool = streams, streams[0].steps_per_epoch, streams[0].pool
         self.y = torch.stack([s.pool.y for s in streams]) if all(alike(self.pool, s.pool) for s in streams) else None
 
@@ -84,7 +84,7 @@ class StackedStreams:
 
 
 def alike(pool: Pool, other: Pool) -> bool:
-    """Whether both hold the same images, and make the same of them: by a scaling that looks at one number at a time."""
+    """Whether both hold the same images and normalise them alike, number by number."""
     a, b = pool.normalize, other.normalize
     plain = type(a) is type(b) and type(a).fit is Normalization.fit and vars(a) == vars(b)
     return pool is other or (plain and torch.equal(pool.x, other.x))
@@ -104,7 +104,7 @@ class Function(nn.Module):
 
 
 def stacked(methods: list[Method], names: tuple[str, ...]) -> Method:
-    """A method that stands for S of one configuration, at one step: its step is a step of each, its terms are [S].
+    """A method that stands for S of one configuration: its step is a step of each, its terms [S].
 
     What it holds is copied from them, [S, ...], but for the generators, which stay theirs. `names`: its functions of a batch whose
     terms are descended. All else that its step does must be elementwise in parameters and buffers, as optimizers and averages are.
@@ -124,7 +124,7 @@ def stacked(methods: list[Method], names: tuple[str, ...]) -> Method:
 
 
 def of_each(function: Function, generators: list[dict[str, torch.Generator]]) -> Callable[..., Terms]:
-    """The function of S runs at once: (batch of [S, B, ...], what all share) -> terms [S]. The gradient of their sum is each run's own."""
+    """The function of S runs at once: (batch of [S, B, ...], shared arguments) -> terms [S]."""
 
     def terms(batch: Batch, *shared) -> Terms:
         def one(state: dict[str, Tensor], batch: Batch, seat: Tensor) -> Terms:
@@ -138,7 +138,7 @@ def of_each(function: Function, generators: list[dict[str, torch.Generator]]) ->
 
 
 def joined(states: list[dict]) -> dict:
-    """The state of S optimizers as that of one: tensors stacked, numbers, which are the same in all, from the first."""
+    """The state of S optimizers as that of one: tensors stacked, numbers from the first."""
     first = states[0]["state"]
 
     def values(p: int, key: str, value):

@@ -72,7 +72,7 @@ def adam(params: list[nn.Parameter], lr: float, betas: tuple[float, float], epsi
 
 
 def load_optimizer(optimizer: Optimizer, state: dict) -> None:
-    """Put a state back. Raises ValueError, or nearly any error, where a copy cannot take a finite step from it."""
+    """Put a state back. Raises ValueError or another where a copy cannot take a finite step from it."""
     optimizer.load_state_dict(state)
     if any(beta >= 1 for group in optimizer.param_groups for beta in group.get("betas", ())):
         raise ValueError("an optimizer's betas are not below 1")
