@@ -45,7 +45,7 @@ class ConvClassifier(Classifier):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, C, H, W] -> h [B, D], logits [B, K]."""
-        maps = self.features(channels_last(x))
+        maps = self.features(self.layout(x))
         h = reduce(at_least_float32(maps), "b c h w -> b c", "mean")
         return h, at_least_float32(self.out(h))
 

@@ -69,7 +69,7 @@ class ConvDiscriminator(Discriminator):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, C, H, W] -> h [B, widths[1]], logits [B, K]."""
-        maps = self.features(channels_last(x))
+        maps = self.features(self.layout(x))
         h = reduce(at_least_float32(maps), "b c h w -> b c", "mean")
         return h, at_least_float32(self.out(h))
 
@@ -86,7 +86,7 @@ class Maps(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The same numbers in another order of storage."""
-        return channels_last(rearrange(x, "b (c h w) -> b c h w", h=self.size, w=self.size))
+        return self.layout(rearrange(x, "b (c h w) -> b c h w", h=self.size, w=self.size))
 
 
 class ConvGenerator(Generator):
