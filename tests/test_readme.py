@@ -37,3 +37,9 @@ def test_every_command_and_config_it_names_is_real():
         assert command in COMMANDS
     for path in re.findall(r"(?:configs|scripts|results)/[\w/]+\.\w+", README):
         assert (ROOT / path).is_file(), path
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_every_file_that_a_page_of_the_docs_names_is_there(page):
+    named = re.findall(r"`((?:tests|scripts|gan_sntg|discriminative|configs)/[\w/.-]+\.\w+)", page.read_text())
+    assert [path for path in named if "fixmatch" not in path and not (ROOT / path).exists()] == []  # the example's own files
