@@ -49,7 +49,8 @@ def configuration(made: Any, linked: tuple[str, ...] = ()) -> Any:
         kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
         given = {}
         for name, value in signature.bind_partial(*args, **kwargs).arguments.items():
-            given |= value if kinds[name] is inspect.Parameter.VAR_KEYWORD else {name: value}
+            if kinds[name] is not inspect.Parameter.VAR_POSITIONAL:
+                given |= value if kinds[name] is inspect.Parameter.VAR_KEYWORD else {name: value}
         trees = {name: configuration(value, linked) for name, value in given.items() if name not in linked}
         return {"class_path": class_path(type(made)), "init_args": {name: tree for name, tree in trees.items() if tree is not Ellipsis}}
     if isinstance(made, Enum):

@@ -170,6 +170,7 @@ def method_for(kind: str, **options) -> FeatureMatchingGAN:
     else:
         nets = DenseDiscriminator(shape, 3, widths=(12, 8)), DenseGenerator(shape, latent=5, widths=(9,))
     method = FeatureMatchingGAN(discriminator=nets[0], generator=nets[1], teacher=SecondPass(), sntg=SNTG(1.0), **options)
+    method.pool = None  # no graph of these draws images from it
     method.seed(0, "cpu")
     method.settings = {}
     return method
@@ -223,6 +224,7 @@ def test_running_statistics_modes_gradients_and_the_global_stream_stay_as_they_w
     nets[0].hidden[0] = nn.Sequential(nets[0].hidden[0], nn.BatchNorm1d(12))
     nets[1].hidden.append(nn.Sequential(nn.BatchNorm1d(9), GaussianNoise(0.1)))
     method = FeatureMatchingGAN(discriminator=nets[0], generator=nets[1], teacher=SecondPass(), sntg=SNTG(1.0))
+    method.pool = None  # no graph of these draws images from it
     method.seed(0, "cpu")
     started(method, s)
     method.step(next(s.epoch()), 1)
