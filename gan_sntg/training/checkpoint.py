@@ -55,7 +55,6 @@ def put_back(state: dict, path: Path, method: Method, streams: Loader, progress:
     """Restore a state that was read. Raises InputError with the path where it does not fit."""
     try:
         method.load_state_dict(state["method"])
-        check_finite("the method", dict(method.named_parameters()))  # statistics are NaN before they are taken
         for name, optimizer in method.optimizers.items():
             load_optimizer(optimizer, state["optimizers"][name])
         for name, generator in method.generators.items():
@@ -65,7 +64,8 @@ def put_back(state: dict, path: Path, method: Method, streams: Loader, progress:
         method.settings = {str(name): float(value) for name, value in state.get("settings", {}).items()}
         if meter is not None:
             meter.load_state_dict(state.get("meter", []))
-    except (LookupError, TypeError, RuntimeError, ValueError, AttributeError, ArithmeticError) as error:
+        check_finite("the method", dict(method.named_parameters()))  # statistics are NaN before they are taken
+    except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
         reason = first_line(error)
         raise InputError(f"{path} does not fit this configuration ({reason}); nothing was changed. Use the config that wrote it") from error
 

@@ -2,8 +2,8 @@
 
 # pyright: reportPrivateImportUsage=false
 
-import copy
 import math
+from types import UnionType
 from typing import Literal
 
 import torch
@@ -71,22 +71,40 @@ def adam(params: list[nn.Parameter], lr: float, betas: tuple[float, float], epsi
     return torch.optim.Adam(params, lr=lr, betas=betas, fused=True)
 
 
+KEPT = {AdamInside: ({"step", "m", "v"}, int), torch.optim.Adam: ({"step", "exp_avg", "exp_avg_sq"}, Tensor)}  # of a parameter
+
+
 def load_optimizer(optimizer: Optimizer, state: dict) -> None:
-    """Put a state back. Raises ValueError or another where a copy cannot take a finite step from it."""
+    """Put a state back. Raises ValueError, or nearly any error, where it cannot be gone on from."""
+    made = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
-    if any(beta >= 1 for group in optimizer.param_groups for beta in group.get("betas", ())):
-        raise ValueError("an optimizer's betas are not below 1")
+    for group, before in zip(optimizer.param_groups, made, strict=True):
+        if not all(_alike(group[name], value) for name, value in before.items()) or max(group.get("betas", (0,))) >= 1:
+            raise ValueError("an optimizer's settings are not of their kinds")
     for parameter, kept in optimizer.state.items():
-        moments = {name: value for name, value in kept.items() if isinstance(value, Tensor) and name != "step"}
-        if any(value.shape != parameter.shape for value in moments.values()):
-            raise ValueError(f"an optimizer's state is not of its parameter's shape {list(parameter.shape)}")
-        check_finite("an optimizer", moments)
-    trial = copy.deepcopy(optimizer)
-    params = {f"parameter {k}": p for k, p in enumerate(p for group in trial.param_groups for p in group["params"])}
-    for p in params.values():
-        p.grad = torch.zeros_like(p)
-    trial.step()
-    check_finite("an optimizer's next step", params)
+        if kept:
+            _check_kept(parameter, kept, *KEPT.get(type(optimizer), (set(kept), int | float | Tensor)))
+
+
+def _check_kept(parameter: Tensor, kept: dict, names: set[str], kind: type | UnionType) -> None:
+    """Raise ValueError unless what is kept of a parameter has these names, its shape, and is finite."""
+    step = kept.get("step", 0)
+    if set(kept) != names or not isinstance(step, kind) or not 0 <= float(step) < 2**63:
+        raise ValueError(f"an optimizer does not keep {', '.join(sorted(names))} of a parameter, the steps a number from 0 on")
+    tensors = {name: value for name, value in kept.items() if name != "step" and value is not None}
+    like = parameter.shape, parameter.dtype
+    if any(not isinstance(value, Tensor) or (value.shape, value.dtype) != like for value in tensors.values()):
+        raise ValueError(f"an optimizer's state is not of its parameter's shape {list(parameter.shape)}")
+    check_finite("an optimizer", tensors)
+
+
+def _alike(found, made) -> bool:
+    """Whether a setting is a switch, or a finite number from 0 on, as the one it was made with."""
+    if isinstance(made, tuple):
+        return len(found) == len(made) and all(map(_alike, found, made))
+    if made is None or isinstance(made, bool):
+        return found is None or isinstance(found, bool)
+    return 0 <= float(found) < math.inf or not math.isfinite(made)
 
 
 def check_finite(whose: str, tensors: dict[str, Tensor]) -> None:
