@@ -188,5 +188,5 @@ def test_torchrun_trains_a_run_whose_terms_were_looked_at_before(tiny, tmp_path)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "gan_sntg"]
     words = ["train", "--config", str(tiny), "--out", str(tmp_path / "run"), "--liveness", "true"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*torchrun, *words], capture_output=True, text=True, env=environment, timeout=200)
+    done = subprocess.run([*torchrun, *words], capture_output=True, text=True, env=environment, timeout=600)
     assert done.returncode == 0 and done.stdout.count("test error") == 1 and len(rows(tmp_path / "run")) == 3
