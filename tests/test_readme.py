@@ -43,3 +43,10 @@ def test_every_command_and_config_it_names_is_real():
 def test_every_file_that_a_page_of_the_docs_names_is_there(page):
     named = re.findall(r"`((?:tests|scripts|gan_sntg|discriminative|configs)/[\w/.-]+\.\w+)", page.read_text())
     assert [path for path in named if "fixmatch" not in path and not (ROOT / path).exists()] == []  # the example's own files
+
+
+def test_sntg_in_ones_own_loop_trains():
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs/own-loop.md").read_text(), re.S)[1]
+    names: dict = {}
+    exec(code, names)
+    assert names["train"](weight=1.0, seed=0, epochs=6) < 60
