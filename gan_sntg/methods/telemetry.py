@@ -17,6 +17,7 @@ from gan_sntg.networks.noise import drawing_from
 FROZEN = 0.03  # diversity below it: healthy runs had 0.058 or more at every stage, the first steps too
 COPY = 0.02  # copies are this near, in units of the gap between real images: a healthy run's median gap was 0.043 or more
 MOST = 0.5  # shares above it
+FEW_NEGATIVES = 0.05  # share of the negative pairs inside the margin, below which a graph hardly pushes apart
 FEW_CLASSES = 10  # up to which each has a share of its own in the log
 
 
@@ -149,3 +150,22 @@ def gan_telemetry(
         **health_telemetry(h_fake, h, logits_fake),
         **sntg.telemetry(h, targets, view.y),
     }
+
+
+def telemetry_warnings(telemetry: dict[str, float]) -> dict[str, str]:
+    """Warnings by subject: what is wrong and what to try."""
+    found = {}
+    inside = telemetry.get("graph/negatives_inside_margin", 1.0)
+    if telemetry.get("weight/graph") and inside < FEW_NEGATIVES:
+        found["margin"] = (
+            f"{inside:.1%} of the negative pairs are inside the margin, so the graph hardly pushes apart. Try a larger --method.sntg.margin"
+        )
+    if telemetry.get("gan/collapsed"):
+        names = "diversity", "copies", "nearest_share", "effective_rank", "effective_rank_real"
+        diversity, copies, share, rank, real = (telemetry[f"gan/{name}"] for name in names)
+        found["collapse"] = (
+            f"the generator has collapsed: in D's features its images are {diversity:.1%} as far apart as real ones, {copies:.0%} of them "
+            f"repeat another, {share:.0%} have one real image nearest, and their effective rank is {rank:.1f} (real: {real:.1f}). Look at "
+            "its images, in samples/ of the run; if gan/collapsed stays 1, try a smaller --method.learning_rate or another --seed"
+        )
+    return found

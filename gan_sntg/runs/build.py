@@ -24,7 +24,7 @@ from gan_sntg.networks.compile import CompiledForward, use
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, config_parser
 from gan_sntg.runs.parsing import Parser, check_arguments
-from gan_sntg.training.cuda_graphs import CudaGraphGradients
+from gan_sntg.training.cuda_graphs import CudaGraphGradients, Recordable
 from gan_sntg.training.data_parallel import check_norms, check_sizes
 from gan_sntg.training.method import Method
 
@@ -70,8 +70,7 @@ def instantiate(parser: Parser, options: Namespace) -> Callable[[], Objects]:
 
 def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
     """Build all a run needs, on its device; write nothing. make: called once the seed is set."""
-    sizes = options.batch_size, options.labeled_batch_size or options.batch_size
-    check_sizes(batch_size=sizes[0], labeled_batch_size=sizes[1])
+    check_sizes(batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
     device = own_device(pick_device(options.device))
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -89,11 +88,11 @@ def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
         use(CompiledForward(), method)
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
-        if options.cuda_graphs and getattr(method, "recordable", False) and world_size() == 1:
+        if options.cuda_graphs and isinstance(method, Recordable) and method.recordable and world_size() == 1:
             method.gradients = CudaGraphGradients()
     method.prepare(source, pool)
     method.seed(options.seed, device)
-    method.check(*sizes)
+    method.check(*options.sizes)
     return RunObjects(source, split, streams, normalization, method, device)
 
 

@@ -73,6 +73,11 @@ class RunOptions:
             check_option(own.name, value := as_choice(own.type, getattr(self, own.name)))
             object.__setattr__(self, own.name, value)
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Images of a step's unlabelled batches, and of its labelled one."""
+        return self.batch_size, self.labeled_batch_size or self.batch_size
+
     @classmethod
     def of(cls, options: Namespace) -> Self:
         """The fields of parsed options. Raises InputError where a required one is unset."""

@@ -1,13 +1,10 @@
 """The training session of a run: build, restore, train, evaluate, record and save."""
 
-import copy
 import hashlib
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
@@ -15,15 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as ProgressBar
 from torch import Tensor
 
-from gan_sntg.data.loader import Loader
 from gan_sntg.data.splits import load_split
-from gan_sntg.distributed import rank, world_size
+from gan_sntg.distributed import rank
 from gan_sntg.distributed.process_group import agreed
-from gan_sntg.errors import InputError, NonFiniteError, UnhealthyError
+from gan_sntg.errors import InputError, NonFiniteError
 from gan_sntg.evaluation.classification import error_rate
 from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
 from gan_sntg.files.atomic import write_atomically
-from gan_sntg.networks.compile import EagerForward, use
+from gan_sntg.methods.telemetry import telemetry_warnings
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import Objects, RunObjects, assemble
 from gan_sntg.runs.folder import RunFolder
@@ -31,64 +27,9 @@ from gan_sntg.runs.options import RunOptions, identity
 from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.training import checkpoint, loop
 from gan_sntg.training.checkpoint import generations, keep, newest
-from gan_sntg.training.cuda_graphs import eager_gradients
 from gan_sntg.training.data_parallel import check_equal, join
-from gan_sntg.training.loop import Progress
 from gan_sntg.training.meter import Meter
-from gan_sntg.training.term_check import examine
-
-IMAGES = 20  # of each kind in a step, where a run's own steps have more
-STEPS = 2
-MAY_RECOVER = "dead", "absent"  # faults of a term that may yet come to life
-
-
-def check_terms(parts: RunObjects, options: RunOptions, out: Path) -> None:
-    """Raise UnhealthyError where a term is not finite or moves a wrong network; report a dead one.
-
-    A dead one is no error: a term with a threshold may be 0 on an untrained network, and a ramp may not rise in a short run.
-    """
-    method, streams = parts.method, parts.streams
-    before = copy.deepcopy(checkpoint.state_of(method, streams, Progress()))
-    sizes = options.batch_size, options.labeled_batch_size or options.batch_size
-    few = (IMAGES * world_size(),) * 2 if min(sizes) >= IMAGES * world_size() else sizes
-    small = Loader(streams.pool, few[0], options.seed, None, few[1], method.views)
-    execution = method.execution
-    use(EagerForward(), method)  # a compiled pass has one backward pass, not one a term
-    try:
-        with eager_gradients(method):
-            faults = examine(method, small, options.epochs - 1, STEPS, options.precision).faults
-    finally:
-        use(execution, method)
-        method.train()
-        checkpoint.put_back(before, out, method, streams, Progress())
-    for fault in faults:
-        if fault.kind in MAY_RECOVER and rank() == 0:
-            print(f"{out}: {fault.text} (before training; if it stays so, the term does nothing)", file=sys.stderr)
-    if worse := [fault.text for fault in faults if fault.kind not in MAY_RECOVER]:
-        raise UnhealthyError(f"{out} was not begun: {'; '.join(worse)}. Mend the configuration; --liveness false trains all the same")
-
-
-FEW_NEGATIVES = 0.05
-
-
-def telemetry_warnings(telemetry: dict[str, float]) -> dict[str, str]:
-    """Warnings by subject: what is wrong and what to try."""
-    found = {}
-    inside = telemetry.get("graph/negatives_inside_margin", 1.0)
-    if telemetry.get("weight/graph") and inside < FEW_NEGATIVES:
-        found["margin"] = (
-            f"{inside:.1%} of the negative pairs are inside the margin, so the graph hardly pushes apart. Try a larger --method.sntg.margin"
-        )
-    if telemetry.get("gan/collapsed"):
-        names = "diversity", "copies", "nearest_share", "effective_rank", "effective_rank_real"
-        diversity, copies, share, rank, real = (telemetry[f"gan/{name}"] for name in names)
-        found["collapse"] = (
-            f"the generator has collapsed: in D's features its images are {diversity:.1%} as far apart as real ones, {copies:.0%} of them "
-            f"repeat another, {share:.0%} have one real image nearest, and their effective rank is {rank:.1f} (real: {real:.1f}). Look at "
-            "its images, in samples/ of the run; if gan/collapsed stays 1, try a smaller --method.learning_rate or another --seed"
-        )
-    return found
-
+from gan_sntg.training.term_check import check_terms
 
 GRID_SIZE = 100  # images
 SLOWER = 0.1  # times the learning rate after a roll-back
@@ -158,9 +99,10 @@ class Trainer:
         if generations(self.folder.checkpoint):
             self.restore()
         else:
-            if self.options.liveness:
-                check_terms(self.parts, self.options, self.folder.path)
-            self.parts.method.start(self.parts.streams.example(self.parts.method.start_size, "start"))
+            method, streams, options = self.parts.method, self.parts.streams, self.options
+            if options.liveness:
+                check_terms(method, streams, options.sizes, options.epochs - 1, options.precision, self.folder.path)
+            method.start(streams.example(method.start_size, "start"))
 
     def check_split(self) -> None:
         """Raise InputError where the run folder was begun on another split than that of the options."""

@@ -1,18 +1,31 @@
 """Check on a few real steps that every weighted term has a gradient and moves its network alone."""
 
+import copy
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from gan_sntg.data.loader import Batch, Loader
+from gan_sntg.distributed import rank, world_size
+from gan_sntg.errors import UnhealthyError
+from gan_sntg.networks.compile import EagerForward, use
 from gan_sntg.networks.precision import Precision
+from gan_sntg.training import checkpoint
+from gan_sntg.training.cuda_graphs import eager_gradients
+from gan_sntg.training.loop import Progress
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.method import Method, descend
+
+IMAGES = 20  # of each kind in a step, where a run's own steps have more
+STEPS = 2
+MAY_RECOVER = "dead", "absent"  # faults of a term that may yet come to life
 
 
 class Fault(NamedTuple):
@@ -46,6 +59,31 @@ class TermReport:
         """Note a Fault's fields, once."""
         if (found := Fault(*fault)) not in self.faults:
             self.faults.append(found)
+
+
+def check_terms(method: Method, streams: Loader, sizes: tuple[int, int], t: int, precision: Precision, out: Path) -> None:
+    """Raise UnhealthyError where a term is not finite or moves a wrong network; report a dead one.
+
+    A dead one is no error: a term with a threshold may be 0 on an untrained network, and a ramp may not rise in a short run.
+    sizes: of a run's unlabelled and labelled batches. The method and its streams are left as they were.
+    """
+    before = copy.deepcopy(checkpoint.state_of(method, streams, Progress()))
+    few = (IMAGES * world_size(),) * 2 if min(sizes) >= IMAGES * world_size() else sizes
+    small = Loader(streams.pool, few[0], streams.seed, None, few[1], method.views)
+    execution = method.execution
+    use(EagerForward(), method)  # a compiled pass has one backward pass, not one a term
+    try:
+        with eager_gradients(method):
+            faults = examine(method, small, t, STEPS, precision).faults
+    finally:
+        use(execution, method)
+        method.train()
+        checkpoint.put_back(before, out, method, streams, Progress())
+    for fault in faults:
+        if fault.kind in MAY_RECOVER and rank() == 0:
+            print(f"{out}: {fault.text} (before training; if it stays so, the term does nothing)", file=sys.stderr)
+    if worse := [fault.text for fault in faults if fault.kind not in MAY_RECOVER]:
+        raise UnhealthyError(f"{out} was not begun: {'; '.join(worse)}. Mend the configuration; --liveness false trains all the same")
 
 
 def examine(method: Method, streams: Loader, t: int, steps: int, precision: Precision = Precision.float32) -> TermReport:

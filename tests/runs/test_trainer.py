@@ -9,12 +9,14 @@ from helpers.run_folders import assert_same_run, interrupted, rows, scalars
 from helpers.tiny import assert_same
 
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+from gan_sntg.methods.telemetry import telemetry_warnings
 from gan_sntg.networks.compile import CompiledForward
 from gan_sntg.networks.dense_gan import DenseGenerator
+from gan_sntg.networks.precision import Precision
 from gan_sntg.runs import seeds
 from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser
-from gan_sntg.runs.trainer import check_terms, telemetry_warnings
+from gan_sntg.training.term_check import check_terms
 
 
 def message(outcome) -> str:
@@ -109,7 +111,7 @@ def test_the_look_at_the_terms_leaves_the_way_of_computing_alone(tiny_tree, tmp_
     options = parser.parse_args(["--config", str(tmp_path / "config.yaml")])
     parts = build(parser, options)
     execution, before = parts.method.execution, parts.streams.state_dict()
-    check_terms(parts, options, tmp_path)
+    check_terms(parts.method, parts.streams, (50, 50), 2, Precision.float32, tmp_path)
     assert type(execution) is CompiledForward and parts.method.execution is parts.method.teacher.execution is execution
     assert_same(parts.streams.state_dict(), before)
 
