@@ -2,15 +2,18 @@
 
 import inspect
 import sys
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+from gan_sntg.errors import InputError
 
 
 class Configurable:
     """Base of every class that a configuration may name."""
 
+    known_by_hash = False  # whether arguments that cannot be written down may be left out of a configuration
     _arguments: tuple[tuple, dict] = ((), {})
 
     def __new__(cls, *args, **kwargs):
@@ -41,24 +44,43 @@ def class_path(kind: type) -> str:
 def configuration(made: Any, linked: tuple[str, ...] = ()) -> Any:
     """An object as a tree of options: {class_path, init_args} of a `Configurable`, else plain values.
 
-    Arguments in `linked`, which the data give, and those that no configuration can hold (tensors, functions) are left out.
+    Arguments in `linked`, which the data give, are left out. Raises InputError naming an argument that no configuration can hold.
     """
     if isinstance(made, Configurable):
-        args, kwargs = made._arguments
-        signature = inspect.signature(type(made))
-        kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
-        given = {}
-        for name, value in signature.bind_partial(*args, **kwargs).arguments.items():
-            if kinds[name] is not inspect.Parameter.VAR_POSITIONAL:
-                given |= value if kinds[name] is inspect.Parameter.VAR_KEYWORD else {name: value}
-        trees = {name: configuration(value, linked) for name, value in given.items() if name not in linked}
-        return {"class_path": class_path(type(made)), "init_args": {name: tree for name, tree in trees.items() if tree is not Ellipsis}}
+        return {"class_path": class_path(type(made)), "init_args": arguments(made, linked)}
     if isinstance(made, Enum):
         return made.name
     if is_dataclass(made) and not isinstance(made, type):
-        return asdict(made)
+        made = {own.name: getattr(made, own.name) for own in fields(made)}
+    if isinstance(made, dict):
+        return {name: configuration(value, linked) for name, value in made.items()}
     if isinstance(made, tuple | list):
         return [configuration(part, linked) for part in made]
     if isinstance(made, Path):
         return str(made)
-    return made if made is None or isinstance(made, str | int | float | bool | dict) else ...
+    if made is None or isinstance(made, str | int | float | bool):
+        return made
+    raise TypeError(f"a {type(made).__name__}")
+
+
+def arguments(made: Configurable, linked: tuple[str, ...]) -> dict:
+    """The constructor's arguments of an object, each as a `configuration`."""
+    args, kwargs = made._arguments
+    signature = inspect.signature(type(made))
+    given = dict(signature.bind_partial(*args, **kwargs).arguments)
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            given |= given.pop(parameter.name, {})
+    found = {}
+    for name, value in given.items():
+        if name in linked:
+            continue
+        try:
+            found[name] = configuration(value, linked)
+        except TypeError as error:
+            if not made.known_by_hash:
+                raise InputError(
+                    f"{type(made).__name__}: its argument {name} is {error}, which a run folder cannot hold; give numbers, texts, lists "
+                    "or objects of gan_sntg's classes, or make it in the constructor of a subclass"
+                ) from error
+    return found

@@ -23,6 +23,7 @@ class Dataset(Configurable, ABC):
     where the data give them. `notes` are sentences for the user.
     """
 
+    known_by_hash = True  # tensors given to a set in memory: manifests name them by `sha256`
     name: str
     num_classes: int
     train_x: Tensor

@@ -5,7 +5,6 @@ import inspect
 import json
 import sys
 from dataclasses import dataclass, field, fields
-from enum import Enum
 from importlib import import_module
 from types import NoneType
 from typing import Any, Literal, Self, get_args, get_type_hints
@@ -68,10 +67,9 @@ class RunOptions:
     liveness: bool = option(True, "before a run, check that its loss terms are alive and move only what they must")
 
     def __post_init__(self):
-        """Check every field, and take the names of choices for the choices."""
+        """Check every field."""
         for own in fields(self):
-            check_option(own.name, value := as_choice(own.type, getattr(self, own.name)))
-            object.__setattr__(self, own.name, value)
+            check_option(own.name, getattr(self, own.name))
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -83,22 +81,13 @@ class RunOptions:
         """The fields of parsed options. Raises InputError where a required one is unset."""
         for name in (*OBJECTS, "epochs"):
             if options[name] is None:
-                raise InputError(f"the option {name} is not set; give it in the file of --config or as --{name}")
+                raise InputError(f"the option {name} is not set; give it in the file of --config or as --{name}, in Python as {name}=...")
         check_options_of(options)
         return cls(**{own.name: options[own.name] for own in fields(cls)})
 
 
 HINTS = get_type_hints(RunOptions)
 METADATA = {own.name: own.metadata for own in fields(RunOptions)}
-
-
-def as_choice(kind: Any, value: Any) -> Any:
-    """The member of an Enum by its name; anything else as it is."""
-    if isinstance(kind, type) and issubclass(kind, Enum) and isinstance(value, str):
-        if value not in kind.__members__:
-            raise InputError(f"{value!r} is not one of {', '.join(kind.__members__)}; give one of them")
-        return kind[value]
-    return value
 
 
 def check_option(name: str, value: Any) -> None:

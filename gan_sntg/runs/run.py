@@ -1,10 +1,8 @@
 """Training and using a run from Python: `gan_sntg.train` and what it returns."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import Tensor, nn
 
 from gan_sntg.configurable import configuration
@@ -20,6 +18,7 @@ from gan_sntg.runs.loading import load, restore
 from gan_sntg.runs.options import LINKED, RunOptions, config_parser, short_hash
 from gan_sntg.runs.seeds import check_folder
 from gan_sntg.runs.trainer import Run, Trainer
+from gan_sntg.training.checkpoint import generations
 from gan_sntg.training.method import Method
 
 
@@ -79,29 +78,32 @@ def train(
 
     options: fields of `RunOptions`, such as labels, epochs (required), batch_size, seed. normalization: by the range of the generator's
     images where not given. The method is trained in place; call torch.manual_seed before building its networks. The folder is that of
-    `gan-sntg train`, whose commands read it. Raises InputError for what cannot be used.
+    `gan-sntg train`, whose commands read it. Raises InputError for what cannot be used, such as a method that was trained before.
     """
-    known = {own.name for own in fields(RunOptions)} - {"out"}
-    if unknown := sorted(set(options) - known):
-        raise InputError(f"train has no option {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    if options.get("epochs") is None:
-        raise InputError("epochs is not set; give the length of the run, such as epochs=150")
     normalization = normalization or default_normalization(method, data)
-    own = RunOptions(**options)
-    text = config_text(method, data, normalization, own)
-    folder = RunFolder(Path(out or default_folder(method, data, text)))
+    text, own = settings(method, data, normalization, options)
+    folder = RunFolder(Path(out or f"runs/{data.name}-{type(method).__name__}-seed{own.seed}-{short_hash(text)}"))
     check_folder(folder, text)
+    if hasattr(method, "generators") and not generations(folder.checkpoint):
+        raise InputError(f"this {type(method).__name__} was trained before; make its networks and itself anew for another run")
     run = Run(folder, own, text, lambda: (data, normalization, method))
     if folder.finished:
         return TrainedRun(folder, restore(folder, assemble(own, run.make)))
-    trainer = Trainer(run)
-    trainer.train()
+    try:
+        trainer = Trainer(run)
+        trainer.train()
+    finally:
+        folder.release()
     return TrainedRun(folder, trainer.parts)
 
 
 def load_run(folder: str | Path, device: str = "auto") -> TrainedRun:
     """A finished run from its folder. Raises InputError where it is unfinished or cannot be built."""
-    return TrainedRun(RunFolder(Path(folder)), load(str(folder), device)[0])
+    run = RunFolder(Path(folder))
+    run.check_made()
+    if not run.finished:
+        raise InputError(f"{folder} is not finished; train it to its end first")
+    return TrainedRun(run, load(str(folder), device)[0])
 
 
 def default_normalization(method: Method, data: Dataset) -> Normalization:
@@ -111,28 +113,24 @@ def default_normalization(method: Method, data: Dataset) -> Normalization:
     return Symmetric() if getattr(method.generator, "symmetric", False) else UnitRange()
 
 
-def config_text(method: Method, data: Dataset, normalization: Normalization, options: RunOptions) -> str:
-    """The configuration of these objects and options, as `gan-sntg train` writes it.
+def settings(method: Method, data: Dataset, normalization: Normalization, options: dict) -> tuple[str, RunOptions]:
+    """The configuration of these objects and options, as `gan-sntg train` writes it, and the options.
 
     The packages of one's own classes are admitted, as by --allow: who gives their objects trusts their code.
     """
+    if "config" in options:
+        raise InputError("config is not an option of train; give the options of the file by name, or use gan-sntg train --config")
     objects = {"data": data, "normalization": normalization, "method": method}
     tree = {name: configuration(made, LINKED) for name, made in objects.items()}
     for package in sorted(packages_in(tree) - set(allowed())):
         allow(package)
-    tree |= {own.name: configuration(getattr(options, own.name)) for own in fields(options)}
     parser = config_parser()
-    return parser.dump(parser.parse_object(tree), skip_unset=False)
+    parsed = parser.parse_object(tree | options)
+    return parser.dump(parsed, skip_unset=False), RunOptions.of(parsed)
 
 
 def packages_in(tree: Any) -> set[str]:
     """The packages whose classes a tree of options names."""
-    if not isinstance(tree, dict):
-        return set()
-    own = {tree["class_path"].split(".")[0]} if "class_path" in tree else set()
-    return own.union(*(packages_in(branch) for branch in tree.values()))
-
-
-def default_folder(method: Method, data: Dataset, text: str) -> str:
-    """runs/<data>-<method>-seed<seed>-<hash of all options>."""
-    return f"runs/{data.name}-{type(method).__name__}-seed{yaml.safe_load(text)['seed']}-{short_hash(text)}"
+    own = {tree["class_path"].split(".")[0]} if isinstance(tree, dict) and "class_path" in tree else set()
+    branches = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    return own.union(*map(packages_in, branches))

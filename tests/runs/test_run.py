@@ -88,9 +88,10 @@ def test_arrays_train_from_python_and_a_method_without_a_generator_says_so(tmp_p
     ("options", "words"),
     [
         ({"epochs": 0}, "epochs is 0; give at least 1"),
-        ({"epochz": 3}, "train has no option epochz"),
+        ({"epochz": 3}, "'epochz' is not accepted\n  nearest: epochs"),
+        ({"config": "a.yaml"}, "config is not an option of train"),
         ({"epochs": None}, "epochs is not set"),
-        ({"precision": "float8"}, "'float8' is not one of float32, bfloat16"),
+        ({"precision": "float8"}, "precision: Expected a member of .*float32,bfloat16.*Got value: float8"),
         ({"batch_size": None}, "batch_size is null"),
         ({"labels": 5000}, "5000"),
     ],
@@ -99,6 +100,53 @@ def test_bad_options_are_refused_by_name_and_nothing_is_written(tmp_path, option
     data = Digits()
     with pytest.raises(InputError, match=words):
         gan_sntg.train(tiny_gan(data), data, out=tmp_path / "a", **SHORT | options)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_run_that_failed_goes_on_in_the_same_process_and_an_unfinished_one_is_not_loaded(tmp_path, monkeypatch):
+    data, begun = Digits(), RunFolder(tmp_path / "a")
+    monkeypatch.setattr(FeatureMatchingGAN, "end_epoch", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        gan_sntg.train(tiny_gan(data), data, labels=20, out=begun.path, **SHORT)
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="is not finished; train it to its end first"):
+        gan_sntg.load_run(begun.path)
+    with monkeypatch.context() as broken, pytest.raises(InputError, match="cannot be written"):
+        broken.setattr(RunFolder, "forget_after", lambda self, step: (_ for _ in ()).throw(OSError("no space")))
+        gan_sntg.train(tiny_gan(data), data, labels=20, out=begun.path, **SHORT)
+    assert gan_sntg.train(tiny_gan(data), data, labels=20, out=begun.path, **SHORT).result["steps"] == 12
+
+
+def test_a_method_is_trained_once(tmp_path):
+    data = Digits()
+    method = tiny_gan(data)
+    run = gan_sntg.train(method, data, labels=20, out=tmp_path / "a", **SHORT)
+    with pytest.raises(InputError, match="FeatureMatchingGAN was trained before"):
+        gan_sntg.train(method, data, labels=30, out=tmp_path / "b", **SHORT)
+    assert not (tmp_path / "b").exists()
+    assert gan_sntg.train(method, data, labels=20, out=tmp_path / "a", **SHORT).test_error == run.test_error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            {"activation": torch.relu},
+            "its argument activation is a builtin_function_or_method, which",
+        ),
+        ({"widths": [torch.zeros(2)]}, "OneLayer: its argument widths is a Tensor"),
+    ],
+)
+def test_what_a_configuration_cannot_hold_is_refused_by_name(tmp_path, arguments, words):
+    class OneLayer(DenseDiscriminator):
+        def __init__(self, image_shape, num_classes, widths=(8,), activation=None):
+            super().__init__(image_shape, num_classes, widths=(8,))
+
+    data = Digits()
+    net = OneLayer(data.image_shape, data.num_classes, **arguments)
+    method = Supervised(net=net, schedule=LinearTail(), learning_rate=1e-3, consistency_weight=0.0, stream="two")
+    with pytest.raises(InputError, match=words):
+        gan_sntg.train(method, data, out=tmp_path / "a", **SHORT)
     assert not (tmp_path / "a").exists()
 
 
