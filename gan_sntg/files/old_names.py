@@ -24,7 +24,8 @@ ROOMS = {  # modules of before the rooms, and where their classes are named now
     "discriminative.temporal_ensembling": "discriminative",
     "discriminative.vat": "discriminative",
 }
-GONE = ("pair_scope", "batch_statistics")  # options of a run that have one value now
+GONE = ("pair_scope", "batch_statistics")  # options of a run by torchrun
+LEFT = "all"  # the one value that they have now
 SNTG = {  # arguments of a method that are SNTG's now
     "graph_weight": "weight",
     "graph_ramp_epochs": "ramp_epochs",

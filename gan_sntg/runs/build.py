@@ -23,7 +23,7 @@ from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.compile import CompiledForward, use
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, config_parser
-from gan_sntg.runs.parsing import Parser, check_arguments
+from gan_sntg.runs.parsing import Parser, check_options
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, Recordable
 from gan_sntg.training.data_parallel import check_norms, check_sizes
 from gan_sntg.training.method import Method
@@ -149,7 +149,7 @@ def epochs_of(file: str) -> int:
 
 def stand_in(file: str, tree: dict) -> list[str]:
     """Words that replace a configuration's data files by random images; none where it has no files."""
-    check_arguments(["--config", file])  # before anything that it names is imported
+    check_options(tree, file)  # before anything that it names is imported
     module, _, name = tree["data"]["class_path"].rpartition(".")
     given, source = tree["data"].get("init_args", {}), getattr(importlib.import_module(module), name)
     if issubclass(source, ImageFolder):

@@ -19,7 +19,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.files.import_paths import own_packages
 from gan_sntg.files.json_files import is_number, parsed, read_json
-from gan_sntg.files.old_names import modern
+from gan_sntg.files.old_names import GONE, LEFT, modern
 from gan_sntg.files.yaml_files import load_yaml
 
 MARKUP = '<>"'
@@ -204,8 +204,15 @@ class RunFolder:
                 print(f"{self.path}: the code of {name} has changed since this run was begun", file=sys.stderr)
 
     def read_options(self) -> dict:
-        """The options in config.yaml, by today's names. Raises InputError where the file is damaged."""
-        return modern(load_yaml(self.config))
+        """The options in config.yaml, by today's names. Raises InputError where it is damaged or asks for what is gone."""
+        options = load_yaml(self.config)
+        for name in GONE:
+            if options.get(name, LEFT) != LEFT:
+                raise InputError(
+                    f"{self.config} has {name} {options[name]}, but pairs and batch statistics are always those of all processes now; "
+                    "use the version that began the run"
+                )
+        return modern(options)
 
     def read_result(self) -> dict:
         """The result of a finished run. Raises InputError where the file is damaged."""

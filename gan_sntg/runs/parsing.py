@@ -5,7 +5,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -38,9 +38,9 @@ class Parser(ArgumentParser):
     def parse_args(self, args: list[str], *rest, **named):
         """Parse, --max-minutes as --max_minutes, after `check_tree` of the words and their files."""
         args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
-        args = by_path(args)
-        self.origin = origin(config_files(args))
-        check_arguments(args)
+        args, files = by_path(args)
+        self.origin = origin(files)
+        check_arguments(args, files)
         return super().parse_args(args, *rest, **named)
 
     def parse_tree(self, tree: dict, file: Path) -> Namespace:
@@ -112,46 +112,34 @@ def parameters(class_path: str) -> list[str]:
     return list(inspect.signature(found).parameters) if inspect.isclass(found) else []
 
 
-def words_of(args: list[str]) -> Iterator[tuple[str, str, str, str]]:
-    """Each word with its key, its name if it is an option, and the value it has or that follows."""
-    for word, following in zip(args, [*args[1:], ""], strict=False):
-        key, _, attached = word.partition("=")
-        yield word, key, key.lstrip("-") if key.startswith("--") else "", attached or following
-
-
 def is_config(name: str) -> bool:
-    """Whether it stands for --config: argparse takes the beginning of an option for it."""
-    return bool(name) and "config".startswith(name)
+    """Whether a word stands for --config: argparse takes the beginning of an option for it."""
+    return name.startswith("--") and bool(name[2:]) and "--config".startswith(name)
 
 
-def config_files(args: list[str]) -> list[str]:
-    """Those behind --config."""
-    return [value for _, _, name, value in words_of(args) if is_config(name)]
-
-
-def by_path(args: list[str]) -> list[str]:
-    """The words, each configuration by its path: digits_20/fm_gan is one of the package."""
-    found, before = [], ""
+def by_path(args: list[str]) -> tuple[list[str], list[str]]:
+    """The words with each configuration by its path, for digits_20/fm_gan is one of the package; and the paths."""
+    words, files = [], []
     for word in args:
         key, equals, value = word.partition("=")
-        if equals and key.startswith("--") and is_config(key[2:]):
-            word = f"{key}={config_file(value)}"
-        elif before.startswith("--") and is_config(before[2:]):
-            word = str(config_file(word))
-        found.append(word)
-        before = word
-    return found
+        if equals and is_config(key):
+            files.append(str(config_file(value)))
+            word = f"{key}={files[-1]}"
+        elif words and is_config(words[-1]):
+            files.append(word := str(config_file(word)))
+        words.append(word)
+    return words, files
 
 
-def check_arguments(args: list[str]) -> None:
+def check_arguments(args: list[str], files: list[str]) -> None:
     """Raise InputError where an argument or a --config file imports outside the allowed packages."""
-    for word, key, name, value in words_of(args):
-        if is_config(name):
-            check_options(load_yaml(Path(value)), value)
-        elif name and any(part.startswith(name.split(".")[0]) for part in OBJECTS):
-            check_tree({name.rpartition(".")[2]: value}, key)
-        else:
-            attached = word.partition("=")[2]
+    for file in files:
+        check_options(load_yaml(Path(file)), file)
+    for word, following in zip(args, [*args[1:], ""], strict=False):
+        key, _, attached = word.partition("=")
+        if key.startswith("--") and key[2:] and any(part.startswith(key[2:].split(".")[0]) for part in OBJECTS):
+            check_tree({key.rpartition(".")[2].lstrip("-"): attached or following}, key)
+        elif not is_config(key):
             check_tree(attached or word, key if attached else "the command line", PLAIN_KEYS[0])  # for the YAML in it alone
 
 

@@ -62,7 +62,7 @@ def test_names_of_any_script_are_checked(refused, train):
 
 @pytest.mark.parametrize("option", ["--method.teacher", "--method", "--data"])
 def test_what_the_check_of_texts_overlooks_is_not_imported_either(train, intruder, monkeypatch, option):
-    monkeypatch.setattr(parsing, "check_arguments", lambda args: None)
+    monkeypatch.setattr(parsing, "check_arguments", lambda *_: None)
     assert intruder([*train, option, "intruder.Thing"]) and intruder([*train, option, ESCAPED[0]])
 
 

@@ -51,6 +51,14 @@ def test_a_run_folder_of_before_goes_on_and_is_evaluated(command, tmp_path, name
     torch.testing.assert_close(*states, rtol=1e-3, atol=1e-4)  # the checkpoint is of another machine, which rounds otherwise
 
 
+def test_a_run_of_before_that_took_its_pairs_within_each_process_is_not_continued_otherwise(command, tmp_path):
+    shutil.copytree(EARLIER / "run_gan", tmp_path / "run")
+    config = tmp_path / "run/config.yaml"
+    config.write_text(config.read_text().replace("pair_scope: all", "pair_scope: rank"))
+    outcome = command("evaluate", tmp_path / "run")
+    assert outcome.status == 2 and "has pair_scope rank, but" in outcome.err and "use the version that began the run" in outcome.err
+
+
 def test_an_export_of_before_loads():
     classifier, generator, card = load_export(EARLIER / "export")
     assert card.provenance["method"] == "gan_sntg.methods.FeatureMatchingGAN"
