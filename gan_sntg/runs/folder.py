@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -153,6 +154,8 @@ class RunFolder:
         """Drop what was logged after `step`, in metrics.jsonl and TensorBoard."""
         kept = [row for row in self.rows() if row["step"] <= step]
         write_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept).encode())
+        while any(path.name.split(".")[3] == f"{int(time.time()):010d}" for path in self.tensorboard.glob("events.out.*")):
+            time.sleep(0.05)  # TensorBoard reads event files in the order of their names, which count seconds
         self.writer = SummaryWriter(str(self.tensorboard), purge_step=step + 1)
 
     def sessions(self) -> list[dict]:

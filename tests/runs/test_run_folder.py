@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.run_folders import age, scalars
+from helpers.run_folders import scalars
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_sntg.errors import InputError
@@ -56,13 +56,18 @@ def test_nan_is_null_in_the_rows(tmp_path):
     assert row["graph/precision"] is None
 
 
+def test_event_files_are_named_by_seconds_of_their_own_for_tensorboard_reads_them_in_that_order(tmp_path):
+    folder = opened(tmp_path / "run")
+    folder.forget_after(0)
+    assert len({path.name.split(".")[3] for path in folder.tensorboard.glob("events.out.*")}) == 2
+
+
 @pytest.mark.parametrize("step", [0, 10, 20])
 def test_what_was_logged_after_the_checkpoint_is_forgotten_on_resuming(tmp_path, step):
     first = opened(tmp_path / "run")
     for k in 10, 20, 30:
         first.log(k // 10, k, 0.0, {"x": float(k)})
     first.writer.close()
-    age(first.path)
     again = opened(tmp_path / "run", step)
     for k in range(step + 10, 41, 10):
         again.log(k // 10, k, 0.0, {"x": k + 0.5})

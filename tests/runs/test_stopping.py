@@ -8,7 +8,7 @@ import time
 
 import pytest
 import torch
-from helpers.run_folders import age, assert_same_run, rows
+from helpers.run_folders import assert_same_run, rows
 
 from gan_sntg.errors import StoppedError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
@@ -46,7 +46,6 @@ def test_a_signal_saves_in_mid_epoch_and_the_run_goes_on_to_the_bit(command, tin
     outcome = command("train", "--config", tiny, "--out", tmp_path / "run")
     assert outcome.status == status and f"{number.name} received; checkpoint saved" in outcome.err and signal.getsignal(number) is before
     assert torch.load(tmp_path / "run/checkpoints/last.pt", weights_only=True)["progress"]["step"] == step
-    age(tmp_path / "run")
     assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 0
     assert_same_run(tmp_path / "run", finished)
 
@@ -56,7 +55,6 @@ def test_means_over_an_interval_that_was_stopped_within_are_those_of_all_its_ste
     assert command(*words, "--out", tmp_path / "whole").status == 0
     at_step(signal.SIGTERM, 7)
     assert command(*words, "--out", tmp_path / "run").status == LATER
-    age(tmp_path / "run")
     assert command(*words, "--out", tmp_path / "run").status == 0
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
@@ -69,7 +67,6 @@ def test_runs_in_one_program_are_all_saved_and_go_on(command, tiny, tmp_path, at
     assert command(*words, "--out", tmp_path / "runs").status == LATER
     for seed in "01":
         assert torch.load(tmp_path / f"runs/{seed}/checkpoints/last.pt", weights_only=True)["progress"]["step"] == 6
-        age(tmp_path / "runs" / seed)
     together = []
     init = StackedTrainer.__init__
     monkeypatch.setattr(StackedTrainer, "__init__", lambda self, sessions: (together.append(len(sessions)), init(self, sessions))[1])
@@ -103,7 +100,6 @@ def test_a_run_of_few_minutes_stops_with_a_checkpoint_and_can_be_finished(comman
     outcome = command("train", "--config", tiny, "--out", tmp_path / "run", "--max-minutes", "0.2")
     monkeypatch.setattr(time, "monotonic", real)
     assert outcome.status == LATER and "min reached; checkpoint saved" in outcome.err
-    age(tmp_path / "run")
     assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 0
     assert_same_run(tmp_path / "run", finished)
 
@@ -128,7 +124,6 @@ def test_values_that_cannot_be_are_refused(refused, train, words):
 def test_how_a_run_is_looked_after_may_change_when_it_is_resumed(command, tiny, finished, tmp_path, at_step):
     at_step(signal.SIGTERM, 5)
     assert command("train", "--config", tiny, "--out", tmp_path / "run", "--keep", 3).status == LATER
-    age(tmp_path / "run")
     assert command("train", "--config", tiny, "--out", tmp_path / "run", "--keep", 1, "--on_nonfinite", "rollback").status == 0
     assert_same_run(tmp_path / "run", finished)
     assert not (tmp_path / "run/checkpoints/last-1.pt").exists()
@@ -141,7 +136,6 @@ def test_a_command_that_is_refused_locks_nothing(command, tiny, tmp_path, at_ste
     (tmp_path / "run/split.json").write_bytes(b"{}")
     assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 2
     (tmp_path / "run/split.json").write_bytes(data)
-    age(tmp_path / "run")
     assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 0
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 import yaml
-from helpers.run_folders import age, assert_same_run, rows
+from helpers.run_folders import assert_same_run, rows
 from helpers.tiny import assert_same, gan, streams
 from helpers.two_ranks import (
     BATCH,
@@ -125,13 +125,11 @@ def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(o
     assert first[0] == second[0] == LATER and "SIGTERM received; checkpoint saved" in first[2] and second[1:] == ("", "")
     saved = torch.load(tmp_path / "a/checkpoints/last.pt", weights_only=True)
     assert saved["progress"]["step"] == 6
-    age(tmp_path / "a")
     assert command(*quiet, tmp_path / "a").status == 0
     assert_like(tmp_path / "a", tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RANK", "1")
         assert signalled([*quiet, tmp_path / "b"], 6)[0] == LATER
-    age(tmp_path / "b")
     (status, out, _), second = on_ranks(ended, [*quiet, tmp_path / "b"])
     assert status == 0 and "test error" in out and second == (0, "", "")
     assert_like(tmp_path / "b", tmp_path / "whole")
@@ -141,7 +139,6 @@ def test_a_run_on_two_ranks_that_is_stopped_goes_on_there_to_the_bit(on_ranks, t
     words = ["train", "--config", tiny, "--out"]
     assert on_ranks(ended, [*words, tmp_path / "whole"])[0][0] == 0
     assert on_ranks(signalled, [*words, tmp_path / "run"], 7)[0][0] == LATER
-    age(tmp_path / "run")
     assert on_ranks(ended, [*words, tmp_path / "run"])[0][0] == 0
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 

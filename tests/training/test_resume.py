@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers.run_folders import age, assert_same_run, interrupted, rows
+from helpers.run_folders import assert_same_run, interrupted, rows
 from helpers.tiny import POINTS
 
 from discriminative.objective import Objective
@@ -45,7 +45,6 @@ def test_a_run_killed_in_mid_epoch_and_resumed_equals_one_never_stopped(command,
     killed = subprocess.run([sys.executable, "-c", KILLED_IN_STEP_10, *words], capture_output=True)
     assert killed.returncode == -signal.SIGKILL
     assert len(rows(tmp_path / "run")) == 2 and not (tmp_path / "run/result.json").exists()
-    age(tmp_path / "run")
     assert command(*words).status == 0
     assert_same_run(tmp_path / "run", finished)
 
@@ -140,7 +139,6 @@ def test_a_damaged_newest_checkpoint_is_passed_over_loudly_and_the_run_ends_as_i
     (run / "result.json").unlink()
     path = run / "checkpoints/last.pt"
     path.write_bytes(damage(path.read_bytes()))
-    age(run)
     outcome = command("train", "--config", tiny, "--out", run)
     assert outcome.status == 0 and "last.pt is not a readable checkpoint" in outcome.err
     assert "The checkpoint before it" in outcome.err and "last-1.pt, is whole: this is gone on from" in outcome.err
