@@ -51,8 +51,9 @@ class StopSignals:
         self.must_save = self.every is not None and self.last - self.saved >= self.every
 
     def has_saved(self) -> None:
-        """Note that a checkpoint was written."""
+        """Note that a checkpoint was written, and time the pause."""
         self.saved = time.monotonic()
+        self.tick()
 
     def stop(self) -> StoppedError | None:
         """The error to raise once all is saved; None to go on.

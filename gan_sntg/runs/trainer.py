@@ -92,7 +92,9 @@ class Trainer:
             self.folder.lock()
         self.parts: RunObjects = assemble(self.options, make)
         self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
-        self.check_split()
+        begun = self.folder.split
+        if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
+            raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
 
     def begin_or_restore(self) -> None:
         """Bring the run to where its next step begins, all ranks alike; nothing is written."""
@@ -103,12 +105,6 @@ class Trainer:
             if options.liveness:
                 check_terms(method, streams, options.sizes, options.epochs - 1, options.precision, self.folder.path)
             method.start(streams.example(method.start_size, "start"))
-
-    def check_split(self) -> None:
-        """Raise InputError where the run folder was begun on another split than that of the options."""
-        begun = self.folder.split
-        if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
-            raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
 
     def restore(self) -> None:
         """Restore the newest readable checkpoint."""
@@ -171,7 +167,7 @@ class Trainer:
         with agreed():
             if self.first:
                 self.write()
-        self.has_saved()
+        self.watch.has_saved()
 
     def write(self, best: bool = False) -> None:
         """Write the newest checkpoint, and the best one where it is that."""
@@ -179,11 +175,6 @@ class Trainer:
         keep(self.folder.checkpoint, data, self.options.keep)
         if best:
             write_atomically(self.folder.best, data)
-
-    def has_saved(self) -> None:
-        """Count time from here."""
-        self.watch.has_saved()
-        self.watch.tick()
 
     def roll_back(self, error: NonFiniteError) -> bool:
         """Go back, once and if asked for, to the last checkpoint and lower the rate; whether it was done."""
@@ -211,7 +202,7 @@ class Trainer:
         with agreed():
             if self.first:
                 self.look(terms, telemetry, picture)
-        self.has_saved()
+        self.watch.has_saved()
         self.clock = time.perf_counter()
 
     def telemetry(self) -> dict[str, float]:
@@ -252,11 +243,11 @@ class Trainer:
     def errors(self) -> dict[str, float]:
         """Test errors in percent of every classifier, and validation errors if images are held out."""
         normalize, held_out = self.parts.normalization, self.parts.split.validation
-        errors = {f"test_error/{name}": error_rate(net, *self.test, normalize) for name, net in self.parts.method.classifiers.items()}
+        sets = {"test_error": self.test}
         if held_out:
-            x, y = (tensor[held_out] for tensor in self.validation)
-            errors |= {f"validation_error/{name}": error_rate(net, x, y, normalize) for name, net in self.parts.method.classifiers.items()}
-        return errors
+            sets["validation_error"] = self.validation[0][held_out], self.validation[1][held_out]
+        nets = self.parts.method.classifiers
+        return {f"{kind}/{name}": error_rate(net, x, y, normalize) for kind, (x, y) in sets.items() for name, net in nets.items()}
 
     def draw_data(self) -> None:
         """Save a grid of training images; of a new run, log them as networks see them, then augmented."""
