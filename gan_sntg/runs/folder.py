@@ -207,7 +207,7 @@ class RunFolder:
                 print(f"{self.path}: the code of {name} has changed since this run was begun", file=sys.stderr)
 
     def read_options(self) -> dict:
-        """The options in config.yaml, by today's names. Raises InputError where it is damaged or asks for what is gone."""
+        """The options in config.yaml, by today's names. Raises InputError: damaged, or of what is gone."""
         options = load_yaml(self.config)
         for name in GONE:
             if options.get(name, LEFT) != LEFT:

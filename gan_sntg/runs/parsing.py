@@ -118,7 +118,7 @@ def is_config(name: str) -> bool:
 
 
 def by_path(args: list[str]) -> tuple[list[str], list[str]]:
-    """The words with each configuration by its path, for digits_20/fm_gan is one of the package; and the paths."""
+    """The words, a configuration by its path (digits_20/fm_gan is one of the package), and the paths."""
     words, files = [], []
     for word in args:
         key, equals, value = word.partition("=")
