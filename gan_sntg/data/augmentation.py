@@ -7,32 +7,19 @@ of the normalised image (reference 1.2).
 import torch
 from einops import rearrange
 from torch import Tensor
+from torch.nn import functional
 
 from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 
 
-def mirror(x: Tensor, chosen: Tensor) -> Tensor:
-    """x [B, C, H, W] with the images where `chosen` [B] is true mirrored left to right."""
-    return torch.where(rearrange(chosen, "b -> b 1 1 1"), x.flip(3), x)
-
-
-def translate(x: Tensor, shifts: Tensor) -> Tensor:
+def translate(x: Tensor, shifts: Tensor, most: int) -> Tensor:
     """y[b, :, i, j] = x[b, :, i + dy, j + dx], reflected at the borders, which are not repeated.
 
-    x [B, C, H, W]; shifts [B, 2]: (dy, dx) of each image, whole and smaller than H and W.
+    x float [B, C, H, W]; shifts int64 [B, 2]: (dy, dx) of each image, in -most..most, with `most` smaller than H and W.
     """
-    rows = rearrange(_reflected(x.shape[2], shifts[:, 0]), "b h -> b 1 h 1")
-    columns = rearrange(_reflected(x.shape[3], shifts[:, 1]), "b w -> b 1 1 w")
-    images = rearrange(torch.arange(len(x), device=x.device), "b -> b 1 1 1")
-    channels = rearrange(torch.arange(x.shape[1], device=x.device), "c -> 1 c 1 1")
-    return x[images, channels, rows, columns]
-
-
-def _reflected(size: int, shift: Tensor) -> Tensor:
-    """[B, size] int64: 0..size - 1 plus shift [B], mirrored into 0..size - 1 at both ends."""
-    place = torch.arange(size, device=shift.device) + rearrange(shift, "b -> b 1")
-    return size - 1 - (size - 1 - place.abs()).abs()
+    windows = functional.pad(x, [most] * 4, mode="reflect").unfold(2, x.shape[2], 1).unfold(3, x.shape[3], 1)
+    return windows[torch.arange(len(x), device=x.device), :, shifts[:, 0] + most, shifts[:, 1] + most]
 
 
 class Augmentation(Configurable):
@@ -56,7 +43,8 @@ class Augmentation(Configurable):
         """Flip alone, for methods whose two views share it (Pi, reference 1.2)."""
         if not self.flip:
             return x
-        return mirror(x, torch.rand(len(x), generator=generator, device=x.device) < 0.5)
+        chosen = torch.rand(len(x), generator=generator, device=x.device) < 0.5
+        return torch.where(rearrange(chosen, "b -> b 1 1 1"), x.flip(3), x)
 
     def translated(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Translation alone. Raises InputError where it is not smaller than the image."""
@@ -64,5 +52,5 @@ class Augmentation(Configurable):
             return x
         if self.translation >= min(x.shape[2:]):
             raise InputError(f"a translation by {self.translation} cannot be reflected in images of {x.shape[2]} x {x.shape[3]}; give less")
-        bounds = (-self.translation, self.translation + 1)
-        return translate(x, torch.randint(*bounds, (len(x), 2), generator=generator, device=x.device))
+        shifts = torch.randint(-self.translation, self.translation + 1, (len(x), 2), generator=generator, device=x.device)
+        return translate(x, shifts, self.translation)
