@@ -15,21 +15,16 @@ from gan_sntg.data.dataset import Dataset, check_apart, one_fifth
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import data_folder
 from gan_sntg.errors import InputError
-from gan_sntg.files.npz_files import names_in, read_npz
+from gan_sntg.files.npz_files import read_npz
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # of a moving picture, the first frame
 MOST_PIXELS = 2**26
 
 
-class UnreadablePicture(InputError):
-    """File that is not a usable image. The message names it and the reason."""
-
-
 def read_picture(path: Path, size: int, color: bool) -> Tensor:
     """uint8 [3 or 1, size, size]: the shorter side resized to `size` (bicubic), then the centre.
 
-    Upright and without transparency. Raises UnreadablePicture where the file is not an image of FORMATS, is damaged, or has more than
-    MOST_PIXELS.
+    Upright and without transparency. Raises InputError where the file is not an image of FORMATS, is damaged, or has more than MOST_PIXELS.
     """
     try:
         if not path.is_file():
@@ -39,7 +34,7 @@ def read_picture(path: Path, size: int, color: bool) -> Tensor:
             return _decode(path, size, color)
     except Exception as error:  # a decoder of foreign bytes may fail in any way, and whichever it is, the file and it are named
         reason = "not an image, or of a kind that is not read" if isinstance(error, Image.UnidentifiedImageError) else error
-        raise UnreadablePicture(f"{path}: {reason}") from error
+        raise InputError(f"{path}: {reason}") from error
 
 
 def _decode(path: Path, size: int, color: bool) -> Tensor:
@@ -62,7 +57,7 @@ def read_pictures(paths: list[Path], size: int, color: bool) -> tuple[Tensor, li
         try:
             images.append(read_picture(path, size, color))
             kept.append(path)
-        except UnreadablePicture as error:
+        except InputError as error:
             problems.append(str(error))
     return torch.stack(images) if images else torch.empty(0, 3 if color else 1, size, size, dtype=torch.uint8), kept, problems
 
@@ -92,9 +87,12 @@ class Arrays(Dataset):
         if file is None:
             self.where, held = "Arrays", _held(arrays, named)
         else:
-            path = _inside(data_folder(root), file)
+            if Path(file).is_absolute() or ".." in Path(file).parts:
+                raise InputError(f"file is {file}, which leads out of the data folder; name the folder by --data.root and a file in it")
+            path = data_folder(root) / file
             self.where, held = str(path), read_npz(path, NAMES, OPTIONAL)
-            _check_names(self.where, names_in(path))
+            with np.load(path) as every:
+                _check_names(self.where, every.files)
         x, self.test_x = self._images("train_x", held["train_x"]), self._images("test_x", held["test_x"])
         unlabeled = self._images("unlabeled_x", held["unlabeled_x"]) if "unlabeled_x" in held else x[:0]
         if not x.shape[1:] == self.test_x.shape[1:] == unlabeled.shape[1:]:
@@ -182,13 +180,6 @@ def _check_names(where: str, names: Iterable[str]) -> None:
         raise InputError(f"{where} holds {', '.join(unknown)[:200]}, which is not read; leave in it only {', '.join(every)}")
 
 
-def _inside(folder: Path, file: str) -> Path:
-    """Path of a file in a folder. Raises InputError where it leads out of the folder."""
-    if Path(file).is_absolute() or ".." in Path(file).parts:
-        raise InputError(f"file is {file}, which leads out of the data folder; name the folder by --data.root and a file in it")
-    return folder / file
-
-
 SIZES = (28, 32, 48, 64)
 
 
@@ -203,10 +194,9 @@ class ImageFolder(Dataset):
     class_names: list[str]
 
     def __init__(self, root: str, image_size: int = 32, color: bool = True, skip_unreadable: bool = False):
-        """Read the folder; `skip_unreadable` leaves out and notes what cannot be read.
+        """Read the folder at an `image_size` of SIZES; `skip_unreadable` leaves out and notes the rest.
 
-        image_size: one of SIZES. Raises InputError that names every unreadable file, an empty or single class, or test images that are
-        in training too.
+        Raises InputError that names every unreadable file, an empty or single class, or test images that are in training too.
         """
         if image_size not in SIZES:
             raise InputError(f"image_size is {image_size}; give one of {', '.join(map(str, SIZES))}")
@@ -218,7 +208,12 @@ class ImageFolder(Dataset):
         train = [*self._labeled("labeled"), *((path, UNLABELED) for path in _listed(self.root / "unlabeled"))]
         (self.train_x, self.train_y, self.train_files), skipped = self._read(train, image_size, color)
         (self.test_x, self.test_y, self.test_files), others = self._read(self._labeled("test"), image_size, color)
-        self._report([*skipped, *others], skip_unreadable)
+        if problems := [*skipped, *others]:
+            left_out = " and are left out" if skip_unreadable else ""
+            text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{left_out}:", *problems])
+            if not skip_unreadable:
+                raise InputError(f"{text}\nmend or remove them, or add --data.skip_unreadable true")
+            self.notes = (text,)
         for part, y in ("labeled", self.train_y), ("test", self.test_y):
             for k, name in enumerate(self.class_names):
                 if not (y == k).any():
@@ -245,15 +240,6 @@ class ImageFolder(Dataset):
         classes = dict(files)
         y = torch.tensor([classes[path] for path in kept], dtype=torch.int64)
         return (x, y, [str(path.relative_to(self.root)) for path in kept]), problems
-
-    def _report(self, problems: list[str], skip: bool) -> None:
-        """Raise InputError with all problems, or keep them as a note."""
-        if not problems:
-            return
-        text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{' and are left out' if skip else ''}:", *problems])
-        if not skip:
-            raise InputError(f"{text}\nmend or remove them, or add --data.skip_unreadable true")
-        self.notes = (text,)
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -4,7 +4,6 @@ import hashlib
 from abc import ABC, abstractmethod
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,16 +65,14 @@ def one_fifth(y: Tensor, purpose: str = "validation") -> Tensor:
 
 def check_apart(where: str, train_x: Tensor, test_x: Tensor, train_names: list[str], test_names: list[str]) -> None:
     """Raise InputError where an image of test_x has the same pixels as one of train_x [N, C, H, W]."""
-    seen = {_digest(image): name for image, name in zip(train_x.numpy(), train_names, strict=True)}
-    found = [(_digest(image), name) for image, name in zip(test_x.numpy(), test_names, strict=True)]
-    both = [f"{name} is {seen[digest]}" for digest, name in found if digest in seen]
-    if both:
+
+    def named(x: Tensor, names: list[str]) -> list[tuple[bytes, str]]:
+        return [(hashlib.sha256(image.tobytes()).digest(), name) for image, name in zip(x.numpy(), names, strict=True)]
+
+    seen = dict(named(train_x, train_names))
+    if both := [f"{name} is {seen[digest]}" for digest, name in named(test_x, test_names) if digest in seen]:
         named = "; ".join(both[:20]) + ("; ..." if len(both) > 20 else "")
         raise InputError(
             f"{where}: {len(both)} of the test images are also in the training set ({named}), and an error measured on those says "
             "nothing of new images; remove them from one of the two"
         )
-
-
-def _digest(image: np.ndarray) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(image).data).digest()

@@ -21,44 +21,29 @@ def read_npz(
     if not path.is_file():
         raise InputError(f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA")
     try:
-        with zipfile.ZipFile(path) as archive:
-            held = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            missing = [name for name in names if name not in held]
-            if missing:
+        with np.load(path, allow_pickle=False) as held:
+            if missing := [name for name in names if name not in held]:
                 raise InputError(f"{path} has no {' and no '.join(missing)}; it must hold the arrays {', '.join(names)}; {remedy}")
-            wanted = [*names, *(name for name in optional if name in held)]
-            total = sum(_stated_bytes(path, archive, held[name]) for name in wanted)
+            wanted = [name for name in (*names, *optional) if name in held]
+            total = sum(_stated_bytes(path, held.zip, f"{name}.npy") for name in wanted)
             if total > MOST_BYTES:
                 raise InputError(f"{path} says that its arrays take {total:,} bytes; the most that is read is {MOST_BYTES:,}")
-            return {name: _array(archive, held[name]) for name in wanted}
+            return {name: held[name] for name in wanted}
     except InputError:
         raise
     except Exception as error:  # headers are parsed as Python literals, which may fail in any way
         raise InputError(f"{path} is not a readable .npz file ({type(error).__name__}: {error}); {remedy}") from error
 
 
-def names_in(path: Path) -> list[str]:
-    """Names of all arrays of a file. Raises BadZipFile."""
-    with zipfile.ZipFile(path) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist()]
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(info) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _stated_bytes(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
+def _stated_bytes(path: Path, archive: zipfile.ZipFile, member: str) -> int:
     """Size that an array's header states. Raises InputError where it holds objects or another size."""
-    with archive.open(info) as file:
+    with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
         if dtype.hasobject:
-            raise InputError(f"{path}: {info.filename} holds Python objects, which are never unpickled; save plain numbers")
-        stated, held = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
+            raise InputError(f"{path}: {member} holds Python objects, which are never unpickled; save plain numbers")
+        stated, held = math.prod(shape) * dtype.itemsize, archive.getinfo(member).file_size - file.tell()
     if stated != held:
-        raise InputError(
-            f"{path}: {info.filename} says it is {dtype} {list(shape)}, {stated:,} bytes, but {held:,} bytes follow; write it again"
-        )
+        raise InputError(f"{path}: {member} says it is {dtype} {list(shape)}, {stated:,} bytes, but {held:,} bytes follow; write it again")
     return stated

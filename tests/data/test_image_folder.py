@@ -1,16 +1,14 @@
 """One's own folder of pictures: any kind and size becomes the same square, and what is wrong is said before training."""
 
 import shutil
-import zipfile
-import zlib
 
 import numpy as np
 import pytest
 import torch
-from helpers.data_files import chunk, picture, png_of, spoil
+from helpers.data_files import picture, png_of, spoil
 from PIL import Image
 
-from gan_sntg.data.custom import ImageFolder, UnreadablePicture, read_picture, read_pictures
+from gan_sntg.data.custom import ImageFolder, read_picture, read_pictures
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
 
@@ -72,10 +70,8 @@ def test_a_fifth_of_each_class_is_for_validation_and_all_of_it_is_labelled(folde
     assert torch.bincount(ImageFolder(str(folder)).train_y[validation]).tolist() == [1, 2, 1]
 
 
-def test_unlabeled_may_be_empty_but_must_be_there(folder):
+def test_unlabeled_may_be_empty(folder):
     shutil.rmtree(folder / "unlabeled")
-    with pytest.raises(InputError, match="unlabeled is not a readable folder.*holds labeled/<class>/, unlabeled/ and test/<class>/"):
-        ImageFolder(str(folder))
     (folder / "unlabeled").mkdir()
     assert ImageFolder(str(folder)).num_examples == 22
 
@@ -109,19 +105,21 @@ def test_a_class_of_which_nothing_is_left_is_refused_even_when_skipping(folder):
         ImageFolder(str(folder), skip_unreadable=True)
 
 
-@pytest.mark.parametrize("part", ["labeled", "test"])
-def test_an_empty_class_is_refused(folder, part):
-    for path in (folder / part / "bee").iterdir():
-        path.unlink()
-    with pytest.raises(InputError, match=f"{part}/bee holds no image that can be read; add some, or remove the class"):
-        ImageFolder(str(folder))
-
-
-@pytest.mark.parametrize("part", ["labeled", "test"])
-def test_a_single_class_is_refused(folder, part):
-    for name in "bee", "cow":
-        shutil.rmtree(folder / part / name)
-    with pytest.raises(InputError, match=f"{part} holds 1 class folders; at least two are needed"):
+@pytest.mark.parametrize(
+    ("missing", "reason"),
+    [
+        ("*", "labeled is not a readable folder"),
+        ("unlabeled", "unlabeled is not a readable folder.*holds labeled/<class>/, unlabeled/ and test/<class>/"),
+        ("labeled/bee/*", "labeled/bee holds no image that can be read; add some, or remove the class"),
+        ("test/bee/*", "test/bee holds no image that can be read; add some, or remove the class"),
+        ("labeled/[bc]*", "labeled holds 1 class folders; at least two are needed"),
+        ("test/[bc]*", "test holds 1 class folders; at least two are needed"),
+    ],
+)
+def test_a_missing_folder_an_empty_class_and_a_single_one_are_refused(folder, missing, reason):
+    for path in folder.glob(missing):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(InputError, match=reason):
         ImageFolder(str(folder))
 
 
@@ -145,12 +143,8 @@ def test_a_test_image_that_is_also_in_the_pool_is_refused_with_both_names(folder
         ImageFolder(str(folder))
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InputError, match="none/labeled is not a readable folder"):
-        ImageFolder(str(tmp_path / "none"))
-
-
 COLOUR = G.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+DEEP = (np.arange(1024, dtype=np.uint16) * 64).reshape(32, 32)
 SMOOTH = np.indices((40, 60)).sum(0).astype(np.uint8) * 2
 
 
@@ -198,24 +192,17 @@ def test_shrinking_averages_and_does_not_pick_pixels(tmp_path):
     torch.testing.assert_close(x.float(), torch.full((1, 32, 32), 127.5), atol=2, rtol=0)
 
 
-def test_the_camera_s_turn_is_applied(tmp_path):
+def test_sixteen_bits_are_scaled_to_eight(tmp_path):
+    assert np.array_equal(read_picture(picture(tmp_path / "a.png", DEEP), 32, color=False)[0], DEEP // 256)
+
+
+@pytest.mark.parametrize("pixels", [COLOUR, DEEP], ids=["colour", "16 bits"])
+def test_the_cameras_turn_is_applied(tmp_path, pixels):
     exif = Image.Exif()
     exif[0x0112] = 6  # the picture is to be turned by 90 degrees clockwise
-    x = read_picture(picture(tmp_path / "a.png", COLOUR, exif=exif), 32, color=True)
-    assert np.array_equal(x, np.rot90(COLOUR, -1).transpose(2, 0, 1))
-
-
-def test_sixteen_bits_are_scaled_to_eight(tmp_path):
-    deep = (np.arange(1024, dtype=np.uint16) * 64).reshape(32, 32)
-    Image.fromarray(deep).save(tmp_path / "a.png")
-    assert np.array_equal(read_picture(tmp_path / "a.png", 32, color=False)[0], deep // 256)
-
-
-def test_the_cameras_turn_is_applied_to_sixteen_bits_too(tmp_path):
-    deep, exif = (np.arange(1024, dtype=np.uint16) * 64).reshape(32, 32), Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(deep).save(tmp_path / "a.png", exif=exif)
-    assert np.array_equal(read_picture(tmp_path / "a.png", 32, color=False)[0], np.rot90(deep // 256, -1))
+    upright = read_picture(picture(tmp_path / "a.png", pixels), 32, color=pixels is COLOUR)
+    x = read_picture(picture(tmp_path / "b.png", pixels, exif=exif), 32, color=pixels is COLOUR)
+    assert torch.equal(x, upright.rot90(-1, (1, 2)))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1", "CMYK"])
@@ -224,33 +211,19 @@ def test_other_modes_become_colour(tmp_path, mode):
     assert read_picture(tmp_path / "a.tiff", 32, color=True).shape == (3, 32, 32)
 
 
-def test_a_picture_of_50000_by_50000_is_refused_before_it_is_decoded(tmp_path):
-    (tmp_path / "huge.png").write_bytes(png_of(50_000, 50_000))
-    with pytest.raises(UnreadablePicture, match="huge.png: .*2500000000 pixels"):
-        read_picture(tmp_path / "huge.png", 32, color=True)
-
-
-def test_a_picture_below_pillows_limit_but_above_ours_is_refused(tmp_path, recwarn):
-    for width, height in (8193, 8192), (13_000, 13_000):
-        (tmp_path / "big.png").write_bytes(png_of(width, height))
-        with pytest.raises(UnreadablePicture, match=f"big.png: {width} x {height} pixels; the most that is decoded is 67,108,864"):
-            read_picture(tmp_path / "big.png", 32, color=True)
+@pytest.mark.parametrize(
+    ("width", "height", "reason"),
+    [
+        (50_000, 50_000, ".*2500000000 pixels"),
+        (13_000, 13_000, "13000 x 13000 pixels; the most that is decoded is 67,108,864"),  # below Pillow's limit
+        (8193, 8192, "8193 x 8192 pixels; the most that is decoded is 67,108,864"),
+    ],
+)
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, recwarn, width, height, reason):
+    (tmp_path / "big.png").write_bytes(png_of(width, height))
+    with pytest.raises(InputError, match=f"big.png: {reason}"):
+        read_picture(tmp_path / "big.png", 32, color=True)
     assert not recwarn.list
-
-
-def bombs(tmp_path):
-    with zipfile.ZipFile(tmp_path / "zip.png", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("0", bytes(10**7))
-    text = b"Comment\0\0" + zlib.compress(bytes(10**8), 9)
-    (tmp_path / "text.png").write_bytes(png_of(32, 32, chunk(b"zTXt", text)))
-    return tmp_path / "zip.png", tmp_path / "text.png"
-
-
-def test_what_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path):
-    for path in bombs(tmp_path):
-        assert path.stat().st_size < 300_000
-        with pytest.raises(UnreadablePicture, match=path.name):
-            read_picture(path, 32, color=True)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
@@ -259,7 +232,7 @@ def test_a_truncated_picture_is_refused(tmp_path, suffix):
     data = path.read_bytes()
     for length in [0, 1, 10, *range(20, 3 * len(data) // 4, 97)]:
         path.write_bytes(data[:length])
-        with pytest.raises(UnreadablePicture, match=f"a.{suffix}: "):
+        with pytest.raises(InputError, match=f"a.{suffix}: "):
             read_picture(path, 32, color=True)
 
 
@@ -269,13 +242,13 @@ def test_what_is_no_picture_is_refused(tmp_path):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
     for name, reason in ("text", "not an image"), ("script", "not an image"), ("folder", "not a file"), ("gone", "not a file"):
-        with pytest.raises(UnreadablePicture, match=f"{name}.png: {reason}"):
+        with pytest.raises(InputError, match=f"{name}.png: {reason}"):
             read_picture(tmp_path / f"{name}.png", 32, color=True)
 
 
 def test_pixels_of_unknown_scale_are_refused(tmp_path):
     Image.fromarray(np.ones((8, 8), np.float32)).save(tmp_path / "a.tiff")
-    with pytest.raises(UnreadablePicture, match="a.tiff: 32 bits per pixel"):
+    with pytest.raises(InputError, match="a.tiff: 32 bits per pixel"):
         read_picture(tmp_path / "a.tiff", 32, color=True)
 
 
