@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
-from gan_sntg.files.cache import keep, key_of, recall
+from gan_sntg.files.cache import cached, key_of
 
 
 class Normalization(Configurable, ABC):
@@ -109,6 +109,16 @@ def centered(x: Tensor) -> Tensor:
     return x - x.mean((1, 2, 3), keepdim=True)
 
 
+class Contrast(Normalization):
+    """55 (x - mean) / |x - mean| over all pixels and channels of an image; an image of one value becomes 0."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """0..255 -> mean 0 and norm 55."""
+        x = centered(x)
+        norm = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True)
+        return 55 * x / norm.where(norm > 0, 1)
+
+
 BLOCK = 1000  # images whose float64 copies are held at once while fitting
 LARGE = 1000  # values of an image from which on statistics are cached (half a minute for CIFAR-10)
 
@@ -116,39 +126,33 @@ LARGE = 1000  # values of an image from which on statistics are cached (half a m
 class Whitening(Normalization):
     """(s(x) - mean) U diag(gain(S)) U^T, with U diag(S) U^T the covariance (by N) of the s(x).
 
-    A variant defines s, `scale`, and `gain`. The statistics are float64 while they are fitted, float32 in use.
+    A variant defines s, `scaling`, and `gain`. The statistics are float64 while they are fitted, float32 in use.
     """
 
     statistics = ("mean", "matrix", "inverse")
-
-    @abstractmethod
-    def scale(self, x: Tensor) -> Tensor:
-        """s(x): uint8 [B, C, H, W] -> float32 of the same shape."""
+    scaling: Normalization
 
     @abstractmethod
     def gain(self, spectrum: Tensor) -> Tensor:
         """Factor of each direction; spectrum [D]: S, the variances along them."""
 
     def fit(self, x: Tensor) -> None:
-        """Find or recall the statistics of x uint8 [N, C, H, W]; large ones are cached.
+        """Fit x uint8 [N, C, H, W], or recall its statistics, which are cached where they are large.
 
         Raises InputError where the images vary in too few directions.
         """
         d = x[0].numel()
-        key = key_of(type(self).__name__, x) if d >= LARGE else ""
-        found = recall(key, {"mean": (d,), "matrix": (d, d), "inverse": (d, d)}) if key else None
-        if found is None:
-            found = self._found(x, d)
-            if key:
-                keep(key, found)
+        shapes = {"mean": (d,), "matrix": (d, d), "inverse": (d, d)}
+        found = cached(key_of(type(self).__name__, x), shapes, lambda: self._found(x)) if d >= LARGE else self._found(x)
         self.mean, self.matrix, self.inverse = (found[name] for name in self.statistics)
 
-    def _found(self, x: Tensor, d: int) -> dict[str, Tensor]:
+    def _found(self, x: Tensor) -> dict[str, Tensor]:
+        d = x[0].numel()
         mean, covariance = torch.zeros(d, dtype=torch.float64), torch.zeros(d, d, dtype=torch.float64)
         for block in x.split(BLOCK):
-            mean += self._rows(block).sum(0) / len(x)
+            mean += self._rows(block).double().sum(0) / len(x)
         for block in x.split(BLOCK):
-            rows = self._rows(block) - mean
+            rows = self._rows(block).double() - mean
             covariance.addmm_(rows.T, rows, alpha=1 / len(x))
         spectrum, directions = torch.linalg.eigh(covariance)
         flat = spectrum[0] <= spectrum[-1] * d * torch.finfo(torch.float64).eps
@@ -162,12 +166,18 @@ class Whitening(Normalization):
         return {"mean": mean.float(), "matrix": matrix.float(), "inverse": inverse.float()}
 
     def _rows(self, x: Tensor) -> Tensor:
-        return rearrange(self.scale(x), "n c h w -> n (c h w)").double()
+        return rearrange(self.scaling(x), "n c h w -> n (c h w)")
 
     def __call__(self, x: Tensor) -> Tensor:
         """uint8 [B, C, H, W] -> whitened float32 of the same shape."""
         self._move(x.device)
-        return ((rearrange(self.scale(x), "b c h w -> b (c h w)") - self.mean) @ self.matrix).view(x.shape)
+        return ((self._rows(x) - self.mean) @ self.matrix).view(x.shape)
+
+    def images(self, x: Tensor) -> Tensor:
+        """Whitened float [B, C, H, W] -> uint8. Raises InputError where the scaling has no inverse."""
+        self._move(x.device)
+        rows = rearrange(x.detach().float(), "b c h w -> b (c h w)")
+        return self.scaling.images((rows @ self.inverse + self.mean).view(x.shape))
 
     def _move(self, device: torch.device) -> None:
         """Move the statistics to the device of the images."""
@@ -176,55 +186,32 @@ class Whitening(Normalization):
         if self.mean.device != device:
             self.mean, self.matrix, self.inverse = (tensor.to(device) for tensor in (self.mean, self.matrix, self.inverse))
 
-    def scaled(self, x: Tensor) -> Tensor:
-        """Inverse of the linear part: whitened [B, C, H, W] -> s(x), float32."""
-        self._move(x.device)
-        return (rearrange(x.detach().float(), "b c h w -> b (c h w)") @ self.inverse + self.mean).view(x.shape)
-
 
 class ZCA(Whitening):
     """On x / 255, gain 1 / sqrt(S + 1e-5): CIFAR of SNTG, Pi and TempEns (reference 1.2)."""
 
-    def scale(self, x: Tensor) -> Tensor:
-        """0..255 -> 0..1."""
-        return x.to(torch.float32) / 255
+    scaling = UnitRange()
 
     def gain(self, spectrum: Tensor) -> Tensor:
         """The epsilon stands inside the root: directions of a variance far below 1e-5 stay small."""
         return (spectrum + 1e-5).rsqrt()
 
-    def images(self, x: Tensor) -> Tensor:
-        """Whitened -> 0..255."""
-        return to_bytes(self.scaled(x) * 255)
-
 
 class UnregularizedZCA(Whitening):
     """On (x - 127.5) / 255, gain 1 / sqrt(S) + 1e-6: CIFAR-10 of VAT (reference 4), covariance I."""
 
-    def scale(self, x: Tensor) -> Tensor:
-        """0..255 -> -0.5..0.5."""
-        return (x.to(torch.float32) - 127.5) / 255
+    scaling = Symmetric(255)
 
     def gain(self, spectrum: Tensor) -> Tensor:
         """1e-6 is added to the reciprocal as in the source, where it regularises nothing."""
         return spectrum.rsqrt() + 1e-6
 
-    def images(self, x: Tensor) -> Tensor:
-        """Whitened -> 0..255."""
-        return to_bytes(self.scaled(x) * 255 + 127.5)
-
 
 class ContrastZCA(Whitening):
-    """On images of mean 0 and norm 55, gain 1 / sqrt(S + 0.1): CIFAR-10 of Mean Teacher (reference 3).
+    """On `Contrast`, gain 1 / sqrt(S + 0.1): CIFAR-10 of Mean Teacher (reference 3)."""
 
-    Each image's own mean and contrast are lost, so that there is no inverse. An image of one value becomes 0 before whitening.
-    """
-
-    def scale(self, x: Tensor) -> Tensor:
-        """0..255 -> mean 0 and norm 55."""
-        x = centered(x)
-        norm = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True)
-        return 55 * x / norm.where(norm > 0, 1)
+    scaling = Contrast()
+    images = Normalization.images  # refused: each image's own mean and contrast are lost
 
     def gain(self, spectrum: Tensor) -> Tensor:
         """0.1 is added to the covariance's diagonal."""

@@ -21,7 +21,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.evaluation.feature_extractors import Extractor
 from gan_sntg.evaluation.fidelity_records import Score
 from gan_sntg.evaluation.samples import BANK_SIZE, fix_on_bank
-from gan_sntg.files.cache import keep, key_of, recall
+from gan_sntg.files.cache import cached, key_of
 from gan_sntg.files.hashes import tensor_sha256
 from gan_sntg.networks.dense_gan import Generator
 
@@ -93,12 +93,12 @@ def image_features(x: Tensor, extractor: Extractor, cuda: bool = False, batch_si
     key = key_of(f"{str(extractor.identity['weights_sha256'])[:16]}-{extractor.identity['resize']}".replace(" ", ""), x)
     with torch.no_grad():
         shapes = {name: (len(x), one.shape[1]) for name, one in zip(Extracted._fields, extractor(rgb(x[:1])), strict=True)}
-    found = recall(key, shapes)
-    if found is None:
+
+    def found() -> dict[str, Tensor]:
         layers = get_featuresdict_from_dataset(RGBImages(x), extractor, batch_size, cuda, True, verbose)
-        found = {name: layers[layer] for name, layer in zip(Extracted._fields, extractor.layers, strict=True)}
-        keep(key, found)
-    return Extracted(**found)
+        return {name: layers[layer] for name, layer in zip(Extracted._fields, extractor.layers, strict=True)}
+
+    return Extracted(**cached(key, shapes, found))
 
 
 def scores(fake: Extracted, real: Extracted, statistics: dict, subset: int) -> dict[str, float]:

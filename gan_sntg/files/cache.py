@@ -1,7 +1,9 @@
 """User's cache of statistics that take long to fit."""
 
+import contextlib
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -22,22 +24,19 @@ def key_of(kind: str, x: Tensor) -> str:
     return f"{kind}-{sha256_of(f'{kind} {tuple(x.shape)} {x.dtype}', x)[:32]}"
 
 
-def recall(key: str, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor] | None:
-    """float32 tensors of these names and shapes that `keep` wrote; None where they are absent or damaged."""
-    try:
-        found = load_tensors(cache_folder() / f"{key}.pt")
-        whole = {name: (tuple(t.shape), t.dtype) for name, t in found.items()} == {n: (s, torch.float32) for n, s in shapes.items()}
-    except Exception:  # see load_tensors; what is not there is fitted again
-        return None
-    return found if whole else None
+def cached(key: str, shapes: dict[str, tuple[int, ...]], fit: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """float32 tensors of these names and shapes, kept under `key`, or else fitted and kept from now on.
 
-
-def keep(key: str, tensors: dict[str, Tensor]) -> None:
-    """Write tensors for `recall`; a folder that cannot be written costs only time."""
-    buffer = io.BytesIO()
-    torch.save(tensors, buffer)
-    try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        write_atomically(cache_folder() / f"{key}.pt", buffer.getbuffer())
-    except OSError:
-        return
+    A damaged file is replaced; a folder that cannot be written costs only time.
+    """
+    path = cache_folder() / f"{key}.pt"
+    with contextlib.suppress(Exception):  # see load_tensors
+        found = load_tensors(path)
+        if {name: (tuple(t.shape), t.dtype) for name, t in found.items()} == {n: (s, torch.float32) for n, s in shapes.items()}:
+            return found
+    found, buffer = fit(), io.BytesIO()
+    torch.save(found, buffer)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, buffer.getbuffer())
+    return found

@@ -227,7 +227,7 @@ def refitted(variant: type, x: torch.Tensor, monkeypatch) -> bool:
     monkeypatch.setattr(normalization, "LARGE", 10**9)
     whole.fit(x)
     monkeypatch.setattr(normalization, "LARGE", 1)
-    monkeypatch.setattr(variant, "_found", lambda self, x, d, real=variant._found: found.append(d) or real(self, x, d))
+    monkeypatch.setattr(variant, "_found", lambda self, x, real=variant._found: found.append(x) or real(self, x))
     again.fit(x)
     assert all(torch.equal(getattr(again, name), getattr(whole, name)) for name in ("mean", "matrix", "inverse"))
     return bool(found)
@@ -282,7 +282,7 @@ def test_real_cifar10_images_get_the_covariance_of_theory(real_images, variant):
     x = real_images[:, :, ::2, ::2]  # 768 numbers an image: the 3,072 of the whole take half a minute
     whitening = variant()
     whitening.fit(x)
-    s, u = torch.linalg.eigh(covariance(whitening.scale(x)))
+    s, u = torch.linalg.eigh(covariance(whitening.scaling(x)))
     theory = u @ (s.clamp_min(0) * whitening.gain(s.clamp_min(1e-300)) ** 2).diag() @ u.T
     found = covariance(whitening(x))
     torch.testing.assert_close(found, theory, atol=1e-3, rtol=0)
