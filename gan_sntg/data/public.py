@@ -29,7 +29,7 @@ from gan_sntg.files.npz_files import read_npz
 def fetch(kind: type, root: str, **named: str) -> None:
     """Fetch the files of torchvision's class `kind` into root, one process at a time.
 
-    named: fields that `download` reads. The constructor, which would unpickle, is not called; the MD5 of an archive is checked before it
+    named: fields that `download` reads. The constructor, which would read the files, is not called; an archive's MD5 is checked before it
     is unpacked. Raises OSError, RuntimeError or TarError where the files cannot be had.
     """
     fetcher = object.__new__(kind)
@@ -85,8 +85,7 @@ class Published(Dataset):
         self.root = data_folder(root)
         if download:
             self._download()
-        contents = [published_bytes(self.root, name) for name in self.files]
-        self.train_x, self.train_y, self.test_x, self.test_y = self._read(*contents)
+        self.train_x, self.train_y, self.test_x, self.test_y = self._read(*(published_bytes(self.root, name) for name in self.files))
         n = len(self.train_y)
         self.validation = torch.arange(n - round(n * self.validation_share), n)
 
@@ -138,33 +137,10 @@ def read_mat(data: bytes) -> tuple[Tensor, Tensor]:
     return x, torch.from_numpy(arrays["y"]).flatten().long() % 10
 
 
-class _Inert:
-    """Stand-in for any object that a pickle names: it keeps its arguments and state, and does nothing."""
-
-    def __init__(self, *arguments):
-        self.arguments = arguments
-
-    def __setstate__(self, state):
-        self.state = state
-
-
-class _InertUnpickler(pickle.Unpickler):
-    """Unpickler that imports and calls nothing: NumPy's names become stand-ins, others are refused."""
-
-    names = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype")
-
-    def find_class(self, module: str, name: str) -> type:
-        if f"{module}.{name}" not in self.names:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch needs")
-        return _Inert
-
-
 def read_batch(data: bytes, labels: str) -> tuple[Tensor, Tensor]:
-    """x uint8 [n, 3, 32, 32] and y int64 [n], the list under `labels`, of a pickled batch of CIFAR."""
-    batch = _InertUnpickler(io.BytesIO(data), encoding="bytes").load()
-    *_, pixels = batch[b"data"].state
-    x = torch.from_numpy(np.frombuffer(pixels, np.uint8).copy())
-    return rearrange(x, "(n c h w) -> n c h w", c=3, h=32, w=32), torch.tensor(batch[labels.encode()])
+    """x uint8 [n, 3, 32, 32] and y int64 [n], the list under `labels`, of a published batch of CIFAR."""
+    batch = pickle.loads(data, encoding="bytes")
+    return rearrange(torch.from_numpy(batch[b"data"]), "n (c h w) -> n c h w", c=3, h=32), torch.tensor(batch[labels.encode()])
 
 
 URLS = torchvision.datasets.SVHN.split_list
@@ -265,11 +241,10 @@ class SVHNPart(Dataset):
                 raise InputError(f"{path}: {part}_x is not uint8 [{n}, 32, 32, 3] with {n} labels; unpack it again")
             if y.min() < 0 or y.max() > 9:
                 raise InputError(f"{path}: {part}_y runs from {y.min()} to {y.max()}, not in 0..9; unpack it again")
-        a, b = (rearrange(torch.from_numpy(arrays[name]), "n h w c -> n c h w").contiguous() for name in ("train_x", "test_x"))
-        y, z = (torch.from_numpy(arrays[name].astype(np.int64)) for name in ("train_y", "test_y"))
-        self.train_x, self.train_y = torch.cat([a, b[:7500]]), torch.cat([y, z[:7500]])
-        self.test_x, self.test_y = b[7510:], z[7510:]
-        self.validation = torch.arange(7000, 8583)
+        x, y = (torch.from_numpy(np.concatenate([arrays[f"train_{kind}"], arrays[f"test_{kind}"]])) for kind in "xy")
+        x, pool = rearrange(x, "n h w c -> n c h w").contiguous(), 1083 + 7500
+        self.train_x, self.train_y, self.test_x, self.test_y = x[:pool], y[:pool].long(), x[pool + 10 :], y[pool + 10 :].long()
+        self.validation = torch.arange(7000, pool)
 
 
 class CIFAR10(Published):
