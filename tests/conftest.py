@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from helpers.data_files import idx
 
 from gan_sntg.commands.main import main
 from gan_sntg.data import public
@@ -129,21 +130,13 @@ def real():
 
 
 @pytest.fixture
-def small_mnist(tmp_path, monkeypatch) -> Path:
+def small_mnist(publish) -> Path:
     """A root with MNIST's four files in miniature (120 + 30 images), known to our table by their hashes."""
-    root, known = tmp_path / "data", {}
-    generator = np.random.default_rng(0)
+    generator, files = np.random.default_rng(0), {}
     for part, n in ("train", 120), ("t10k", 30):
-        arrays = {"images-idx3": generator.integers(0, 256, (n, 5, 6)), "labels-idx1": np.arange(n) % 10}
-        for kind, array in arrays.items():
-            name = f"MNIST/raw/{part}-{kind}-ubyte"
-            header = b"\0\0\x08" + bytes([array.ndim]) + np.array(array.shape, ">i4").tobytes()
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(header + array.astype(np.uint8).tobytes())
-            known[name] = hashlib.sha256((root / name).read_bytes()).hexdigest()
-    monkeypatch.setattr(public, "KNOWN_FILES", known)
-    monkeypatch.setattr(public.MNIST, "files", tuple(known))
-    return root
+        files[f"MNIST/raw/{part}-images-idx3-ubyte"] = idx(generator.integers(0, 256, (n, 5, 6)))
+        files[f"MNIST/raw/{part}-labels-idx1-ubyte"] = idx(np.arange(n) % 10)
+    return publish(files)
 
 
 @pytest.fixture

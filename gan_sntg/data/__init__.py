@@ -9,39 +9,7 @@ from gan_sntg.data.public import CIFAR10, CIFAR100, MNIST, SVHN, Digits, Fashion
 from gan_sntg.data.splits import Balance, Split, load_split, make_split
 from gan_sntg.data.synthetic import FourSpins, Synthetic, TwoMoons
 
-__all__ = [
-    "Arrays",
-    "AsIs",
-    "Augmentation",
-    "Balance",
-    "Batch",
-    "CIFAR10",
-    "CIFAR100",
-    "ContrastZCA",
-    "Dataset",
-    "Digits",
-    "Examples",
-    "FashionMNIST",
-    "FourSpins",
-    "ImageFolder",
-    "Loader",
-    "MNIST",
-    "MNIST10k",
-    "Normalization",
-    "PerImage",
-    "Pool",
-    "SVHN",
-    "SVHNPart",
-    "Split",
-    "Symmetric",
-    "Synthetic",
-    "TwoMoons",
-    "UNLABELED",
-    "UnitRange",
-    "UnregularizedZCA",
-    "Whitening",
-    "ZCA",
-    "hold_out",
-    "load_split",
-    "make_split",
-]
+__all__ = ["Augmentation", "Arrays", "ImageFolder", "hold_out", "Dataset", "UNLABELED", "Batch", "Examples", "Loader", "Pool"]
+__all__ += ["ZCA", "AsIs", "ContrastZCA", "Normalization", "PerImage", "Symmetric", "UnitRange", "UnregularizedZCA", "Whitening"]
+__all__ += ["CIFAR10", "CIFAR100", "MNIST", "SVHN", "Digits", "FashionMNIST", "MNIST10k", "SVHNPart"]
+__all__ += ["Balance", "Split", "load_split", "make_split", "FourSpins", "Synthetic", "TwoMoons"]

@@ -125,12 +125,13 @@ class Loader:
             raise InputError(f"steps_per_epoch is {steps_per_epoch}; give at least 1, or leave it out for one pass over the pool")
         self.pool, self.batch_size, self.seed = pool, batch_size, seed
         self.steps_per_epoch = steps_per_epoch or len(pool.unlabeled) // batch_size
-        labeled = self._stream(pool.labeled, "labeled", labeled_batch_size or batch_size, drop_last=False)
-        others = {name: self._stream(pool.unlabeled, name, batch_size, drop_last=True) for name in ("unlabeled", "unlabeled_g")}
-        self.streams = {name: stream for name, stream in ({"labeled": labeled} | others).items() if name in views}
-
-    def _stream(self, index: Tensor, name: str, batch_size: int, drop_last: bool) -> IndexSampler:
-        return IndexSampler(index, batch_size, purpose_generator(self.seed, f"order/{name}", index.device), drop_last)
+        orders = {name: purpose_generator(seed, f"order/{name}", pool.x.device) for name in Batch._fields if name in views}
+        self.streams = {
+            name: IndexSampler(pool.labeled, labeled_batch_size or batch_size, order, drop_last=False)
+            if name == "labeled"
+            else IndexSampler(pool.unlabeled, batch_size, order, drop_last=True)
+            for name, order in orders.items()
+        }
 
     def epoch(self, done: int = 0) -> Iterator[Batch]:
         """Batches of one epoch, or those that are left where `done` were drawn before."""

@@ -15,10 +15,7 @@ def configs_folder() -> Path:
 
 
 def config_file(name: str) -> Path:
-    """Path of a configuration: `name` where it is a file, else the package's, as `digits_20/fm_gan`.
-
-    `digits_20/fm_gan` is such a name. Raises InputError, with the nearest ones, where there is none.
-    """
+    """Path of a file, or of the package's configuration of a name. InputError says the nearest ones."""
     if Path(name).is_file():
         return Path(name)
     known = {path.relative_to(configs_folder()).with_suffix("").as_posix(): path for path in sorted(configs_folder().rglob("*.yaml"))}

@@ -63,19 +63,17 @@ def code_sha256(package: str) -> str:
 
 
 def check_tree(tree, where: str, key: str = "", packages: tuple[str, ...] | None = None) -> None:
-    """Raise InputError where a text in the tree names a path outside the packages or is invalid YAML.
+    """Raise InputError where a text in the tree names a path outside packages or is invalid YAML.
 
-    packages: all allowed ones where not given.
+    packages: the allowed ones unless given.
     """
     try:
-        for name, text in texts(tree, key):
-            for match in [] if name in PLAIN_KEYS else DOTTED.finditer(text):
-                if match.group().split(".")[0] not in (packages or allowed()):
-                    raise InputError(f"{where}: {match.group()} {refusal()}")
-    except InputError:
-        raise
+        paths = [match.group() for name, text in texts(tree, key) if name not in PLAIN_KEYS for match in DOTTED.finditer(text)]
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} cannot be read: {error}") from error
+    for path in paths:
+        if path.split(".")[0] not in (packages or allowed()):
+            raise InputError(f"{where}: {path} {refusal()}")
 
 
 def class_at(path: str, kind: type, where: str) -> type:
