@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from enum import member
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -106,7 +107,7 @@ class Split:
 
     def pool(self, source: Dataset) -> Tensor:
         """Indices [U] of the training images that may be trained on, labelled or not."""
-        return _all_but(self.validation, source.num_examples)
+        return torch.from_numpy(np.setdiff1d(np.arange(source.num_examples), self.validation))
 
     def known(self, source: Dataset) -> Tensor:
         """y [N] int64 as training knows it: labels, noise included, of the labelled images, else UNLABELED."""
@@ -137,20 +138,13 @@ def make_split(
     if validation and not len(source.validation):
         raise InputError(f"{source.name} has no validation images: a fifth of each class is less than one; leave --validation out")
     held_out = source.validation.tolist() if validation else []
-    pool = _all_but(held_out, source.num_examples)
-    candidates = pool[source.train_y[pool] != UNLABELED]
+    candidates = torch.from_numpy(np.setdiff1d(np.flatnonzero((source.train_y != UNLABELED).numpy()), held_out))
     labeled = candidates.tolist()
     if labels is not None:
         generator = purpose_generator(data_seed, "labels")
         labeled = choose(source.train_y, candidates, labels, source.num_classes, balance, generator)
     replaced = _noise(labeled, source.num_classes, label_noise, data_seed)
     return Split(source.name, source.sha256, data_seed, labeled, held_out, balance.name, label_noise, replaced)
-
-
-def _all_but(held_out: list[int], n: int) -> Tensor:
-    keep = torch.ones(n, dtype=torch.bool)
-    keep[torch.tensor(held_out, dtype=torch.int64)] = False
-    return keep.nonzero().squeeze(1)
 
 
 def _noise(labeled: list[int], num_classes: int, rate: float, data_seed: int) -> list[list[int]]:
