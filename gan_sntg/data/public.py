@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
 from einops import rearrange
 from scipy.io import loadmat
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
+from torchvision import datasets
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.errors import InputError
@@ -44,18 +44,15 @@ def fetch(kind: type, root: str, **named: str) -> None:
         os.close(folder)
 
 
+SVHN_FILES = {part: datasets.SVHN.split_list[part] for part in ("train", "test")}  # (url, name, MD5)
 # The files that torchvision leaves under its root: SHA-256, or (32 digits) the MD5 that torchvision states.
 KNOWN_FILES = {
+    **{f"FashionMNIST/raw/{name}": md5 for name, md5 in datasets.FashionMNIST.resources},
+    **{name: md5 for _, name, md5 in SVHN_FILES.values()},
     "MNIST/raw/train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "MNIST/raw/train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "MNIST/raw/t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "MNIST/raw/t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    "FashionMNIST/raw/train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-    "FashionMNIST/raw/train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
-    "FashionMNIST/raw/t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
-    "FashionMNIST/raw/t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
-    "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
-    "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
     "cifar-10-batches-py/data_batch_1": "54636561a3ce25bd3e19253c6b0d8538147b0ae398331ac4a2d86c6d987368cd",
     "cifar-10-batches-py/data_batch_2": "766b2cef9fbc745cf056b3152224f7cf77163b330ea9a15f9392beb8b89bc5a8",
     "cifar-10-batches-py/data_batch_3": "0f00d98ebfb30b3ec0ad19f9756dc2630b89003e10525f5e148445e82aa6a1f9",
@@ -92,7 +89,7 @@ class Published(Dataset):
     def _download(self) -> None:
         try:
             for part in self.downloads:
-                fetch(getattr(torchvision.datasets, type(self).__name__), str(self.root), **part)
+                fetch(getattr(datasets, type(self).__name__), str(self.root), **part)
         except (OSError, RuntimeError, tarfile.TarError, EOFError, zlib.error) as error:
             raise InputError(
                 f"{type(self).__name__} could not be downloaded to {self.root} ({error}); check the connection, or put the files "
@@ -135,15 +132,6 @@ def read_mat(data: bytes) -> tuple[Tensor, Tensor]:
     arrays = loadmat(io.BytesIO(data), variable_names=("X", "y"))
     x = rearrange(torch.from_numpy(arrays["X"]), "h w c n -> n c h w").contiguous()
     return x, torch.from_numpy(arrays["y"]).flatten().long() % 10
-
-
-def read_batch(data: bytes, labels: str) -> tuple[Tensor, Tensor]:
-    """x uint8 [n, 3, 32, 32] and y int64 [n], the list under `labels`, of a published batch of CIFAR."""
-    batch = pickle.loads(data, encoding="bytes")
-    return rearrange(torch.from_numpy(batch[b"data"]), "n (c h w) -> n c h w", c=3, h=32), torch.tensor(batch[labels.encode()])
-
-
-URLS = torchvision.datasets.SVHN.split_list
 
 
 def _under(folder: str) -> tuple[str, ...]:
@@ -212,8 +200,8 @@ class SVHN(Published):
     name = "svhn"
     num_classes = 10
     shape = (3, 32, 32)
-    files = ("train_32x32.mat", "test_32x32.mat")
-    downloads = tuple({"split": part, "url": URLS[part][0], "filename": URLS[part][1]} for part in ("train", "test"))
+    files = tuple(name for _, name, _ in SVHN_FILES.values())
+    downloads = tuple({"split": part, "url": url, "filename": name} for part, (url, name, _) in SVHN_FILES.items())
 
     def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         train, test = map(read_mat, contents)
@@ -254,11 +242,13 @@ class CIFAR10(Published):
     num_classes = 10
     shape = (3, 32, 32)
     files = _under("cifar-10-batches-py/")
-    labels = "labels"
+    labels = b"labels"
 
     def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        *train, test = (read_batch(data, self.labels) for data in contents)
-        return torch.cat([x for x, _ in train]), torch.cat([y for _, y in train]), *test
+        batches = [pickle.loads(data, encoding="bytes") for data in contents]  # bytes of the published hash alone
+        x = [rearrange(torch.from_numpy(batch[b"data"]), "n (c h w) -> n c h w", c=3, h=32) for batch in batches]
+        y = [torch.tensor(batch[self.labels]) for batch in batches]
+        return torch.cat(x[:-1]), torch.cat(y[:-1]), x[-1], y[-1]
 
 
 class CIFAR100(CIFAR10):
@@ -267,4 +257,4 @@ class CIFAR100(CIFAR10):
     name = "cifar100"
     num_classes = 100
     files = _under("cifar-100-python/")
-    labels = "fine_labels"
+    labels = b"fine_labels"
