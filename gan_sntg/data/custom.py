@@ -65,6 +65,7 @@ def read_pictures(paths: list[Path], size: int, color: bool) -> tuple[Tensor, li
 Array = np.ndarray | Tensor
 CHANNELS = (1, 3)
 NAMES, OPTIONAL = ("train_x", "train_y", "test_x", "test_y"), ("unlabeled_x",)
+EVERY = (*NAMES, *OPTIONAL)
 
 
 class Arrays(Dataset):
@@ -91,8 +92,8 @@ class Arrays(Dataset):
                 raise InputError(f"file is {file}, which leads out of the data folder; name the folder by --data.root and a file in it")
             path = data_folder(root) / file
             self.where, held = str(path), read_npz(path, NAMES, OPTIONAL)
-            with np.load(path) as every:
-                _check_names(self.where, every.files)
+            with np.load(path) as there:
+                _check_names(self.where, there.files)
         x, self.test_x = self._images("train_x", held["train_x"]), self._images("test_x", held["test_x"])
         unlabeled = self._images("unlabeled_x", held["unlabeled_x"]) if "unlabeled_x" in held else x[:0]
         if not x.shape[1:] == self.test_x.shape[1:] == unlabeled.shape[1:]:
@@ -158,13 +159,12 @@ def _numpy(x: Array) -> np.ndarray:
 
 def _held(arrays: tuple, named: dict) -> dict[str, np.ndarray]:
     """Arrays by name, as in a file. Raises InputError where one is missing, unknown or given twice."""
-    given = dict(zip((*NAMES, *OPTIONAL), arrays, strict=False))
+    given = dict(zip(EVERY, arrays, strict=False))
     if len(given) < len(arrays) or given.keys() & named.keys():
-        raise InputError(f"Arrays takes {', '.join((*NAMES, *OPTIONAL))}, each once")
+        raise InputError(f"Arrays takes {', '.join(EVERY)}, each once")
     held = {name: _numpy(x) for name, x in (given | named).items() if x is not None}
     _check_names("Arrays", held)
-    missing = [name for name in NAMES if name not in held]
-    if missing:
+    if missing := [name for name in NAMES if name not in held]:
         raise InputError(
             f"Arrays lacks {', '.join(missing)}; in Python give all four, or Arrays(*hold_out(x, y)) to test on a fifth of x and y; in a "
             "configuration name an .npz file by data.file"
@@ -174,10 +174,8 @@ def _held(arrays: tuple, named: dict) -> dict[str, np.ndarray]:
 
 def _check_names(where: str, names: Iterable[str]) -> None:
     """Raise InputError for an array that would not be read, such as unlabelled_x."""
-    every = (*NAMES, *OPTIONAL)
-    unknown = sorted({*names} - {*every})
-    if unknown:
-        raise InputError(f"{where} holds {', '.join(unknown)[:200]}, which is not read; leave in it only {', '.join(every)}")
+    if unknown := sorted({*names} - {*EVERY}):
+        raise InputError(f"{where} holds {', '.join(unknown)[:200]}, which is not read; leave in it only {', '.join(EVERY)}")
 
 
 SIZES = (28, 32, 48, 64)
@@ -205,10 +203,15 @@ class ImageFolder(Dataset):
         if self._classes("test") != self.class_names:
             raise InputError(f"{self.root}: labeled/ has the classes {self.class_names}, test/ {self._classes('test')}; give both the same")
         self.num_classes = len(self.class_names)
-        train = [*self._labeled("labeled"), *((path, UNLABELED) for path in _listed(self.root / "unlabeled"))]
-        (self.train_x, self.train_y, self.train_files), skipped = self._read(train, image_size, color)
-        (self.test_x, self.test_y, self.test_files), others = self._read(self._labeled("test"), image_size, color)
-        if problems := [*skipped, *others]:
+        train = self._labeled("labeled") | dict.fromkeys(_listed(self.root / "unlabeled"), UNLABELED)
+        classes = train | self._labeled("test")
+        x, read, problems = read_pictures(list(classes), image_size, color)
+        y = torch.tensor([classes[path] for path in read], dtype=torch.int64)
+        files = [str(path.relative_to(self.root)) for path in read]
+        n = sum(path in train for path in read)
+        self.train_x, self.train_y, self.train_files = x[:n], y[:n], files[:n]
+        self.test_x, self.test_y, self.test_files = x[n:], y[n:], files[n:]
+        if problems:
             left_out = " and are left out" if skip_unreadable else ""
             text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{left_out}:", *problems])
             if not skip_unreadable:
@@ -224,22 +227,14 @@ class ImageFolder(Dataset):
     def _classes(self, part: str) -> list[str]:
         """Names of the class folders of labeled/ or test/."""
         entries = _listed(self.root / part)
-        loose = [path.name for path in entries if not path.is_dir()]
-        if loose:
+        if loose := [path.name for path in entries if not path.is_dir()]:
             raise InputError(f"{self.root / part} holds files outside the class folders ({', '.join(loose)}); move them into one")
         if len(entries) < 2:
             raise InputError(f"{self.root / part} holds {len(entries)} class folders; at least two are needed")
         return [path.name for path in entries]
 
-    def _labeled(self, part: str) -> list[tuple[Path, int]]:
-        return [(path, k) for k, name in enumerate(self.class_names) for path in _listed(self.root / part / name)]
-
-    def _read(self, files: list[tuple[Path, int]], size: int, color: bool) -> tuple[tuple[Tensor, Tensor, list[str]], list[str]]:
-        """(x, y, names relative to root) of the readable pictures, and the problems of the others."""
-        x, kept, problems = read_pictures([path for path, _ in files], size, color)
-        classes = dict(files)
-        y = torch.tensor([classes[path] for path in kept], dtype=torch.int64)
-        return (x, y, [str(path.relative_to(self.root)) for path in kept]), problems
+    def _labeled(self, part: str) -> dict[Path, int]:
+        return {path: k for k, name in enumerate(self.class_names) for path in _listed(self.root / part / name)}
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -66,11 +66,11 @@ def one_fifth(y: Tensor, purpose: str = "validation") -> Tensor:
 def check_apart(where: str, train_x: Tensor, test_x: Tensor, train_names: list[str], test_names: list[str]) -> None:
     """Raise InputError where an image of test_x has the same pixels as one of train_x [N, C, H, W]."""
 
-    def named(x: Tensor, names: list[str]) -> list[tuple[bytes, str]]:
+    def hashed(x: Tensor, names: list[str]) -> list[tuple[bytes, str]]:
         return [(hashlib.sha256(image.tobytes()).digest(), name) for image, name in zip(x.numpy(), names, strict=True)]
 
-    seen = dict(named(train_x, train_names))
-    if both := [f"{name} is {seen[digest]}" for digest, name in named(test_x, test_names) if digest in seen]:
+    seen = dict(hashed(train_x, train_names))
+    if both := [f"{name} is {seen[digest]}" for digest, name in hashed(test_x, test_names) if digest in seen]:
         named = "; ".join(both[:20]) + ("; ..." if len(both) > 20 else "")
         raise InputError(
             f"{where}: {len(both)} of the test images are also in the training set ({named}), and an error measured on those says "
