@@ -110,7 +110,7 @@ def centered(x: Tensor) -> Tensor:
 
 
 class Contrast(Normalization):
-    """55 (x - mean) / |x - mean| over all pixels and channels of an image; an image of one value becomes 0."""
+    """55 (x - mean) / |x - mean| over all values of an image; an image of one value becomes 0."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """0..255 -> mean 0 and norm 55."""

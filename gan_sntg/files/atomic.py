@@ -32,10 +32,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Temporary folder beside `path`, absent or empty, that is renamed to it once it is whole.
-
-    Where writing fails or is interrupted, it is removed and `path` is as it was.
-    """
+    """As `atomic`, a temporary folder beside `path`, which is absent or empty."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.mkdir()
     try:

@@ -1,4 +1,4 @@
-"""User's cache of statistics that take long to fit."""
+"""User's cache of what takes long to fit, in $GAN_SNTG_CACHE, else ~/.cache/gan-sntg."""
 
 import contextlib
 import io
@@ -14,11 +14,6 @@ from gan_sntg.files.hashes import sha256_of
 from gan_sntg.files.tensor_files import load_tensors
 
 
-def cache_folder() -> Path:
-    """The variable GAN_SNTG_CACHE, else ~/.cache/gan-sntg."""
-    return Path(os.environ.get("GAN_SNTG_CACHE") or Path.home() / ".cache" / "gan-sntg")
-
-
 def key_of(kind: str, x: Tensor) -> str:
     """Name of the statistics `kind` of the examples x [N, ...]: a hash of both."""
     return f"{kind}-{sha256_of(f'{kind} {tuple(x.shape)} {x.dtype}', x)[:32]}"
@@ -29,7 +24,7 @@ def cached(key: str, shapes: dict[str, tuple[int, ...]], fit: Callable[[], dict[
 
     A damaged file is replaced; a folder that cannot be written costs only time.
     """
-    path = cache_folder() / f"{key}.pt"
+    path = Path(os.environ.get("GAN_SNTG_CACHE") or Path.home() / ".cache" / "gan-sntg", f"{key}.pt")
     with contextlib.suppress(Exception):  # see load_tensors
         found = load_tensors(path)
         if {name: (tuple(t.shape), t.dtype) for name, t in found.items()} == {n: (s, torch.float32) for n, s in shapes.items()}:
