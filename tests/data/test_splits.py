@@ -1,19 +1,30 @@
-"""Splits: labels shared by the classes as asked for, chosen by the data seed alone, and pinned to the bytes of the data."""
+"""Splits: labels, noisy or not, shared as asked for, chosen by the data seed alone, and pinned to the bytes of the data."""
 
-import dataclasses
 import json
 
 import pytest
 import torch
 
+from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import Digits
-from gan_sntg.data.splits import Balance, choose, load_split, make_split
+from gan_sntg.data.splits import Balance, Split, choose, load_split, make_split
 from gan_sntg.errors import InputError
 
 DIGITS = Digits()
 FIRST_VERSION = [7, 137, 279, 312, 366, 405, 597, 663, 732, 852]
 SIZES = [50, 30, 15, 5]
 Y = torch.repeat_interleave(torch.arange(4), torch.tensor(SIZES))[torch.randperm(100, generator=torch.Generator().manual_seed(9))]
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Writes a split to a file, with some of its fields changed, and gives the path."""
+
+    def write(split: Split, **changes):
+        (tmp_path / "split.json").write_text(json.dumps(json.loads(split.text()) | changes))
+        return tmp_path / "split.json"
+
+    return write
 
 
 def counts(balance: Balance, labels: int, seed: int = 0) -> list[int]:
@@ -125,14 +136,6 @@ def test_without_a_number_every_label_is_known():
     assert sorted(held_out.labeled + held_out.validation) == list(range(1400))
 
 
-@pytest.mark.parametrize("balance", [Balance.rounded, Balance.proportional, Balance.random])
-def test_other_balances_are_chosen_and_recorded_by_name(tmp_path, balance):
-    split = make_split(DIGITS, 25, 3, False, balance)
-    assert len(split.labeled) == 25 and json.loads(split.text())["balance"] == balance.name
-    (tmp_path / "split.json").write_text(split.text())
-    assert load_split(tmp_path / "split.json", DIGITS) == split == make_split(DIGITS, 25, 3, False, balance)
-
-
 def test_equal_choices_are_those_of_the_first_version():
     assert make_split(DIGITS, 10, 0, False).labeled == FIRST_VERSION
 
@@ -145,21 +148,17 @@ def test_validation_without_validation_images_is_refused():
 
 
 @pytest.mark.parametrize("validation", [False, True])
-def test_a_manifest_gives_back_the_split(tmp_path, validation):
-    split = make_split(DIGITS, 20, 5, validation)
-    (tmp_path / "split.json").write_text(split.text())
-    assert load_split(tmp_path / "split.json", DIGITS) == split
-    manifest = json.loads(split.text())
-    assert (manifest["data"], manifest["data_seed"], manifest["sha256"]) == ("digits", 5, DIGITS.sha256)
+@pytest.mark.parametrize("balance", Balance)
+def test_a_manifest_gives_back_the_split(manifest, balance, validation):
+    split = make_split(DIGITS, 20, 5, validation, balance)
+    assert load_split(manifest(split), DIGITS) == split == make_split(DIGITS, 20, 5, validation, balance) and len(split.labeled) == 20
+    assert (split.data, split.data_seed, split.sha256, split.balance) == ("digits", 5, DIGITS.sha256, balance.name)
 
 
-def test_a_manifest_of_other_data_is_refused(tmp_path):
-    split = dataclasses.replace(make_split(DIGITS, 20, 0, False), data="mnist", sha256="0" * 64)
-    (tmp_path / "split.json").write_text(split.text())
-    with pytest.raises(
-        InputError, match="belongs to mnist with SHA-256 000000000000.*the data here are digits.*use the data that the manifest"
-    ):
-        load_split(tmp_path / "split.json", DIGITS)
+def test_a_manifest_of_other_data_is_refused(manifest):
+    words = "belongs to mnist with SHA-256 000000000000.*the data here are digits.*use the data that the manifest"
+    with pytest.raises(InputError, match=words):
+        load_split(manifest(make_split(DIGITS, 20, 0, False), data="mnist", sha256="0" * 64), DIGITS)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", "{}", "\ud800"])
@@ -177,18 +176,17 @@ def test_a_truncated_manifest_is_refused_at_every_length(tmp_path):
             load_split(tmp_path / "split.json", DIGITS)
 
 
-def test_another_format_is_named_as_such(tmp_path):
-    split = make_split(DIGITS, 10, 0, False)
-    (tmp_path / "split.json").write_text(json.dumps(json.loads(split.text()) | {"format": 1}))
+def test_another_format_is_named_as_such(manifest):
     with pytest.raises(InputError, match="has manifest format 1, this version reads 2; make it again"):
-        load_split(tmp_path / "split.json", DIGITS)
+        load_split(manifest(make_split(DIGITS, 10, 0, False), format=1), DIGITS)
 
 
-def test_a_manifest_that_is_nested_too_deep_is_refused_even_where_it_is_only_shown(tmp_path, command):
-    manifest = json.loads(make_split(DIGITS, 10, 0, False).text())
+def test_a_manifest_that_is_nested_too_deep_is_refused_even_where_it_is_only_shown(manifest, command):
+    path = manifest(make_split(DIGITS, 10, 0, False), data="deep")
+    whole = path.read_text()
     for depth in 400, 100_000:
-        (tmp_path / "split.json").write_text(json.dumps(manifest | {"data": "deep"}).replace('"deep"', "[" * depth + "]" * depth))
-        outcome = command("splits", "show", tmp_path / "split.json")
+        path.write_text(whole.replace('"deep"', "[" * depth + "]" * depth))
+        outcome = command("splits", "show", path)
         assert outcome.status == 2 and "split.json is not a readable split manifest" in outcome.err
 
 
@@ -198,48 +196,82 @@ def test_a_folder_or_a_missing_file_is_no_manifest(tmp_path):
             load_split(path, DIGITS)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"labeled": []},
-        {"labeled": None},
-        {"labeled": [3, 3]},
-        {"labeled": [-1]},
-        {"labeled": [1400]},
-        {"labeled": [True]},
-        {"labeled": [1.0]},
-        {"labeled": ["1"]},
-        {"labeled": [[1]]},
-        {"validation": [1400]},
-        {"validation": {}},
-        {"labeled": [5], "validation": [5]},
-        {"format": 1},
-        {"balance": "fair"},
-        {"balance": ["equal"]},
-        {"label_noise": "0.5"},
-        {"replaced": None},
-        {"replaced": [3]},
-        {"replaced": [[3]]},
-        {"replaced": [["0", 3]]},
-        {"labeled": [3, 5], "replaced": [[4, 1]]},
-        {"labeled": [3, 5], "replaced": [[3, 1], [3, 2]]},
-        {"labeled": [3, 5], "replaced": [[3, 10]]},
-        {"labeled": [3, 5], "replaced": [[3, -1]]},
-        {"sha256": None},
-        {"data_seed": "zero"},
-        {"data_seed": -1},
-        {"data_seed": 2**63},
-        {"data": [[]]},
-        {"format": 2.0},
-        {"label_noise": True},
-        {"label_noise": 1.5},
-        {"label_noise": float("nan")},
-        {"extra": 1},
-    ],
-    ids=str,
-)
-def test_a_damaged_manifest_is_refused(tmp_path, change):
-    manifest = json.loads(make_split(DIGITS, 10, 0, False).text()) | change
-    (tmp_path / "split.json").write_text(json.dumps(manifest))
+DAMAGED = {
+    "labeled": [[], None, [3, 3], [-1], [1400], [True], [1.0], ["1"], [[1]]],
+    "validation": [[1400], {}],
+    "format": [1, 2.0],
+    "balance": ["fair", ["equal"]],
+    "label_noise": ["0.5", True, 1.5, float("nan")],
+    "replaced": [None, [3], [[3]], [["0", 3]]],
+    "data_seed": ["zero", -1, 2**63],
+    "data": [[[]]],
+    "sha256": [None],
+    "extra": [1],
+}
+CHANGES = [{name: value} for name, values in DAMAGED.items() for value in values] + [{"labeled": [5], "validation": [5]}]
+CHANGES += [{"labeled": [3, 5], "replaced": pairs} for pairs in ([[4, 1]], [[3, 1], [3, 2]], [[3, 10]], [[3, -1]])]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_a_damaged_manifest_is_refused(manifest, change):
     with pytest.raises(InputError, match="split.json"):
-        load_split(tmp_path / "split.json", DIGITS)
+        load_split(manifest(make_split(DIGITS, 10, 0, False), **change), DIGITS)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25, 0.5, 1.0])
+def test_noise_replaces_its_share_of_the_labels_and_the_manifest_holds_what_was_drawn(manifest, rate):
+    split = make_split(DIGITS, 200, 7, False, label_noise=rate)
+    assert len(split.replaced) == rate * 200 and {i for i, _ in split.replaced} <= set(split.labeled)
+    again = load_split(manifest(split), DIGITS)
+    assert again == split and torch.equal(again.known(DIGITS), split.known(DIGITS))
+    y, changed = split.known(DIGITS), dict(split.replaced)
+    for i in range(1400):
+        expected = changed.get(i, int(DIGITS.train_y[i])) if i in split.labeled else UNLABELED
+        assert y[i] == expected
+
+
+def test_noisy_classes_are_uniform_and_may_be_the_true_one():
+    split = make_split(DIGITS, None, 0, False, label_noise=1.0)
+    drawn = torch.tensor(split.replaced)
+    assert (torch.bincount(drawn[:, 1]) - 140).abs().max() < 5 * 140**0.5
+    right = float((DIGITS.train_y[drawn[:, 0]] == drawn[:, 1]).double().mean())
+    assert abs(right - 0.1) < 5 * (0.09 / 1400) ** 0.5
+
+
+def test_noise_changes_neither_the_choice_of_labels_nor_the_source():
+    truth = DIGITS.train_y.clone()
+    split = make_split(DIGITS, 100, 2, False, label_noise=0.5)
+    assert split.labeled == make_split(DIGITS, 100, 2, False).labeled
+    split.known(DIGITS)
+    assert torch.equal(DIGITS.train_y, truth)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
+def test_a_rate_outside_0_to_1_is_refused(rate):
+    with pytest.raises(InputError, match="label_noise is .*in 0..1"):
+        make_split(DIGITS, 10, 0, False, label_noise=rate)
+
+
+class PartlyLabeled(Digits):
+    """The digits with the labels of all but the first 300 gone."""
+
+    def __init__(self):
+        super().__init__()
+        self.train_y = torch.where(torch.arange(1400) < 300, self.train_y, UNLABELED)
+        self.validation = self.validation[self.validation < 300]
+
+
+def test_only_images_that_have_a_label_are_chosen_and_all_are_in_the_pool():
+    source = PartlyLabeled()
+    assert make_split(source, None, 0, False).labeled == list(range(300))
+    assert max(make_split(source, 100, 0, False).labeled) < 300
+    split = make_split(source, None, 0, True)
+    assert not set(split.labeled) & set(split.validation) and len(split.pool(source)) == 1400 - len(split.validation)
+    assert (split.known(source) != UNLABELED).sum() == len(split.labeled)
+
+
+@pytest.mark.parametrize("change", [{"labeled": [5, 300]}, {"validation": [1399]}], ids=str)
+def test_a_manifest_that_names_an_image_without_a_label_is_refused(manifest, change):
+    source = PartlyLabeled()
+    with pytest.raises(InputError, match="split.json is damaged: it names images of which digits has no label"):
+        load_split(manifest(make_split(source, 10, 0, False), **change), source)
