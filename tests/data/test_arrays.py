@@ -84,22 +84,15 @@ def test_a_fifth_of_each_class_of_the_labelled_images_is_for_validation(arrays):
         ({"test_y": TEST_Y.astype(np.uint64) + np.uint64(2**63)}, "test_y has labels out of range"),
         ({"train_y": Y * 2, "test_y": TEST_Y * 2}, "train_y holds no image of the classes .1."),
         ({"train_y": Y * 0}, "train_y holds one class only"),
-        (
-            {"test_x": np.concatenate([TEST[:7], X[3:4]])},
-            r"1 of the test images are also in the training set \(test_x\[7\] is train_x\[3\]\)",
-        ),
+        ({"test_x": np.concatenate([TEST[:7], X[3:4]])}, r"1 of the test images are also in .* set \(test_x\[7\] is train_x\[3\]\)"),
         ({"unlabeled_x": TEST[4:5]}, r"\(test_x\[4\] is unlabeled_x\[0\]\)"),
+        ({"unlabelled_x": X, "train_z": Y}, "holds train_z, unlabelled_x, which is not read; leave in it only train_x"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_wrong_content_is_refused_by_file_and_reason(arrays, changes, reason):
-    with pytest.raises(InputError, match=f"mine.npz:? .*{reason}"):
+    with pytest.raises(InputError, match=f"mine.npz:? (.* )?{reason}"):
         arrays(**changes)
-
-
-def test_an_array_of_another_name_is_refused_not_left_out(arrays):
-    with pytest.raises(InputError, match="mine.npz holds train_z, unlabelled_x, which is not read; leave in it only train_x"):
-        arrays(unlabelled_x=X, train_z=Y)
 
 
 @pytest.mark.parametrize("file", ["../mine.npz", "a/../../mine.npz", "/etc/passwd"])

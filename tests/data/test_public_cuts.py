@@ -6,29 +6,20 @@ import torch
 from helpers.data_files import npz
 from sklearn.datasets import load_digits
 
-from gan_sntg.data import public
+from gan_sntg.data import TwoMoons, public
 from gan_sntg.errors import InputError
 
 
-def rows(x: torch.Tensor) -> list[bytes]:
-    return sorted(image.numpy().tobytes() for image in x)
-
-
-def test_the_digits_are_cut_into_1400_and_397_and_every_image_is_kept():
-    digits = public.Digits()
+def test_the_digits_are_cut_into_1400_and_397_and_every_image_is_kept_with_its_label():
+    digits, given = public.Digits(), load_digits()
     assert digits.train_x.shape == (1400, 1, 8, 8) and digits.test_x.shape == (397, 1, 8, 8)
     assert digits.num_examples == 1400 and digits.image_shape == (1, 8, 8)
-    scaled = torch.from_numpy(np.rint(load_digits().images * 255 / 16).astype(np.uint8)).unsqueeze(1)
-    assert rows(torch.cat([digits.train_x, digits.test_x])) == rows(scaled)
+    scaled = np.rint(given.images * 255 / 16).astype(np.uint8)
+    found = zip(torch.cat([digits.train_x, digits.test_x]), torch.cat([digits.train_y, digits.test_y]), strict=True)
+    expected = sorted((x.tobytes(), y) for x, y in zip(scaled, given.target, strict=True))
+    assert sorted((x.numpy().tobytes(), int(y)) for x, y in found) == expected
     assert digits.train_x.dtype == torch.uint8 and digits.train_y.dtype == torch.int64
     assert digits.train_x.min() == 0 and digits.train_x.max() == 255
-
-
-def test_the_labels_of_the_digits_stay_with_their_images():
-    digits, given = public.Digits(), load_digits()
-    known = {np.rint(image * 255 / 16).astype(np.uint8).tobytes(): y for image, y in zip(given.images, given.target, strict=True)}
-    for x, y in (digits.train_x, digits.train_y), (digits.test_x, digits.test_y):
-        assert [known[image.numpy().tobytes()] for image in x] == y.tolist()
 
 
 def test_the_cuts_of_the_digits_are_stratified():
@@ -38,23 +29,21 @@ def test_the_cuts_of_the_digits_are_stratified():
         torch.testing.assert_close(torch.bincount(y).float(), shares * len(y), atol=1, rtol=0)
 
 
-def test_the_400_validation_images_are_distinct_training_images():
-    validation = public.Digits().validation
-    assert len(validation.unique()) == 400 and validation.min() >= 0 and validation.max() < 1400
-
-
-def test_the_cut_of_the_digits_depends_on_no_seed():
+def test_the_cut_of_the_digits_depends_on_no_seed_and_its_400_validation_images_are_distinct_training_images():
     np.random.seed(1)
     a = public.Digits()
     np.random.seed(2)
     b = public.Digits()
     assert a.sha256 == b.sha256 and torch.equal(a.validation, b.validation)
+    assert len(a.validation.unique()) == 400 and a.validation.min() >= 0 and a.validation.max() < 1400
 
 
 @pytest.mark.parametrize("part", ["train_x", "train_y", "test_x", "test_y"])
-def test_the_hash_of_the_data_sees_one_changed_number(part):
-    plain, changed = public.Digits(), public.Digits()
-    getattr(changed, part).view(-1)[7] += 1
+@pytest.mark.parametrize("source", [public.Digits, TwoMoons])
+def test_the_hash_of_the_data_sees_one_changed_number(source, part):
+    plain, changed = source(), source()
+    flat = getattr(changed, part).view(-1)
+    flat[7] = torch.nextafter(flat[7], torch.tensor(9.0)) if flat.is_floating_point() else flat[7] + 1
     assert changed.sha256 != plain.sha256
 
 
@@ -109,9 +98,9 @@ def statistics(x: torch.Tensor) -> tuple[list[float], list[float]]:
     return [mean for mean, _ in found], [std for _, std in found]
 
 
-MNIST_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949], [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+TRAIN, TEST = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949], [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 REAL = {
-    "MNIST": (*MNIST_COUNTS, [0.1307], [0.3081]),
+    "MNIST": (TRAIN, TEST, [0.1307], [0.3081]),
     "CIFAR10": ([5000] * 10, [1000] * 10, [0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]),
     "CIFAR100": ([500] * 100, [100] * 100, [0.5071, 0.4865, 0.4409], [0.2673, 0.2564, 0.2762]),
 }
