@@ -99,8 +99,8 @@ class IndexSampler:
 class Loader:
     """Batches of labelled images, repeated as needed, and of two independent permutations of the pool.
 
-    An epoch is `steps_per_epoch` batches; by default the size of the unlabelled pool divided by the batch size. Sizes, order and
-    state are those of whole batches, of which each of several ranks reads its rows.
+    An epoch is `steps_per_epoch` batches, by default one pass over the pool. Sizes, order and state are those of whole batches, of
+    which each of several ranks reads its rows.
     """
 
     def __init__(
@@ -125,13 +125,14 @@ class Loader:
             raise InputError(f"steps_per_epoch is {steps_per_epoch}; give at least 1, or leave it out for one pass over the pool")
         self.pool, self.batch_size, self.seed = pool, batch_size, seed
         self.steps_per_epoch = steps_per_epoch or len(pool.unlabeled) // batch_size
-        orders = {name: purpose_generator(seed, f"order/{name}", pool.x.device) for name in Batch._fields if name in views}
-        self.streams = {
-            name: IndexSampler(pool.labeled, labeled_batch_size or batch_size, order, drop_last=False)
-            if name == "labeled"
-            else IndexSampler(pool.unlabeled, batch_size, order, drop_last=True)
-            for name, order in orders.items()
-        }
+
+        def stream(name: str) -> IndexSampler:
+            order = purpose_generator(seed, f"order/{name}", pool.x.device)
+            if name == "labeled":
+                return IndexSampler(pool.labeled, labeled_batch_size or batch_size, order, drop_last=False)
+            return IndexSampler(pool.unlabeled, batch_size, order, drop_last=True)
+
+        self.streams = {name: stream(name) for name in Batch._fields if name in views}
 
     def epoch(self, done: int = 0) -> Iterator[Batch]:
         """Batches of one epoch, or those that are left where `done` were drawn before."""

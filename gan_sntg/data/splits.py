@@ -123,12 +123,7 @@ class Split:
 
 
 def make_split(
-    source: Dataset,
-    labels: int | None,
-    data_seed: int,
-    validation: bool,
-    balance: Balance = Balance.equal,
-    label_noise: float = 0.0,
+    source: Dataset, labels: int | None, data_seed: int, validation: bool, balance: Balance = Balance.equal, label_noise: float = 0.0
 ) -> Split:
     """Choose `labels` of the labelled images (None: all) and replace some of them, by `data_seed`.
 

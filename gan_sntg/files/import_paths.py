@@ -41,7 +41,7 @@ def apply() -> None:
 def allow(package: str) -> None:
     """Import a package and admit what it holds. Raises InputError where it cannot be imported."""
     if not re.fullmatch(r"[^\W\d]\w*", package):
-        raise InputError(f"--allow {package!r} is no name of a package; give the name that Python imports, such as mypackage")
+        raise InputError(f"--allow {package!r} is not the name of a package; give the name that Python imports, such as mypackage")
     try:
         importlib.import_module(package)
     except ImportError as error:
@@ -52,14 +52,13 @@ def allow(package: str) -> None:
 
 def code_sha256(package: str) -> str:
     """SHA-256 over the names and bytes of a package's Python files, or of its one file."""
-    digest, place = hashlib.sha256(), getattr(importlib.import_module(package), "__file__", None)
+    place = getattr(importlib.import_module(package), "__file__", None)
     if place is None and package != "__main__":
         raise InputError(f"--allow {package}: it has no Python files; name a package of your own")
     origin = Path(place or "")
-    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
-    for file in files if place else []:
-        digest.update(str(file.relative_to(origin.parent)).encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
+    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin] if place else []
+    contents = (str(file.relative_to(origin.parent)).encode() + b"\0" + file.read_bytes() for file in files)
+    return hashlib.sha256(b"".join(contents)).hexdigest()
 
 
 def check_tree(tree, where: str, key: str = "", packages: tuple[str, ...] | None = None) -> None:

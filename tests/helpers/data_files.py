@@ -1,6 +1,7 @@
 """Small files in the formats of the public sets and of pictures, made for tests."""
 
 import io
+import pickle
 import struct
 import zipfile
 import zlib
@@ -17,17 +18,8 @@ def idx(array: np.ndarray) -> bytes:
 
 
 def batch(pixels: np.ndarray, labels: list[int], key: str = "labels") -> bytes:
-    """pixels uint8 [n, 3072] and labels below 256, pickled as CIFAR's files are: protocol 2 of Python 2 with the names of old NumPy."""
-
-    def string(text: bytes) -> bytes:
-        return (b"U" + bytes([len(text)]) if len(text) < 256 else b"T" + struct.pack("<i", len(text))) + text
-
-    shape = b"".join(b"M" + struct.pack("<H", n) for n in pixels.shape) + b"\x86"
-    dtype = b"cnumpy\ndtype\n" + string(b"u1") + b"K\0K\1\x87R(K\3" + string(b"|") + b"NNN" + 2 * b"J\xff\xff\xff\xff" + b"K\0tb"
-    empty = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85" + string(b"b") + b"\x87R"
-    array = empty + b"(K\1" + shape + dtype + b"\x89" + string(pixels.tobytes()) + b"tb"
-    numbers = b"](" + b"".join(b"K" + bytes([k]) for k in labels) + b"e"
-    return b"\x80\2}(" + string(b"data") + array + string(key.encode()) + numbers + b"u."
+    """pixels uint8 [n, 3072] and labels, pickled as CIFAR's files are."""
+    return pickle.dumps({b"data": pixels, key.encode(): labels}, protocol=2)
 
 
 def mat(**arrays: np.ndarray) -> bytes:
