@@ -103,6 +103,8 @@ REAL = {
     "MNIST": (TRAIN, TEST, [0.1307], [0.3081]),
     "CIFAR10": ([5000] * 10, [1000] * 10, [0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]),
     "CIFAR100": ([500] * 100, [100] * 100, [0.5071, 0.4865, 0.4409], [0.2673, 0.2564, 0.2762]),
+    "FashionMNIST": (60_000, 10_000),
+    "SVHN": (73_257, 26_032),
 }
 
 
@@ -111,7 +113,8 @@ def test_the_published_set_has_its_counts_and_statistics(real, name):
     source = getattr(public, name)(real(*getattr(public, name).files))
     assert source.image_shape == source.shape
     counts = [torch.bincount(y).tolist() for y in (source.train_y, source.test_y)]
-    assert (*counts, *statistics(source.train_x)) == REAL[name]
+    every = tuple(map(sum, counts)), (*counts, *statistics(source.train_x))
+    assert REAL[name] in every and len(counts[0]) == source.num_classes and min(counts[0]) > 0
 
 
 def test_the_cpu_sized_mnist_is_a_sixth_of_it_and_keeps_the_test_images(real):
@@ -124,9 +127,3 @@ def test_the_real_part_of_svhn_has_its_counts(real):
     part = public.SVHNPart(real("svhn_part.npz"))
     assert part.train_x.shape == (8583, 3, 32, 32) and part.test_x.shape == (2490, 3, 32, 32)
     assert torch.bincount(part.test_y).tolist() == [173, 517, 394, 268, 215, 223, 193, 209, 151, 147]
-
-
-@pytest.mark.parametrize(("name", "counts"), [("FashionMNIST", (60_000, 10_000)), ("SVHN", (73_257, 26_032))])
-def test_the_published_set_has_its_counts(real, name, counts):
-    source = getattr(public, name)(real(*getattr(public, name).files))
-    assert (len(source.train_y), len(source.test_y)) == counts and len(source.train_y.unique()) == 10

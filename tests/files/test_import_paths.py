@@ -11,6 +11,7 @@ FORMS = ["{}", "'{}'", '{{"class_path": "{}"}}', "{{class_path: {}, init_args: {
 TAG = "!!python/object/apply:os.mkdir [intruder]"
 
 ESCAPED = ['{class_path: "intruder\\x2eThing"}', '{"class\\u005fpath": "\\u0069ntruder\\u002eThing"}', '"intruder\\x2eThing"']
+VALUES = [form.format("intruder.Thing") for form in FORMS] + ESCAPED  # the latter are names when YAML has read them
 
 
 @pytest.fixture
@@ -27,31 +28,13 @@ def intruder(refused, tmp_path, monkeypatch):
     return check
 
 
-OPTIONS = [
-    "--data",
-    "--method",
-    "--method.teacher",
-    "--method.teacher.class_path",
-    "--method.matching",
-    "--normalization",
-    "--normalizatio",
-]
+OPTIONS = ["data", "method", "method.teacher", "method.teacher.class_path", "method.matching", "normalization", "normalizatio"]
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_nothing_else_is_imported_for_the_command_line(train, intruder, option):
-    for value in [form.format("intruder.Thing") for form in FORMS]:
-        assert intruder([*train, option, value]) and intruder([*train, f"{option}={value}"]), value
-
-
-@pytest.mark.parametrize("option", ["--data", "--method", "--method.teacher"])
-@pytest.mark.parametrize("value", ESCAPED)
-def test_nothing_else_is_imported_for_a_name_that_yaml_unescapes(train, intruder, tiny_tree, tmp_path, option, value):
-    assert intruder([*train, option, value]) and intruder([*train, f"{option}={value}"])
-    tree = tiny_tree()
-    (tree["method"]["init_args"] if option == "--method.teacher" else tree)[option.split(".")[-1].lstrip("-")] = value
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
-    assert intruder(["train", "--config", "config.yaml", "--out", "run"])
+    for value in VALUES:
+        assert intruder([*train, f"--{option}", value]) and intruder([*train, f"--{option}={value}"]), value
 
 
 def test_names_of_any_script_are_checked(refused, train):
@@ -66,14 +49,13 @@ def test_what_the_check_of_texts_overlooks_is_not_imported_either(train, intrude
     assert intruder([*train, option, "intruder.Thing"]) and intruder([*train, option, ESCAPED[0]])
 
 
-def test_nothing_is_imported_to_word_an_error(train, intruder):
-    assert intruder([*train, "--epochs", "module 'intruder' has no attribute 'x'"])
-    assert intruder([*train, "--epochs", "class_path 'intruder.Thing' Option 'x'"])
+HELP = [f"--{option}.help" for option in ("data", "method", "normalization")]
+ERRORS = ["module 'intruder' has no attribute 'x'", "class_path 'intruder.Thing' Option 'x'"]
 
 
-@pytest.mark.parametrize("option", ["--data", "--method", "--normalization"])
-def test_nothing_else_is_imported_for_its_help(train, intruder, option):
-    assert intruder([*train, f"{option}.help=intruder.Thing"]) and intruder([*train, f"{option}.help", "intruder.Thing"])
+@pytest.mark.parametrize("words", [*(["--epochs", error] for error in ERRORS), *([option, "intruder.Thing"] for option in HELP)], ids=str)
+def test_nothing_else_is_imported_to_word_an_error_or_a_help(train, intruder, words):
+    assert intruder([*train, *words]) and intruder([*train, "=".join(words)])
 
 
 @pytest.mark.parametrize("key", ["method.teacher", "method.init_args.teacher", "data.class_path", "normalization.class_path"])
@@ -85,14 +67,14 @@ def test_nothing_else_is_imported_for_a_dotted_key_of_a_file(intruder, tiny_tree
 @pytest.mark.parametrize("option", ["--config", "--conf"])
 @pytest.mark.parametrize("place", ["data", "normalization", "method", "method.teacher", "method.matching"])
 def test_nothing_else_is_imported_for_a_file(intruder, tiny_tree, tmp_path, place, option):
-    for form in FORMS:
+    for value in [*map(yaml.safe_load, VALUES), *ESCAPED]:
         tree = branch = tiny_tree()
         *way, name = place.split(".")
         for step in way:
             branch = branch[step]["init_args"]
-        branch[name] = yaml.safe_load(form.format("intruder.Thing"))
+        branch[name] = value
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
-        assert intruder(["train", option, "config.yaml", "--out", "run"]), form
+        assert intruder(["train", option, "config.yaml", "--out", "run"]), value
 
 
 def test_nothing_else_is_imported_for_the_configuration_of_a_run(intruder, tmp_path, finished):
