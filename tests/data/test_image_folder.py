@@ -18,7 +18,7 @@ COUNTS = {"ant": 6, "bee": 11, "cow": 5}
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three classes of 6, 11 and 5 labelled pictures and two test pictures each, nine unlabelled, of several sizes."""
+    """Three classes of 6, 11 and 5 labelled pictures and two test pictures each, nine unlabelled, of several sizes; and hidden files."""
     g = np.random.default_rng(0)
 
     def noise(*parts: str) -> None:
@@ -31,16 +31,19 @@ def folder(tmp_path):
             noise("test", name, f"{k}.jpg")
     for k in range(9):
         noise("unlabeled", f"{k}.png")
+    for place in ".", "labeled", "labeled/ant", "unlabeled":
+        (tmp_path / place / ".DS_Store").write_bytes(b"\0")
     return tmp_path
 
 
-def test_the_labelled_images_come_first_class_by_class_and_the_unlabelled_after_them(folder):
+def test_the_labelled_images_come_first_class_by_class_and_the_unlabelled_after_them_and_hidden_files_are_left_out(folder):
     source = ImageFolder(str(folder))
     assert source.class_names == ["ant", "bee", "cow"] and source.num_classes == 3
     assert source.train_y.tolist() == [0] * 6 + [1] * 11 + [2] * 5 + [UNLABELED] * 9
     assert source.test_y.tolist() == [0, 0, 1, 1, 2, 2] and source.num_examples == 31
     assert source.train_files[:2] == ["labeled/ant/00.png", "labeled/ant/01.png"] and source.train_files[-1] == "unlabeled/8.png"
     assert source.train_x.dtype == torch.uint8 and source.notes == ()
+    assert torch.bincount(source.train_y[source.validation]).tolist() == [1, 2, 1]  # a fifth of each class
 
 
 @pytest.mark.parametrize("size", [28, 32, 48, 64])
@@ -65,21 +68,10 @@ def test_the_hash_of_the_data_sees_a_renamed_class_order_and_not_the_place(folde
     assert ImageFolder(str(moved)).sha256 != before
 
 
-def test_a_fifth_of_each_class_is_for_validation_and_all_of_it_is_labelled(folder):
-    validation = ImageFolder(str(folder)).validation
-    assert torch.bincount(ImageFolder(str(folder)).train_y[validation]).tolist() == [1, 2, 1]
-
-
 def test_unlabeled_may_be_empty(folder):
     shutil.rmtree(folder / "unlabeled")
     (folder / "unlabeled").mkdir()
     assert ImageFolder(str(folder)).num_examples == 22
-
-
-def test_hidden_files_are_left_out(folder):
-    for place in ".", "labeled", "labeled/ant", "unlabeled":
-        (folder / place / ".DS_Store").write_bytes(b"\0")
-    assert ImageFolder(str(folder)).num_examples == 31
 
 
 def test_every_unreadable_file_is_named_in_one_error(folder):

@@ -10,27 +10,20 @@ EVERY = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
 ALL = pytest.mark.parametrize("variant", [ZCA, UnregularizedZCA, ContrastZCA])
 
 
-def test_the_unit_range_divides_by_255():
-    x = torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1, 1)
-    torch.testing.assert_close(UnitRange()(x), torch.tensor([0, 0.2, 1]).view(3, 1, 1, 1))
-
-
-@pytest.mark.parametrize(("divisor", "ends"), [(127.5, (-1.0, 1.0)), (128, (-127.5 / 128, 127.5 / 128))])
-def test_the_symmetric_range_subtracts_the_middle_and_divides(divisor, ends):
-    x = Symmetric(divisor)(EVERY)
-    assert (float(x.min()), float(x.max())) == ends and x.dtype == torch.float32
-    torch.testing.assert_close(x.flatten(), (torch.arange(256.0) - 127.5) / divisor)
+@pytest.mark.parametrize(
+    ("scaling", "low", "high"), [(UnitRange(), 0, 1), (Symmetric(), -1, 1), (Symmetric(128), -127.5 / 128, 127.5 / 128)]
+)
+def test_scalings_are_linear_from_end_to_end_and_every_value_survives_there_and_back(scaling, low, high):
+    x = scaling(EVERY)
+    assert (float(x.min()), float(x.max())) == (low, high) and x.dtype == torch.float32
+    torch.testing.assert_close(x.flatten(), torch.linspace(low, high, 256))
+    assert torch.equal(scaling.images(x), EVERY)
 
 
 @pytest.mark.parametrize("divisor", [0, -1, float("nan")])
 def test_a_divisor_that_is_not_positive_is_refused(divisor):
     with pytest.raises(InputError, match="divisor of Symmetric is .*give a positive number"):
         Symmetric(divisor)
-
-
-@pytest.mark.parametrize("normalization", [UnitRange(), Symmetric(), Symmetric(128)], ids=["unit", "127.5", "128"])
-def test_every_pixel_value_survives_there_and_back(normalization):
-    assert torch.equal(normalization.images(normalization(EVERY)), EVERY)
 
 
 def test_images_are_rounded_to_the_nearest_value_and_clipped_to_the_range():
