@@ -28,17 +28,21 @@ def arrays(tmp_path):
     return read
 
 
-@pytest.mark.parametrize("turn", [lambda x: x, lambda x: x.transpose(0, 3, 1, 2)], ids=["NHWC", "NCHW"])
-def test_colour_images_are_read_in_either_order(arrays, turn):
-    source = arrays(train_x=turn(X), test_x=turn(TEST))
-    assert source.image_shape == (3, 5, 6) and np.array_equal(source.train_x, X.transpose(0, 3, 1, 2))
-    assert np.array_equal(source.test_x, TEST.transpose(0, 3, 1, 2)) and source.train_x.is_contiguous()
+ORDERS = {
+    "NHWC": lambda x: x,
+    "NCHW": lambda x: x.transpose(0, 3, 1, 2),
+    "NHW": lambda x: x[..., 0],
+    "NHW1": lambda x: x[..., :1],
+    "N1HW": lambda x: x[:, None, ..., 0],
+}
 
 
-@pytest.mark.parametrize("turn", [lambda x: x, lambda x: x[..., None], lambda x: x[:, None]], ids=["NHW", "NHW1", "N1HW"])
-def test_grey_images_are_read_with_and_without_a_channel(arrays, turn):
-    source = arrays(train_x=turn(X[..., 0]), test_x=turn(TEST[..., 0]))
-    assert source.image_shape == (1, 5, 6) and np.array_equal(source.train_x[:, 0], X[..., 0])
+@pytest.mark.parametrize("order", ORDERS)
+def test_images_are_read_in_every_order_grey_ones_with_and_without_a_channel(arrays, order):
+    source, channels = arrays(train_x=ORDERS[order](X), test_x=ORDERS[order](TEST)), 3 if "C" in order else 1
+    assert source.image_shape == (channels, 5, 6) and source.train_x.is_contiguous()
+    for found, given in (source.train_x, X), (source.test_x, TEST):
+        assert np.array_equal(found, given.transpose(0, 3, 1, 2)[:, :channels])
 
 
 def test_labels_are_kept_and_the_classes_counted(arrays):

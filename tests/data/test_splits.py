@@ -116,24 +116,14 @@ def test_the_labels_depend_on_the_data_seed_and_on_no_other():
     assert make_split(DIGITS, 20, data_seed=4, validation=False).labeled != a.labeled
 
 
-def test_labelled_images_stay_in_the_unlabelled_pool():
-    split = make_split(DIGITS, 20, data_seed=0, validation=False)
-    assert split.validation == []
-    assert split.pool(DIGITS).tolist() == list(range(1400))
-
-
-def test_validation_images_leave_the_pool_and_are_never_labelled():
-    split = make_split(DIGITS, 500, data_seed=0, validation=True)
+@pytest.mark.parametrize("validation", [False, True])
+@pytest.mark.parametrize("labels", [20, 500, None])
+def test_labelled_images_stay_in_the_pool_validation_images_leave_it_and_without_a_number_every_label_is_known(labels, validation):
+    split = make_split(DIGITS, labels, data_seed=0, validation=validation)
     pool = split.pool(DIGITS).tolist()
+    assert split.validation == (DIGITS.validation.tolist() if validation else [])
     assert sorted(pool + split.validation) == list(range(1400))
-    assert split.validation == DIGITS.validation.tolist()
-    assert set(split.labeled) <= set(pool)
-
-
-def test_without_a_number_every_label_is_known():
-    assert make_split(DIGITS, None, 0, False).labeled == list(range(1400))
-    held_out = make_split(DIGITS, None, 0, True)
-    assert sorted(held_out.labeled + held_out.validation) == list(range(1400))
+    assert set(split.labeled) <= set(pool) and len(split.labeled) == (labels or len(pool))
 
 
 def test_equal_choices_are_those_of_the_first_version():
