@@ -73,7 +73,9 @@ def test_the_set_stays_uint8_and_a_view_is_its_images_scaled():
 
 
 def test_an_epoch_is_one_pass_or_the_steps_that_were_asked_for():
-    assert len(indices(streams(batch_size=25))) == 2
+    wide = streams(batch_size=25)
+    for batches in indices(wide), indices(wide), indices(wide):
+        assert len(batches) == 2 and len(set(sum((unlabeled for _, unlabeled, _ in batches), []))) == 50  # none is shown twice
     short = streams()
     short.steps_per_epoch = 3
     first, second = indices(short), indices(short)
