@@ -1,5 +1,6 @@
 """Safe reading of YAML: the safe loader, without aliases, also for YAML inside texts."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,13 +47,7 @@ def texts(tree, key: str) -> Iterator[tuple[str, str]]:
             yield from texts(branch, key)
     elif isinstance(tree, str):
         yield key, tree
-        yield from texts(inner(tree), key)
-
-
-def inner(text: str):
-    """Value of a text that is YAML itself; None where that is the text again, or nothing."""
-    try:
-        found = loaded(text) if any(sign in text for sign in "{}[]:\"'\\\n") else None
-    except yaml.YAMLError:
-        return None
-    return None if found == text else found
+        with contextlib.suppress(yaml.YAMLError):
+            inner = loaded(tree) if any(sign in tree for sign in "{}[]:\"'\\\n") else tree
+            if inner != tree:
+                yield from texts(inner, key)
