@@ -1,5 +1,6 @@
 """Dispatch of the subcommands; errors of input end here, in one message."""
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -21,9 +22,21 @@ def module(name: str) -> ModuleType:
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand; return its exit status.
 
-    0: done; 1: training or a check failed; 2: invalid input; 75: stopped by SIGTERM, SIGUSR1 or --max_minutes; 130: interrupted.
+    0: done; 1: training or a check failed, or whoever read the output, such as `head`, is gone; 2: invalid input; 75: stopped by SIGTERM,
+    SIGUSR1 or --max_minutes; 130: interrupted.
     """
-    argv = sys.argv[1:] if argv is None else argv
+    try:
+        try:
+            return dispatch(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()  # a closed pipe is noticed here, not while Python ends
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to be written goes nowhere
+        return 1
+
+
+def dispatch(argv: list[str]) -> int:
+    """Run one subcommand; report an error of input in one message."""
     if not argv or argv[0] not in COMMANDS:
         return _usage(argv)
     try:
