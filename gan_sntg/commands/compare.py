@@ -12,7 +12,7 @@ from gan_sntg.comparison.runs import Comparison, read_comparison, shortest_names
 from gan_sntg.comparison.tensorboard import write_panels
 from gan_sntg.comparison.warnings import all_warnings
 from gan_sntg.errors import InputError
-from gan_sntg.files.atomic import write_atomically
+from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.runs.parsing import Parser
 
 FEWEST, MOST = 2, 8
@@ -43,7 +43,11 @@ def run(options: Namespace) -> None:
     out = Path(options.out or default_folder(paths, names))
     check_own(out)
     comparison = read_comparison(paths, names, options.epochs, options.root)
-    write_comparison(out, comparison)
+    page = comparison_page(comparison)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / "index.html", page.encode("utf-8", "replace"))
+        write_panels(out / "tensorboard", comparison.runs, comparison.epochs)
     print_outcome(out, comparison)
 
 
@@ -73,17 +77,6 @@ def check_own(out: Path) -> None:
     page = out / "index.html"
     if not page.is_file() or f'content="{GENERATOR}"' not in page.read_text(encoding="utf-8", errors="replace")[:2000]:
         raise InputError(f"{out} exists and holds no page that gan-sntg compare wrote; choose another folder with --out")
-
-
-def write_comparison(out: Path, comparison: Comparison) -> None:
-    """The page, then the grids for TensorBoard. Raises InputError where the folder cannot be written."""
-    page = comparison_page(comparison)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / "index.html", page.encode("utf-8", "replace"))
-        write_panels(out / "tensorboard", comparison.runs, comparison.epochs)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error}); choose another folder with --out") from error
 
 
 def print_outcome(out: Path, comparison: Comparison) -> None:

@@ -10,7 +10,7 @@ from gan_sntg.evaluation.samples import fix_on_bank
 from gan_sntg.export.describe import card_of_run
 from gan_sntg.export.load import Classifier, ImageGenerator
 from gan_sntg.export.write import write_export
-from gan_sntg.files.atomic import check_writable
+from gan_sntg.files.atomic import check_writable, writing
 from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.runs.build import RunObjects, read_run
 from gan_sntg.runs.folder import RunFolder
@@ -42,10 +42,8 @@ def run(options: Namespace) -> None:
     parts, progress = load(options.run, "cpu", options.root, options.checkpoint)
     classifier, generator = exported_networks(parts, options.classifier)
     card = card_of_run(folder, config, parts, progress, options.classifier)
-    try:
+    with writing(out):
         write_export(out, card, classifier, generator, parts.source.test_x[:COMPARED])
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error}); choose another folder with --out") from error
     print(out)
 
 

@@ -64,18 +64,13 @@ def predictions(options: Namespace) -> None:
     if folder.config.exists() and not folder.finished:
         raise InputError(f"{folder.path} is not finished (no result.json in it); go on with the `gan-sntg train` that it was begun with")
     parts, _ = load(options.run, options.device, options.root, options.checkpoint)
-    origin, net = origin_of(folder, options.classifier), parts.method.classifiers[options.classifier]
+    result, net = folder.read_result(), parts.method.classifiers[options.classifier]
+    origin = f"{result[f'test_error_{options.classifier}']:.2f}", result["split_sha256"]
     blocks = parts.streams.pool.x.split(AT_ONCE)
     found = torch.cat([logits_of(net, x, parts.normalization).argmax(1).cpu() for x in shown(blocks, len(blocks))])
     write_predictions(out, parts.source.sha256, found, type(parts.method).__name__, *origin)
     right = share(found == parts.source.train_y, parts.source.train_y != UNLABELED)
     print(f"{out}\nclasses of {len(found):,} images; {right} of them are right")
-
-
-def origin_of(folder: RunFolder, classifier: str) -> tuple[str, str]:
-    """Test error in percent and manifest's hash of a finished run. Raises InputError where it is damaged."""
-    result = folder.read_result()
-    return f"{result[f'test_error_{classifier}']:.2f}", result["split_sha256"]
 
 
 def writable(out: str | None) -> Path:

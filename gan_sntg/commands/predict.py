@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from jsonargparse import Namespace
-from torch import Tensor, nn
+from torch import nn
 
 from gan_sntg.data.custom import read_pictures
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
-from gan_sntg.files.atomic import check_writable, write_atomically
+from gan_sntg.files.atomic import check_writable, write_atomically, writing
 from gan_sntg.runs.build import RunObjects
 from gan_sntg.runs.loading import class_names, load, run_parser
 from gan_sntg.runs.parsing import Parser
@@ -40,7 +40,11 @@ def run(options: Namespace) -> None:
     parts, _ = load(options.run, options.device, options.root, options.checkpoint)
     rows, problems = predict(parts, parts.method.classifiers[options.classifier], files)
     if rows:
-        write_csv(out, [(path.relative_to(folder).as_posix(), *row) for path, row in rows.items()])
+        text = io.StringIO()
+        lines = [(path.relative_to(folder).as_posix(), *row) for path, row in rows.items()]
+        csv.writer(text, lineterminator="\n").writerows([("file", "class", "confidence"), *lines])
+        with writing(out):
+            write_atomically(out, text.getvalue().encode("utf-8", "surrogateescape"))
         print(out)
     if problems:
         what = f"the other {len(rows)} are in {out}" if rows else "nothing was written"
@@ -59,13 +63,14 @@ def files_in(folder: Path) -> list[Path]:
 def predict(parts: RunObjects, net: nn.Module, files: list[Path]) -> tuple[dict[Path, tuple[str, str]], list[str]]:
     """Class and confidence of each file that can be read, and what is wrong with each of the others."""
     size, color = picture_kind(parts.source.image_shape)
-    rows, problems = {}, []
+    names, rows, problems = class_names(parts.source), {}, []
     for start in range(0, len(files), AT_ONCE):
         x, kept, unreadable = read_pictures(files[start : start + AT_ONCE], size, color)
         problems += unreadable
         if kept:
-            logits = logits_of(net, x.to(parts.device), parts.normalization)
-            rows |= dict(zip(kept, decisions(logits, class_names(parts.source)), strict=True))
+            confidence, classes = logits_of(net, x.to(parts.device), parts.normalization).double().softmax(1).max(1)
+            found = zip(kept, classes.tolist(), confidence.tolist(), strict=True)
+            rows |= {path: (names[k], f"{p:.6f}") for path, k, p in found}
     return rows, problems
 
 
@@ -77,19 +82,3 @@ def picture_kind(image_shape: tuple[int, ...]) -> tuple[int, bool]:
     if height != width:
         raise InputError(f"the run's images are {height} x {width} pixels; files can only be cropped to squares")
     return height, channels == 3
-
-
-def decisions(logits: Tensor, names: list[str]) -> list[tuple[str, str]]:
-    """Class and confidence of each row of logits [N, K]."""
-    confidence, classes = logits.double().softmax(1).max(1)
-    return [(names[k], f"{p:.6f}") for k, p in zip(classes.tolist(), confidence.tolist(), strict=True)]
-
-
-def write_csv(out: Path, rows: list[tuple[str, str, str]]) -> None:
-    """Header and rows, whole or not at all. Raises InputError where the file cannot be written."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("file", "class", "confidence"), *rows])
-    try:
-        write_atomically(out, text.getvalue().encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error}); choose another file with --out") from error

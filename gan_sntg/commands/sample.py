@@ -12,7 +12,7 @@ from torch import Tensor
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import samples
 from gan_sntg.evaluation.classification import logits_of, outputs_of
-from gan_sntg.files.atomic import check_writable
+from gan_sntg.files.atomic import check_writable, writing
 from gan_sntg.graph.neighbors import nearest_rows, nearest_to
 from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.runs.build import RunObjects
@@ -154,10 +154,8 @@ def run(options: Namespace) -> None:
     name = file.format(settings["n"] if options.seed is None else f"{settings['n']}_seed{options.seed}")
     out = Path(options.out or Path(options.run) / "samples" / name)
     check_target(out, options.kind)
-    try:
+    with writing(out):
         write(out, Sampler(parts, generator, options.seed), **settings)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error}); choose another with --out") from error
     print(out)
 
 

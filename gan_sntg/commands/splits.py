@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 
 from gan_sntg.data.splits import load_split, read_split
 from gan_sntg.errors import InputError
-from gan_sntg.files.atomic import write_atomically
+from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.files.json_files import json_text
 from gan_sntg.runs.build import choose_split, source_of
 from gan_sntg.runs.loading import class_names
@@ -48,10 +48,8 @@ def make(options: Namespace) -> None:
     check_options_of(options)
     check_option("data_seed", options.data_seed)
     split = choose_split(options, source_of(options))
-    try:
+    with writing(options.out):
         write_atomically(Path(options.out), split.text().encode())
-    except OSError as error:
-        raise InputError(f"{options.out} cannot be written ({error}); choose another file with --out") from error
     print(options.out)
 
 

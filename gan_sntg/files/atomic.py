@@ -51,6 +51,15 @@ def check_writable(out: Path) -> None:
         raise InputError(f"{out} cannot be written (its folder does not exist or may not be written to); choose another with --out")
 
 
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Turn an OSError within into an InputError that names `out`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error}); choose another with --out") from error
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder outlast a loss of power."""
     folder = os.open(path, os.O_RDONLY)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_sntg.errors import InputError
-from gan_sntg.files.atomic import write_atomically
+from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.files.npz_files import read_npz
 
 NEIGHBORS, PREDICTIONS = "neighbors", "predictions"  # the kinds, and the words of `gan-sntg graph` that make them
@@ -60,10 +60,8 @@ def write_predictions(path: Path, sha256: str, classes: Tensor, method: str, tes
 def _write(path: Path, arrays: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    try:
+    with writing(path):
         write_atomically(path, buffer.getbuffer())
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error}); choose another file with --out") from error
 
 
 def read_neighbors(path: Path) -> Table:
