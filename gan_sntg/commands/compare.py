@@ -8,9 +8,8 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from gan_sntg.comparison.page import GENERATOR, comparison_page
-from gan_sntg.comparison.runs import Comparison, read_comparison, shortest_names
+from gan_sntg.comparison.runs import Comparison, all_warnings, read_comparison, shortest_names
 from gan_sntg.comparison.tensorboard import write_panels
-from gan_sntg.comparison.warnings import all_warnings
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.runs.parsing import Parser

@@ -1,4 +1,4 @@
-"""The page of a comparison: one file that asks for nothing from outside."""
+"""The page of a comparison: one file, charts and all, that asks for nothing from outside."""
 
 import base64
 import hashlib
@@ -10,14 +10,25 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from gan_sntg.comparison.charts import metric_charts
-from gan_sntg.comparison.runs import Comparison, read_png
+from gan_sntg.comparison.runs import ComparedRun, Comparison, other_epochs, read_png, unfinished, unpaired
 from gan_sntg.comparison.tables import NONE, contrast, error_figure, error_of, score_figure, score_title
-from gan_sntg.comparison.warnings import other_epochs, unfinished, unpaired
 
 GENERATOR = "gan-sntg compare"  # what the page says it was made by
 SCRIPTS = ("theme.js", "samples.js", "curves.js")
 LATENT = "method.init_args.generator.init_args.latent"
+CHARTS = {"test_error": "test_error/averaged", "d": "d/unlabeled", "net": "net/labeled"}  # shown first
+GROUPS = {  # what the vertical axis says
+    "test_error": "test error, %",
+    "validation_error": "validation error, %",
+    "d": "loss term of the discriminator",
+    "g": "loss term of the generator",
+    "net": "loss term of the classifier",
+    "graph": "graph",
+    "gan": "generator's health",
+    "weight": "weight",
+    "": "other",
+}
+NOT_METRICS = ("epoch", "step", "seconds")
 TEMPLATES = Environment(
     loader=PackageLoader("gan_sntg.comparison", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
@@ -82,3 +93,40 @@ def policy(script: str) -> str:
     return (
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
+
+
+class Charts(NamedTuple):
+    """Metrics by group, the metric that each chart begins with by group, and the points for the script."""
+
+    groups: dict[str, list[str]]
+    begun: dict[str, str]
+    points: dict
+
+
+def metric_charts(runs: list[ComparedRun]) -> Charts | None:
+    """Charts of an error and a loss, where any metric can be chosen; None where nothing is recorded yet."""
+    groups = metric_groups(runs)
+    if not groups:
+        return None
+    begun = [name for name in CHARTS if name in groups] or [next(iter(groups))]
+    first = {name: CHARTS[name] if CHARTS.get(name) in groups[name] else groups[name][0] for name in begun}
+    every = [key for keys in groups.values() for key in keys]
+    return Charts({GROUPS[name]: keys for name, keys in groups.items()}, first, points(runs, every))
+
+
+def metric_groups(runs: list[ComparedRun]) -> dict[str, list[str]]:
+    """The metrics that any run recorded, by the prefix of their names; "" where it is not one of GROUPS."""
+    keys = dict.fromkeys(key for run in runs for row in run.rows for key in row if key not in NOT_METRICS)
+    group = {key: prefix if (prefix := key.partition("/")[0]) in GROUPS else "" for key in keys}
+    return {name: own for name in GROUPS if (own := [key for key in keys if group[key] == name])}
+
+
+def points(runs: list[ComparedRun], keys: list[str]) -> dict:
+    """{"epochs": a list per run, "values": {metric: a list per run}}; null where there is no number."""
+    values = {key: [[rounded(row.get(key)) for row in run.rows] for run in runs] for key in keys}
+    return {"epochs": [[row["epoch"] for row in run.rows] for run in runs], "values": values}
+
+
+def rounded(value: float | None) -> float | None:
+    """To six significant digits."""
+    return None if value is None else float(f"{value:.6g}")

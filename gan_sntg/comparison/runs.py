@@ -1,4 +1,4 @@
-"""Facts of each compared run, read from its folder alone."""
+"""Facts of each compared run, read from its folder alone, and warnings before they are compared."""
 
 import hashlib
 import io
@@ -135,9 +135,8 @@ def completed(runs: list[ComparedRun], first: RunFolder, root: str | None) -> tu
     """The runs with their numbers of test images; real images, or why there are none."""
     known = {run.split.sha256: run.test_images for run in runs if run.test_images}
     kept = next((run.real for run in runs if run.real), None)
-    source, missing = None, ""
-    if kept is None or any(run.split.sha256 not in known for run in runs):
-        source, missing = data_of(first, root)
+    needed = kept is None or any(run.split.sha256 not in known for run in runs)
+    source, missing = data_of(first, root) if needed else (None, "")
     if source:
         known[source.sha256] = len(source.test_y)
     counted = [replace(run, test_images=known.get(run.split.sha256)) for run in runs]
@@ -207,3 +206,35 @@ def shortest_names(paths: list[Path]) -> list[str]:
     while len({own[-1] for own in kept}) == 1:
         kept = [own[:-1] for own in kept]
     return ["/".join(own) for own in kept]
+
+
+def all_warnings(comparison: Comparison) -> list[str]:
+    """Every sentence, for those who see only the terminal."""
+    runs = comparison.runs
+    return [*unfinished(runs), *unpaired(runs), *([comparison.refusal] if comparison.refusal else []), *other_epochs(runs)]
+
+
+def unfinished(runs: list[ComparedRun]) -> list[str]:
+    """A sentence for each run without a result."""
+    return [f"{run.name} is unfinished: epoch {run.epoch} of {run.options.get('epochs', '?')}." for run in runs if not run.result]
+
+
+def unpaired(runs: list[ComparedRun]) -> list[str]:
+    """Why a difference of errors may come from images or labels: which runs have others than the first."""
+    images = [run.name for run in runs if run.split.sha256 != runs[0].split.sha256]
+    splits = [run.name for run in runs if run.split_sha256 != runs[0].split_sha256]
+    sentences = []
+    if images:
+        sentences.append(f"Other images, those tested on too, than {runs[0].name} has: {', '.join(images)} (SHA-256 of the data differ).")
+    if splits:
+        who = f"another split than {runs[0].name} has: {', '.join(splits)}"
+        sentences.append(f"Not paired: {who}; a difference may come from the labels drawn.")
+    return sentences
+
+
+def other_epochs(runs: list[ComparedRun]) -> list[str]:
+    """A sentence where fidelity is that of generators of different epochs."""
+    epochs = {run.name: run.fidelity.generator.get("epoch") for run in runs if run.fidelity}
+    if len(set(epochs.values())) < 2:
+        return []
+    return [f"Fidelity is that of generators after different epochs: {', '.join(f'{name} {epoch}' for name, epoch in epochs.items())}."]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch.utils.tensorboard import SummaryWriter
 
 from gan_sntg.comparison.runs import ComparedRun, read_png
@@ -34,7 +34,8 @@ def captioned(run: ComparedRun, epoch: int) -> tuple[str, Image.Image | None]:
 
 def panel(grids: list[tuple[str, Image.Image | None]]) -> np.ndarray:
     """Grids side by side under captions, enlarged by a whole number to at least WIDTH. uint8 [H, W, 3]."""
-    pictures = [enlarged(picture) if picture else Image.new("RGB", (WIDTH, WIDTH), "white") for _, picture in grids]
+    blank, nearest = Image.new("RGB", (WIDTH, WIDTH), "white"), Image.Resampling.NEAREST
+    pictures = [ImageOps.scale(picture, -(-WIDTH // picture.width), nearest) if picture else blank for _, picture in grids]
     height = CAPTION + max(picture.height for picture in pictures)
     whole = Image.new("RGB", (sum(p.width for p in pictures) + GAP * (len(pictures) - 1), height), "white")
     draw, font, left = ImageDraw.Draw(whole), ImageFont.load_default(FONT), 0
@@ -43,12 +44,6 @@ def panel(grids: list[tuple[str, Image.Image | None]]) -> np.ndarray:
         whole.paste(picture, (left, CAPTION))
         left += picture.width + GAP
     return np.asarray(whole)
-
-
-def enlarged(picture: Image.Image) -> Image.Image:
-    """Each pixel repeated, so that the picture is at least WIDTH wide."""
-    scale = -(-WIDTH // picture.width)
-    return picture.resize((scale * picture.width, scale * picture.height), Image.Resampling.NEAREST)
 
 
 def fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
