@@ -1,6 +1,7 @@
 """Measure a run's last checkpoint: errors, confusion, calibration, and sample quality."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -61,7 +62,7 @@ def run(options: Namespace) -> None:
     figures |= classifier_figures(logits["averaged"], y, class_names(parts.source))
     measured = measured_fidelity(options, parts, progress, threads) if options.fidelity else None
     if measured:
-        figures |= {name: score._asdict() for name, score in measured.scores.items()}
+        figures |= {name: asdict(score) for name, score in measured.scores.items()}
         figures |= {"provenance": measured.provenance, "generator": measured.generator}
     print(json_text(figures))
     try:

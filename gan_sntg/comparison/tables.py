@@ -1,6 +1,7 @@
 """Figures of a comparison's tables: errors with intervals, sample quality, and options that differ."""
 
 import math
+from dataclasses import astuple
 from typing import NamedTuple
 
 from scipy.stats import binomtest
@@ -42,7 +43,7 @@ def score_figure(score: Score | None) -> Figure:
     """A score of four digits, and its interval where it is finite."""
     if score is None:
         return Figure(NONE)
-    value, low, high = (f"{number:#.4g}".rstrip(".") for number in score)
+    value, low, high = (f"{number:#.4g}".rstrip(".") for number in astuple(score))
     return Figure(value, f"{low} to {high}" if math.isfinite(score.low) and math.isfinite(score.high) else "")
 
 

@@ -8,13 +8,14 @@ import torch
 from einops import repeat
 from scipy.stats import t as student
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import Subset
 from torch_fidelity.generative_model_modulewrapper import GenerativeModelModuleWrapper
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
 from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
 from torch_fidelity.utils import get_featuresdict_from_dataset, get_featuresdict_from_generative_model
+from torchvision.transforms.v2 import Lambda
 
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError
@@ -39,35 +40,6 @@ class Extracted(NamedTuple):
     logits: Tensor
 
 
-class RGBGenerator(nn.Module):
-    """z [B, latent] -> uint8 RGB [B, 3, H, W], as torch-fidelity takes a generator."""
-
-    def __init__(self, generator: Generator, normalization: Normalization):
-        """normalization: whose inverse makes bytes of what the generator draws."""
-        super().__init__()
-        self.generator, self.normalization = generator, normalization
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Images of a batch of z."""
-        return rgb(self.normalization.images(self.generator(z)))
-
-
-class RGBImages(Dataset):
-    """uint8 images [N, C, H, W] as torch-fidelity takes a data set: RGB, one by one."""
-
-    def __init__(self, x: Tensor):
-        """x: grey or colour."""
-        self.x = x
-
-    def __len__(self) -> int:
-        """The number of images, N."""
-        return len(self.x)
-
-    def __getitem__(self, index: int) -> Tensor:
-        """uint8 [3, H, W]."""
-        return rgb(self.x[index])
-
-
 def rgb(x: Tensor) -> Tensor:
     """Grey images [..., 1, H, W] with their channel repeated to three; colour ones as they are."""
     return x if x.shape[-3] == 3 else repeat(x, "... 1 h w -> ... rgb h w", rgb=3)
@@ -82,7 +54,8 @@ def generator_features(
     """
     training, device = generator.training, next(generator.parameters()).device
     fix_on_bank(generator, device)
-    model = GenerativeModelModuleWrapper(RGBGenerator(generator, normalization), generator.latent, "uniform_0_1", 0)
+    images = nn.Sequential(generator, Lambda(normalization.images), Lambda(rgb))
+    model = GenerativeModelModuleWrapper(images, generator.latent, "uniform_0_1", 0)
     found = get_featuresdict_from_generative_model(model, extractor, n, batch_size, device.type == "cuda", SEED, verbose)
     generator.train(training)
     return Extracted(*(found[layer] for layer in extractor.layers))
@@ -95,7 +68,8 @@ def image_features(x: Tensor, extractor: Extractor, cuda: bool = False, batch_si
         shapes = {name: (len(x), one.shape[1]) for name, one in zip(Extracted._fields, extractor(rgb(x[:1])), strict=True)}
 
     def found() -> dict[str, Tensor]:
-        layers = get_featuresdict_from_dataset(RGBImages(x), extractor, batch_size, cuda, True, verbose)
+        images = Subset(rgb(x), range(len(x)))  # pyright: ignore[reportArgumentType] a tensor is indexed as a data set is
+        layers = get_featuresdict_from_dataset(images, extractor, batch_size, cuda, True, verbose)
         return {name: layers[layer] for name, layer in zip(Extracted._fields, extractor.layers, strict=True)}
 
     return Extracted(**cached(key, shapes, found))

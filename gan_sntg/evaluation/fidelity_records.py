@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
@@ -12,7 +11,8 @@ from gan_sntg.files.json_files import read_json
 FILE = "fidelity.json"  # in a run folder
 
 
-class Score(NamedTuple):
+@dataclass(frozen=True)
+class Score:
     """A figure and its interval."""
 
     value: float
@@ -45,7 +45,7 @@ def measurements(run: Path) -> list[Measurement]:
 
 def parsed_measurement(entry: dict) -> Measurement:
     """An entry of the file. Raises KeyError, TypeError or ValueError where it is invalid."""
-    scores = {str(name): Score(*(float(s[part]) for part in Score._fields)) for name, s in entry["scores"].items()}
+    scores = {str(name): Score(**{part: float(value) for part, value in s.items()}) for name, s in entry["scores"].items()}
     provenance, generator = ({str(k): v for k, v in entry[part].items()} for part in ("provenance", "generator"))
     if not all(isinstance(v, str | int | float) for v in (*provenance.values(), *generator.values())):
         raise ValueError("a field is neither text nor number")
@@ -55,13 +55,8 @@ def parsed_measurement(entry: dict) -> Measurement:
 def record(run: Path, new: Measurement) -> None:
     """Add a measurement to the run's file, in the place of one that was measured the same way."""
     kept = [m for m in measurements(run) if m.provenance != new.provenance]
-    entries = [as_entry(m) for m in [*kept, new]]
+    entries = [asdict(m) for m in [*kept, new]]
     write_atomically(run / FILE, (json.dumps(entries, indent=1, allow_nan=False) + "\n").encode())
-
-
-def as_entry(m: Measurement) -> dict:
-    """The entry that `parsed_measurement` reads again."""
-    return asdict(m) | {"scores": {name: score._asdict() for name, score in m.scores.items()}}
 
 
 def differences(a: dict, b: dict) -> list[str]:

@@ -4,11 +4,12 @@ import hashlib
 import inspect
 import json
 import sys
+from dataclasses import asdict
 
 from jsonargparse import Namespace
 
 from gan_sntg.data.dataset import Dataset
-from gan_sntg.evaluation.fidelity_records import as_entry, measurements
+from gan_sntg.evaluation.fidelity_records import measurements
 from gan_sntg.evaluation.samples import BANK_SIZE
 from gan_sntg.export.card import FORMAT, Architecture, Card, InputSpec, ObjectSpec
 from gan_sntg.files.hashes import tensor_sha256
@@ -83,7 +84,7 @@ def generator_facts(folder: RunFolder, parts: RunObjects, progress: Progress) ->
         "weights": "last",
         "statistics": f"fixed on a bank of {BANK_SIZE} z",
         "output": {"dtype": "uint8", "shape": list(parts.source.image_shape), "range": [0, 255]},
-        "fidelity": [as_entry(m) for m in measurements(folder.path) if m.generator.get("step") == progress.step],
+        "fidelity": [asdict(m) for m in measurements(folder.path) if m.generator.get("step") == progress.step],
     }
 
 

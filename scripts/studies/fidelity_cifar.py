@@ -11,6 +11,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 import torch
 from torch import Tensor
@@ -51,7 +52,7 @@ def main() -> None:
         found, minutes[name] = timed(change(test), extractor)
         started = time.perf_counter()
         scored = suffixed(scores_with_intervals(found, real), extractor.suffix)
-        scores[name] = {key: score._asdict() for key, score in scored.items()}
+        scores[name] = {key: asdict(score) for key, score in scored.items()}
         minutes[f"{name}: scores"] = (time.perf_counter() - started) / 60
     out = {"command": "python scripts/studies/fidelity_cifar.py"} | machine() | {"threads": torch.get_num_threads(), "minutes": minutes}
     out |= {"provenance": fidelity_provenance(extractor, N, f"the first {N} of train", reference), "scores": scores}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -144,7 +145,7 @@ def measured(command, run: Path, classifier: Path, *words) -> dict:
 def test_scores_bear_the_datas_name_and_are_kept_with_how_they_were_measured(command, run, classifier):
     found = measured(command, run, classifier)
     (kept,) = measurements(run)
-    assert set(kept.scores) == SCORES and all(found[name] == score._asdict() for name, score in kept.scores.items())
+    assert set(kept.scores) == SCORES and all(found[name] == asdict(score) for name, score in kept.scores.items())
     assert all(score.low <= score.value <= score.high for score in kept.scores.values())
     assert kept.provenance == found["provenance"] and kept.generator["epoch"] == 3
     error = json.loads((classifier / "result.json").read_text())["test_error_averaged"]

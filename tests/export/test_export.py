@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from PIL import Image
 from gan_sntg.data.normalization import AsIs, ContrastZCA, PerImage, Symmetric, UnitRange, UnregularizedZCA
 from gan_sntg.data.public import Digits
 from gan_sntg.evaluation.classification import logits_of, percent_wrong
-from gan_sntg.evaluation.fidelity_records import Measurement, Score, as_entry, record
+from gan_sntg.evaluation.fidelity_records import Measurement, Score, record
 from gan_sntg.export import Classifier, load_export, write
 from gan_sntg.export.describe import public_path
 from gan_sntg.networks import ConvDiscriminator, ConvNet13, DenseDiscriminator, PlaneMLP, SmallConvNet, VATConvNet
@@ -146,7 +147,7 @@ def test_fidelity_is_on_the_card_with_how_it_was_measured_if_it_is_of_these_weig
     record(run, before)
     record(run, now)
     assert command("export", run).out == f"{run / 'export'}\n"
-    assert load_export(run / "export")[2].generator["fidelity"] == [as_entry(now)]
+    assert load_export(run / "export")[2].generator["fidelity"] == [asdict(now)]
 
 
 def test_an_unfinished_run_is_exported_and_says_so(command, finished, tmp_path):
