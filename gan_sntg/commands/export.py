@@ -7,9 +7,8 @@ from jsonargparse import Namespace
 
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.samples import fix_on_bank
-from gan_sntg.export.describe import card_of_run
 from gan_sntg.export.load import Classifier, ImageGenerator
-from gan_sntg.export.write import write_export
+from gan_sntg.export.write import card_of_run, write_export
 from gan_sntg.files.atomic import check_writable, writing
 from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.runs.build import RunObjects, read_run

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError, first_line
 from gan_sntg.evaluation.samples import z_bank
-from gan_sntg.export.card import CARD, DTYPES, REMEDY, WEIGHTS, Card, ObjectSpec, instantiate, read_card
+from gan_sntg.export.card import CARD, DTYPES, REMEDY, WEIGHTS, Card, instantiate, read_card, short
 from gan_sntg.networks.dense_gan import Generator
 
 AT_ONCE = 250  # examples that are classified in one batch
@@ -98,7 +98,7 @@ def read_files(folder: Path, card: Card) -> dict[str, bytes]:
     return data
 
 
-def load_network(spec: ObjectSpec, kind: type[Net], name: str, folder: Path, data: dict[str, bytes]) -> Net:
+def load_network(spec: dict, kind: type[Net], name: str, folder: Path, data: dict[str, bytes]) -> Net:
     """A network of a card with the weights of its file. Raises InputError unless they are its own."""
     net, path = instantiate(spec, kind, f"{folder / CARD}: {name}"), folder / WEIGHTS[name]
     wanted, found = net.state_dict(), read_tensors(data[path.name], path)
@@ -108,12 +108,11 @@ def load_network(spec: ObjectSpec, kind: type[Net], name: str, folder: Path, dat
             raise TypeError(f"{odd[0]} is {found[odd[0]].dtype}")
         net.load_state_dict(found, assign=True)
     except (RuntimeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} does not fit the network of {CARD} ({reason}); {REMEDY}") from error
+        raise InputError(f"{path} does not fit the network of {CARD} ({short(error)}); {REMEDY}") from error
     return net
 
 
-def load_normalization(spec: ObjectSpec, folder: Path, data: dict[str, bytes]) -> Normalization:
+def load_normalization(spec: dict, folder: Path, data: dict[str, bytes]) -> Normalization:
     """The normalization of a card with its file's statistics. Raises InputError unless they are its own."""
     normalization, path = instantiate(spec, Normalization, f"{folder / CARD}: normalization"), folder / WEIGHTS["normalization"]
     found = read_tensors(data[path.name], path) if path.name in data else {}

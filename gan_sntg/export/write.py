@@ -1,20 +1,32 @@
-"""Writing of an export: safetensors weights, the classifier as a program, then the card."""
+"""Writing of an export: safetensors weights, the classifier as a program, then the card of the run."""
 
 import hashlib
+import inspect
 import io
 import json
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import safetensors.torch
 import torch
+from jsonargparse import Namespace
 from torch import Tensor
 from torch.fx import GraphModule
 
+from gan_sntg.data.dataset import Dataset
 from gan_sntg.errors import UnhealthyError
-from gan_sntg.export.card import CARD, PROGRAM, WEIGHTS, Card
+from gan_sntg.evaluation.fidelity_records import measurements
+from gan_sntg.evaluation.samples import BANK_SIZE
+from gan_sntg.export.card import CARD, FORMAT, PROGRAM, WEIGHTS, Architecture, Card, InputSpec
 from gan_sntg.export.load import Classifier, ImageGenerator, load_export
 from gan_sntg.files.atomic import atomic_folder
+from gan_sntg.files.hashes import tensor_sha256
+from gan_sntg.runs.build import RunObjects
+from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
+from gan_sntg.runs.loading import class_names
+from gan_sntg.runs.options import identity
+from gan_sntg.training.loop import Progress
 
 TRACED = 2  # examples in the batch that is traced; the program takes any number
 TOLERANCE = 1e-4  # of logits, absolute and relative; other kernels may round otherwise
@@ -70,3 +82,86 @@ def verify(folder: Path, classifier: Classifier, generator: ImageGenerator | Non
             wrong.append(WEIGHTS["generator"])
     if wrong:
         raise UnhealthyError(f"what was read back from {', '.join(wrong)} is not what the run computes, and nothing was exported")
+
+
+def card_of_run(folder: RunFolder, config: Namespace, parts: RunObjects, progress: Progress, weights: str) -> Card:
+    """The card of an export of these weights, without the hashes of its files."""
+    source, method, arguments = parts.source, parts.method, config.method.init_args
+    points, net = len(source.image_shape) == 1, next(name for name in ("discriminator", "net") if name in arguments)
+    dtype, limits = ("float32", None) if points else ("uint8", [0, 255])
+    meaning = "points, coordinates standardised" if points else "images, [channels, height, width]"
+    return Card(
+        format=FORMAT,
+        packages={name: installed(name) for name in (*PACKAGES, "safetensors")},
+        architecture=Architecture(
+            net=object_spec(arguments[net], method.classifiers["last"], source),
+            generator=None if method.generator is None else object_spec(arguments.generator, method.generator, source),
+            normalization=object_spec(config.normalization, parts.normalization, source),
+        ),
+        input=InputSpec(dtype, list(source.image_shape), limits, meaning),
+        output={"dtype": "float32", "shape": [source.num_classes], "meaning": "logits, one for each of the classes"},
+        classes=class_names(source),
+        weights=weights,
+        evaluation=recorded_errors(folder, source, progress, weights),
+        generator=generator_facts(folder, parts, progress),
+        provenance=run_provenance(folder, config, parts, progress),
+        files={},
+    )
+
+
+def object_spec(config: Namespace, made: object, source: Dataset) -> dict:
+    """Class and arguments of an object that was made from its configuration and the data."""
+    linked = {"image_shape": list(source.image_shape), "num_classes": source.num_classes}
+    accepted = inspect.signature(type(made)).parameters
+    filled = {name: value for name, value in linked.items() if name in accepted}
+    return {"class_path": public_path(type(made)), "init_args": dict(config.get("init_args") or {}) | filled}
+
+
+def public_path(kind: type) -> str:
+    """The shortest path by which a class can be imported: that of its room, if the room exports it."""
+    parts = kind.__module__.split(".")
+    modules = (".".join(parts[: n + 1]) for n in range(len(parts)))
+    module = next(module for module in modules if getattr(sys.modules.get(module), kind.__name__, None) is kind)
+    return f"{module}.{kind.__name__}"
+
+
+def recorded_errors(folder: RunFolder, source: Dataset, progress: Progress, weights: str) -> dict:
+    """Errors of these weights in percent, as recorded with the checkpoint; null where none is."""
+    row = next((row for row in folder.rows() if row["step"] == progress.step), {})
+    errors = {f"{part}_error": row.get(f"{part}_error/{weights}") for part in ("test", "validation")}
+    return errors | {"test_examples": len(source.test_x), "test_sha256": tensor_sha256(source.test_x)}
+
+
+def generator_facts(folder: RunFolder, parts: RunObjects, progress: Progress) -> dict | None:
+    """The generator's input and output, and the fidelity of these very weights; None where there is none."""
+    generator = parts.method.generator
+    return generator and {
+        "latent": generator.latent,
+        "z": "float32, uniform in [0, 1]",
+        "weights": "last",
+        "statistics": f"fixed on a bank of {BANK_SIZE} z",
+        "output": {"dtype": "uint8", "shape": list(parts.source.image_shape), "range": [0, 255]},
+        "fidelity": [asdict(m) for m in measurements(folder.path) if m.generator.get("step") == progress.step],
+    }
+
+
+def run_provenance(folder: RunFolder, config: Namespace, parts: RunObjects, progress: Progress) -> dict:
+    """Data, labels, seeds, configuration, length, code and packages of the run."""
+    same, session = identity(folder.read_options()), (folder.sessions() or [{}])[-1]
+    return {
+        "finished": folder.finished,
+        "epoch": progress.epoch,
+        "epochs": config.epochs,
+        "step": progress.step,
+        "method": config.method.class_path,
+        "seed": config.seed,
+        "data_seed": parts.split.data_seed,
+        "labels": len(parts.split.labeled),
+        "data": parts.source.name,
+        "data_sha256": parts.source.sha256,
+        "split_sha256": hashlib.sha256(parts.split.text().encode()).hexdigest(),
+        "config_sha256": hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest(),
+        "config": same,
+        "git": session.get("git"),
+        "packages": session.get("packages"),
+    }

@@ -21,7 +21,7 @@ from gan_sntg.data.public import Digits
 from gan_sntg.evaluation.classification import logits_of, percent_wrong
 from gan_sntg.evaluation.fidelity_records import Measurement, Score, record
 from gan_sntg.export import Classifier, load_export, write
-from gan_sntg.export.describe import public_path
+from gan_sntg.export.write import public_path
 from gan_sntg.networks import ConvDiscriminator, ConvNet13, DenseDiscriminator, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.runs.loading import load as load_run
 
