@@ -59,14 +59,6 @@ class Sampler(NamedTuple):
         confidence, classes = logits.softmax(1).max(1)
         return classes.cpu(), confidence.cpu()
 
-    def nearest(self, images: Tensor, real: Tensor, k: int, space: str) -> Tensor:
-        """Indices [n, k] of the nearest of `real` [N, C, H, W] by raw pixels, or by the averaged D's h."""
-        if space == "pixels":
-            return nearest_to(images, real, k)
-        net = self.parts.method.classifiers["averaged"]
-        h, h_real = (outputs_of(net, x, self.parts.normalization)[0] for x in (images, real))
-        return nearest_rows(h, h_real, k)
-
 
 # What writes each kind: its named arguments are the options that it heeds, with their defaults.
 
@@ -109,11 +101,15 @@ def save_classes(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) ->
 
 
 def save_neighbors(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, k: int = 7, space: str = "pixels") -> None:
-    """n rows of a sample and the k training images nearest to it, of those that the run was trained on."""
+    """n rows of a sample and the k images of the pool nearest to it, by raw pixels or by the averaged D's h."""
     samples.check_size(n, 1 + k, sampler.shape, scale)
     images, pool = sampler.images(sampler.z(n)), sampler.parts.streams.pool
-    real = pool.x[pool.unlabeled]
-    found = sampler.nearest(images.to(real.device), real, k, space)
+    x, real = images.to(pool.x.device), pool.x[pool.unlabeled]
+    if space == "pixels":
+        found = nearest_to(x, real, k)
+    else:
+        net, normalize = sampler.parts.method.classifiers["averaged"], sampler.parts.normalization
+        found = nearest_rows(*(outputs_of(net, own, normalize)[0] for own in (x, real)), k)
     samples.save_png(out, samples.neighbor_sheet(images, real[found].cpu(), scale))
 
 
