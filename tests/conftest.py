@@ -5,6 +5,7 @@ import copy
 import hashlib
 import io
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -105,6 +106,21 @@ def finished(tmp_path_factory, command, tiny) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "finished"
     assert command("train", "--config", tiny, "--out", folder).status == 0
     return folder
+
+
+@pytest.fixture
+def run(finished, tmp_path) -> Path:
+    """A copy of that folder, to be changed."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory, command, tiny_tree, labels_alone) -> Path:
+    """The folder of a finished run without a generator, a classifier of all digits: to be read."""
+    folder = tmp_path_factory.mktemp("classifiers")
+    (folder / "all.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": labels_alone(), "labels": None}))
+    assert command("train", "--config", folder / "all.yaml", "--out", folder / "digits").status == 0
+    return folder / "digits"
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import yaml
+from helpers.data_files import png_of
 
 
 @pytest.fixture
@@ -75,6 +76,101 @@ def test_a_command_without_what_it_needs(refused, words):
     refused(words)
 
 
+COMMANDS = {
+    "evaluate none": "none is not a run folder (no config.yaml in it)",
+    "evaluate run --root full": "root",
+    "evaluate run --fidelity --extractor classifier --samples 99": "give 100",
+    "evaluate run --fidelity --extractor classifier --extractor_batch_size 0": "give 100 and 1",
+    "evaluate run --fidelity --extractor nothing": "neither inception, efficientnet_lite0 nor the folder of a finished run",
+    "evaluate run --fidelity --extractor run": "was not trained on all labels (labels 20)",
+    "evaluate run --fidelity --extractor classifier --download": "are for --extractor inception",
+    "evaluate run --fidelity --extractor inception --inception_weights none.pth": "none.pth does not exist",
+    "evaluate run --fidelity --extractor classifier --reference validation": "reference",
+    "evaluate classifier --fidelity --extractor classifier": "is a run of Supervised, which has no generator",
+    "export run --out full": "full exists and is not an empty folder; remove it, or choose another with --out",
+    "export run --out full/file": "is not an empty folder",
+    "export run --out none/a": "choose another with --out",
+    "export run --out a --classifier best": "best",
+    "export full --out a": "full is not a run folder",
+    "graph": "neighbors,predictions",
+    "graph mend": "mend",
+    "graph neighbors --config tiny.yaml": "--out is not set",
+    "graph neighbors --out a.npz": "the option data is not set",
+    "graph neighbors --config tiny.yaml --k 0 --out a.npz": "give k in 1..1399",
+    "graph neighbors --config tiny.yaml --k 1400 --out a.npz": "give k in 1..1399",
+    "graph neighbors --config tiny.yaml --k ten --out a.npz": "ten",
+    "graph neighbors --config tiny.yaml --out none/a.npz": "none/a.npz cannot be written",
+    "graph neighbors --config tiny.yaml --out .": "cannot be written",
+    "graph neighbors --config tiny.yaml --device tpu --out a.npz": "--device is 'tpu'",
+    "graph neighbors --config tiny.yaml --data os.system --out a.npz": "os.system",
+    "graph predictions --out a.npz": "run",
+    "graph predictions run": "--out is not set",
+    "graph predictions run --out none/a.npz": "none/a.npz cannot be written",
+    "graph predictions none --out a.npz": "none is not a run folder",
+    "graph predictions run --classifier best --out a.npz": "best",
+    "predict run none --out a.csv": "none is not a folder with files in it",
+    "predict run run/config.yaml --out a.csv": "config.yaml is not a folder with files in it",
+    "predict run images --out none/a.csv": "none/a.csv cannot be written (its folder does not exist",
+    "predict run images --out images": "images cannot be written",
+    "predict run images": "required: out",
+    "predict images images --out a.csv": "is not a run folder",
+    "predict run images --out a.csv --classifier best": "best",
+    "predict run full --out a.csv": "1 of 1 files in full cannot be classified; nothing was written",
+    "sample none": "none is not a run folder (no config.yaml in it)",
+    "sample classifier": "is a run of Supervised, which has no generator",
+    "sample run --n 0": "--n is 0; give at least 1",
+    "sample run --n x": "x",
+    "sample run --scale 0": "--scale is 0; give at least 1",
+    "sample run --n 100000000": "give at most 1,000,000",
+    "sample run --n 900000": "can be looked at; give a smaller --n",
+    "sample run --scale 1000": "can be looked at",
+    "sample run --kind classes --n 900000": "can be looked at",
+    "sample run --kind interpolation --steps 1": "--steps is 1; give at least 2",
+    "sample run --kind neighbors --k 0": "--k is 0; give at least 1",
+    "sample run --kind neighbors --k 1500": "1500 neighbours cannot be found among 1400 images",
+    "sample run --kind png --scale 2": "--scale 2 changes nothing in --kind png; leave it out",
+    "sample run --kind grid --steps 4": "--steps 4 changes nothing in --kind grid",
+    "sample run --seed -1": "--seed is -1; give a whole number",
+    "sample run --kind best": "best",
+    "sample run --kind npz --out .": "is a folder",
+    "sample run --kind npz --out none/a.npz": "none/a.npz cannot be written (its folder does not exist",
+    "sample run --out full/file/a.png": "full/file/a.png cannot be written (its folder does not exist",
+    "sample run --kind png --out full": "is a folder with something in it",
+    "sample run --kind png --out full/file": "is a file, and --kind png writes a folder",
+    "splits": "make,verify,show",
+    "splits mend": "mend",
+    "splits make": "--out is not set",
+    "splits make --out a.json": "the option data is not set",
+    "splits make --config tiny.yaml --labels 7 --out a.json": "7 labels cannot be shared",
+    "splits make --config tiny.yaml --data_seed -1 --out a.json": "data_seed is -1",
+    "splits make --config tiny.yaml --out none/a.json": "none/a.json cannot be written",
+    "splits make --config tiny.yaml --data os.system --out a.json": "os.system",
+    "splits verify --config tiny.yaml": "file",
+    "splits verify tiny.yaml": "the option data is not set",
+    "splits verify tiny.yaml --config tiny.yaml": "not a readable split manifest",
+    "splits show none.json": "not a readable split manifest",
+    "splits show tiny.yaml": "not a readable split manifest",
+}
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_what_a_command_cannot_do(refused, run, tiny, classifier, tmp_path, words):
+    shutil.copy(tiny, tmp_path / "tiny.yaml")
+    shutil.copytree(classifier, tmp_path / "classifier")
+    for folder in "full", "images":
+        (tmp_path / folder).mkdir()
+    (tmp_path / "full/file").write_text("mine")
+    (tmp_path / "images/a.png").write_bytes(png_of(8, 8))
+    refused(words.split(), COMMANDS[words])
+
+
+@pytest.mark.parametrize("words", ["evaluate run", "sample run", "export run"])
+def test_a_run_without_a_checkpoint(refused, run, words):
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    refused(words.split(), "run has no checkpoint yet; train it first")
+
+
 OTHERS = {
     "--method discriminative.Objective": "discriminative.Objective is abstract",
     "--method.schedule gan_sntg.schedules.Schedule": "gan_sntg.schedules.Schedule is abstract",
@@ -122,21 +218,13 @@ def test_a_manifest_that_disagrees_with_the_options(refused, train, finished):
     refused([*words, "--validation", "true"], "split.json", "validation")
 
 
-@pytest.mark.parametrize("change", ["", "{", '{"labeled": [1]}', None])
-def test_a_damaged_manifest(refused, train, tmp_path, finished, change):
-    text = (finished / "split.json").read_text()
-    (tmp_path / "split.json").write_text(text.replace('"labeled": [', '"labeled": [9999, ') if change is None else change)
-    refused([*train, "--split", "split.json"], "split.json")
-
-
 DAMAGES = {"halved": lambda data: data[: len(data) // 2], "empty": lambda data: b"", "binary": lambda data: b"\xff\x80\x00"}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_an_unreadable_checkpoint(refused, train, finished, tmp_path, damage):
-    shutil.copytree(finished, tmp_path / "run")
-    (tmp_path / "run/result.json").unlink()
-    path = tmp_path / "run/checkpoints/last.pt"
+def test_an_unreadable_checkpoint(refused, train, run, damage):
+    (run / "result.json").unlink()
+    path = run / "checkpoints/last.pt"
     path.with_name("last-1.pt").unlink()
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     for words in train, ["evaluate", "run"], ["sample", "run"]:
@@ -147,18 +235,16 @@ def test_an_unreadable_checkpoint(refused, train, finished, tmp_path, damage):
 @pytest.mark.parametrize(
     ("name", "subcommand"), [("config.yaml", "train"), ("config.yaml", "evaluate"), ("split.json", "evaluate"), ("result.json", "train")]
 )
-def test_a_damaged_file_of_a_finished_run(refused, train, finished, tmp_path, name, subcommand, damage):
-    shutil.copytree(finished, tmp_path / "run")
-    (tmp_path / "run" / name).write_bytes(DAMAGES[damage]((tmp_path / "run" / name).read_bytes()))
+def test_a_damaged_file_of_a_finished_run(refused, train, run, name, subcommand, damage):
+    (run / name).write_bytes(DAMAGES[damage]((run / name).read_bytes()))
     refused(train if subcommand == "train" else ["evaluate", "run"])
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", ["environment.json", "split.json"])
-def test_a_damaged_file_of_an_unfinished_run(refused, train, finished, tmp_path, name, damage):
-    shutil.copytree(finished, tmp_path / "run")
-    (tmp_path / "run/result.json").unlink()
-    (tmp_path / "run" / name).write_bytes(DAMAGES[damage]((tmp_path / "run" / name).read_bytes()))
+def test_a_damaged_file_of_an_unfinished_run(refused, train, run, name, damage):
+    (run / "result.json").unlink()
+    (run / name).write_bytes(DAMAGES[damage]((run / name).read_bytes()))
     refused(train, name)
 
 

@@ -6,7 +6,6 @@ More of each is in test_import_paths, test_checkpoint, test_binary_files, test_i
 import io
 import os
 import pickle
-import shutil
 import sys
 import tarfile
 import zipfile
@@ -47,40 +46,40 @@ def obeyed(refused, tmp_path):
 
 
 @pytest.fixture
-def run(finished, tmp_path):
-    """A copy of a finished run, and the words by which each command reads it."""
-    shutil.copytree(finished, tmp_path / "run")
+def reading(run, tmp_path):
+    """The words by which each command reads a finished run, or its configuration."""
     (tmp_path / "images").mkdir()
     (tmp_path / "images/a.png").write_bytes(png_of(8, 8))
-    others = {"predict": ["images", "--out", "a.csv"], "graph": ["--out", "a.npz"]}
-    return tmp_path / "run", lambda name: [name, *(["predictions"] if name == "graph" else []), "run", *others.get(name, [])]
+    others = {
+        "train": "train --config run/config.yaml",
+        "predict": "predict run images --out a.csv",
+        "graph": "graph predictions run --out a.npz",
+    }
+    return lambda name: others.get(name, f"{name} run").split()
 
 
 @pytest.mark.parametrize("wrapped", [torch.save, pickle.dump], ids=["zip", "pickle"])
 @pytest.mark.parametrize("name", READERS[1:])
-def test_a_pickle_in_a_checkpoint(obeyed, run, name, wrapped):
-    folder, words = run
-    for path in (folder / "checkpoints").glob("*.pt"):
+def test_a_pickle_in_a_checkpoint(obeyed, run, reading, name, wrapped):
+    for path in (run / "checkpoints").glob("*.pt"):
         with path.open("wb") as file:
             wrapped({"format": checkpoint.FORMAT, "method": Intruder()}, file)
-    assert not obeyed(words(name), "not a readable checkpoint")
+    assert not obeyed(reading(name), "not a readable checkpoint")
 
 
 def test_a_pickle_in_a_checkpoint_that_would_be_gone_on_from(obeyed, run, train):
-    folder, _ = run
-    (folder / "result.json").unlink()
-    for path in (folder / "checkpoints").glob("*.pt"):
+    (run / "result.json").unlink()
+    for path in (run / "checkpoints").glob("*.pt"):
         torch.save({"format": checkpoint.FORMAT, "method": Intruder()}, path)
     assert not obeyed(train, "checkpoints")
 
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("tag", ["!!python/object/apply:os.mkdir [trace]", "!!python/name:os.system", "!!python/module:os"])
-def test_a_yaml_tag_in_the_configuration_of_a_run(obeyed, run, train, name, tag):
-    folder, words = run
-    with (folder / "config.yaml").open("a") as file:
+def test_a_yaml_tag_in_the_configuration_of_a_run(obeyed, run, reading, name, tag):
+    with (run / "config.yaml").open("a") as file:
         file.write(f"compile: {tag}\n")
-    assert not obeyed(["train", "--config", "run/config.yaml"] if name == "train" else words(name), "config.yaml")
+    assert not obeyed(reading(name), "config.yaml")
 
 
 @pytest.mark.parametrize("place", ["data", "normalization", "method", "method.pairing", "method.teacher", "method.discriminator"])
@@ -102,14 +101,13 @@ def test_a_function_of_torch_or_ours_in_place_of_a_part(obeyed, train, option, n
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_class_in_a_stranger_s_file(obeyed, run, tmp_path, monkeypatch, name):
-    folder, words = run
+def test_a_class_in_a_stranger_s_file(obeyed, run, reading, tmp_path, monkeypatch, name):
     (tmp_path / "stranger.py").write_text("import os\nos.mkdir('trace')\nclass Teacher:\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    path = folder / "config.yaml"
+    path = run / "config.yaml"
     path.write_text(path.read_text().replace("gan_sntg.graph.Averaged", "stranger.Teacher"))
-    assert not obeyed(["train", "--config", "run/config.yaml"] if name == "train" else words(name), "stranger.Teacher is refused")
+    assert not obeyed(reading(name), "stranger.Teacher is refused")
     assert "stranger" not in sys.modules
 
 
@@ -143,7 +141,7 @@ def test_a_giant_picture(obeyed, run, train, tmp_path, name, side, phrase):
         (tmp_path / "root" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "root" / path).write_bytes(png_of(side, side) if "giant" in path else png_of(8, 8))
     words = ["--data", "gan_sntg.data.ImageFolder", "--data.root", "root", "--data.image_size", "28", "--out", "new"]
-    words = [*train[:3], *words] if name == "train" else [*run[1](name)[:2], "root/images", "--out", "a.csv"]
+    words = [*train[:3], *words] if name == "train" else ["predict", "run", "root/images", "--out", "a.csv"]
     assert not obeyed(words, "giant.png", phrase)
 
 

@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 WATCHED = """
 import json, sys
 from pathlib import Path
@@ -31,24 +29,11 @@ Path("seen.json").write_text(json.dumps(found))
 SETS = ["MNIST", "CIFAR10", "CIFAR100", "SVHN"]
 
 
-@pytest.fixture
-def watched(tmp_path):
-    """Runs commands one after another: [words, ...] -> of each its status and the first thing that it tried."""
-
-    def run(commands: list[list]) -> list[list]:
-        words = json.dumps([[str(word) for word in command] for command in commands])
-        own = {**os.environ, "GAN_SNTG_DATA": str(tmp_path / "data")}  # in which no weights lie either
-        subprocess.run([sys.executable, "-c", WATCHED], input=words, text=True, cwd=tmp_path, env=own, capture_output=True, check=True)
-        return json.loads((tmp_path / "seen.json").read_text())
-
-    return run
-
-
 def data(name: str) -> list[str]:
     return ["--data", f"gan_sntg.data.public.{name}", "--data.root", "data"]
 
 
-def test_nothing_is_fetched_unasked(watched, tiny, tmp_path):
+def test_nothing_is_fetched_but_what_is_asked_for(tiny, tmp_path):
     (tmp_path / "images").mkdir()
     train = ["train", "--config", tiny, "--epochs", 1, "--steps_per_epoch", 2, "--liveness", "true"]
     done = [
@@ -60,16 +45,11 @@ def test_nothing_is_fetched_unasked(watched, tiny, tmp_path):
         ["graph", "predictions", "runs/0", "--out", "graph.npz"],
         ["doctor", "--synthetic", "--config", tiny],
     ]
-    absent = [
-        *[[*train, "--out", "new", *data(name)] for name in SETS],
-        ["evaluate", "runs/0", "--fidelity", "--extractor", "inception"],
-        ["predict", "runs/0", "images", "--out", "a.csv"],
-    ]
-    assert watched([*done, *absent]) == [[0, []]] * len(done) + [[2, []]] * len(absent)
-
-
-def test_what_is_asked_for_is(watched, tiny):
-    asked = [["train", "--config", tiny, "--out", "new", *data(name), "--data.download", "true"] for name in SETS]
-    asked += [["evaluate", "runs/0", "--fidelity", "--extractor", "inception", "--download"]]
-    train = ["train", "--config", tiny, "--epochs", 1, "--steps_per_epoch", 2, "--seeds", "0", "--out", "runs"]
-    assert watched([train, *asked])[1:] == [[2, ["urllib.Request"]]] * len(asked)
+    fidelity = ["evaluate", "runs/0", "--fidelity", "--extractor", "inception"]
+    absent = [*[[*train, "--out", "new", *data(name)] for name in SETS], fidelity, ["predict", "runs/0", "images", "--out", "a.csv"]]
+    asked = [*[[*train, "--out", "new", *data(name), "--data.download", "true"] for name in SETS], [*fidelity, "--download"]]
+    words = json.dumps([[str(word) for word in command] for command in [*done, *absent, *asked]])
+    own = {**os.environ, "GAN_SNTG_DATA": str(tmp_path / "data")}  # in which no weights lie either
+    subprocess.run([sys.executable, "-c", WATCHED], input=words, text=True, cwd=tmp_path, env=own, capture_output=True, check=True)
+    seen = json.loads((tmp_path / "seen.json").read_text())  # of each its status and the first thing that it tried
+    assert seen == [[0, []]] * len(done) + [[2, []]] * len(absent) + [[2, ["urllib.Request"]]] * len(asked)

@@ -11,10 +11,10 @@ from gan_sntg.data.splits import make_split
 DIGITS = Digits()
 
 
-@pytest.fixture
-def manifest(command, tiny, tmp_path):
-    """A manifest of data seed 3."""
-    path = tmp_path / "made.json"
+@pytest.fixture(scope="module")
+def manifest(command, tiny, tmp_path_factory):
+    """A manifest of data seed 3: to be read."""
+    path = tmp_path_factory.mktemp("splits") / "made.json"
     outcome = command("splits", "make", "--config", tiny, "--data_seed", 3, "--out", path)
     assert (outcome.status, outcome.out) == (0, f"{path}\n")
     return path
@@ -45,13 +45,10 @@ def test_verify_says_that_a_manifest_fits_its_data(command, tiny, manifest, fini
 
 
 @pytest.mark.parametrize("subcommand", ["verify", "show"])
-@pytest.mark.parametrize(
-    "change", [{"sha256": "0" * 64}, {"labeled": [1400]}, {"labeled": [3, 3]}, {"format": 99}, {"data_seed": "zero"}, {"more": 1}], ids=str
-)
-def test_a_manifest_of_other_data_or_damaged_is_refused(command, tiny, manifest, subcommand, change):
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | change))
-    outcome = command("splits", subcommand, manifest, "--config", tiny)
-    assert outcome.status == 2 and "made.json" in outcome.err and outcome.out == ""
+@pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"labeled": [1400]}], ids=str)
+def test_a_manifest_of_other_data_or_damaged_is_refused(refused, tiny, manifest, tmp_path, subcommand, change):
+    (tmp_path / "a.json").write_text(json.dumps(json.loads(manifest.read_text()) | change))
+    refused(["splits", subcommand, "a.json", "--config", tiny], "a.json")
 
 
 def test_show_counts_and_names_the_data_without_having_them(command, manifest):
@@ -73,46 +70,5 @@ def test_show_counts_the_labels_of_each_class_as_training_is_given_them(command,
 
 
 def test_no_network_is_built_for_a_split(command, tiny, tmp_path, monkeypatch):
-    def built(*arguments, **named):
-        raise AssertionError("a network was built")
-
-    monkeypatch.setattr("gan_sntg.networks.dense_gan.WeightNormLinear.__init__", built)
+    monkeypatch.setattr("gan_sntg.networks.dense_gan.WeightNormLinear.__init__", lambda *a, **k: pytest.fail("a network was built"))
     assert command("splits", "make", "--config", tiny, "--out", tmp_path / "a.json").status == 0
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ([], "make,verify,show"),
-        (["mend"], "mend"),
-        (["make"], "--out is not set"),
-        (["make", "--out", "a.json"], "the option data is not set"),
-        (["make", "--config", "{tiny}", "--labels", "7", "--out", "a.json"], "7 labels cannot be shared"),
-        (["make", "--config", "{tiny}", "--data_seed", "-1", "--out", "a.json"], "data_seed is -1"),
-        (["make", "--config", "{tiny}", "--out", "none/a.json"], "none/a.json cannot be written"),
-        (["verify", "--config", "{tiny}"], "file"),
-        (["verify", "{tiny}"], "the option data is not set"),
-        (["verify", "{tiny}", "--config", "{tiny}"], "not a readable split manifest"),
-        (["show", "none.json"], "not a readable split manifest"),
-        (["show", "{tiny}"], "not a readable split manifest"),
-        (["make", "--config", "{tiny}", "--data", "os.system", "--out", "a.json"], "os.system"),
-    ],
-    ids=" ".join,
-)
-def test_what_cannot_be_used_is_refused(command, tiny, tmp_path, monkeypatch, words, message):
-    monkeypatch.chdir(tmp_path)
-    outcome = command("splits", *(word.format(tiny=tiny) for word in words))
-    assert outcome.status == 2 and message in outcome.err and not (tmp_path / "a.json").exists()
-
-
-@pytest.mark.parametrize("text", ["[]", "{}", "7", '{"labeled": 1}', ""])
-def test_show_refuses_what_is_no_manifest(command, tmp_path, text):
-    (tmp_path / "a.json").write_text(text)
-    outcome = command("splits", "show", tmp_path / "a.json")
-    assert outcome.status == 2 and "a.json is not a readable split manifest" in outcome.err
-
-
-def test_show_refuses_indices_that_are_no_lists(command, manifest):
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"labeled": 5}))
-    outcome = command("splits", "show", manifest)
-    assert outcome.status == 2 and "must be lists" in outcome.err

@@ -7,17 +7,11 @@ import shutil
 
 import numpy as np
 import pytest
-import yaml
-from helpers.run_comparison import NASTY, changed, copied, cut, pair, reconfigured, scored, text
+from helpers.run_comparison import NASTY, changed, copied, cut, reconfigured, scored, text
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_sntg.comparison.tensorboard import CAPTION
-
-
-@pytest.fixture(scope="module")
-def runs(command, finished, tiny, tmp_path_factory):
-    return pair(command, finished, tiny, tmp_path_factory.mktemp("pair"))
 
 
 @pytest.fixture
@@ -36,15 +30,6 @@ def compare(command, tmp_path):
         return (tmp_path / "out/index.html").read_text(), outcome.err
 
     return run
-
-
-@pytest.fixture(scope="module")
-def supervised(command, tiny_tree, labels_alone, tmp_path_factory):
-    """A run without a generator."""
-    folder = tmp_path_factory.mktemp("supervised")
-    (folder / "supervised.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": labels_alone(), "epochs": 2}))
-    assert command("train", "--config", folder / "supervised.yaml", "--out", folder / "labels_alone").status == 0
-    return folder / "labels_alone"
 
 
 def panels(folder) -> dict[int, np.ndarray]:
@@ -147,11 +132,10 @@ def test_an_unfinished_run_shows_its_last_grid(compare, copies, tmp_path):
     assert "no grid yet" in text(page) and (panels(tmp_path / "out/tensorboard")[3][CAPTION:, 316:] == 255).all()
 
 
-def test_runs_without_a_generator_are_named_or_alone(compare, command, runs, supervised, tmp_path):
-    page, _ = compare(runs[0], supervised)
-    assert "Without a generator: labels_alone." in text(page) and "figure" in page
-    other = copied(supervised, tmp_path / "other")
-    page, _ = compare(supervised, other)
+def test_runs_without_a_generator_are_named_or_alone(compare, runs, classifier, tmp_path):
+    page, _ = compare(runs[0], classifier)
+    assert "Without a generator: digits." in text(page) and "figure" in page
+    page, _ = compare(classifier, copied(classifier, tmp_path / "other"))
     assert "No run has a generator." in text(page) and not list((tmp_path / "out/tensorboard").glob("*"))
 
 
@@ -194,7 +178,7 @@ def test_it_is_written_again_over_its_own_page_but_over_nothing_else(compare, co
     assert [path.read_text() for path in (tmp_path / "mine").iterdir()] == ["mine"]
 
 
-def test_runs_that_cannot_be_compared_are_refused(refused, runs, supervised, tmp_path):
+def test_runs_that_cannot_be_compared_are_refused(refused, runs, tmp_path):
     a, b = runs
     refused(["compare", a], "1 run cannot be compared; give 2 to 8")
     refused(["compare", *[tmp_path / str(k) for k in range(9)]], "9 runs cannot be compared; give 2 to 8")

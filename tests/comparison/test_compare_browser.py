@@ -2,7 +2,7 @@
 
 import pytest
 from helpers.browser import chromium
-from helpers.run_comparison import NASTY, copied, cut, pair, scored
+from helpers.run_comparison import NASTY, copied, cut, scored
 from tensorboard import program
 
 from gan_sntg.comparison.tensorboard import CAPTION, GAP
@@ -17,9 +17,9 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def runs(command, finished, tiny, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pair")
-    made = [copied(run, folder / "copies" / run.name) for run in pair(command, finished, tiny, folder)]
+def runs(runs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("copies")
+    made = [copied(run, folder / run.name) for run in runs]
     for k, run in enumerate(made):
         scored(run, 2.0 + k)
     return made

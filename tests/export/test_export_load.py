@@ -17,18 +17,10 @@ from gan_sntg.export import load_export
 NET, GENERATOR, PROGRAM, CARD = "classifier.safetensors", "generator.safetensors", "classifier.pt2", "card.json"
 
 
-@pytest.fixture(scope="module")
-def whole(command, finished, tmp_path_factory) -> Path:
-    """An export that is as it should be."""
-    out = tmp_path_factory.mktemp("exports") / "whole"
-    assert command("export", finished, "--out", out).status == 0
-    return out
-
-
 @pytest.fixture
-def export(whole, tmp_path) -> Path:
+def export(exported, tmp_path) -> Path:
     """A copy to change."""
-    return shutil.copytree(whole, tmp_path / "export")
+    return shutil.copytree(exported, tmp_path / "export")
 
 
 def changed(folder: Path, change) -> None:
@@ -175,8 +167,8 @@ def test_weights_of_another_number_format_or_name_are_refused(export):
     refused(export, NET, "does not fit the network")
 
 
-def test_the_program_holds_neither_a_pickle_nor_a_path_of_this_machine(whole):
-    with zipfile.ZipFile(whole / PROGRAM) as archive:
+def test_the_program_holds_neither_a_pickle_nor_a_path_of_this_machine(exported):
+    with zipfile.ZipFile(exported / PROGRAM) as archive:
         held = {name: archive.read(name) for name in archive.namelist()}
     assert [name for name, data in held.items() if data.startswith((b"\x80", b"PK")) and "/weights/weight_" not in name] == []
     assert not any(str(Path(__file__).parents[2]).encode() in data or b"stack_trace" in data for data in held.values())
@@ -187,15 +179,15 @@ def test_the_program_holds_neither_a_pickle_nor_a_path_of_this_machine(whole):
 @pytest.mark.parametrize(
     "x", [torch.zeros(2, 1, 8, 8), torch.zeros(2, 8, 8, dtype=torch.uint8), torch.zeros(2, 1, 8, 9, dtype=torch.uint8)]
 )
-def test_other_images_and_z_are_refused_with_what_to_give(whole, x):
-    classifier, generator, _ = load_export(whole)
+def test_other_images_and_z_are_refused_with_what_to_give(exported, x):
+    classifier, generator, _ = load_export(exported)
     with pytest.raises(InputError, match=r"give torch\.uint8 \[N, 1, 8, 8\]"):
         classifier(x)
     with pytest.raises(InputError, match=r"give \[N, 8\], uniform in \[0, 1\]"):
         generator(torch.zeros(2, 9))
 
 
-def test_what_is_loaded_never_trains(whole):
-    classifier, generator, _ = load_export(whole)
+def test_what_is_loaded_never_trains(exported):
+    classifier, generator, _ = load_export(exported)
     for part in classifier.train(), generator.train():
         assert not any(module.training for module in part.modules()) and not any(p.requires_grad for p in part.parameters())

@@ -1,4 +1,4 @@
-"""Run folders to compare, made once: a pair that differs in SNTG's weight, copies of it that are changed, and what a page says."""
+"""Run folders to compare: copies that are changed, and what a page says."""
 
 import json
 import re
@@ -11,13 +11,6 @@ import yaml
 from gan_sntg.evaluation.fidelity_records import Measurement, Score, record
 
 NASTY = '"><img src=x onerror="document.title=1"></script><script>document.title=2</script>'
-
-
-def pair(command, finished: Path, tiny: Path, folder: Path) -> list[Path]:
-    """Two finished runs, the first with SNTG, on the same split."""
-    without = folder / "without"
-    assert command("train", "--config", tiny, "--out", without, "--method.sntg.weight", 0).status == 0
-    return [Path(shutil.copytree(finished, folder / "with")), without]
 
 
 def copied(run: Path, to: Path) -> Path:
