@@ -11,7 +11,7 @@ from gan_sntg.export.load import Classifier, ImageGenerator
 from gan_sntg.export.write import card_of_run, write_export
 from gan_sntg.files.atomic import check_writable, writing
 from gan_sntg.networks.dense_gan import Generator
-from gan_sntg.runs.build import RunObjects, read_run
+from gan_sntg.runs.build import RunObjects
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.loading import class_names, folder_parser, load
 from gan_sntg.runs.parsing import Parser
@@ -34,13 +34,13 @@ def parser() -> Parser:
 def run(options: Namespace) -> None:
     """Write the export and print its folder."""
     folder, out = RunFolder(Path(options.run)), Path(options.out or Path(options.run) / "export")
-    config = read_run(folder.path)[1]
+    folder.check_made()
     check_writable(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists and is not an empty folder; remove it, or choose another with --out")
     parts, progress = load(options.run, "cpu", options.root, options.checkpoint)
     classifier, generator = exported_networks(parts, options.classifier)
-    card = card_of_run(folder, config, parts, progress, options.classifier)
+    card = card_of_run(folder, parts, progress, options.classifier)
     with writing(out):
         write_export(out, card, classifier, generator, parts.source.test_x[:COMPARED])
     print(out)

@@ -1,6 +1,5 @@
 """Make, verify or show a manifest of which labels are known."""
 
-import hashlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from jsonargparse import Namespace
 from gan_sntg.data.splits import load_split, read_split
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically, writing
+from gan_sntg.files.hashes import sha256_of
 from gan_sntg.files.json_files import json_text
 from gan_sntg.runs.build import choose_split, source_of
 from gan_sntg.runs.loading import class_names
@@ -65,7 +65,7 @@ def show(options: Namespace) -> None:
     source = source_of(options) if options.data else None
     split = load_split(path, source) if source else read_split(path)
     figures = {name: len(value) if isinstance(value, list) else value for name, value in asdict(split).items()}
-    figures["split_sha256"] = hashlib.sha256(split.text().encode()).hexdigest()  # as in the result.json of its runs
+    figures["split_sha256"] = sha256_of(split.text())  # as in the result.json of its runs
     if source:
         counts = torch.bincount(split.known(source)[split.labeled], minlength=source.num_classes).tolist()  # label noise included
         figures["labels_per_class"] = dict(zip(class_names(source), counts, strict=True))

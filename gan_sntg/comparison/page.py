@@ -1,17 +1,19 @@
-"""The page of a comparison: one file, charts and all, that asks for nothing from outside."""
+"""The page of a comparison: one file, its figures and charts, that asks for nothing from outside."""
 
 import base64
 import hashlib
 import io
+from dataclasses import astuple
 from importlib.resources import files
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
+from scipy.stats import binomtest
 
 from gan_sntg.comparison.runs import ComparedRun, Comparison, other_epochs, read_png, unfinished, unpaired
-from gan_sntg.comparison.tables import NONE, contrast, error_figure, error_of, score_figure, score_title
+from gan_sntg.evaluation.fidelity_records import Score
 
 GENERATOR = "gan-sntg compare"  # what the page says it was made by
 SCRIPTS = ("theme.js", "samples.js", "curves.js")
@@ -29,11 +31,8 @@ GROUPS = {  # what the vertical axis says
     "": "other",
 }
 NOT_METRICS = ("epoch", "step", "seconds")
-TEMPLATES = Environment(
-    loader=PackageLoader("gan_sntg.comparison", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
-TEMPLATES.filters |= {"error_figure": error_figure, "score_figure": score_figure, "score_title": score_title}
-TEMPLATES.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+BETTER = {"is": "↑", "fid": "↓", "kid": "↓", "precision": "↑", "recall": "↑"}  # by the beginning of a score's name
+NONE = "–"
 
 
 class Picture(NamedTuple):
@@ -47,39 +46,6 @@ class Picture(NamedTuple):
 def picture(data: bytes) -> Picture:
     """A PNG of these bytes."""
     return Picture(f"data:image/png;base64,{base64.b64encode(data).decode()}", *Image.open(io.BytesIO(data)).size)
-
-
-def comparison_page(comparison: Comparison) -> str:
-    """The page as HTML, every text escaped. Raises InputError where a grid that it shows is damaged."""
-    runs, epochs, real, no_real, refusal = comparison
-    script = "\n".join(asset(name) for name in SCRIPTS)
-    measured = [run for run in runs if run.measured]
-    return TEMPLATES.get_template("page.html").render(
-        policy=policy(script),
-        generator=GENERATOR,
-        script=Markup(script),
-        style=Markup(asset("style.css")),
-        marks=Markup(asset("marks.svg")),
-        NONE=NONE,
-        runs=runs,
-        unfinished=unfinished(runs),
-        epochs=epochs,
-        recorded={epoch for run in runs for epoch in run.grids},
-        latents={run.options.get(LATENT) for run in runs if run.has_generator},
-        grids={run.index: {e: picture(read_png(run.grids[e])[0]) for e in run.grids_at(epochs)} for run in runs},
-        real=real and picture(real),
-        no_real=no_real,
-        unpaired=unpaired(runs),
-        validated=any(error_of(run, "validation_error") is not None for run in runs),
-        other_epochs=other_epochs(runs),
-        measured=measured,
-        refusal=refusal,
-        scores=dict.fromkeys(name for run in measured if run.fidelity for name in run.fidelity.scores),
-        ways=contrast([{name: str(value) for name, value in run.measured[-1].provenance.items()} for run in measured]),
-        charts=metric_charts(runs),
-        options=contrast([{name.replace("init_args.", ""): value for name, value in run.options.items()} for run in runs]),
-        places=contrast([run.place for run in runs]),
-    )
 
 
 def asset(name: str) -> str:
@@ -130,3 +96,96 @@ def points(runs: list[ComparedRun], keys: list[str]) -> dict:
 def rounded(value: float | None) -> float | None:
     """To six significant digits."""
     return None if value is None else float(f"{value:.6g}")
+
+
+class Figure(NamedTuple):
+    """A figure and its interval, as texts; "" where there is no interval."""
+
+    value: str
+    interval: str = ""
+
+
+def error_of(run: ComparedRun, name: str) -> float | None:
+    """An error of the result, else of the last row; None where there is neither."""
+    if run.result:
+        return run.result.get(name)
+    key = {"validation_error": "validation_error/averaged"}.get(name, name.replace("test_error_", "test_error/"))
+    return run.rows[-1].get(key) if run.rows else None
+
+
+def error_figure(run: ComparedRun, name: str) -> Figure:
+    """An error in percent, and its interval where it is of a known number of test images."""
+    error, images = error_of(run, name), run.test_images
+    if error is None:
+        return Figure(NONE)
+    if not images or not name.startswith("test"):
+        return Figure(f"{error:.2f}")
+    interval = binomtest(round(error * images / 100), images).proportion_ci(method="wilson")
+    return Figure(f"{error:.2f}", f"{100 * interval.low:.2f} to {100 * interval.high:.2f}")
+
+
+def score_figure(score: Score | None) -> Figure:
+    """A score of four digits, and its interval."""
+    if score is None:
+        return Figure(NONE)
+    value, low, high = (f"{number:#.4g}".rstrip(".") for number in astuple(score))
+    return Figure(value, f"{low} to {high}")
+
+
+def score_title(name: str) -> str:
+    """The score's name, and which way is better where it is known."""
+    return f"{name} {BETTER.get(name.partition('_')[0], '')}".strip()
+
+
+class Contrast(NamedTuple):
+    """Names whose values differ, a value a run, and those with one value."""
+
+    differ: dict[str, list[str]]
+    same: dict[str, str]
+
+
+def contrast(found: list[dict[str, str]]) -> Contrast:
+    """What the runs' values have in common, and what not; NONE where a run has no value."""
+    values = {name: [own.get(name, NONE) for own in found] for name in dict.fromkeys(name for own in found for name in own)}
+    differ = {name: own for name, own in values.items() if len(set(own)) > 1}
+    return Contrast(differ, {name: own[0] for name, own in values.items() if name not in differ})
+
+
+TEMPLATES = Environment(
+    loader=PackageLoader("gan_sntg.comparison", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+TEMPLATES.filters |= {"error_figure": error_figure, "score_figure": score_figure, "score_title": score_title}
+TEMPLATES.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """The page as HTML, every text escaped. Raises InputError where a grid that it shows is damaged."""
+    runs, epochs, real, no_real, refusal = comparison
+    script = "\n".join(asset(name) for name in SCRIPTS)
+    measured = [run for run in runs if run.measured]
+    return TEMPLATES.get_template("page.html").render(
+        policy=policy(script),
+        generator=GENERATOR,
+        script=Markup(script),
+        style=Markup(asset("style.css")),
+        marks=Markup(asset("marks.svg")),
+        NONE=NONE,
+        runs=runs,
+        unfinished=unfinished(runs),
+        epochs=epochs,
+        recorded={epoch for run in runs for epoch in run.grids},
+        latents={run.options.get(LATENT) for run in runs if run.has_generator},
+        grids={run.index: {e: picture(read_png(run.grids[e])[0]) for e in run.grids_at(epochs)} for run in runs},
+        real=real and picture(real),
+        no_real=no_real,
+        unpaired=unpaired(runs),
+        validated=any(error_of(run, "validation_error") is not None for run in runs),
+        other_epochs=other_epochs(runs),
+        measured=measured,
+        refusal=refusal,
+        scores=dict.fromkeys(name for run in measured if run.fidelity for name in run.fidelity.scores),
+        ways=contrast([{name: str(value) for name, value in run.measured[-1].provenance.items()} for run in measured]),
+        charts=metric_charts(runs),
+        options=contrast([{name.replace("init_args.", ""): value for name, value in run.options.items()} for run in runs]),
+        places=contrast([run.place for run in runs]),
+    )

@@ -1,6 +1,5 @@
 """Facts of each compared run, read from its folder alone, and warnings before they are compared."""
 
-import hashlib
 import io
 import os
 import re
@@ -16,6 +15,7 @@ from gan_sntg.data.splits import Split, load_split, read_split
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
 from gan_sntg.evaluation.samples import grid, png
+from gan_sntg.files.hashes import file_sha256
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import read_run, source_of
 from gan_sntg.runs.folder import RunFolder
@@ -112,7 +112,7 @@ def compared_run(index: int, folder: RunFolder, name: str, measured: list[Measur
         options=flat(identity(folder.read_options())),
         place=flat((folder.sessions() or [{}])[-1]),
         split=read_split(folder.split),
-        split_sha256=hashlib.sha256(folder.split.read_bytes()).hexdigest(),
+        split_sha256=file_sha256(folder.split),
         rows=folder.rows(),
         result=result,
         grids=dict(sorted((int(match[1]), path) for match, path in grids if match)),

@@ -1,19 +1,17 @@
 """Writing of an export: safetensors weights, the classifier as a program, then the card of the run."""
 
 import hashlib
-import inspect
 import io
 import json
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from jsonargparse import Namespace
 from torch import Tensor
 from torch.fx import GraphModule
 
+from gan_sntg.configurable import configuration
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.errors import UnhealthyError
 from gan_sntg.evaluation.fidelity_records import measurements
@@ -21,7 +19,7 @@ from gan_sntg.evaluation.samples import BANK_SIZE
 from gan_sntg.export.card import CARD, FORMAT, PROGRAM, WEIGHTS, Architecture, Card, InputSpec
 from gan_sntg.export.load import Classifier, ImageGenerator, load_export
 from gan_sntg.files.atomic import atomic_folder
-from gan_sntg.files.hashes import tensor_sha256
+from gan_sntg.files.hashes import sha256_of, tensor_sha256
 from gan_sntg.runs.build import RunObjects
 from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
 from gan_sntg.runs.loading import class_names
@@ -84,19 +82,18 @@ def verify(folder: Path, classifier: Classifier, generator: ImageGenerator | Non
         raise UnhealthyError(f"what was read back from {', '.join(wrong)} is not what the run computes, and nothing was exported")
 
 
-def card_of_run(folder: RunFolder, config: Namespace, parts: RunObjects, progress: Progress, weights: str) -> Card:
+def card_of_run(folder: RunFolder, parts: RunObjects, progress: Progress, weights: str) -> Card:
     """The card of an export of these weights, without the hashes of its files."""
-    source, method, arguments = parts.source, parts.method, config.method.init_args
-    points, net = len(source.image_shape) == 1, next(name for name in ("discriminator", "net") if name in arguments)
+    source, points = parts.source, len(parts.source.image_shape) == 1
     dtype, limits = ("float32", None) if points else ("uint8", [0, 255])
     meaning = "points, coordinates standardised" if points else "images, [channels, height, width]"
     return Card(
         format=FORMAT,
         packages={name: installed(name) for name in (*PACKAGES, "safetensors")},
         architecture=Architecture(
-            net=object_spec(arguments[net], method.classifiers["last"], source),
-            generator=None if method.generator is None else object_spec(arguments.generator, method.generator, source),
-            normalization=object_spec(config.normalization, parts.normalization, source),
+            net=configuration(parts.method.classifiers["last"]),
+            generator=configuration(parts.method.generator),
+            normalization=configuration(parts.normalization),
         ),
         input=InputSpec(dtype, list(source.image_shape), limits, meaning),
         output={"dtype": "float32", "shape": [source.num_classes], "meaning": "logits, one for each of the classes"},
@@ -104,25 +101,9 @@ def card_of_run(folder: RunFolder, config: Namespace, parts: RunObjects, progres
         weights=weights,
         evaluation=recorded_errors(folder, source, progress, weights),
         generator=generator_facts(folder, parts, progress),
-        provenance=run_provenance(folder, config, parts, progress),
+        provenance=run_provenance(folder, parts, progress),
         files={},
     )
-
-
-def object_spec(config: Namespace, made: object, source: Dataset) -> dict:
-    """Class and arguments of an object that was made from its configuration and the data."""
-    linked = {"image_shape": list(source.image_shape), "num_classes": source.num_classes}
-    accepted = inspect.signature(type(made)).parameters
-    filled = {name: value for name, value in linked.items() if name in accepted}
-    return {"class_path": public_path(type(made)), "init_args": dict(config.get("init_args") or {}) | filled}
-
-
-def public_path(kind: type) -> str:
-    """The shortest path by which a class can be imported: that of its room, if the room exports it."""
-    parts = kind.__module__.split(".")
-    modules = (".".join(parts[: n + 1]) for n in range(len(parts)))
-    module = next(module for module in modules if getattr(sys.modules.get(module), kind.__name__, None) is kind)
-    return f"{module}.{kind.__name__}"
 
 
 def recorded_errors(folder: RunFolder, source: Dataset, progress: Progress, weights: str) -> dict:
@@ -145,22 +126,22 @@ def generator_facts(folder: RunFolder, parts: RunObjects, progress: Progress) ->
     }
 
 
-def run_provenance(folder: RunFolder, config: Namespace, parts: RunObjects, progress: Progress) -> dict:
+def run_provenance(folder: RunFolder, parts: RunObjects, progress: Progress) -> dict:
     """Data, labels, seeds, configuration, length, code and packages of the run."""
     same, session = identity(folder.read_options()), (folder.sessions() or [{}])[-1]
     return {
         "finished": folder.finished,
         "epoch": progress.epoch,
-        "epochs": config.epochs,
+        "epochs": same["epochs"],
         "step": progress.step,
-        "method": config.method.class_path,
-        "seed": config.seed,
+        "method": same["method"]["class_path"],
+        "seed": same["seed"],
         "data_seed": parts.split.data_seed,
         "labels": len(parts.split.labeled),
         "data": parts.source.name,
         "data_sha256": parts.source.sha256,
-        "split_sha256": hashlib.sha256(parts.split.text().encode()).hexdigest(),
-        "config_sha256": hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest(),
+        "split_sha256": sha256_of(parts.split.text()),
+        "config_sha256": sha256_of(json.dumps(same, sort_keys=True)),
         "config": same,
         "git": session.get("git"),
         "packages": session.get("packages"),

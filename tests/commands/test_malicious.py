@@ -147,5 +147,5 @@ def test_a_giant_picture(obeyed, run, train, tmp_path, name, side, phrase):
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", 'a"><img src=x onerror=alert(1)>', "a\nb", "a\x1b[2Jb"])
 def test_markup_in_the_name_of_a_run(obeyed, train, name):
-    """In a page it is text: test_compare, test_compare_browser."""
+    """In a page it is text: test_page, test_compare_browser."""
     assert not obeyed([*train[:3], "--out", f"runs/{name}"], "in it, which pages and shells take for more")
