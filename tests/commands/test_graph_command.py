@@ -68,7 +68,7 @@ def test_a_neighbour_of_unknown_label_does_not_count(command, tiny, tmp_path, mo
 
 
 @pytest.mark.parametrize("classifier", [None, "last", "averaged"])
-def test_predictions_are_those_of_the_classifier_on_images_as_they_are(command, finished, tmp_path, classifier):
+def test_predictions_are_those_of_the_classifier_on_images_as_they_are_and_say_where_they_are_from(command, finished, tmp_path, classifier):
     out = tmp_path / "pred.npz"
     words = ["graph", "predictions", finished, "--out", out, *(["--classifier", classifier] if classifier else [])]
     status, printed, err = command(*words)
@@ -83,15 +83,10 @@ def test_predictions_are_those_of_the_classifier_on_images_as_they_are(command, 
     graph.check(DIGITS.sha256, N, 10)
     assert torch.equal(graph.table.values, classes)
     assert percent(printed) == round(100 * float((classes == DIGITS.train_y).double().mean()), 2)
-
-
-def test_a_prediction_file_says_where_it_is_from(command, finished, tmp_path):
     result = json.loads((finished / "result.json").read_text())
-    for classifier in "last", "averaged":
-        command("graph", "predictions", finished, "--out", tmp_path / "pred.npz", "--classifier", classifier)
-        held = {name: str(array) for name, array in np.load(tmp_path / "pred.npz").items() if array.dtype.kind == "U"}
-        origin = {"method": "FeatureMatchingGAN", "test_error": f"{result[f'test_error_{classifier}']:.2f}"}
-        assert held == origin | {"kind": "predictions", "sha256": DIGITS.sha256, "split_sha256": result["split_sha256"]}
+    held = {name: str(array) for name, array in np.load(out).items() if array.dtype.kind == "U"}  # where it is from
+    origin = {"method": "FeatureMatchingGAN", "test_error": f"{result['test_error_' + (classifier or 'averaged')]:.2f}"}
+    assert held == origin | {"kind": "predictions", "sha256": DIGITS.sha256, "split_sha256": result["split_sha256"]}
 
 
 def test_an_unfinished_run_is_refused(refused, run):

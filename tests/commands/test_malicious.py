@@ -51,7 +51,7 @@ def reading(run, tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images/a.png").write_bytes(png_of(8, 8))
     others = {
-        "train": "train --config run/config.yaml",
+        "train": "train --config run/config.yaml --out run",
         "predict": "predict run images --out a.csv",
         "graph": "graph predictions run --out a.npz",
     }
@@ -59,19 +59,14 @@ def reading(run, tmp_path):
 
 
 @pytest.mark.parametrize("wrapped", [torch.save, pickle.dump], ids=["zip", "pickle"])
-@pytest.mark.parametrize("name", READERS[1:])
+@pytest.mark.parametrize("name", READERS)
 def test_a_pickle_in_a_checkpoint(obeyed, run, reading, name, wrapped):
+    if name == "train":  # which would go on from it
+        (run / "result.json").unlink()
     for path in (run / "checkpoints").glob("*.pt"):
         with path.open("wb") as file:
             wrapped({"format": checkpoint.FORMAT, "method": Intruder()}, file)
     assert not obeyed(reading(name), "not a readable checkpoint")
-
-
-def test_a_pickle_in_a_checkpoint_that_would_be_gone_on_from(obeyed, run, train):
-    (run / "result.json").unlink()
-    for path in (run / "checkpoints").glob("*.pt"):
-        torch.save({"format": checkpoint.FORMAT, "method": Intruder()}, path)
-    assert not obeyed(train, "checkpoints")
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from helpers.run_folders import result
 
 from gan_sntg.data.public import Digits
 from gan_sntg.data.splits import make_split
@@ -34,8 +35,8 @@ def test_a_run_takes_the_manifest_and_shows_its_hash_in_its_result(command, tiny
     words = ["--config", tiny, "--epochs", 1, "--data_seed", 3, "--split", manifest, "--out", tmp_path / "run"]
     assert command("train", *words).status == 0
     assert (tmp_path / "run/split.json").read_text() == manifest.read_text()
-    shown = json.loads(command("splits", "show", manifest).out)
-    assert shown["split_sha256"] == json.loads((tmp_path / "run/result.json").read_text())["split_sha256"]
+    shown, found = json.loads(command("splits", "show", manifest).out), result(tmp_path / "run")
+    assert shown["split_sha256"] == found["split_sha256"] and shown["data_seed"] == found["data_seed"] == 3
 
 
 def test_verify_says_that_a_manifest_fits_its_data(command, tiny, manifest, finished):

@@ -3,27 +3,17 @@
 import json
 import os
 import runpy
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from helpers.run_folders import assert_same_run, result, rows, scalars
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from discriminative.supervised import Supervised
 from gan_sntg.data.public import Digits
-
-
-@pytest.fixture
-def supervised(tiny_tree, labels_alone, tmp_path) -> Path:
-    """A configuration of the supervised baseline."""
-    (tmp_path / "supervised.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": labels_alone(), "epochs": 1}))
-    return tmp_path / "supervised.yaml"
 
 
 def test_a_run_leaves_its_configuration_split_environment_metrics_checkpoint_grids_and_result(finished):
@@ -92,15 +82,6 @@ def test_another_configuration_on_a_run_folder_is_refused(command, contents, tin
     assert f"{words[0].split('.')[-1].lstrip('-')}: " in outcome.err
 
 
-def test_the_manifest_of_one_run_is_accepted_by_another(command, tiny, tmp_path):
-    words = ["--config", tiny, "--epochs", 1, "--data_seed", 3]
-    assert command("train", *words, "--out", tmp_path / "a").status == 0
-    assert command("train", *words, "--seed", 1, "--split", tmp_path / "a/split.json", "--out", tmp_path / "b").status == 0
-    assert (tmp_path / "a/split.json").read_bytes() == (tmp_path / "b/split.json").read_bytes()
-    a, b = result(tmp_path / "a"), result(tmp_path / "b")
-    assert a["split_sha256"] == b["split_sha256"] and a["data_seed"] == b["data_seed"] == 3
-
-
 def test_with_validation_images_held_out_their_error_is_a_number(command, tiny, tmp_path):
     assert command("train", "--config", tiny, "--validation", "true", "--out", tmp_path / "run").status == 0
     found, last = result(tmp_path / "run"), rows(tmp_path / "run")[-1]
@@ -122,15 +103,15 @@ def test_a_graph_without_negatives_inside_the_margin_is_warned_of_once(command, 
     assert " ".join(outcome.err.split()).count("of the negative pairs are inside the margin") == 1
 
 
-def test_the_supervised_baseline_trains_and_has_no_grid(command, supervised, tmp_path):
-    outcome = command("train", "--config", supervised, "--out", tmp_path / "run")
-    assert outcome.status == 0 and "sample grid" not in outcome.out
-    assert [path.name for path in (tmp_path / "run/samples").iterdir()] == ["real.png"] and rows(tmp_path / "run")[0]["net/labeled"] > 0
+def test_the_supervised_baseline_trains_and_has_no_grid(command, classifier):
+    outcome = command("train", "--config", classifier.parent / "all.yaml", "--out", classifier)
+    assert outcome.status == 0 and "test error" in outcome.out and "sample grid" not in outcome.out
+    assert [path.name for path in (classifier / "samples").iterdir()] == ["real.png"] and rows(classifier)[0]["net/labeled"] > 0
 
 
-def test_a_method_with_no_classifiers_but_last_and_averaged_finishes(command, supervised, tmp_path, monkeypatch):
+def test_a_method_with_no_classifiers_but_last_and_averaged_finishes(command, classifier, tmp_path, monkeypatch):
     monkeypatch.setattr(Supervised, "classifiers", property(lambda self: {"last": self.net, "averaged": self.average.net}))
-    assert command("train", "--config", supervised, "--out", tmp_path / "run").status == 0
+    assert command("train", "--config", classifier.parent / "all.yaml", "--epochs", 1, "--out", tmp_path / "run").status == 0
     assert result(tmp_path / "run")["test_error_averaged"] >= 0
 
 
@@ -158,13 +139,12 @@ def test_a_command_whose_reader_is_gone_ends_with_status_1_and_says_nothing(fini
     assert (found.returncode, found.stderr) == (1, b"")
 
 
-def test_a_run_from_before_an_option_existed_is_the_same_run_at_its_default_and_another_elsewhere(command, tiny, finished, tmp_path):
-    shutil.copytree(finished, tmp_path / "run")
-    config = tmp_path / "run/config.yaml"
+def test_a_run_from_before_an_option_existed_is_the_same_run_at_its_default_and_another_elsewhere(command, tiny, run):
+    config = run / "config.yaml"
     lines = config.read_text().splitlines(keepends=True)
     config.write_text("".join(line for line in lines if not line.startswith("precision:")))
     assert len(config.read_text().splitlines()) == len(lines) - 1
-    words = ["train", "--config", tiny, "--out", tmp_path / "run"]
+    words = ["train", "--config", tiny, "--out", run]
     assert command(*words).status == 0
     outcome = command(*words, "--precision", "bfloat16")
     assert outcome.status == 2 and "precision: float32 there, bfloat16 here" in outcome.err
