@@ -4,7 +4,7 @@
   if (!data) return;
   const { epochs, values } = JSON.parse(data.textContent);
   const all = [...new Set(epochs.flat())].sort((a, b) => a - b);
-  const edge = { left: 56, right: 16, top: 32, bottom: 40 };
+  const edge = { left: 68, right: 16, top: 32, bottom: 40 };
   const HEIGHT = 300;
   const MARKS = 12; // on a line, about
   const movers = [];
@@ -59,7 +59,7 @@
     function axes(width, low, high, size) {
       for (const value of ticks(low, high, size)) {
         add(svg, "path", { d: `M${edge.left} ${y(value)}H${width - edge.right}`, class: "rule" });
-        add(svg, "text", { x: edge.left - 8, y: y(value) + 4, "text-anchor": "end" }, shown(value));
+        add(svg, "text", { x: edge.left - 8, y: y(value) + 4, "text-anchor": "end" }, value);
       }
       const between = all.length > 1 ? step(all.at(-1) - all[0], Math.max(2, Math.floor(width / 90))) : 1;
       for (const epoch of ticks(all[0], all.at(-1), Math.max(between, 1))) {
