@@ -136,10 +136,9 @@ def default_extractor(source: Dataset) -> str:
         )
     folder = CLASSIFIERS / OWN[source.name]
     if not (folder / "result.json").is_file():
-        config = f"configs/{OWN[source.name]}_all/supervised.yaml"
         raise InputError(
             f"{folder} is not there: the classifier in whose features {source.name} is scored. Train it once with "
-            f"gan-sntg train --config {config} --out {folder}, or name another with --extractor"
+            f"gan-sntg train --config {OWN[source.name]}_all/supervised --out {folder}, or name another with --extractor"
         )
     return str(folder)
 

@@ -103,7 +103,7 @@ def test_scores_bear_the_datas_name_and_are_kept_with_how_they_were_measured(com
 def test_the_classifier_of_the_data_is_found_by_itself_or_the_message_says_how_to_train_it(command, run, classifier, monkeypatch, tmp_path):
     monkeypatch.setattr(evaluate, "CLASSIFIERS", tmp_path / "none")
     outcome = command("evaluate", run, "--fidelity", "--samples", 120)
-    assert outcome.status == 2 and "gan-sntg train --config configs/digits_all/supervised.yaml" in outcome.err
+    assert outcome.status == 2 and "gan-sntg train --config digits_all/supervised" in outcome.err
     monkeypatch.setattr(evaluate, "CLASSIFIERS", classifier.parent)
     assert command("evaluate", run, "--fidelity", "--samples", 120).status == 0
 
