@@ -101,7 +101,7 @@ def save_classes(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) ->
 
 
 def save_neighbors(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, k: int = 7, space: str = "pixels") -> None:
-    """n rows of a sample and the k images of the pool nearest to it, by raw pixels or by the averaged D's h."""
+    """n rows of a sample and the k images of the pool nearest to it, by pixels or the averaged D's h."""
     samples.check_size(n, 1 + k, sampler.shape, scale)
     images, pool = sampler.images(sampler.z(n)), sampler.parts.streams.pool
     x, real = images.to(pool.x.device), pool.x[pool.unlabeled]
@@ -109,7 +109,8 @@ def save_neighbors(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, k
         found = nearest_to(x, real, k)
     else:
         net, normalize = sampler.parts.method.classifiers["averaged"], sampler.parts.normalization
-        found = nearest_rows(*(outputs_of(net, own, normalize)[0] for own in (x, real)), k)
+        h, h_real = (outputs_of(net, own, normalize)[0] for own in (x, real))
+        found = nearest_rows(h, h_real, k)
     samples.save_png(out, samples.neighbor_sheet(images, real[found].cpu(), scale))
 
 

@@ -7,7 +7,6 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from jsonargparse import ArgumentParser
-from jsonargparse.typing import restricted_number_type, restricted_string_type
 
 from gan_sntg.errors import InputError, first_line
 from gan_sntg.files.import_paths import OURS, check_tree, class_at, own_packages
@@ -18,8 +17,6 @@ CARD, PROGRAM = "card.json", "classifier.pt2"
 WEIGHTS = {"net": "classifier.safetensors", "generator": "generator.safetensors", "normalization": "normalization.safetensors"}
 DTYPES = {"uint8": torch.uint8, "float32": torch.float32}
 REMEDY = "export the run again with `gan-sntg export`"
-SHA256 = restricted_string_type("SHA256", "^[0-9a-f]{64}$")
-Side = restricted_number_type("Side", int, [(">", 0), ("<", 2**16)])  # of an image
 T = TypeVar("T")
 
 
@@ -37,7 +34,7 @@ class InputSpec:
     """What the classifier and its program take: examples as the data set holds them."""
 
     dtype: Literal["uint8", "float32"]
-    shape: list[Side]
+    shape: list[int]
     range: list[int] | None
     meaning: str
 
@@ -56,7 +53,7 @@ class Card:
     evaluation: dict
     generator: dict | None
     provenance: dict
-    files: dict[str, SHA256]
+    files: dict[str, str]
 
 
 def parse_card(tree: dict[str, Any]) -> Card:
@@ -64,8 +61,8 @@ def parse_card(tree: dict[str, Any]) -> Card:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Card, "card")
     card = parser.instantiate(parser.parse_object({"card": tree})).card
-    if len(card.classes) < 2:
-        raise ValueError("its classes are fewer than two")
+    if len(card.classes) < 2 or not all(0 < side < 2**16 for side in card.input.shape):
+        raise ValueError("it has fewer than two classes, or sides of its input that are not in 1..65535")
     wanted = {WEIGHTS["net"], PROGRAM, *([WEIGHTS["generator"]] if card.architecture.generator else [])}
     if not wanted <= set(card.files) <= wanted | {WEIGHTS["normalization"]}:
         raise ValueError("its files are not those of an export")

@@ -77,10 +77,10 @@ def load_export(folder: str | Path) -> tuple[Classifier, ImageGenerator | None, 
     card = read_card(folder)
     data, specs = read_files(folder, card), card.architecture
     net = load_network(specs.net, nn.Module, "net", folder, data)
-    generator = specs.generator and load_network(specs.generator, Generator, "generator", folder, data)
+    generator = load_network(specs.generator, Generator, "generator", folder, data) if specs.generator else None
     normalization = load_normalization(specs.normalization, folder, data)
     classifier = Classifier(net, normalization, tuple(card.input.shape), DTYPES[card.input.dtype], card.classes)
-    images = generator and ImageGenerator(generator, normalization)
+    images = ImageGenerator(generator, normalization) if generator else None
     check_fit(classifier, images, folder)
     return classifier, images, card
 
