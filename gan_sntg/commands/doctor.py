@@ -43,7 +43,7 @@ def run(options: Namespace) -> None:
     for file in options.config:
         parts = build(*words(options, file))
         health = examine(parts.method, parts.streams, epochs_of(file) - 1, options.steps, options.precision)
-        report(console, file, parts, health)
+        print_health(console, file, parts, health)
         if health.faults:
             faults[file] = health.faults
     console.print(f"{len(options.config)} configurations in {time.perf_counter() - began:.0f} s")
@@ -67,7 +67,7 @@ def words(options: Namespace, file: str) -> tuple[Parser, Namespace]:
     return parser, parser.parse_args(given)
 
 
-def report(console: Console, file: str, parts: RunObjects, health: TermReport) -> None:
+def print_health(console: Console, file: str, parts: RunObjects, health: TermReport) -> None:
     """One configuration's table, what it was fed and what is wrong."""
     nets = [net for net in next(iter(health.gradients.values())) if any(found[net][1] > 0 for found in health.gradients.values())]
     table = Table()
