@@ -1,11 +1,11 @@
 """Runs of several seeds by one command, one after another or as one program."""
 
-import copy
 import os
 import re
 import sys
 import time
 from argparse import SUPPRESS
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from gan_sntg.runs.options import RunOptions, config_parser, flat, identity, sho
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.runs.trainer import Run, Trainer, display, folder_errors
-from gan_sntg.training import loop
-from gan_sntg.training.meter import Meters
+from gan_sntg.training.loop import Progress, fit
+from gan_sntg.training.meter import Meter, Meters
 from gan_sntg.training.method import Method
 from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 
@@ -90,6 +90,16 @@ def seeds_parser() -> Parser:
     return parser
 
 
+class SeedTrainer(Trainer):
+    """The trainer of a run that may be trained with others, as one program."""
+
+    def receive(self, progress: Progress, meter: Meter, seconds: float) -> None:
+        """Go on from where all stand. meter: of this run; seconds: its share of the time since its last save."""
+        self.progress.epoch, self.progress.step = progress.epoch, progress.step
+        self.meter.sums = meter.sums
+        self.clock = time.perf_counter() - seconds
+
+
 def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
     """Train what the options ask for: each run's folder and result, on the first rank alone."""
     with started():
@@ -110,23 +120,23 @@ def train_all(runs: list[Run]) -> None:
     if not runs:
         return
     watch = StopSignals(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes)
-    first = Trainer(runs[0], watch)
+    first = SeedTrainer(runs[0], watch)
     if rank() == 0 and first.parts.device.type == "cpu" and (note := core_warning(first.options.threads)):
         print(note, file=sys.stderr)
     if len(runs) > 1 and not (why_not := stacking_obstacle(first.parts.method, first.options)):
-        return train_groups([first, *(Trainer(run, watch) for run in runs[1:])])
+        return train_groups([first, *(SeedTrainer(run, watch) for run in runs[1:])])
     if len(runs) > 1:
         print(f"the seeds are trained one after another: {why_not}", file=sys.stderr)
     first.train()
     for run in runs[1:]:
-        Trainer(run, watch).train()
+        SeedTrainer(run, watch).train()
 
 
-def train_groups(sessions: list[Trainer]) -> None:
+def train_groups(trainers: list[SeedTrainer]) -> None:
     """Train runs at the same step together, group after group."""
-    groups: dict[int, list[Trainer]] = {}
-    for session in sessions:
-        groups.setdefault(session.progress.step, []).append(session)
+    groups: dict[int, list[SeedTrainer]] = {}
+    for trainer in trainers:
+        groups.setdefault(trainer.progress.step, []).append(trainer)
     for step, group in groups.items():
         if len(groups) > 1:
             print(f"from step {step}: seeds {', '.join(str(s.options.seed) for s in group)}", file=sys.stderr)
@@ -146,67 +156,56 @@ def stacking_obstacle(method: Method, options: RunOptions) -> str | None:
 
 
 class StackedTrainer:
-    """Sessions of runs at the same step, trained as one, recorded and saved as alone."""
+    """Runs at the same step trained as one program, each recorded and saved by its own trainer."""
 
-    def __init__(self, sessions: list[Trainer]):
-        """sessions: alike but for the seeds; their methods stay as they are until the first interval."""
-        self.sessions, self.progress, self.watch = sessions, copy.copy(sessions[0].progress), sessions[0].watch
-        self.meters = Meters([f"seed {s.options.seed} ({s.folder.path})" for s in sessions])
-        self.meters.join([s.meter for s in sessions])
-        for session in sessions:
-            session.meter.sums = {}
-        self.method = stacked([s.parts.method for s in sessions], TERMS)
-        self.streams = StackedStreams([s.parts.streams for s in sessions])
+    def __init__(self, trainers: list[SeedTrainer]):
+        """trainers: alike but for the seeds; their methods stay as they are until the first save."""
+        self.trainers, self.progress, self.watch = trainers, trainers[0].progress, trainers[0].watch
+        self.meters = Meters({f"seed {s.options.seed} ({s.folder.path})": s.meter for s in trainers})
+        self.method = stacked([s.parts.method for s in trainers], TERMS)
+        self.streams = StackedStreams([s.parts.streams for s in trainers])
 
     def train(self) -> None:
         """Train with a live display, then write the results."""
-        first, calls = self.sessions[0].options, (self.progress, self.on_step, self.on_interval)
-        with ExitStack() as stack:
-            for session in self.sessions:
-                stack.enter_context(folder_errors(session.folder))
-            bar = stack.enter_context(display(self.sessions[0].console))
-            stack.enter_context(self.watch)
-            for session in self.sessions:
-                session.begin(bar)
+        first, calls = self.trainers[0].options, (self.progress, self.on_step, self.on_interval)
+        with ExitStack() as folders, display(self.trainers[0].console) as bar, self.watch:
+            for trainer in self.trainers:
+                folders.enter_context(folder_errors(trainer.folder))
+                trainer.begin(bar)
             self.clock = time.perf_counter()
             try:
-                loop.fit(self.method, self.streams, first.epochs, first.interval_epochs, *calls, first.precision, self.meters)  # pyright: ignore[reportArgumentType]
+                fit(self.method, self.streams, first.epochs, first.interval_epochs, *calls, first.precision, self.meters)
             except NonFiniteError as error:
                 raise NonFiniteError(f"{error}; without this seed in --seeds the others go on") from error
-            for session in self.sessions:
-                session.folder.finish(session.result())
+            for trainer in self.trainers:
+                trainer.folder.finish(trainer.result())
 
     def on_step(self) -> None:
         """Move every run's progress bar; save all, or stop all, where it is time to."""
-        for session in self.sessions:
-            session.bar.advance(session.task)
+        for trainer in self.trainers:
+            trainer.bar.advance(trainer.task)
         self.watch.tick()
         stopped = self.watch.stop()
         if stopped or self.watch.must_save:
             self.meters.check(self.streams.steps_per_epoch)
-            self.hand_out()
-            for s, session in enumerate(self.sessions):
-                session.meter.sums = self.meters.one(s).sums
-                session.count_seconds()
-                session.save()
-                session.meter.sums = {}
-            self.clock = time.perf_counter()
+            for trainer in self.handed_out():
+                trainer.count_seconds()
+                trainer.save()
         if stopped:
             raise stopped
 
-    def hand_out(self) -> None:
-        """Give each run what was trained: its part of the time and of the state."""
-        share = (time.perf_counter() - self.clock) / len(self.sessions)
-        unstack(self.method, [s.parts.method for s in self.sessions])
-        for session in self.sessions:
-            session.progress.epoch, session.progress.step = self.progress.epoch, self.progress.step
-            session.clock = time.perf_counter() - share
-
     def on_interval(self, terms: list[dict[str, float]]) -> None:
-        """Let each run go on alone from what was trained."""
-        self.hand_out()
-        for session, own in zip(self.sessions, terms, strict=True):
-            session.on_interval(own)
+        """Evaluate, record and save each run. terms: a mapping per run."""
+        for trainer, own in zip(self.handed_out(), terms, strict=True):
+            trainer.on_interval(own)
+
+    def handed_out(self) -> Iterator[SeedTrainer]:
+        """Each run's trainer, once it has its part of the state and its share of the time."""
+        share = (time.perf_counter() - self.clock) / len(self.trainers)
+        unstack(self.method, [s.parts.method for s in self.trainers])
+        for trainer, meter in zip(self.trainers, self.meters.apart(), strict=True):
+            trainer.receive(self.progress, meter, share)
+            yield trainer
         self.clock = time.perf_counter()
 
 
@@ -223,7 +222,9 @@ def check_shared(options: Namespace, runs: int) -> None:
 def prepare_run(options: Namespace) -> Run:
     """A run with its folder, in which there is nothing else. Raises InputError; writes nothing."""
     own, text = RunOptions.of(options), config_parser().dump(options, skip_unset=False)
-    folder = RunFolder(Path(options.out or default_folder(options, text)))
+    file = Path(str(options.config[0])) if options.config else Path("run/options")
+    name = f"{file.resolve().parent.name}-{file.stem}-seed{options.seed}-{short_hash(text)}"
+    folder = RunFolder(Path(options.out or f"runs/{name}"))
     check_folder(folder, text)
     return Run(folder, own, text, instantiate(config_parser(), options))
 
@@ -238,9 +239,3 @@ def check_folder(folder: RunFolder, text: str) -> None:
     if changed:
         what = "; ".join(changed[:3])
         raise InputError(f"{folder.path} holds a run of another configuration ({what}); nothing was changed. Give another --out")
-
-
-def default_folder(options: Namespace, text: str) -> str:
-    """runs/<cell>-<method>-seed<seed>-<hash of all options>."""
-    file = Path(str(options.config[0])) if options.config else Path("run/options")
-    return f"runs/{file.resolve().parent.name}-{file.stem}-seed{options.seed}-{short_hash(text)}"

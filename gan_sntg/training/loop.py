@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from gan_sntg.data.loader import Loader
 from gan_sntg.networks.precision import Precision
 from gan_sntg.training.meter import Meter
 from gan_sntg.training.method import Method
+from gan_sntg.training.multi_seed import StackedStreams
 
 
 class Progress:
@@ -33,19 +35,19 @@ class Progress:
 
 def fit(
     method: Method,
-    streams: Loader,
+    streams: Loader | StackedStreams,
     epochs: int,
     interval_epochs: int,
     progress: Progress,
     on_step: Callable[[], None],
-    on_interval: Callable[[dict[str, float]], None],
+    on_interval: Callable[[Any], None],
     precision: Precision = Precision.float32,
     meter: Meter | None = None,
 ) -> None:
     """Train from where `progress` stands to `epochs`.
 
     `on_step` is called after each step, and may stop training by what it raises: all that the rest depends on is then in the state of
-    method, streams, progress and meter. `on_interval` is called with the mean terms each `interval_epochs` and at the end: it
+    method, streams, progress and meter. `on_interval` is called with what the meter reads each `interval_epochs` and at the end: it
     evaluates, records and saves. Raises NonFiniteError before such a call where a term is not finite.
     """
     meter, device = meter or Meter(), streams.pool.x.device

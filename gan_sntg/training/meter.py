@@ -36,22 +36,7 @@ class Meter:
 
     def check(self, steps_per_epoch: int) -> None:
         """Raise NonFiniteError with the first bad term, its epoch and step (both from 0)."""
-        self._check(self.sums, steps_per_epoch)
-
-    def read(self, steps_per_epoch: int) -> dict[str, float]:
-        """The means, and start anew. Raises as `check`."""
-        sums, self.sums = self.sums, {}
-        self._check(sums, steps_per_epoch)
-        totals: dict[str, tuple[float, int]] = {}
-        for names, (total, _, count) in sums.items():
-            for name, value in zip(names, total.tolist(), strict=True):
-                before, steps = totals.get(name, (0.0, 0))
-                totals[name] = before + value, steps + count
-        return {name: value / steps for name, (value, steps) in totals.items()}
-
-    @staticmethod
-    def _check(sums: dict[tuple[str, ...], tuple[Tensor, Tensor, int]], steps_per_epoch: int) -> None:
-        firsts = [pair for names, (_, first, _) in sums.items() for pair in zip(first.tolist(), names, strict=True)]
+        firsts = [pair for names, (_, first, _) in self.sums.items() for pair in zip(first.tolist(), names, strict=True)]
         bad = [(step, name) for step, name in firsts if step >= 0]
         if bad:
             step, name = min(bad)
@@ -60,40 +45,47 @@ class Meter:
                 "before. Lower the learning rate or this term's weight"
             )
 
+    def read(self, steps_per_epoch: int) -> dict[str, float]:
+        """The means, and start anew. Raises as `check`."""
+        self.check(steps_per_epoch)
+        totals: dict[str, tuple[float, int]] = {}
+        for names, (total, _, count) in self.sums.items():
+            for name, value in zip(names, total.tolist(), strict=True):
+                before, steps = totals.get(name, (0.0, 0))
+                totals[name] = before + value, steps + count
+        self.sums = {}
+        return {name: value / steps for name, (value, steps) in totals.items()}
+
 
 class Meters(Meter):
-    """Meter of S runs abreast, whose terms are [S] each."""
+    """The meters of S runs abreast as one, whose terms are [S] each."""
 
-    def __init__(self, runs: list[str]):
-        """runs: what errors call them."""
+    def __init__(self, meters: dict[str, Meter]):
+        """meters: all of the same step, by what errors call the runs; they stay as they are."""
         super().__init__()
-        self.runs = runs
-
-    def join(self, meters: list[Meter]) -> None:
-        """Go on from each run's meter, all of the same step."""
-        for names, (_, _, count) in meters[0].sums.items():
-            sums, firsts, _ = zip(*(meter.sums[names] for meter in meters), strict=True)
+        self.runs, (first, *_) = list(meters), meters.values()
+        for names, (_, _, count) in first.sums.items():
+            sums, firsts, _ = zip(*(meter.sums[names] for meter in meters.values()), strict=True)
             self.sums[names] = torch.stack(sums, 1), torch.stack(firsts, 1), count
 
-    def one(self, s: int) -> Meter:
-        """That of run s."""
-        meter = Meter()
-        meter.sums = {names: (total[:, s], first[:, s], count) for names, (total, first, count) in self.sums.items()}
-        return meter
+    def apart(self) -> list[Meter]:
+        """That of each run."""
+        meters = [Meter() for _ in self.runs]
+        for names, (total, first, count) in self.sums.items():
+            for s, meter in enumerate(meters):
+                meter.sums[names] = total[:, s], first[:, s], count
+        return meters
 
     def check(self, steps_per_epoch: int) -> None:
         """Check each run's meter. The NonFiniteError names the run, too."""
-        for s in range(len(self.runs)):
-            self._of(s, lambda meter: meter.check(steps_per_epoch))
+        for run, meter in zip(self.runs, self.apart(), strict=True):
+            try:
+                meter.check(steps_per_epoch)
+            except NonFiniteError as error:
+                raise NonFiniteError(f"{run}: {error}") from error
 
     def read(self, steps_per_epoch: int) -> list[dict[str, float]]:
-        """Read each run's meter. The NonFiniteError names the run, too."""
-        found = [self._of(s, lambda meter: meter.read(steps_per_epoch)) for s in range(len(self.runs))]
-        self.sums = {}
-        return found
-
-    def _of(self, s: int, call):
-        try:
-            return call(self.one(s))
-        except NonFiniteError as error:
-            raise NonFiniteError(f"{self.runs[s]}: {error}") from error
+        """The means of each run, and start anew. Raises as `check`."""
+        self.check(steps_per_epoch)
+        meters, self.sums = self.apart(), {}
+        return [meter.read(steps_per_epoch) for meter in meters]

@@ -169,12 +169,14 @@ def test_without_out_each_has_the_folder_of_a_run_alone(command, tiny, tmp_path,
 
 
 @STACKED
-def test_the_time_of_training_is_shared(command, tiny, tmp_path, monkeypatch):
-    now, step = [0.0], FeatureMatchingGAN.step
+def test_the_time_of_training_is_shared_and_evaluations_are_not_counted(command, tiny, tmp_path, monkeypatch):
+    now, step, look = [0.0], FeatureMatchingGAN.step, seeds.Trainer.look
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(FeatureMatchingGAN, "step", lambda *arguments: (now.__setitem__(0, now[0] + 3), step(*arguments))[1])
-    assert command("train", "--config", tiny, "--epochs", 1, "--seeds", "0..2", "--out", tmp_path).status == 0
-    assert [rows[-1]["seconds"] for rows in (RunFolder(tmp_path / str(seed)).rows() for seed in range(3))] == [4, 4, 4]  # of 4 x 3 s
+    monkeypatch.setattr(seeds.Trainer, "look", lambda *arguments: (now.__setitem__(0, now[0] + 100), look(*arguments))[1])
+    assert command("train", "--config", tiny, "--epochs", 2, "--seeds", "0..2", "--out", tmp_path).status == 0
+    times = [[row["seconds"] for row in RunFolder(tmp_path / str(seed)).rows()] for seed in range(3)]
+    assert times == [[4, 8]] * 3  # of 4 x 3 s an epoch
 
 
 @STACKED

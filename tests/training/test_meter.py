@@ -28,7 +28,7 @@ def test_the_meter_names_the_first_term_that_is_not_finite_its_epoch_and_step(va
 
 
 def test_the_meters_of_runs_abreast_give_each_its_means():
-    meters = Meters(["a", "b"])
+    meters = Meters({"a": Meter(), "b": Meter()})
     for step, terms in enumerate([{"d/x": [1.0, 10.0]}, {"d/x": [3.0, 30.0], "d/y": [5.0, 50.0]}]):
         meters.add({name: torch.tensor(value) for name, value in terms.items()}, step)
     assert meters.read(1) == [{"d/x": 2.0, "d/y": 5.0}, {"d/x": 20.0, "d/y": 50.0}]
@@ -40,10 +40,8 @@ def test_meters_are_joined_and_taken_apart_as_they_were():
     for k, meter in enumerate(meters):
         meter.add({"a": torch.tensor(1.0 + k), "b": torch.tensor(2.0)}, 0)
         meter.add({"a": torch.tensor(3.0)}, 1)
-    both = Meters(["one", "two"])
-    both.join(meters)
-    for k, meter in enumerate(meters):
-        assert str(both.one(k).state_dict()) == str(meter.state_dict())
+    both = Meters(dict(zip(["one", "two"], meters, strict=True)))
+    assert [str(meter.state_dict()) for meter in both.apart()] == [str(meter.state_dict()) for meter in meters]
     again = Meter()
     again.load_state_dict(meters[1].state_dict())
     assert again.read(4) == meters[1].read(4) == {"a": 2.5, "b": 2.0}
