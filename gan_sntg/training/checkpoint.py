@@ -46,11 +46,6 @@ def save(path: Path, method: Method, streams: Loader, progress: Progress, meter:
     write_atomically(path, as_bytes(state_of(method, streams, progress, meter)))
 
 
-def restore(path: Path, method: Method, streams: Loader, progress: Progress, meter: Meter | None = None) -> None:
-    """Restore a checkpoint into fresh objects. Raises InputError where it is unreadable or does not fit."""
-    put_back(read(path, next(method.parameters()).device), path, method, streams, progress, meter)
-
-
 def put_back(state: dict, path: Path, method: Method, streams: Loader, progress: Progress, meter: Meter | None = None) -> None:
     """Restore a state that was read. Raises InputError with the path where it does not fit."""
     try:
@@ -107,10 +102,8 @@ def keep(path: Path, data: bytes | memoryview, count: int) -> None:
             os.replace(generation(path, k - 1), generation(path, k))
     os.replace(following, path)
     sync_folder(path.parent)
-    k = count
-    while (old := generation(path, k)).exists():
+    for old in generations(path)[count:]:
         old.unlink()
-        k += 1
 
 
 def newest(path: Path, device: torch.device | str) -> tuple[dict, Path]:

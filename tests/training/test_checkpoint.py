@@ -18,6 +18,10 @@ from gan_sntg.training.checkpoint import generation, generations, keep, newest
 from gan_sntg.training.loop import Progress
 
 
+def restore(path: Path, *fresh) -> None:
+    checkpoint.put_back(checkpoint.read(path, "cpu"), path, *fresh)
+
+
 def trained(steps: int, **options):
     """A method, its streams and its progress after so many steps."""
     made, progress = streams(), Progress()
@@ -87,13 +91,13 @@ def test_a_checkpoint_without_one_of_its_parts_is_refused(tmp_path, part):
     state = checkpoint.state_of(method, made, progress)
     torch.save({name: value for name, value in state.items() if name != part}, tmp_path / "last.pt")
     with pytest.raises(InputError, match=f"does not fit this configuration .KeyError: '{part}'.*Use the config that wrote it"):
-        checkpoint.restore(tmp_path / "last.pt", method, made, progress)
+        restore(tmp_path / "last.pt", method, made, progress)
 
 
 def test_a_checkpoint_of_another_method_is_refused(tmp_path):
     checkpoint.save(tmp_path / "last.pt", *trained(1, teacher=Ensemble()))
     with pytest.raises(InputError, match="does not fit this configuration"):
-        checkpoint.restore(tmp_path / "last.pt", *trained(1, teacher=Averaged()))
+        restore(tmp_path / "last.pt", *trained(1, teacher=Averaged()))
 
 
 NAN, INF = float("nan"), float("inf")
@@ -124,7 +128,7 @@ def test_a_checkpoint_with_a_part_that_could_not_be_gone_on_with_is_refused(tmp_
     SPOILT[part](state)
     torch.save(state, tmp_path / "last.pt")
     with pytest.raises(InputError, match="does not fit this configuration .ValueError|does not fit this configuration .TypeError"):
-        checkpoint.restore(tmp_path / "last.pt", *trained(1, seed=1))
+        restore(tmp_path / "last.pt", *trained(1, seed=1))
 
 
 # --- the last ones are kept, and a damaged one leaves the one before it -----------------------------------------------
