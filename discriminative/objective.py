@@ -118,7 +118,7 @@ class Objective(Recordable, Method):
         set_learning_rate(self.optimizers["net"], rate, self.schedule.betas(t))
         weights = {"weight/consistency": self.consistency_weight_at(t), "weight/graph": self.graph_weight_at(t)}
         self.settings = {"learning_rate": rate} | weights
-        terms = self.descend("net", self.terms, batch, t)
+        terms = self.descend("net", batch, t)
         self.follow(t)
         return terms
 

@@ -18,8 +18,9 @@ from gan_sntg.data.loader import Batch
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.precision import Precision
-from gan_sntg.training.cuda_graphs import EagerGradients, gradients, named
+from gan_sntg.training.cuda_graphs import EagerGradients, gradients
 from gan_sntg.training.meter import Meter, Terms
+from gan_sntg.training.optim import parameters
 
 TARGETS, DIRECTION = WHOLE = "teacher pass", "adversarial direction"  # parts that keep the networks' passes within them
 
@@ -108,11 +109,11 @@ class TimedGradients(EagerGradients):
 
     watch: Stopwatch
 
-    def __call__(self, method, name: str, params: list[Tensor], function: Callable[..., Terms], batch: Batch, t: int) -> Terms:
+    def __call__(self, method, name: str, batch: Batch, t: int) -> Terms:
         """As `EagerGradients`."""
-        terms = function(batch, t)
+        terms = method.losses[name][1](batch, t)
         with self.watch.part("backward"):
-            return named(terms, gradients(params, terms))
+            return gradients(parameters(method.optimizers[name]), terms)
 
 
 @contextmanager

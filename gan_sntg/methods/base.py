@@ -97,10 +97,10 @@ class GenerativeMethod(Recordable, Method):
         for optimizer in self.optimizers.values():
             set_learning_rate(optimizer, rate)
         self.settings = {"learning_rate": rate, "weight/graph": self.sntg.weight_at(t)}
-        terms = self.descend("d", self.discriminator_terms, batch, t)
+        terms = self.descend("d", batch, t)
         self.average.update(self.discriminator)
         self.teacher.update(self.discriminator)
-        return terms | self.descend("g", self.generator_terms, batch, t)
+        return terms | self.descend("g", batch, t)
 
     def graph_term(self, views: list[tuple], t: int) -> Terms:
         """{"d/graph": lambda_2 w(t) R_S}, {} at weight 0. views: (examples, h, logits), unlabelled first."""

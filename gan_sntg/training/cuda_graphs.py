@@ -9,26 +9,26 @@ from torch import Tensor
 
 from gan_sntg.data.loader import Batch, Examples
 from gan_sntg.training.meter import Terms
+from gan_sntg.training.optim import parameters
 
 WARM_UP = 2  # steps taken as they are written before one is recorded: libraries load, and what is special about a first step passes
 
 
-def gradients(params: list[Tensor], terms: Terms) -> Tensor:
-    """Set `grad` of params to d(sum of the terms) / d(params); the terms [n] or [n, S], detached."""
+def gradients(params: list[Tensor], terms: Terms) -> Terms:
+    """Set `grad` of params to d(sum of the terms) / d(params); the terms, scalars or [S], detached."""
     for p in params:
         p.grad = None
     values = torch.stack(list(terms.values()))
     values.sum().backward(inputs=params)
-    return values.detach()
+    return dict(zip(terms, values.detach().unbind(), strict=True))
 
 
 class EagerGradients:
-    """`gradients` of what a function makes of a batch."""
+    """`gradients` of what a loss of a method makes of a batch."""
 
-    def __call__(self, method, name: str, params: list[Tensor], function: Callable[..., Terms], batch: Batch, t: int) -> Terms:
-        """Set the gradients of `params` down the sum of function(batch, t); returns its terms, detached."""
-        terms = function(batch, t)
-        return named(terms, gradients(params, terms))
+    def __call__(self, method, name: str, batch: Batch, t: int) -> Terms:
+        """Set the gradients of one optimizer's parameters; the terms of its loss in epoch t, detached."""
+        return gradients(parameters(method.optimizers[name]), method.losses[name][1](batch, t))
 
 
 class Recordable:
@@ -39,11 +39,6 @@ class Recordable:
     def graph_key(self, name: str, t: int) -> tuple:
         """What the terms of `name` depend on in epoch t besides batch, parameters, buffers and draws."""
         return (t,)
-
-
-def named(names, values: Tensor) -> Terms:
-    """The rows of values by name."""
-    return dict(zip(names, values.unbind(), strict=True))
 
 
 @contextmanager
@@ -59,13 +54,13 @@ def eager_gradients(method) -> Iterator[None]:
 class CudaGraphGradients(EagerGradients):
     """Gradients by one recorded CUDA graph of forward and backward, equal to the eager ones.
 
-    A graph is of one function, form of batch and `method.graph_key(name, t)`, and is recorded anew where one of these, or the place of a
+    A graph is of one loss, form of batch and `method.graph_key(name, t)`, and is recorded anew where one of these, or the place of a
     parameter or buffer in memory, is another. Where recording fails, one line on stderr says why, and gradients are eager from then on.
     """
 
     def __init__(self):
         """Start without recordings."""
-        self.recordings: dict[Callable, Recording] = {}
+        self.recordings: dict[str, Recording] = {}
         self.inputs: Inputs | None = None
         self.stream: torch.cuda.Stream | None = None
         self.failed = False
@@ -74,25 +69,24 @@ class CudaGraphGradients(EagerGradients):
         """A copy of a method records for itself."""
         return CudaGraphGradients()
 
-    def __call__(self, method, name: str, params: list[Tensor], function: Callable[..., Terms], batch: Batch, t: int) -> Terms:
+    def __call__(self, method, name: str, batch: Batch, t: int) -> Terms:
         """As `EagerGradients`; `method` says what its terms depend on and draw from."""
         if self.failed:
-            return super().__call__(method, name, params, function, batch, t)
+            return super().__call__(method, name, batch, t)
         if self.inputs is None or self.inputs.form != form(batch):
             self.inputs = Inputs(batch)
             self.recordings.clear()
         key = method.graph_key(name, t), tuple(t.data_ptr() for t in (*method.parameters(), *method.buffers()))
-        recording = self.recordings.get(function)
+        recording = self.recordings.get(name)
         if recording is None or recording.key != key:
-            recording = self.recordings[function] = Recording(key)
+            recording = self.recordings[name] = Recording(key)
         if recording.steps < WARM_UP:
             recording.steps += 1
-            return self.beside(lambda: super(CudaGraphGradients, self).__call__(method, name, params, function, batch, t))
-        inputs = self.inputs
-        inputs.take(batch)
-        if recording.graph is None and not self.record(recording, method, params, lambda: function(inputs.batch, t)):
-            return super().__call__(method, name, params, function, batch, t)
-        return recording.replay(params)
+            return self.beside(lambda: super(CudaGraphGradients, self).__call__(method, name, batch, t))
+        self.inputs.take(batch)
+        if recording.graph is None and not self.record(recording, method, name, self.inputs.batch, t):
+            return super().__call__(method, name, batch, t)
+        return recording.replay()
 
     def beside(self, call: Callable[[], Terms]) -> Terms:
         """`call` on the stream that records: autograd goes back on the streams that it came on."""
@@ -104,11 +98,11 @@ class CudaGraphGradients(EagerGradients):
         main.wait_stream(self.stream)
         return found
 
-    def record(self, recording: "Recording", method, params: list[Tensor], terms: Callable[[], Terms]) -> bool:
+    def record(self, recording: "Recording", method, name: str, batch: Batch, t: int) -> bool:
         """Record; whether it succeeded."""
         before = [{purpose: g.get_state() for purpose, g in generators.items()} for generators in generator_sets(method)]
         try:
-            recording.record(method, params, terms, self.stream)
+            recording.record(method, name, batch, t, self.stream)
         except RuntimeError as error:
             self.failed = True
             self.recordings.clear()
@@ -135,25 +129,23 @@ class Recording:
         self.key, self.steps = key, 0
         self.graph: torch.cuda.CUDAGraph | None = None
 
-    def record(self, method, params: list[Tensor], terms: Callable[[], Terms], stream: torch.cuda.Stream | None) -> None:
+    def record(self, method, name: str, batch: Batch, t: int, stream: torch.cuda.Stream | None) -> None:
         """Record without computing. Raises RuntimeError where a step cannot be recorded."""
         graph = torch.cuda.CUDAGraph()
         for generators in generator_sets(method):
             for generator in generators.values():
                 graph.register_generator_state(generator)
         with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-            found = terms()
-            self.values = gradients(params, found)
-        self.names, self.graph = tuple(found), graph
-        self.grads = [p.grad for p in params]
+            self.terms = EagerGradients()(method, name, batch, t)
+        self.graph, self.grads = graph, [(p, p.grad) for p in parameters(method.optimizers[name])]
 
-    def replay(self, params: list[Tensor]) -> Terms:
+    def replay(self) -> Terms:
         """The terms, in memory of their own, and the gradients."""
         assert self.graph is not None
         self.graph.replay()
-        for p, grad in zip(params, self.grads, strict=True):
+        for p, grad in self.grads:
             p.grad = grad
-        return named(self.names, self.values.clone())
+        return dict(zip(self.terms, torch.stack(list(self.terms.values())).unbind(), strict=True))
 
 
 class Inputs:

@@ -4,7 +4,7 @@ Every rank holds the whole state, the same: a checkpoint is that of one process.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -17,9 +17,10 @@ from gan_sntg.distributed import all_reduce, rank, world_size
 from gan_sntg.distributed.process_group import largest
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.networks.batch_norm import BatchNorm
-from gan_sntg.training.cuda_graphs import EagerGradients, gradients, named
+from gan_sntg.training.cuda_graphs import EagerGradients
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.method import Method
+from gan_sntg.training.optim import parameters
 
 SHARED = "graph"  # the purpose of the generator that draws for the whole batch: pairs are the same on all ranks
 
@@ -59,13 +60,12 @@ def own_draws(generators: dict[str, torch.Generator]) -> Iterator[None]:
 class DistributedGradients(EagerGradients):
     """Gradients of the mean of the ranks' terms, and those means, the same on every rank."""
 
-    def __call__(self, method, name: str, params: list[Tensor], function: Callable[..., Terms], batch: Batch, t: int) -> Terms:
+    def __call__(self, method, name: str, batch: Batch, t: int) -> Terms:
         """As `EagerGradients`; batch: this rank's rows."""
         with own_draws(method.generators):
-            terms = function(batch, t)
-            values = gradients(params, terms)
-        average([values, *(p.grad for p in params if p.grad is not None)])
-        return named(terms, values)
+            terms = super().__call__(method, name, batch, t)
+        average([*terms.values(), *(p.grad for p in parameters(method.optimizers[name]) if p.grad is not None)])
+        return terms
 
 
 def average(tensors: list[Tensor]) -> None:

@@ -13,8 +13,9 @@ from gan_sntg.data.loader import Batch, Pool
 from gan_sntg.networks.compile import EagerForward
 from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.rng import purpose_generator
-from gan_sntg.training.cuda_graphs import EagerGradients, gradients, named
+from gan_sntg.training.cuda_graphs import EagerGradients, gradients
 from gan_sntg.training.meter import Terms
+from gan_sntg.training.optim import parameters
 
 
 class Method(Configurable, nn.Module, ABC):
@@ -83,21 +84,15 @@ class Method(Configurable, nn.Module, ABC):
         """Make one random generator per purpose on the device."""
         self.generators = {p: purpose_generator(seed, p, device) for p in self.purposes}
 
-    def descend(self, name: str, terms: Callable[..., Terms], batch: Batch, t: int) -> Terms:
-        """Step one optimizer down the sum of terms(batch, t); the terms, detached."""
-        optimizer = self.optimizers[name]
-        found = self.gradients(self, name, parameters(optimizer), terms, batch, t)
-        optimizer.step()
-        return found
-
-
-def parameters(optimizer: Optimizer) -> list[Tensor]:
-    """All parameters that it updates."""
-    return [p for group in optimizer.param_groups for p in group["params"]]
+    def descend(self, name: str, batch: Batch, t: int) -> Terms:
+        """Step the optimizer of this name down the loss of this name in epoch t; its terms, detached."""
+        terms = self.gradients(self, name, batch, t)
+        self.optimizers[name].step()
+        return terms
 
 
 def descend(optimizer: Optimizer, terms: Terms) -> Terms:
     """Step down the sum of the terms; move the optimizer's parameters alone. The terms, detached."""
-    values = gradients(parameters(optimizer), terms)
+    found = gradients(parameters(optimizer), terms)
     optimizer.step()
-    return named(terms, values)
+    return found

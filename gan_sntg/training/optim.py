@@ -53,6 +53,11 @@ def trainable(*nets: nn.Module) -> list[nn.Parameter]:
     return [p for net in nets for p in net.parameters() if p.requires_grad]
 
 
+def parameters(optimizer: Optimizer) -> list[Tensor]:
+    """All parameters that it updates."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
 def set_learning_rate(optimizer: Optimizer, lr: float, betas: tuple[float, float] | None = None) -> None:
     """Give every parameter group the learning rate `lr`, and the betas where they are given."""
     for group in optimizer.param_groups:

@@ -34,7 +34,7 @@ from gan_sntg.networks.weight_norm import MeanOnlyLinear
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.training.data_parallel import average, join, own_draws
 from gan_sntg.training.meter import Meter
-from gan_sntg.training.method import parameters
+from gan_sntg.training.optim import parameters
 from helpers.method_factories import ALL, made, prepared
 from helpers.tiny import Squares, UnitRange64, gan, streams
 from helpers.tiny import started as initialised
@@ -160,10 +160,9 @@ def taken(name: str) -> tuple[dict, dict]:
     """Terms and gradients of one step's every descent in epoch T, and what the method holds after three steps and an epoch's end."""
     method, source = case(name)
     batch, found = next(source.epoch()), {}
-    for prefix, (_, terms_of) in method.losses.items():
-        params = parameters(method.optimizers[prefix])
-        found |= method.gradients(method, prefix, params, terms_of, batch, T)
-        found |= {f"{prefix}'s {k}": p.grad.clone() for k, p in enumerate(params)}
+    for prefix, optimizer in method.optimizers.items():
+        found |= method.gradients(method, prefix, batch, T)
+        found |= {f"{prefix}'s {k}": p.grad.clone() for k, p in enumerate(parameters(optimizer))}
     method, source = case(name)
     batches = source.epoch()
     for _ in range(3):
