@@ -24,15 +24,17 @@ ALL = {
 }
 
 
-def prepared(method, labels: int = 6, batch_size: int = 10, labeled_batch_size: int | None = None, dtype=torch.float32) -> Loader:
+def prepared(
+    method, labels: int = 6, batch_size: int = 10, labeled_batch_size: int | None = None, dtype=torch.float32, device="cpu"
+) -> Loader:
     """Seed the method, give it streams over the squares and start it."""
     source = Squares()
     split = make_split(source, labels, 0, False)
     normalization = UnitRange() if dtype == torch.float32 else UnitRange64()
-    pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization, "cpu")
+    pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization, device)
     streams = Loader(pool, batch_size, 0, labeled_batch_size=labeled_batch_size, views=method.views)
-    method.to(dtype).prepare(source, pool)
-    method.seed(0, "cpu")
+    method.to(device, dtype).prepare(source, pool)
+    method.seed(0, device)
     method.start(streams.example(30, "start"))
     return streams
 

@@ -4,12 +4,9 @@ import copy
 
 import pytest
 import torch
-from helpers.method_factories import ALL, made
-from helpers.tiny import Squares, gan, started, streams
+from helpers.method_factories import ALL, made, prepared
+from helpers.tiny import gan, started, streams
 
-from gan_sntg.data.loader import Loader, Pool
-from gan_sntg.data.normalization import UnitRange
-from gan_sntg.data.splits import make_split
 from gan_sntg.graph.pairs import AllPairs, Halves, Sampled
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass
 from gan_sntg.runs.seeds import TERMS
@@ -57,14 +54,8 @@ def test_a_recorded_gan_is_the_written_one(teacher, pairing):
 @pytest.mark.parametrize("name", [name for name, (kind, _) in ALL.items() if kind.recordable])
 def test_a_recorded_method_is_the_written_one(name):
     def make():
-        source = Squares()
-        split = make_split(source, 6, 0, False)
-        method = made(name, ramp_epochs=3).to("cuda")
-        pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), UnitRange(), "cuda")
-        s = Loader(pool, 10, 0, views=method.views)
-        method.prepare(source, pool)
-        method.seed(0, "cuda")
-        return started(method, s), s
+        method = made(name, ramp_epochs=3)
+        return method, prepared(method, device="cuda")
 
     same(make)
 

@@ -5,7 +5,6 @@ from itertools import islice
 import pytest
 import torch
 from helpers.tiny import UnitRange64, assert_same, gan, started, streams
-from torch.optim import Optimizer
 
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.graph.pairs import AllPairs, Halves, Sampled
@@ -52,14 +51,14 @@ def assert_close(a, b) -> None:
 
 
 def assert_stacking_changes_nothing(**options) -> None:
-    """20 steps."""
+    """Two epochs of four steps."""
     (methods, all_streams), (alone, streams_alone) = made(**options), made(**options)
-    found = together(methods, all_streams, 20)
+    found = together(methods, all_streams, 8)
     for s, method in enumerate(alone):
-        assert_close(found[s], steps(method, streams_alone[s], 20))
+        assert_close(found[s], steps(method, streams_alone[s], 8))
         assert_close(state(methods[s]), state(method))
         assert_same(all_streams[s].state_dict(), streams_alone[s].state_dict())
-        assert methods[s].average.count == method.average.count == 20
+        assert methods[s].average.count == method.average.count == 8
 
 
 def test_without_a_graph_terms_weights_moments_averages_and_generators_are_those_of_each_run_alone():
@@ -77,13 +76,6 @@ def test_the_runs_differ_and_each_moves():
     together(methods, all_streams, 1)
     after = [method.discriminator.out.v for method in methods]
     assert all((a - b).abs().min() > 0 for a, b in zip(after, before, strict=True)) and (after[0] - after[1]).abs().min() > 0
-
-
-def test_parameters_that_do_not_train_stay_as_they_are():
-    methods, all_streams = made(teacher=Averaged)
-    before = [method.discriminator.hidden[0].g.clone() for method in methods]
-    together(methods, all_streams, 3)
-    assert_same([method.discriminator.hidden[0].g.data for method in methods], before)
 
 
 def test_going_apart_and_together_again_changes_nothing():
@@ -125,11 +117,3 @@ def test_each_run_draws_from_its_own_generators_and_others_are_left_alone():
     for s, g in enumerate(apart):
         expected = torch.rand(2, generator=g), torch.empty(3).normal_(generator=g), torch.randperm(4, generator=g)
         assert_same([value[s] for value in found], [*expected, torch.randint(9, (5,), generator=g)])
-
-
-def test_the_stack_has_optimizers_of_its_own():
-    methods, _ = made(teacher=Averaged)
-    method = stacked(methods, TERMS)
-    params = {id(p) for p in method.parameters()}
-    for optimizer in method.optimizers.values():
-        assert isinstance(optimizer, Optimizer) and {id(p) for group in optimizer.param_groups for p in group["params"]} <= params

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from helpers.method_factories import ALL
 from helpers.run_folders import assert_same_run, interrupted, rows
 from helpers.tiny import POINTS
 
@@ -63,13 +64,7 @@ def test_an_interrupted_run_says_so_and_resumes_bit_for_bit(command, tiny_tree, 
     assert_same_run(tmp_path / "a", tmp_path / "b")
 
 
-METHODS = {
-    "Supervised": {"consistency_weight": 0},
-    "PiModel": {},
-    "TemporalEnsembling": {},
-    "MeanTeacher": {"decay": 0.9},
-    "VAT": {"epsilon": 1.0, "entropy_weight": 0.1},
-}
+METHODS = {kind.__name__: options for kind, options in ALL.values()}
 AUGMENTATION = {"class_path": "gan_sntg.data.Augmentation", "init_args": {"translation": 1, "flip": True}}
 DENSE = {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [16, 12]}}
 OWN = {
