@@ -1,18 +1,23 @@
 """Train a method on a data set, or resume a run folder; with several seeds, a run of each."""
 
 import sys
+from argparse import SUPPRESS
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.parsing import Parser
-from gan_sntg.runs.seeds import seeds_parser, train_seeds
+from gan_sntg.runs.seeds import train_seeds
 
 
 def parser() -> Parser:
-    """The options of a run, and those that stand for several."""
-    return seeds_parser()
+    """The options of a run, and --seeds and --data_seeds, which no configuration holds."""
+    parser = config_parser()
+    parser.add_argument("--seeds", type=str, default=SUPPRESS, help="a run of each of these in place of --seed: 0..9, or 0,3,5")
+    parser.add_argument("--data_seeds", type=str, default=SUPPRESS, help="with --seeds, as many, each run's own in place of --data_seed")
+    return parser
 
 
 def run(options: Namespace) -> None:

@@ -4,7 +4,6 @@ import os
 import re
 import sys
 import time
-from argparse import SUPPRESS
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +19,6 @@ from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.runs.build import instantiate, read_run
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, config_parser, flat, identity, short_hash
-from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.runs.trainer import Run, Trainer, display, folder_errors
 from gan_sntg.training.loop import Progress, fit
@@ -80,14 +78,6 @@ def whole_numbers(name: str, text: str) -> list[int]:
             raise InputError(f"--{name} is {text!r}, more than {MOST}; give fewer")
         numbers += range(first, last + 1)
     return numbers
-
-
-def seeds_parser() -> Parser:
-    """The options of a run, and --seeds and --data_seeds, which no configuration holds."""
-    parser = config_parser()
-    parser.add_argument("--seeds", type=str, default=SUPPRESS, help="a run of each of these in place of --seed: 0..9, or 0,3,5")
-    parser.add_argument("--data_seeds", type=str, default=SUPPRESS, help="with --seeds, as many, each run's own in place of --data_seed")
-    return parser
 
 
 class SeedTrainer(Trainer):
