@@ -5,7 +5,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,10 @@ class Stopwatch:
         self.running: list[str] = []
 
     def change(self) -> None:
-        """Give the time since the last change to the part that runs."""
-        now = moment(self.device)
+        """Give the time since the last change to the part that runs, once the device has done all it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        now = time.perf_counter()
         if self.running:
             self.seconds[self.running[-1]] += now - self.since
         self.since = now
@@ -60,29 +62,15 @@ class Stopwatch:
         finally:
             self.stop()
 
-    @contextmanager
-    def watching(self, owner: Any, name: str, part: str | Callable[..., str]) -> Iterator[None]:
-        """Within it, calls of owner's attribute `name` count for `part`, or for what that makes of arguments."""
-        before, call = vars(owner).get(name), getattr(owner, name)
+    def watch(self, owner: Any, name: str, part: str | Callable[..., str]) -> None:
+        """Count each call of owner's attribute `name` for `part`, or for what that makes of the arguments."""
+        call = getattr(owner, name)
 
         def timed(*args, **kwargs):
             with self.part(part if isinstance(part, str) else part(*args, **kwargs)):
                 return call(*args, **kwargs)
 
         setattr(owner, name, timed)
-        try:
-            yield
-        finally:
-            delattr(owner, name)
-            if before is not None:
-                setattr(owner, name, before)
-
-
-def moment(device: torch.device) -> float:
-    """Seconds on a clock, when the device has done all that it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
 
 
 class TimedSNTG(SNTG):
@@ -116,9 +104,8 @@ class TimedGradients(EagerGradients):
             return gradients(parameters(method.optimizers[name]), terms)
 
 
-@contextmanager
-def timed_parts(method: Any, watch: Stopwatch) -> Iterator[None]:
-    """Within it, the parts of the method's steps are timed, gradients found eagerly."""
+def watch_parts(method: Any, watch: Stopwatch) -> None:
+    """Time the parts of the method's steps from now on, gradients found eagerly."""
     names = {id(net): f"forward {name}" for name, net in method.named_children()}
 
     def pass_of(net: nn.Module, *_) -> str:
@@ -129,32 +116,26 @@ def timed_parts(method: Any, watch: Stopwatch) -> Iterator[None]:
     parts += [(optimizer, "step", "optimizer") for optimizer in method.optimizers.values()]
     parts += [(method, "follow", "averages"), (method, "targets", TARGETS), (method, "direction", DIRECTION)]
     parts += [(getattr(method, "teacher", None), "targets", TARGETS)]
-    found, sntg = method.gradients, method.sntg
-    method.gradients, method.sntg = TimedGradients(watch), TimedSNTG(sntg, watch)
-    try:
-        with ExitStack() as stack:
-            for owner, name, part in parts:
-                if hasattr(owner, name):
-                    stack.enter_context(watch.watching(owner, name, part))
-            yield
-    finally:
-        method.gradients, method.sntg = found, sntg
+    for owner, name, part in parts:
+        if hasattr(owner, name):
+            watch.watch(owner, name, part)
+    method.gradients, method.sntg = TimedGradients(watch), TimedSNTG(method.sntg, watch)
 
 
 def breakdown(method: Any, batches: Iterator[Batch], t: int, precision: Precision, device: torch.device, steps: int) -> dict[str, float]:
-    """Seconds per step by part in epoch t; together a little longer than a step without a stopwatch.
+    """Seconds per step by part in epoch t; together a little longer than a step without a stopwatch. Uses the method up.
 
     "graph loss" is R_S forward and, from its value to the features, backward, without the teacher's pass.
     """
     watch, meter = Stopwatch(device), Meter()
-    with timed_parts(method, watch):
-        for _ in range(steps):
-            with watch.part("data"):
-                batch = next(batches)
-            with watch.part("rest"), precision(device):
-                terms = method.step(batch, t)
-            with watch.part("logging"):
-                meter.add(terms, 0)
+    watch_parts(method, watch)
+    for _ in range(steps):
+        with watch.part("data"):
+            batch = next(batches)
+        with watch.part("rest"), precision(device):
+            terms = method.step(batch, t)
+        with watch.part("logging"):
+            meter.add(terms, 0)
     return {part: seconds / steps for part, seconds in watch.seconds.items()}
 
 

@@ -11,7 +11,6 @@ from torch.utils.benchmark import Timer
 
 from gan_sntg.benchmarks.baseline import NaiveStep, keep_layout
 from gan_sntg.benchmarks.profile import breakdown, flops_of, forget_peak_memory, peak_memory
-from gan_sntg.data.loader import Batch
 from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.precision import Precision
 from gan_sntg.runs.build import RunObjects, build, epochs_of, pick_device, stand_in
@@ -50,7 +49,8 @@ class Way:
     def __init__(self, name: str, parts: RunObjects, t: int, precision: Precision, naive: NaiveStep | None = None):
         """t: the epoch that its ramps are in."""
         self.name, self.parts, self.t, self.precision, self.naive = name, parts, t, precision, naive
-        self.batches, self.meter = forever(parts), Meter()
+        self.meter = Meter()
+        self.batches = itertools.chain.from_iterable(parts.streams.epoch() for _ in itertools.count())
         self.seconds: list[float] = []
         self.steps, self.memory = 1, 0.0
 
@@ -89,11 +89,6 @@ class Way:
             return found
         parts = breakdown(self.parts.method, self.batches, self.t, self.precision, self.parts.device, max(3, self.steps))
         return found | {"parts_ms": {name: 1e3 * s for name, s in sorted(parts.items(), key=lambda item: -item[1])}}
-
-
-def forever(parts: RunObjects) -> Iterator[Batch]:
-    """Batches, epoch after epoch."""
-    return itertools.chain.from_iterable(parts.streams.epoch() for _ in itertools.count())
 
 
 def measure(options: Namespace, file: str) -> dict:

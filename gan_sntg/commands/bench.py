@@ -106,10 +106,8 @@ def way_table(title: str, cell: dict, ceilings: dict[str, float], before: dict[s
 
 def part_table(ways: dict[str, dict]) -> Table:
     """A row a part of a step, a column a way that was timed by part."""
-    table, timed = (
-        Table(title="ms of a step by part (with a stopwatch)"),
-        {name: w["parts_ms"] for name, w in ways.items() if "parts_ms" in w},
-    )
+    table = Table(title="ms of a step by part (with a stopwatch)")
+    timed = {name: way["parts_ms"] for name, way in ways.items() if "parts_ms" in way}
     table.add_column("part")
     for name in timed:
         table.add_column(name, justify="right")
