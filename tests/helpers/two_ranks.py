@@ -229,8 +229,29 @@ def ended(words: list[str]) -> tuple[int, str, str]:
     return status, out.getvalue(), err.getvalue()
 
 
-def at_call(call: int, owner: type, name: str, act, words: list[str]) -> tuple[int, str, str]:
-    """The command, where the `call`-th call of owner.name on the second rank is followed by `act` of what it returns."""
+def signal_itself(_) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def fail(_) -> None:
+    """As no other rank does."""
+    raise StoppedError("this rank alone fails", 3)
+
+
+def spoil(terms: dict) -> dict:
+    return terms | {"d/unlabeled": terms["d/unlabeled"] * torch.nan}
+
+
+FAULTS = {  # the call after which the second rank does this with what it returns
+    "signal": (Meter, "add", signal_itself),
+    "loss": (FeatureMatchingGAN, "step", fail),
+    "nan": (FeatureMatchingGAN, "discriminator_terms", spoil),
+}
+
+
+def faulty(fault: str, call: int, words: list[str]) -> tuple[int, str, str]:
+    """The command, a fault at the `call`-th call."""
+    owner, name, act = FAULTS[fault]
     real, calls = getattr(owner, name), iter(range(1, 10**6))
 
     def acting(self, *arguments):
@@ -239,29 +260,6 @@ def at_call(call: int, owner: type, name: str, act, words: list[str]) -> tuple[i
 
     with patch.object(owner, name, acting):
         return ended(words)
-
-
-def signalled(words: list[str], step: int) -> tuple[int, str, str]:
-    """A rank gets a signal in this step."""
-    return at_call(step, Meter, "add", lambda _: os.kill(os.getpid(), signal.SIGTERM), words)
-
-
-def lost(words: list[str], step: int) -> tuple[int, str, str]:
-    """A rank fails by itself, as no other does."""
-
-    def fail(_):
-        raise StoppedError("this rank alone fails", 3)
-
-    return at_call(step, FeatureMatchingGAN, "step", fail, words)
-
-
-def spoiled(words: list[str], step: int) -> tuple[int, str, str]:
-    """A term is NaN on one rank."""
-
-    def spoil(terms: dict) -> dict:
-        return terms | {"d/unlabeled": terms["d/unlabeled"] * torch.nan}
-
-    return at_call(step, FeatureMatchingGAN, "discriminator_terms", spoil, words)
 
 
 def unwritable(words: list[str]) -> tuple[int, str, str]:

@@ -18,11 +18,9 @@ from helpers.two_ranks import (
     ended,
     every_case,
     every_layer,
+    faulty,
     joined,
-    lost,
     passed,
-    signalled,
-    spoiled,
     taken,
     unwritable,
 )
@@ -121,7 +119,7 @@ def assert_like(run, other) -> None:
 
 def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(on_ranks, command, quiet, tmp_path):
     assert command(*quiet, tmp_path / "whole").status == 0
-    first, second = on_ranks(signalled, [*quiet, tmp_path / "a"], 6)  # only the second gets the signal
+    first, second = on_ranks(faulty, "signal", 6, [*quiet, tmp_path / "a"])  # only the second gets the signal
     assert first[0] == second[0] == LATER and "SIGTERM received; checkpoint saved" in first[2] and second[1:] == ("", "")
     saved = torch.load(tmp_path / "a/checkpoints/last.pt", weights_only=True)
     assert saved["progress"]["step"] == 6
@@ -129,7 +127,7 @@ def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(o
     assert_like(tmp_path / "a", tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RANK", "1")
-        assert signalled([*quiet, tmp_path / "b"], 6)[0] == LATER
+        assert faulty("signal", 6, [*quiet, tmp_path / "b"])[0] == LATER
     (status, out, _), second = on_ranks(ended, [*quiet, tmp_path / "b"])
     assert status == 0 and "test error" in out and second == (0, "", "")
     assert_like(tmp_path / "b", tmp_path / "whole")
@@ -138,7 +136,7 @@ def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(o
 def test_a_run_on_two_ranks_that_is_stopped_goes_on_there_to_the_bit(on_ranks, tiny, tmp_path):
     words = ["train", "--config", tiny, "--out"]
     assert on_ranks(ended, [*words, tmp_path / "whole"])[0][0] == 0
-    assert on_ranks(signalled, [*words, tmp_path / "run"], 7)[0][0] == LATER
+    assert on_ranks(faulty, "signal", 7, [*words, tmp_path / "run"])[0][0] == LATER
     assert on_ranks(ended, [*words, tmp_path / "run"])[0][0] == 0
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
@@ -167,17 +165,17 @@ def test_what_one_rank_cannot_do_ends_both_by_one_message(on_ranks, tiny, tmp_pa
     words = ["train", "--config", tiny, "--out"]
     first, second = on_ranks(unwritable, [*words, tmp_path / "a"])
     assert first[0] == 2 and "cannot be written (no space)" in first[2] and second == (1, "", "")
-    first, second = on_ranks(spoiled, [*words, tmp_path / "b"], 6)
+    first, second = on_ranks(faulty, "nan", 6, [*words, tmp_path / "b"])
     assert first[0] == second[0] == 1 and "the term d/unlabeled is not finite since epoch 1, step 5" in first[2] and second[2] == ""
     assert (tmp_path / "b/checkpoints/nonfinite.pt").exists()
-    first, second = on_ranks(spoiled, [*words, tmp_path / "c", "--on_nonfinite", "rollback"], 6)
+    first, second = on_ranks(faulty, "nan", 6, [*words, tmp_path / "c", "--on_nonfinite", "rollback"])
     assert first[0] == second[0] == 0 and len(rows(tmp_path / "c")) == 3
     first, second = on_ranks(apart, [*words, tmp_path / "d"])
     assert first[0] == second[0] == 1 and "the ranks have come apart" in first[2] and second[2] == ""
 
 
 def test_a_rank_that_is_lost_ends_the_other(on_ranks, tiny, tmp_path):
-    first, second = on_ranks(lost, ["train", "--config", tiny, "--out", tmp_path / "run"], 6)
+    first, second = on_ranks(faulty, "loss", 6, ["train", "--config", tiny, "--out", tmp_path / "run"])
     assert (first[0], second[0]) == (1, 3) and "another rank is gone" in first[2] and first[2].count("Traceback") == 0
 
 

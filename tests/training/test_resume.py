@@ -50,18 +50,28 @@ def test_a_run_killed_in_mid_epoch_and_resumed_equals_one_never_stopped(command,
     assert_same_run(tmp_path / "run", finished)
 
 
+@pytest.fixture
+def resumes(command, tmp_path):
+    """Checks that the run of a configuration says so where a call interrupts it, and resumes to the bit."""
+
+    def check(tree: dict, owner, name: str, call: int) -> None:
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+        words = ["--config", tmp_path / "config.yaml"]
+        stopped = interrupted(command, words, tmp_path / "a", owner, name, call)
+        assert stopped.status == 130 and "Run the same command to resume from the last checkpoint" in stopped.err
+        for folder in "a", "b":
+            assert command("train", *words, "--out", tmp_path / folder).status == 0
+        assert_same_run(tmp_path / "a", tmp_path / "b")
+
+    return check
+
+
 @pytest.mark.parametrize("teacher", ["Averaged", "Ensemble", "SecondPass"])
-def test_an_interrupted_run_says_so_and_resumes_bit_for_bit(command, tiny_tree, tmp_path, teacher):
+def test_an_interrupted_run_says_so_and_resumes_bit_for_bit(resumes, tiny_tree, teacher):
     tree = tiny_tree() | {"interval_epochs": 2, "steps_per_epoch": 5, "validation": True}
     tree["method"]["init_args"]["teacher"] = {"class_path": f"gan_sntg.graph.{teacher}"}
     tree["method"]["init_args"]["sntg"]["init_args"]["labeled"] = True
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
-    words = ["--config", tmp_path / "config.yaml"]
-    stopped = interrupted(command, words, tmp_path / "a", FeatureMatchingGAN, "step", 12)
-    assert stopped.status == 130 and "Run the same command to resume from the last checkpoint" in stopped.err
-    for name in "a", "b":
-        assert command("train", *words, "--out", tmp_path / name).status == 0
-    assert_same_run(tmp_path / "a", tmp_path / "b")
+    resumes(tree, FeatureMatchingGAN, "step", 12)
 
 
 METHODS = {kind.__name__: options for kind, options in ALL.values()}
@@ -75,17 +85,12 @@ OWN = {
 
 @pytest.mark.parametrize("data", OWN)
 @pytest.mark.parametrize("method", METHODS)
-def test_every_discriminative_method_resumes_bit_for_bit(command, tiny_tree, tmp_path, data, method):
+def test_every_discriminative_method_resumes_bit_for_bit(resumes, tiny_tree, data, method):
     tree = tiny_tree() if data == "digits" else copy.deepcopy(POINTS)
     options = {"schedule": {"class_path": "gan_sntg.schedules.LinearTail"}, "learning_rate": 0.001, "w": {"ramp_epochs": 0}}
     options |= {"sntg": {"class_path": "gan_sntg.graph.SNTG", "init_args": {"weight": 0.5}}} | METHODS[method] | OWN[data]
     tree |= {"method": {"class_path": f"discriminative.{method}", "init_args": options}, "epochs": 3, "steps_per_epoch": 4}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
-    words = ["--config", tmp_path / "config.yaml"]
-    assert interrupted(command, words, tmp_path / "a", Objective, "weighted" if method == "VAT" else "terms", 10).status == 130
-    for name in "a", "b":
-        assert command("train", *words, "--out", tmp_path / name).status == 0
-    assert_same_run(tmp_path / "a", tmp_path / "b")
+    resumes(tree, Objective, "weighted" if method == "VAT" else "terms", 10)
 
 
 WRITES = [(trainer, "keep", 1), (trainer, "keep", 2), (RunFolder, "log", 2), (os, "replace", 9), (RunFolder, "finish", 1)]
