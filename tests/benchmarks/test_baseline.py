@@ -5,11 +5,13 @@ import copy
 import pytest
 import torch
 from helpers.method_factories import ALL, made, prepared
-from helpers.tiny import gan, started, streams, weights
+from helpers.tiny import Squares, UnitRange64, gan, started, streams, weights
 
 from gan_sntg.benchmarks.baseline import NaiveStep, Pictures, keep_layout
 from gan_sntg.data.augmentation import Augmentation
+from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged
+from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.classifiers import ConvNet13, SmallConvNet
 from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
 from gan_sntg.networks.noise import noise_layers
@@ -22,12 +24,17 @@ NETS = {
 }
 
 
+def silent(net):
+    """The net without noise, whose draws hang on how images lie in memory."""
+    for layer in noise_layers(net):
+        layer.std = layer.p = 0
+    return net
+
+
 @pytest.mark.parametrize("kind", NETS)
 def test_networks_that_keep_the_layout_compute_the_same_and_take_images_as_they_come(kind):
     torch.manual_seed(0)
-    net = NETS[kind]().double()
-    for layer in noise_layers(net):  # whose draws hang on how images lie in memory
-        layer.std = layer.p = 0
+    net = silent(NETS[kind]().double())
     x = torch.rand(4, 5) if kind == "generator" else torch.rand(4, *((1, 28, 28) if kind == "small" else (3, 32, 32)))
     seen = []
     layers = [m for m in net.modules() if "Conv" in type(m).__name__ and hasattr(m, "v")]
@@ -40,6 +47,24 @@ def test_networks_that_keep_the_layout_compute_the_same_and_take_images_as_they_
         results.append((y, torch.autograd.grad(y.square().sum(), [p for p in own.parameters() if p.requires_grad])))
     torch.testing.assert_close(results[0], results[1])
     assert seen == [True, False]
+
+
+def test_a_convolutional_gan_takes_the_same_steps_whichever_way_images_are_stored():
+    results, shape = [], (1, 28, 28)
+    for layout in (lambda net: None, keep_layout):
+        torch.manual_seed(0)
+        nets = silent(ConvDiscriminator(shape, 3, widths=(4, 6))), ConvGenerator(shape, latent=5, width=8)
+        method = FeatureMatchingGAN(discriminator=nets[0], generator=nets[1], teacher=Averaged(0.9), sntg=SNTG(1.0)).double()
+        method.prepare(Squares(), streams().pool)
+        method.seed(0, "cpu")
+        x = torch.rand(30, *shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
+        batch = next(iter(streams(normalization=UnitRange64).epoch()))
+        views = [view._replace(x=x[10 * k : 10 * k + 10]) for k, view in enumerate(batch)]
+        layout(method)
+        method.start(batch._replace(labeled=views[0], unlabeled=views[1], unlabeled_g=views[2]))
+        terms = [method.step(type(batch)(*views), 1) for _ in range(20)]
+        results.append({name: torch.stack([t[name] for t in terms]) for name in terms[0]})
+    torch.testing.assert_close(*results, rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["gan", *ALL])
