@@ -90,19 +90,6 @@ def alike(pool: Pool, other: Pool) -> bool:
     return pool is other or (plain and torch.equal(pool.x, other.x))
 
 
-class Function(nn.Module):
-    """A bound function of a method as the forward of a module, for `functional_call`."""
-
-    def __init__(self, method: Method, name: str):
-        """name: of the function."""
-        super().__init__()
-        self.method, self.function = method, getattr(method, name)
-
-    def forward(self, *arguments) -> Terms:
-        """What the function returns."""
-        return self.function(*arguments)
-
-
 def stacked(methods: list[Method], names: tuple[str, ...]) -> Method:
     """A method that stands for S of one configuration: its step is a step of each, its terms [S].
 
@@ -119,19 +106,21 @@ def stacked(methods: list[Method], names: tuple[str, ...]) -> Method:
     sets = [m.generators for m in methods]
     object.__setattr__(method, "generator_sets", sets)
     for name in names:
-        setattr(method, name, of_each(Function(method, name), sets))
+        setattr(method, name, of_each(method, name, sets))
     return method
 
 
-def of_each(function: Function, generators: list[dict[str, torch.Generator]]) -> Callable[..., Terms]:
-    """The function of S runs at once: (batch of [S, B, ...], shared arguments) -> terms [S]."""
+def of_each(method: Method, name: str, generators: list[dict[str, torch.Generator]]) -> Callable[..., Terms]:
+    """A method's function for S runs at once: (batch of [S, B, ...], shared arguments) -> terms [S]."""
+    module = nn.Module()  # whose forward it is, for `functional_call`
+    module.method, module.forward = method, getattr(method, name)
 
     def terms(batch: Batch, *shared) -> Terms:
         def one(state: dict[str, Tensor], batch: Batch, seat: Tensor) -> Terms:
             with PerRunGenerators(seat, generators):
-                return functional_call(function, state, (batch, *shared))
+                return functional_call(module, state, (batch, *shared))
 
-        state = dict(function.named_parameters()) | dict(function.named_buffers())
+        state = dict(module.named_parameters()) | dict(module.named_buffers())
         return torch.vmap(one)(state, batch, torch.arange(len(generators), device=batch.view("unlabeled").x.device))
 
     return terms
