@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from gan_sntg.commands.doctor import words
+from gan_sntg.commands.doctor import small_run
 from gan_sntg.data.normalization import Whitening
 from gan_sntg.runs.build import build
 from gan_sntg.runs.parsing import Parser
@@ -30,7 +30,7 @@ def options(config, monkeypatch) -> tuple[Parser, Namespace]:
         return {"mean": torch.zeros(d), "matrix": torch.eye(d), "inverse": torch.eye(d)}
 
     monkeypatch.setattr(Whitening, "_found", unwhitened)
-    return words(Namespace(batch_size=8, device="cpu", synthetic=True, root=None), str(config))
+    return small_run(Namespace(batch_size=8, device="cpu", synthetic=True, root=None), str(config))
 
 
 @each()

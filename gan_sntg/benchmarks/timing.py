@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from statistics import median
 
 import torch
@@ -11,10 +10,8 @@ from torch.utils.benchmark import Timer
 
 from gan_sntg.benchmarks.baseline import NaiveStep, keep_layout
 from gan_sntg.benchmarks.profile import breakdown, flops_of, forget_peak_memory, peak_memory
-from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.precision import Precision
-from gan_sntg.runs.build import RunObjects, build, epochs_of, pick_device, stand_in
-from gan_sntg.runs.options import config_parser
+from gan_sntg.runs.build import RunObjects, build, epochs_of, parsed, pick_device
 from gan_sntg.training.cuda_graphs import EagerGradients, eager_gradients
 from gan_sntg.training.meter import Meter
 
@@ -127,15 +124,8 @@ def make_ways(options: Namespace, file: str) -> Iterator[Way]:
 
 def started(options: Namespace, file: str, more: list[str]) -> RunObjects:
     """The objects of a run of this file, started, with one step and the end of an epoch behind it."""
-    given = ["--config", file, "--device", options.device, *more]
-    if options.synthetic:
-        given += stand_in(file, load_yaml(Path(file)))
-    elif options.root:
-        given += ["--data.root", options.root]
-    if options.threads:
-        given += ["--threads", str(options.threads)]
-    parser = config_parser()
-    parts = build(parser, parser.parse_args(given))
+    threads = ["--threads", str(options.threads)] if options.threads else []
+    parts = build(*parsed(options, file, threads + more))
     parts.method.start(parts.streams.example(parts.method.start_size, "start"))
     parts.method.step(next(iter(parts.streams.epoch())), 0)
     parts.method.end_epoch()

@@ -14,8 +14,7 @@ from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.precision import Precision
-from gan_sntg.runs.build import RunObjects, build, epochs_of, stand_in
-from gan_sntg.runs.options import config_parser
+from gan_sntg.runs.build import RunObjects, build, epochs_of, parsed
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training.term_check import TermReport, describe, examine
 
@@ -41,7 +40,7 @@ def run(options: Namespace) -> None:
         raise InputError(f"--steps {options.steps} --batch_size {options.batch_size}: give at least 1 and 4")
     console, faults, began = Console(width=None if sys.stdout.isatty() else 120, highlight=False), {}, time.perf_counter()
     for file in options.config:
-        parts = build(*words(options, file))
+        parts = build(*small_run(options, file))
         health = examine(parts.method, parts.streams, epochs_of(file) - 1, options.steps, options.precision)
         print_health(console, file, parts, health)
         if health.faults:
@@ -51,20 +50,11 @@ def run(options: Namespace) -> None:
         raise UnhealthyError("; ".join(f"{file}: {fault.text}" for file, found in faults.items() for fault in found))
 
 
-def words(options: Namespace, file: str) -> tuple[Parser, Namespace]:
-    """Parser and options of a run of this file, with small batches and, if asked for, made-up data."""
-    tree = load_yaml(Path(file))
-    labeled = tree.get("labeled_batch_size")
-    labeled = min(labeled, options.batch_size // 2) if labeled else None
-    given = ["--config", file, "--batch_size", str(options.batch_size - (labeled or 0)), "--device", options.device]
-    if labeled:
-        given += ["--labeled_batch_size", str(labeled)]
-    if options.synthetic:
-        given += stand_in(file, tree)
-    elif options.root:
-        given += ["--data.root", options.root]
-    parser = config_parser()
-    return parser, parser.parse_args(given)
+def small_run(options: Namespace, file: str) -> tuple[Parser, Namespace]:
+    """Parser and options of a run of this file, with small batches."""
+    labeled = min(load_yaml(Path(file)).get("labeled_batch_size") or 0, options.batch_size // 2)
+    sizes = ["--batch_size", str(options.batch_size - labeled)]
+    return parsed(options, file, sizes + ["--labeled_batch_size", str(labeled)] * bool(labeled))
 
 
 def print_health(console: Console, file: str, parts: RunObjects, health: TermReport) -> None:
@@ -83,15 +73,9 @@ def print_health(console: Console, file: str, parts: RunObjects, health: TermRep
     console.print(f"{file}: {type(parts.method).__name__} on {parts.source.name}", table, sep="\n")
     pool, y = parts.streams.pool, parts.streams.pool.y
     counts = torch.bincount(y[y != UNLABELED], minlength=parts.source.num_classes).tolist()
-    console.print(
-        f"labels per class: {describe_counts(counts)}; {describe(next(iter(parts.streams.epoch())))}; {len(pool.unlabeled):,} in the pool"
-    )
+    labels = " ".join(map(str, counts)) if len(counts) <= 10 else f"{min(counts)} to {max(counts)} in {len(counts)} classes"
+    console.print(f"labels per class: {labels}; {describe(next(iter(parts.streams.epoch())))}; {len(pool.unlabeled):,} in the pool")
     moved = ", ".join(sorted(health.moved["step"]))
     console.print(f"a step took {health.milliseconds:,.0f} ms and moved {moved}; memory so far at most {peak_memory():,.0f} MB")
     for fault in health.faults:
         console.print(f"[red]fault: {fault.text}")
-
-
-def describe_counts(counts: list[int]) -> str:
-    """Few counts as they are, many by their least and greatest."""
-    return " ".join(map(str, counts)) if len(counts) <= 10 else f"{min(counts)} to {max(counts)} in {len(counts)} classes"

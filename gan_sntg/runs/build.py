@@ -147,6 +147,17 @@ def epochs_of(file: str) -> int:
     return int(load_yaml(Path(file))["epochs"])
 
 
+def parsed(options: Namespace, file: str, words: list[str]) -> tuple[Parser, Namespace]:
+    """Parser and options of a run of this file, on the device and data that a command's options name."""
+    given = ["--config", file, "--device", options.device, *words]
+    if options.synthetic:
+        given += stand_in(file, load_yaml(Path(file)))
+    elif options.root:
+        given += ["--data.root", options.root]
+    parser = config_parser()
+    return parser, parser.parse_args(given)
+
+
 def stand_in(file: str, tree: dict) -> list[str]:
     """Words that replace a configuration's data files by random images; none where it has no files."""
     check_options(tree, file)  # before anything that it names is imported
