@@ -71,6 +71,8 @@ def instantiate(parser: Parser, options: Namespace) -> Callable[[], Objects]:
 def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
     """Build all a run needs, on its device; write nothing. make: called once the seed is set."""
     check_sizes(batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
+    if options.compile and world_size() > 1:
+        raise InputError("passes that wait for other processes are not compiled; with torchrun leave --compile out")
     device = own_device(pick_device(options.device))
     if options.threads:
         torch.set_num_threads(options.threads)

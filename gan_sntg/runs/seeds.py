@@ -55,6 +55,10 @@ def options_of_seeds(options: Namespace) -> list[Namespace]:
     paired = whole_numbers("data_seeds", data_seeds) if data_seeds is not None else [options.data_seed] * len(numbers)
     if len(paired) != len(numbers):
         raise InputError(f"--seeds gives {len(numbers)} and --data_seeds {len(paired)}; give one for each run")
+    if world_size() > 1 and len(numbers) > 1:
+        raise InputError(
+            f"torchrun's {world_size()} processes train one run, but --seeds asks for {len(numbers)}; start a command for each, with --seed"
+        )
     if len(set(numbers)) < len(numbers):
         raise InputError(f"--seeds is {seeds!r}: one is there twice; give each once")
     if options.out and (Path(options.out) / "config.yaml").exists():
@@ -95,7 +99,6 @@ def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
     with started():
         with agreed():
             runs = [prepare_run(own) for own in options_of_seeds(options)]
-            check_shared(options, len(runs))
             unfinished = [run for run in runs if not run.folder.finished]
         try:
             train_all(unfinished)
@@ -197,16 +200,6 @@ class StackedTrainer:
             trainer.receive(self.progress, meter, share)
             yield trainer
         self.clock = time.perf_counter()
-
-
-def check_shared(options: Namespace, runs: int) -> None:
-    """Raise InputError where several processes cannot share what is asked for."""
-    if world_size() > 1 and runs > 1:
-        raise InputError(
-            f"torchrun's {world_size()} processes train one run, but --seeds asks for {runs}; start a command for each, with --seed"
-        )
-    if world_size() > 1 and options.compile:
-        raise InputError("passes that wait for other processes are not compiled; with torchrun leave --compile out")
 
 
 def prepare_run(options: Namespace) -> Run:
