@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -88,13 +89,8 @@ def test_a_part_inside_another_stops_the_outer_ones_clock(clock):
     assert watch.seconds == {"outer": 3, "inner": 30}
 
 
-class Owner:
-    def work(self, x):
-        return x + 1
-
-
 def test_watched_calls_return_what_they_did_and_end_their_part_where_they_fail(clock):
-    watch, owner = Stopwatch(CPU), Owner()
+    watch, owner = Stopwatch(CPU), SimpleNamespace(work=lambda x: x + 1)
     watch.watch(owner, "work", "a")
     assert owner.work(1) == 2 and set(watch.seconds) == {"a"}
     with pytest.raises(TypeError):

@@ -7,23 +7,9 @@ import sys
 import pytest
 import torch
 import yaml
+from helpers import two_ranks
 from helpers.run_folders import assert_same_run, rows
 from helpers.tiny import assert_same, gan, streams
-from helpers.two_ranks import (
-    BATCH,
-    CASES,
-    Ranks,
-    apart,
-    drawn,
-    ended,
-    every_case,
-    every_layer,
-    faulty,
-    joined,
-    passed,
-    taken,
-    unwritable,
-)
 from torch import nn
 
 from gan_sntg.distributed import all_gather, all_mean, own_rows
@@ -36,7 +22,7 @@ from gan_sntg.training import data_parallel
 
 @pytest.fixture(scope="module")
 def on_ranks():
-    group = Ranks()
+    group = two_ranks.Ranks()
     yield group
     group.end()
 
@@ -52,28 +38,28 @@ def assert_equal_but_for_rounding(found: dict, expected: dict, name: str) -> Non
 
 
 def test_two_ranks_take_the_step_of_one_process_on_the_whole_batch(on_ranks):
-    first, second = on_ranks(every_case)
-    for name in CASES:
-        for found, other, expected in zip(first[name], second[name], taken(name), strict=True):
+    first, second = on_ranks(two_ranks.every_case)
+    for name in two_ranks.CASES:
+        for found, other, expected in zip(first[name], second[name], two_ranks.taken(name), strict=True):
             assert_same(found, other)
             assert_equal_but_for_rounding(found, expected, name)
 
 
 def test_nets_that_were_initialised_unlike_begin_as_those_of_the_first_rank(on_ranks):
-    for state in on_ranks(joined):
+    for state in on_ranks(two_ranks.joined):
         assert_same(state, gan(seed=0).state_dict())
 
 
 def test_batch_norms_over_all_ranks_are_those_of_one_process(on_ranks):
     kinds = [BatchNorm, BatchNormBias, RunningMean]
-    for found in on_ranks(every_layer, kinds):
+    for found in on_ranks(two_ranks.every_layer, kinds):
         for kind, values in zip(kinds, found, strict=True):
-            assert_equal_but_for_rounding(values, passed(kind), kind.__name__)
+            assert_equal_but_for_rounding(values, two_ranks.passed(kind), kind.__name__)
 
 
 def test_ranks_share_a_batch_and_its_pairs_and_draw_all_else_by_themselves(on_ranks):
-    (first, *same, rows), (second, *others, others_rows) = on_ranks(drawn)
-    assert torch.equal(torch.stack([rows, others_rows], 1).flatten(), next(streams(batch_size=BATCH).epoch()).unlabeled.index)
+    (first, *same, rows), (second, *others, others_rows) = on_ranks(two_ranks.drawn)
+    assert torch.equal(torch.stack([rows, others_rows], 1).flatten(), next(streams(batch_size=two_ranks.BATCH).epoch()).unlabeled.index)
     assert [torch.equal(*pair) for pair in zip(first, second, strict=True)] == [purpose == "graph" for purpose in gan().generators]
     assert_same(same, others)
 
@@ -119,7 +105,7 @@ def assert_like(run, other) -> None:
 
 def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(on_ranks, command, quiet, tmp_path):
     assert command(*quiet, tmp_path / "whole").status == 0
-    first, second = on_ranks(faulty, "signal", 6, [*quiet, tmp_path / "a"])  # only the second gets the signal
+    first, second = on_ranks(two_ranks.faulty, "signal", 6, [*quiet, tmp_path / "a"])  # only the second gets the signal
     assert first[0] == second[0] == LATER and "SIGTERM received; checkpoint saved" in first[2] and second[1:] == ("", "")
     saved = torch.load(tmp_path / "a/checkpoints/last.pt", weights_only=True)
     assert saved["progress"]["step"] == 6
@@ -127,17 +113,17 @@ def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(o
     assert_like(tmp_path / "a", tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RANK", "1")
-        assert faulty("signal", 6, [*quiet, tmp_path / "b"])[0] == LATER
-    (status, out, _), second = on_ranks(ended, [*quiet, tmp_path / "b"])
+        assert two_ranks.faulty("signal", 6, [*quiet, tmp_path / "b"])[0] == LATER
+    (status, out, _), second = on_ranks(two_ranks.ended, [*quiet, tmp_path / "b"])
     assert status == 0 and "test error" in out and second == (0, "", "")
     assert_like(tmp_path / "b", tmp_path / "whole")
 
 
 def test_a_run_on_two_ranks_that_is_stopped_goes_on_there_to_the_bit(on_ranks, tiny, tmp_path):
     words = ["train", "--config", tiny, "--out"]
-    assert on_ranks(ended, [*words, tmp_path / "whole"])[0][0] == 0
-    assert on_ranks(faulty, "signal", 7, [*words, tmp_path / "run"])[0][0] == LATER
-    assert on_ranks(ended, [*words, tmp_path / "run"])[0][0] == 0
+    assert on_ranks(two_ranks.ended, [*words, tmp_path / "whole"])[0][0] == 0
+    assert on_ranks(two_ranks.faulty, "signal", 7, [*words, tmp_path / "run"])[0][0] == LATER
+    assert on_ranks(two_ranks.ended, [*words, tmp_path / "run"])[0][0] == 0
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
@@ -151,31 +137,31 @@ REFUSED = {
 
 @pytest.mark.parametrize("words", REFUSED)
 def test_what_two_ranks_cannot_share_is_refused_by_one_message(on_ranks, tiny, tmp_path, words):
-    first, second = on_ranks(ended, ["train", "--config", tiny, "--out", tmp_path / "run", *words.split()])
+    first, second = on_ranks(two_ranks.ended, ["train", "--config", tiny, "--out", tmp_path / "run", *words.split()])
     assert first[0] == second[0] == 2 and REFUSED[words] in first[2] and first[2].count("error:") == 1
     assert first[1] == "" and second[1:] == ("", "") and not (tmp_path / "run").exists()
 
 
 def test_other_commands_are_for_one_process(on_ranks, finished):
-    first, second = on_ranks(ended, ["evaluate", finished])
+    first, second = on_ranks(two_ranks.ended, ["evaluate", finished])
     assert first[0] == second[0] == 2 and "only train shares its work" in first[2] and second[1:] == ("", "")
 
 
 def test_what_one_rank_cannot_do_ends_both_by_one_message(on_ranks, tiny, tmp_path):
     words = ["train", "--config", tiny, "--out"]
-    first, second = on_ranks(unwritable, [*words, tmp_path / "a"])
+    first, second = on_ranks(two_ranks.unwritable, [*words, tmp_path / "a"])
     assert first[0] == 2 and "cannot be written (no space)" in first[2] and second == (1, "", "")
-    first, second = on_ranks(faulty, "nan", 6, [*words, tmp_path / "b"])
+    first, second = on_ranks(two_ranks.faulty, "nan", 6, [*words, tmp_path / "b"])
     assert first[0] == second[0] == 1 and "the term d/unlabeled is not finite since epoch 1, step 5" in first[2] and second[2] == ""
     assert (tmp_path / "b/checkpoints/nonfinite.pt").exists()
-    first, second = on_ranks(faulty, "nan", 6, [*words, tmp_path / "c", "--on_nonfinite", "rollback"])
+    first, second = on_ranks(two_ranks.faulty, "nan", 6, [*words, tmp_path / "c", "--on_nonfinite", "rollback"])
     assert first[0] == second[0] == 0 and len(rows(tmp_path / "c")) == 3
-    first, second = on_ranks(apart, [*words, tmp_path / "d"])
+    first, second = on_ranks(two_ranks.apart, [*words, tmp_path / "d"])
     assert first[0] == second[0] == 1 and "the ranks have come apart" in first[2] and second[2] == ""
 
 
 def test_a_rank_that_is_lost_ends_the_other(on_ranks, tiny, tmp_path):
-    first, second = on_ranks(faulty, "loss", 6, ["train", "--config", tiny, "--out", tmp_path / "run"])
+    first, second = on_ranks(two_ranks.faulty, "loss", 6, ["train", "--config", tiny, "--out", tmp_path / "run"])
     assert (first[0], second[0]) == (1, 3) and "another rank is gone" in first[2] and first[2].count("Traceback") == 0
 
 
