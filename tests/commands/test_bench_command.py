@@ -5,6 +5,16 @@ import json
 import pytest
 from test_doctor_command import CONFIGS
 
+from gan_sntg.benchmarks import timing
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """A ceiling is the best of one call."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "REPEATS", 1)
+        yield
+
 
 @pytest.fixture(scope="module")
 def benched(command, tmp_path_factory):
