@@ -35,7 +35,7 @@ class Stopwatch:
         self.running: list[str] = []
 
     def change(self) -> None:
-        """Give the time since the last change to the part that runs, once the device has done all it was given."""
+        """Give the time since the last change to the part that runs, once the device is done."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         now = time.perf_counter()
@@ -123,7 +123,7 @@ def watch_parts(method: Any, watch: Stopwatch) -> None:
 
 
 def breakdown(method: Any, batches: Iterator[Batch], t: int, precision: Precision, device: torch.device, steps: int) -> dict[str, float]:
-    """Seconds per step by part in epoch t; together a little longer than a step without a stopwatch. Uses the method up.
+    """Seconds per step by part in epoch t; together a little longer than a step. Uses the method up.
 
     "graph loss" is R_S forward and, from its value to the features, backward, without the teacher's pass.
     """

@@ -11,7 +11,7 @@ from torch.utils.benchmark import Timer
 from gan_sntg.benchmarks.baseline import NaiveStep, keep_layout
 from gan_sntg.benchmarks.profile import breakdown, flops_of, forget_peak_memory, peak_memory
 from gan_sntg.networks.precision import Precision
-from gan_sntg.runs.build import RunObjects, build, epochs_of, parsed, pick_device
+from gan_sntg.runs.build import RunObjects, build, epochs_of, parse_run, pick_device
 from gan_sntg.training.cuda_graphs import EagerGradients, eager_gradients
 from gan_sntg.training.meter import Meter
 
@@ -125,7 +125,7 @@ def make_ways(options: Namespace, file: str) -> Iterator[Way]:
 def started(options: Namespace, file: str, more: list[str]) -> RunObjects:
     """The objects of a run of this file, started, with one step and the end of an epoch behind it."""
     threads = ["--threads", str(options.threads)] if options.threads else []
-    parts = build(*parsed(options, file, threads + more))
+    parts = build(*parse_run(options, file, threads + more))
     parts.method.start(parts.streams.example(parts.method.start_size, "start"))
     parts.method.step(next(iter(parts.streams.epoch())), 0)
     parts.method.end_epoch()

@@ -14,7 +14,7 @@ from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.precision import Precision
-from gan_sntg.runs.build import RunObjects, build, epochs_of, parsed
+from gan_sntg.runs.build import RunObjects, build, epochs_of, parse_run
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training.term_check import TermReport, describe, examine
 
@@ -54,7 +54,7 @@ def small_run(options: Namespace, file: str) -> tuple[Parser, Namespace]:
     """Parser and options of a run of this file, with small batches."""
     labeled = min(load_yaml(Path(file)).get("labeled_batch_size") or 0, options.batch_size // 2)
     sizes = ["--batch_size", str(options.batch_size - labeled)]
-    return parsed(options, file, sizes + ["--labeled_batch_size", str(labeled)] * bool(labeled))
+    return parse_run(options, file, sizes + ["--labeled_batch_size", str(labeled)] * bool(labeled))
 
 
 def print_health(console: Console, file: str, parts: RunObjects, health: TermReport) -> None:

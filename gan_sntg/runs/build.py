@@ -149,7 +149,7 @@ def epochs_of(file: str) -> int:
     return int(load_yaml(Path(file))["epochs"])
 
 
-def parsed(options: Namespace, file: str, words: list[str]) -> tuple[Parser, Namespace]:
+def parse_run(options: Namespace, file: str, words: list[str]) -> tuple[Parser, Namespace]:
     """Parser and options of a run of this file, on the device and data that a command's options name."""
     given = ["--config", file, "--device", options.device, *words]
     if options.synthetic:
