@@ -96,7 +96,7 @@ def test_every_folder_is_a_room_of_a_dozen_files_and_all_are_few():
     modules = [path for path in MODULES if path.is_relative_to(ROOT / "gan_sntg") and path.name != "__init__.py"]
     rooms = Counter(path.parent.name for path in modules)
     assert len(modules) <= 110 and set(rooms) <= {"gan_sntg", *ROOMS}
-    assert {name: count for name, count in rooms.items() if count > 12 and name != "commands"} == {}  # one a word that a user types
+    assert {name: count for name, count in rooms.items() if count > 12} == {}
 
 
 REPEATED = ("parser", "run")  # of each command: `main` calls them by these names

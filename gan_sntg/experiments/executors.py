@@ -86,7 +86,7 @@ def perform(cell: Cell, limits: Limits, children: Children) -> Outcome:
 def begin(words: list[str], ranks: int, threads: int, log: Path) -> subprocess.Popen:
     """Start `gan-sntg` with these words, in a process that ends with this one."""
     launcher = [*TORCHRUN, str(ranks), "-m"] if ranks > 1 else []
-    command = [sys.executable, "-m", "gan_sntg.commands.worker", str(os.getpid()), *launcher, "gan_sntg", *words]
+    command = [sys.executable, "-m", "gan_sntg.experiments.worker", str(os.getpid()), *launcher, "gan_sntg", *words]
     variables = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     with log.open("ab") as file:
         return subprocess.Popen(command, env=os.environ | variables, stdout=file, stderr=file)
