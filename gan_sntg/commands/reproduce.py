@@ -1,6 +1,5 @@
 """Train a table or figure of the paper: every cell of a grid at every seed, then the report."""
 
-import os
 import signal
 import sys
 import time
@@ -11,13 +10,14 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt, restricted_number_type
 
 from gan_sntg.errors import InputError, StoppedError, UnhealthyError
-from gan_sntg.experiments.executors import Engine, Limits, Local, Outcome, Ray, execute, unfinished
+from gan_sntg.experiments.executors import Engine, Limits, Local, Ray, execute
 from gan_sntg.experiments.figures import draw
 from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.plan import Plan, make_plan
 from gan_sntg.experiments.report import write_report
 from gan_sntg.experiments.results import Results, collect
 from gan_sntg.runs.parsing import Parser
+from gan_sntg.runs.seeds import cores
 from gan_sntg.runs.stopping import LATER
 
 SIGNALS = signal.SIGTERM, signal.SIGUSR1
@@ -68,24 +68,24 @@ def run(options: Namespace) -> None:
         raise InputError("--address and --gpus are of --engine ray; give that too, or leave them out")
     plan, failed = make_plan(load_grid(options.grid), options), []
     results = collect(plan)  # refuses, before hours are spent, what cannot be put into one table
+    print(f"{len(plan.cells)} cells, {len(plan.cells) - left(plan, results)} of them finished", file=sys.stderr)
+    limits = Limits(options.threads, None if options.max_minutes is None else time.time() + 60 * options.max_minutes)
     try:
         with signals():
-            failed = train(plan, options)
+            failed = execute(make_engine(options), plan.cells, limits, options.retries) if left(plan, results) else []
     finally:
-        report(plan, collect(plan, results), len(failed))
+        results = collect(plan, results)
+        report(plan, results, len(failed))
     if failed:
         lines = [f"{o.cell.folder}: {o.message} (all of it: {o.cell.folder.with_suffix('.log')})" for o in failed]
         raise UnhealthyError("\n  ".join([f"{len(failed)} cells failed. Run the same command to try them again", *lines]))
-    if left := len(unfinished(plan.cells)):
-        raise StoppedError(f"Time limit reached; {left} of {len(plan.cells)} cells left. Run the same command to resume.", LATER)
+    if n := left(plan, results):
+        raise StoppedError(f"Time limit reached; {n} of {len(plan.cells)} cells left. Run the same command to resume.", LATER)
 
 
-def train(plan: Plan, options: Namespace) -> list[Outcome]:
-    """Run what is not finished; the outcomes of the cells that failed each time."""
-    left = len(unfinished(plan.cells))
-    print(f"{len(plan.cells)} cells, {len(plan.cells) - left} of them finished", file=sys.stderr)
-    end = None if options.max_minutes is None else time.time() + 60 * options.max_minutes
-    return execute(make_engine(options), plan.cells, Limits(options.threads, end), options.retries) if left else []
+def left(plan: Plan, results: Results) -> int:
+    """How many cells have no result."""
+    return len(plan.cells) - sum(map(len, results.values()))
 
 
 def make_engine(options: Namespace) -> Engine:
@@ -93,11 +93,6 @@ def make_engine(options: Namespace) -> Engine:
     if options.engine == "ray":
         return Ray(options.address, options.gpus)
     return Local(options.processes or max(1, cores() // options.threads))
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -117,9 +112,8 @@ def signals():
 
 def report(plan: Plan, results: Results, failed: int) -> None:
     """Write what is finished, print the tables and say where they are."""
-    if not results:
-        return
-    files = write_report(plan, results, failed)
-    files += draw(plan, results) if plan.grid.figure else []
-    print(files[1].read_text())
-    print("report:", *files, sep="\n  ")
+    if results:
+        markdown, files = write_report(plan, results, failed)
+        files += draw(plan, results) if plan.grid.figure else []
+        print(markdown)
+        print("report:", *files, sep="\n  ")

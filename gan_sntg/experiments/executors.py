@@ -78,7 +78,7 @@ def perform(cell: Cell, limits: Limits, children: Children) -> Outcome:
             return Outcome(cell, LATER, "not begun")
         if words[0] == "train" and limits.end is not None:
             words += ["--max_minutes", f"{(limits.end - time.time()) / 60:.3f}"]
-        if status := children.wait_for(begin(words, cell.ranks if words[0] == "train" else 1, limits.threads, log)):
+        if status := children.wait_for(begin(words, cell.row.ranks if words[0] == "train" else 1, limits.threads, log)):
             break
     return Outcome(cell, status, last_line(log))
 
@@ -149,7 +149,7 @@ class Ray:
         """As Local's."""
         remote = self.ray.remote(num_gpus=self.gpus, max_retries=LOST)(perform_elsewhere)
         here = Path.cwd(), {name: os.environ[name] for name in VARIABLES if name in os.environ}
-        pending = {remote.options(num_cpus=limits.threads * cell.ranks).remote(cell, limits, *here): cell for cell in cells}
+        pending = {remote.options(num_cpus=limits.threads * cell.row.ranks).remote(cell, limits, *here): cell for cell in cells}
         try:
             while pending:
                 (done,), _ = self.ray.wait(list(pending))
@@ -178,23 +178,18 @@ def perform_elsewhere(cell: Cell, limits: Limits, place: Path, variables: dict[s
 
 def execute(engine: Engine, cells: list[Cell], limits: Limits, retries: int = 0) -> list[Outcome]:
     """Run unfinished cells, those that read another's run after it; the outcomes of those that failed."""
-    given_up = []
+    left, given_up = [cell for cell in cells if not RunFolder(cell.folder).finished], []
     for later in False, True:
-        todo, failed = [cell for cell in unfinished(cells) if (cell.needed is not None) == later], []
+        todo, failed = [cell for cell in left if (cell.needed is not None) == later], []
         for _ in range(retries + 1):
-            failed = attempt(engine, todo, limits, cells) if todo else []
+            failed = attempt(engine, todo, limits, left, len(cells))
             todo = [outcome.cell for outcome in failed]
         given_up += failed
     return given_up
 
 
-def unfinished(cells: list[Cell]) -> list[Cell]:
-    """The cells without a result."""
-    return [cell for cell in cells if not RunFolder(cell.folder).finished]
-
-
-def attempt(engine: Engine, todo: list[Cell], limits: Limits, cells: list[Cell]) -> list[Outcome]:
-    """Run some of the cells, with a line for each that ends; the outcomes of those that failed."""
+def attempt(engine: Engine, todo: list[Cell], limits: Limits, left: list[Cell], total: int) -> list[Outcome]:
+    """Run some cells and take them from what is left of the total, a line each; the outcomes of those that failed."""
     failed, console, began = [], Console(stderr=True, highlight=False), time.monotonic()
     with closing(engine.run(todo, limits)) as outcomes, console.status("training"):
         for ended, outcome in enumerate(outcomes, 1):
@@ -202,9 +197,10 @@ def attempt(engine: Engine, todo: list[Cell], limits: Limits, cells: list[Cell])
                 continue  # its time is over
             if outcome.status:
                 failed.append(outcome)
-            left = len(unfinished(cells))
-            about = timedelta(seconds=round((time.monotonic() - began) / ended * left))
-            console.print(f"{outcome_text(outcome)}; {left} of {len(cells)} cells left, about {about}", markup=False, soft_wrap=True)
+            else:
+                left.remove(outcome.cell)
+            about = timedelta(seconds=round((time.monotonic() - began) / ended * len(left)))
+            console.print(f"{outcome_text(outcome)}; {len(left)} of {total} cells left, about {about}", markup=False, soft_wrap=True)
     return failed
 
 

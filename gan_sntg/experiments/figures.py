@@ -11,7 +11,7 @@ from gan_sntg.data.synthetic import Plane
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of, outputs_of
 from gan_sntg.experiments import plots
-from gan_sntg.experiments.grid import Column
+from gan_sntg.experiments.grid import Column, Grid
 from gan_sntg.experiments.plan import Plan
 from gan_sntg.experiments.plots import Curve, Embedding, Regions, project
 from gan_sntg.experiments.results import CellResult, Results
@@ -27,32 +27,24 @@ Rows = dict[str, list[CellResult]]  # the runs of each row by its name
 
 
 def draw(plan: Plan, results: Results) -> list[Path]:
-    """Draw <report>.png, or one for each column, of what is finished; returns the files.
-
-    Raises InputError where the grid's `figure` is none of the kinds.
-    """
+    """Draw <report>.png, or one for each column, of what is finished; return the files."""
     options, columns = dict(plan.grid.figure), {}
-    kind = options.pop("kind", None)
     for runs in results.values():
-        row, column = plan.names(runs[0].cell)
-        columns.setdefault(column, {})[row.name] = runs
+        columns.setdefault(runs[0].cell.column.key, {})[runs[0].cell.row.name] = runs
+    kind, report = options.pop("kind"), plan.report
     if kind in OF_ALL:
-        files = [plan.report.with_name(f"{plan.report.name}.png")]
-        OF_ALL[kind](files[0], plan, {column.key: rows for column, rows in columns.items()}, **options)
-    elif kind in OF_A_COLUMN:
-        files = [plan.report.with_name(f"{plan.report.name}_{column.key}.png") for column in columns]
-        for file, (column, rows) in zip(files, columns.items(), strict=True):
-            OF_A_COLUMN[kind](file, column, rows, **options)
+        files = [report.with_name(f"{report.name}.png")]
+        OF_ALL[kind](files[0], plan.grid, columns, **options)
     else:
-        kinds = ", ".join([*OF_ALL, *OF_A_COLUMN])
-        raise InputError(f"the grid {plan.grid.name} ends in a figure of kind {kind!r}; the kinds are {kinds}")
+        files = [report.with_name(f"{report.name}_{key}.png") for key in columns]
+        for file, (key, rows) in zip(files, columns.items(), strict=True):
+            OF_A_COLUMN[kind](file, plan.grid.columns[key], rows, **options)
     return files
 
 
-def draw_regions(file: Path, plan: Plan, columns: dict[str, Rows], rows: list[str]) -> None:
+def draw_regions(file: Path, grid: Grid, columns: dict[str, Rows], rows: list[str]) -> None:
     """Fig. 2: of the rows of these keys, the run of the first seed at each column."""
-    chosen = [runs[0].cell for found in columns.values() for runs in found.values() if runs[0].cell.row in rows]
-    chosen.sort(key=lambda cell: (list(plan.grid.columns).index(cell.column), rows.index(cell.row)))
+    chosen = [runs[0].cell for found in columns.values() for key in rows for runs in found.values() if runs[0].cell.row.key == key]
     plots.save_regions(file, [regions(cell.folder) for cell in chosen])
 
 
@@ -103,13 +95,13 @@ def curve(name: str, runs: list[Path]) -> Curve:
     return Curve(torch.tensor(epochs), torch.tensor([[error for _, error in found] for found in rows], dtype=torch.float64))
 
 
-def draw_noise(file: Path, plan: Plan, columns: dict[str, Rows], shares: dict[str, float]) -> None:
+def draw_noise(file: Path, grid: Grid, columns: dict[str, Rows], shares: dict[str, float]) -> None:
     """Fig. 4: accuracy of every row against the percentage of wrong labels, in `shares` by column."""
     table: dict[str, dict[float, list[float]]] = {}
     for column, rows in columns.items():
         for name, runs in rows.items():
             table.setdefault(name, {})[shares[column]] = [100 - run.errors["averaged"] for run in runs]
-    plots.save_noise(file, table, plan.grid.of or plan.grid.title)
+    plots.save_noise(file, table, grid.of or grid.title)
 
 
 def draw_embedding(file: Path, column: Column, rows: Rows, how: dict[str, str], n: int = 2000) -> None:

@@ -1,16 +1,20 @@
 """Grids of runs: rows (methods) x columns (data sets) x seeds, read from a YAML file."""
 
+import fnmatch
 import re
 import shlex
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
+from functools import cached_property
+from typing import TypeVar
 
 from gan_sntg.errors import InputError
 from gan_sntg.files.config_files import config_file
 from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.runs.parsing import Parser
 
-KEY = r"[a-z0-9][a-z0-9_.-]*"  # of rows and columns, which name folders
+KEY = r"[a-z0-9]([a-z0-9_.-]*[a-z0-9_-])?"  # of rows and columns, which name folders
+FIGURES = "regions", "curves", "noise", "embedding", "samples"  # kinds of figure that a grid may end in
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table or figure: rows x columns, each cell at every seed.
+    """A table or figure: rows x columns, each cell at every seed. Raises ValueError where they do not fit.
 
     of: the paper's table or figure, if it is one; seeds: where --seeds gives none;
     options: words of every `train`; figure: `kind` and what that takes, for a grid that ends in a picture.
@@ -60,39 +64,41 @@ class Grid:
     options: str = ""
     figure: dict = field(default_factory=dict)
 
+    def __post_init__(self):
+        """Check rows and columns against each other and the files that there are, and the kind of figure."""
+        for row in self.rows.values():
+            cells = {c.key for r, c in self.cells.values() if r is row}
+            if missing := sorted(set(row.paper) - cells) or list(self.columns) * (not cells):
+                column = self.columns.get(missing[0])
+                raise ValueError(f"row {row.key} has no {self.config(row, column)}" if column else f"row {row.key}: no column {missing[0]}")
+            for other in filter(None, (row.against, row.needs)):
+                if other not in self.rows:
+                    raise ValueError(f"row {row.key} names the row {other}, which is not there")
+        if self.figure and self.figure.get("kind") not in FIGURES:
+            raise ValueError(f"a figure of kind {self.figure.get('kind')!r} is not drawn; the kinds are {', '.join(FIGURES)}")
+
     def config(self, row: Row, column: Column) -> str:
         """The YAML of a cell, as `config_file` finds it; the cell exists where that does."""
         return f"configs/{column.folder or column.key}/{row.method or row.key}.yaml"
 
+    @cached_property
     def cells(self) -> dict[str, tuple[Row, Column]]:
         """Row and column of every cell by its name COLUMN/ROW, column after column."""
         pairs = [(r, c) for c in self.columns.values() for r in self.rows.values()]
         return {f"{c.key}/{r.key}": (r, c) for r, c in pairs if is_config(self.config(r, c))}
 
-    def chosen(self, only: list[str]) -> dict[str, tuple[Row, Column]]:
+    def chosen(self, only: list[str]) -> list[tuple[Row, Column]]:
         """The cells whose name matches a pattern, or all. Raises InputError where a pattern matches none."""
-        cells = self.cells()
-        for pattern in only:
-            if not any(fnmatch(name, pattern) for name in cells):
-                raise InputError(f"--only {pattern!r} matches no cell of {self.name}; there are {', '.join(cells)}")
-        return {name: cell for name, cell in cells.items() if not only or any(fnmatch(name, pattern) for pattern in only)}
+        names = {pattern: fnmatch.filter(self.cells, pattern) for pattern in only or ["*"]}
+        for pattern, found in names.items():
+            if not found:
+                raise InputError(f"--only {pattern!r} matches no cell of {self.name}; there are {', '.join(self.cells)}")
+        return [cell for name, cell in self.cells.items() if any(name in found for found in names.values())]
 
     def words(self, row: Row, column: Column) -> list[str]:
         """The words of `train`, but for seeds, places and a scaled schedule."""
         given = [word for part in (self.options, column.options, row.options) for word in shlex.split(part)]
         return ["--config", str(config_file(self.config(row, column))), *given]
-
-
-def load_grid(name: str) -> Grid:
-    """Read a grid of configs/grids, or a YAML file of one. Raises InputError."""
-    path = config_file(name if name.endswith((".yaml", ".yml")) else f"configs/grids/{name}.yaml")
-    tree = load_yaml(path)
-    try:
-        grid = typed(Grid, {"name": path.stem} | tree | {kind: keyed(tree[kind]) for kind in ("rows", "columns")})
-        check(grid)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is no grid ({' '.join(str(error).split())[:200]}); configs/grids/table4.yaml is one") from error
-    return grid
 
 
 def is_config(name: str) -> bool:
@@ -103,29 +109,30 @@ def is_config(name: str) -> bool:
         return False
 
 
-def keyed(tree: dict, pattern: str = KEY) -> dict[str, dict]:
+def load_grid(name: str) -> Grid:
+    """Read a grid of configs/grids, or a YAML file of one. Raises InputError."""
+    return load_table(Grid, name, "grids", "table4")
+
+
+def load_table(of: type[T], name: str, folder: str, example: str, key: str = KEY) -> T:
+    """A dataclass with rows from a YAML of configs/<folder>, or a YAML file; key: pattern of rows' and columns' keys.
+
+    Raises InputError for a key that can be no folder, and for what the dataclass does not take.
+    """
+    path = config_file(name if name.endswith((".yaml", ".yml")) else f"configs/{folder}/{name}.yaml")
+    tree, reader = load_yaml(path), Parser()
+    reader.add_class_arguments(of)
+    try:
+        keys = {part: keyed(tree[part], key) for part in ("rows", "columns") if part in tree}
+        return of(**vars(reader.instantiate(reader.parse_object({"name": path.stem} | tree | keys))))
+    except (KeyError, TypeError, ValueError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is no {of.__name__.lower()} ({said}); configs/{folder}/{example}.yaml is one") from error
+
+
+def keyed(tree: dict, pattern: str) -> dict[str, dict]:
     """Rows or columns with their keys. Raises ValueError for a key that can be no folder."""
     for key in tree:
-        if not isinstance(key, str) or not re.fullmatch(pattern, key) or key.endswith("."):
+        if not isinstance(key, str) or not re.fullmatch(pattern, key):
             raise ValueError(f"{key!r} can be no key; keys are small letters, digits, _ - and dots")
     return {key: {"key": key} | options for key, options in tree.items()}
-
-
-def typed(of: type, tree: dict):
-    """An object of a dataclass from a YAML's tree. Raises InputError for what its fields are not."""
-    reader = Parser()
-    reader.add_class_arguments(of)
-    return of(**vars(reader.instantiate(reader.parse_object(tree))))
-
-
-def check(grid: Grid) -> None:
-    """Raise ValueError where rows and columns do not fit each other, or the files that there are."""
-    there = grid.cells()
-    for row in grid.rows.values():
-        cells = {name.partition("/")[0] for name, (r, _) in there.items() if r is row}
-        if missing := sorted(set(row.paper) - cells) or list(grid.columns) * (not cells):
-            column = grid.columns.get(missing[0])
-            raise ValueError(f"row {row.key} has no {grid.config(row, column)}" if column else f"row {row.key}: no column {missing[0]}")
-        for other in filter(None, (row.against, row.needs)):
-            if other not in grid.rows:
-                raise ValueError(f"row {row.key} names the row {other}, which is not there")

@@ -1,6 +1,5 @@
 """The plan of a grid: every cell with its configuration, built and checked before anything runs."""
 
-import math
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,23 +25,22 @@ class Cell:
     """One run: its folder, the words of `train`, and the configuration that they stand for.
 
     words: but for --out and --threads; config: but for seeds; first: words of a `gan-sntg` command to run before it; needed: the folder
-    of the run which that reads; ranks: processes that train it.
+    of the run which that reads.
     """
 
-    row: str
-    column: str
+    row: Row
+    column: Column
     seed: int
     folder: Path
     words: list[str]
     config: dict[str, str]
     first: list[str] = field(default_factory=list)
     needed: Path | None = None
-    ranks: int = 1
 
     @property
     def name(self) -> str:
         """The name that --only matches."""
-        return f"{self.column}/{self.row}"
+        return f"{self.column.key}/{self.row.key}"
 
 
 @dataclass(frozen=True)
@@ -56,10 +54,6 @@ class Plan:
     scale: float
     words: list[str]
 
-    def names(self, cell: Cell) -> tuple[Row, Column]:
-        """The row and column that a cell stands in."""
-        return self.grid.rows[cell.row], self.grid.columns[cell.column]
-
     @property
     def heading(self) -> str:
         """The title of the report, which names a shortened schedule."""
@@ -72,13 +66,12 @@ def make_plan(grid: Grid, options: Namespace) -> Plan:
     seeds = whole_numbers("seeds", options.seeds or grid.seeds)
     if len(set(seeds)) < len(seeds):
         raise InputError(f"--seeds is {options.seeds!r}: one is there twice; give each once")
-    taken = [word for word in options.words if word.split("=")[0] in OWN]
-    if taken:
+    if taken := [word for word in options.words if word.split("=")[0] in OWN]:
         raise InputError(f"{taken[0]} cannot stand after --, for every cell has its own; give --seeds, --out or --threads before it")
     name = grid.name + (f"_scale{options.scale:g}" if options.scale != 1 else "")
     out = Path(options.out or Path("runs/reproduce") / name)
     complete = cache(lambda *words: completed(words, options))
-    cells = [plan_cell(grid, row, column, seed, out, complete) for row, column in grid.chosen(options.only).values() for seed in seeds]
+    cells = [plan_cell(grid, row, column, seed, out, complete) for row, column in grid.chosen(options.only) for seed in seeds]
     return Plan(grid, cells, Path(options.report or out / "report") / name, command(grid, options), options.scale, options.words)
 
 
@@ -98,7 +91,7 @@ def plan_cell(grid: Grid, row: Row, column: Column, seed: int, out: Path, comple
     places = {"files": folder.with_suffix(".files"), "needed": needed}
     words, first = ([word.format(**places) for word in given] for given in (grid.words(row, column), shlex.split(row.first)))
     more, config = complete(*words)
-    return Cell(row.key, column.key, seed, folder, [*words, *more, *seed_words(seed)], config, first, needed, row.ranks)
+    return Cell(row, column, seed, folder, [*words, *more, *seed_words(seed)], config, first, needed)
 
 
 def seed_words(seed: int) -> list[str]:
@@ -109,47 +102,35 @@ def seed_words(seed: int) -> list[str]:
 def completed(words: tuple[str, ...], options: Namespace) -> tuple[list[str], dict[str, str]]:
     """The words that --scale and the command line add to a cell's, and its configuration."""
     reader = config_parser()
-    changes = shortened(parsed(reader, [*words]), options.scale) if options.scale != 1 else {}
+    changes = shortened(configuration(reader, [*words]), options.scale) if options.scale != 1 else {}
     more = [*(word for name, value in changes.items() for word in (f"--{name}", value)), *options.words]
-    return more, without_seeds(parsed(reader, [*words, *more, "--threads", str(options.threads)]))
+    return more, configuration(reader, [*words, *more, "--threads", str(options.threads)])
 
 
-def parsed(reader: Parser, given: list[str] | dict) -> dict:
-    """The options of `train`, from words or a tree, that make a run what it is. Raises InputError."""
+def configuration(reader: Parser, given: list[str] | dict) -> dict[str, str]:
+    """{dotted option: value} that makes a run what it is but for its seeds, from words or a tree. Raises InputError."""
     options = reader.parse_object(given) if isinstance(given, dict) else reader.parse_args(given)
-    return identity(yaml.safe_load(reader.dump(options, skip_unset=False)))
-
-
-def without_seeds(tree: dict) -> dict[str, str]:
-    """{dotted option: value} of a configuration's tree but for the seeds."""
+    tree = identity(yaml.safe_load(reader.dump(options, skip_unset=False)))
     return {name: value for name, value in flat(tree).items() if name not in SEEDS}
 
 
-def shortened(tree: dict, scale: float, key: str = "") -> dict[str, str]:
-    """{dotted option: value} of what --scale changes in a configuration's tree. Raises InputError."""
+def shortened(config: dict[str, str], scale: float) -> dict[str, str]:
+    """{option: value} that --scale changes: lengths, but those of 0 or infinity, and memories. Raises InputError."""
     found = {}
-    for name, value in tree.items():
-        path = f"{key}.{name}".lstrip(".")
-        if isinstance(value, dict):
-            found |= shortened(value, scale, path)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            new = scaled(name, value, scale, path)
-            found |= {path: repr(new)} if new != value else {}
+    for path, text in config.items():
+        name = path.rpartition(".")[2]
+        if name in DECAYS or name == "epochs" or name.endswith("_epochs"):
+            value = yaml.safe_load(text)  # a text where it is None or infinite
+            if not isinstance(value, str) and (new := scaled(name in DECAYS, value, scale, path)) != value:
+                found[path] = repr(new)
     return found
 
 
-def scaled(name: str, value: int | float, scale: float, path: str) -> int | float:
-    """The value of one option: lengths and memories become shorter, but not those of 0 or infinity."""
-    if name in DECAYS:
-        return decay(value, scale, path)
-    if not (name == "epochs" or name.endswith("_epochs")) or not value or math.isinf(value):
-        return value
-    return max(1, round(value * scale)) if isinstance(value, int) else round(value * scale, 10)
-
-
-def decay(value: float, scale: float, path: str) -> float:
-    """1 - (1 - value) / scale. Raises InputError where that is below 0."""
-    found = round(1 - (1 - value) / scale, 10)
-    if found < 0:
-        raise InputError(f"--scale {scale:g}: {path} {value:g} would be {found:g}; give a larger scale, at least {1 - value:g}")
-    return found
+def scaled(memory: bool, value: int | float, scale: float, path: str) -> int | float:
+    """A shorter length, at least 1 where it is whole; or 1 - (1 - decay) / scale. Raises InputError where that is below 0."""
+    if not memory:
+        return max(min(value, 1), round(value * scale)) if isinstance(value, int) else round(value * scale, 10)
+    new = round(1 - (1 - value) / scale, 10)
+    if new < 0:
+        raise InputError(f"--scale {scale:g}: {path} {value:g} would be {new:g}; give a larger scale, at least {1 - value:g}")
+    return new

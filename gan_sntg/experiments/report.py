@@ -15,8 +15,8 @@ DIFFERENCES = ["averaged weights, difference in points", "n", "mean", "95 % inte
 Table = tuple[list[str], list[list[str]]]  # head and rows
 
 
-def write_report(plan: Plan, results: Results, failed: int) -> list[Path]:
-    """Write <report>.json, .md, .csv and .tex. failed: how many cells failed."""
+def write_report(plan: Plan, results: Results, failed: int) -> tuple[str, list[Path]]:
+    """Write <report>.json, .md, .csv and .tex; return the Markdown and the files. failed: how many cells failed."""
     grid = plan.grid
     made = {"command": plan.command, "grid": grid.name, "of": grid.of, "title": grid.title, "scale": plan.scale, "words": plan.words}
     made |= {"cells": cells(plan, results), "differences": differences(plan, results), "heading": plan.heading}
@@ -28,7 +28,7 @@ def cells(plan: Plan, results: Results) -> dict[str, dict]:
     """Of every cell, by its name: errors of each kind with their summary, and how the runs were made."""
     found = {}
     for name, runs in results.items():
-        first, (row, column) = runs[0], plan.names(runs[0].cell)
+        first, row, column = runs[0], runs[0].cell.row, runs[0].cell.column
         kinds = {kind: [run.errors[kind] for run in runs] for kind in KINDS if all(kind in run.errors for run in runs)}
         found[name] = {
             "row": row.name,
@@ -51,7 +51,7 @@ def differences(plan: Plan, results: Results) -> dict[str, dict]:
     """Paired differences of the averaged weights' errors, by "column: row - row"."""
     found = {}
     for runs in results.values():
-        row, column = plan.names(runs[0].cell)
+        row, column = runs[0].cell.row, runs[0].cell.column
         other = plan.grid.rows.get(row.against or "")
         others = results.get(f"{column.key}/{row.against}", [])
         without, with_it = ({run.cell.seed: run.errors["averaged"] for run in own} for own in (others, runs))
@@ -76,10 +76,8 @@ def notes(made: dict, planned: int, failed: int) -> list[str]:
     return lines
 
 
-def write_files(path: Path, made: dict) -> list[Path]:
-    """Write <path>.json, .md, .csv and .tex.
-
-    made: `heading`, `notes`, `cells`, `differences` and whatever else the JSON is to hold."""
+def write_files(path: Path, made: dict) -> tuple[str, list[Path]]:
+    """Write <path>.json, .md, .csv and .tex of `heading`, `notes`, `cells` and `differences`; the JSON holds all of `made`."""
     tables = [without_empty(CELLS, cell_rows(made["cells"])), (DIFFERENCES, difference_rows(made["differences"]))]
     tables = [table for table in tables if table[1]]
     texts = {
@@ -89,10 +87,10 @@ def write_files(path: Path, made: dict) -> list[Path]:
         "tex": latex(made["heading"], tables, made["notes"]),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    files = [path.with_name(f"{path.name}.{ending}") for ending in texts]
-    for file, text in zip(files, texts.values(), strict=True):
+    files = {path.with_name(f"{path.name}.{ending}"): text for ending, text in texts.items()}
+    for file, text in files.items():
         write_atomically(file, text.encode())
-    return files
+    return texts["md"], [*files]
 
 
 def cell_rows(cells: dict[str, dict]) -> list[list[str]]:

@@ -2,10 +2,11 @@
 
 import json
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from gan_sntg.errors import InputError
-from gan_sntg.experiments.plan import SEEDS, Cell, Plan, parsed, without_seeds
+from gan_sntg.experiments.plan import SEEDS, Cell, Plan, configuration
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import config_parser
@@ -31,15 +32,16 @@ Results = dict[str, list[CellResult]]  # finished runs by the cell's name, in th
 
 def collect(plan: Plan, known: Results | None = None) -> Results:
     """Read every finished run that is not `known`. Raises InputError where runs do not go together."""
-    read = {run.cell.folder: run for runs in (known or {}).values() for run in runs}
+    read = {run.cell.folder: run for run in chain(*(known or {}).values())}
     results: Results = {}
     for cell in plan.cells:
         if run := read.get(cell.folder) or (read_result(cell) if RunFolder(cell.folder).finished else None):
             results.setdefault(cell.name, []).append(run)
     first: dict[tuple, CellResult] = {}
-    for run in (run for runs in results.values() for run in runs):
-        check_alike(run, first.setdefault((run.cell.column,), run), "data", "of one column")
-        check_alike(run, first.setdefault((run.cell.column, run.cell.seed), run), "split", "of one column and seed")
+    for run in chain(*results.values()):
+        column, seed = run.cell.column.key, run.cell.seed
+        check_alike(run, first.setdefault((column,), run), "data", "of one column")
+        check_alike(run, first.setdefault((column, seed), run), "split", "of one column and seed")
     return results
 
 
@@ -83,7 +85,7 @@ def check_config(cell: Cell, config: dict) -> None:
 @cache
 def with_defaults(config: str) -> dict[str, str]:
     """A configuration (JSON), flat, with the defaults of options that are newer. Raises InputError."""
-    return without_seeds(parsed(config_parser(), json.loads(config)))
+    return configuration(config_parser(), json.loads(config))
 
 
 def check_alike(run: CellResult, other: CellResult, part: str, which: str) -> None:

@@ -9,11 +9,9 @@ from statistics import fmean
 
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.experiments.executors import Limits, Local, execute
-from gan_sntg.experiments.grid import KEY, keyed, load_grid, typed
-from gan_sntg.experiments.plan import Cell, parsed, seed_words, without_seeds
+from gan_sntg.experiments.grid import KEY, Column, Row, load_grid, load_table
+from gan_sntg.experiments.plan import Cell, configuration, seed_words
 from gan_sntg.experiments.statistics import summary
-from gan_sntg.files.config_files import config_file
-from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.seeds import whole_numbers
@@ -59,15 +57,15 @@ class Search:
     def cells(self, row: SearchedRow, trials: list[Trial], seeds: list[int]) -> list[Cell]:
         """The runs of trials, below runs/<name>/search. Raises InputError for an unknown row or option."""
         grid = load_grid(self.grid)
-        found = [cell for name, cell in grid.cells().items() if f"/{name}".endswith(f"/{row.key}")]
+        found = [cell for name, cell in grid.cells.items() if f"/{name}".endswith(f"/{row.key}")]
         if len(found) != 1:
             raise InputError(f"{self.name}: {row.key} names {len(found)} cells of {self.grid}; name one, as COLUMN/ROW")
         base, reader, cells = [*grid.words(*found[0]), *shlex.split(self.options)], config_parser(), []
         for trial, name in zip(trials, map(label, trials), strict=True):
             words = [*base, *option_words(trial), *WATCHED]
-            config = without_seeds(parsed(reader, words))
-            folders = {seed: RUNS / self.name / "search" / row.key / name / str(seed) for seed in seeds}
-            cells += [Cell(name, row.key, seed, folder, [*words, *seed_words(seed)], config) for seed, folder in folders.items()]
+            config, place = configuration(reader, words), (Row(name, name), Column(row.key, row.key))
+            folder = RUNS / self.name / "search" / row.key / name
+            cells += [Cell(*place, seed, folder / str(seed), [*words, *seed_words(seed)], config) for seed in seeds]
         return cells
 
     def run(self, row: SearchedRow, processes: int) -> dict:
@@ -77,13 +75,13 @@ class Search:
         """
         trials, scores = row.trials(), {}
         for seeds in row.seeds or self.seeds:
-            trials = sorted(trials, key=lambda trial: fmean(scores[label(trial)]))[:BEST] if scores else trials
-            cells = self.cells(row, trials, whole_numbers("seeds", seeds))
-            found = validation_errors(cells, processes)
-            scores |= {cell.row: [error for c, error in zip(cells, found, strict=True) if c.row == cell.row] for cell in cells}
+            cells, stage = self.cells(row, trials[:BEST] if scores else trials, whole_numbers("seeds", seeds)), {}
+            for cell, error in zip(cells, validation_errors(cells, processes), strict=True):
+                stage.setdefault(cell.row.key, []).append(error)
+            scores |= stage
+            trials = sorted((t for t in trials if label(t) in stage), key=lambda trial: fmean(scores[label(trial)]))
         rows = [{"trial": name, "errors": errors} | summary(errors) for name, errors in scores.items()]
-        chosen = min(trials, key=lambda trial: fmean(scores[label(trial)]))
-        return {"chosen": chosen, "trials": sorted(rows, key=lambda row: (-row["n"], row["mean"]))}
+        return {"chosen": trials[0], "trials": sorted(rows, key=lambda row: (-row["n"], row["mean"]))}
 
 
 def validation_errors(cells: list[Cell], processes: int) -> list[float]:
@@ -107,9 +105,4 @@ def option_words(trial: Trial) -> list[str]:
 
 def load_search(name: str) -> Search:
     """Read a search of configs/search, or a YAML file of one. Raises InputError."""
-    path = config_file(name if name.endswith((".yaml", ".yml")) else f"configs/search/{name}.yaml")
-    tree = load_yaml(path)
-    try:
-        return typed(Search, {"name": path.stem} | tree | {"rows": keyed(tree["rows"], f"({KEY}/)?{KEY}")})
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is no search ({' '.join(str(error).split())[:200]}); configs/search/plane.yaml is one") from error
+    return load_table(Search, name, "search", "plane", f"({KEY}/)?{KEY}")

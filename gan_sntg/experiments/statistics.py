@@ -1,10 +1,8 @@
 """Statistics over seeds: mean and deviation, paired differences and their intervals."""
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, bootstrap
 from scipy.stats import t as student
-
-RESAMPLES = 9999
 
 
 def summary(values: list[float]) -> dict:
@@ -16,9 +14,8 @@ def summary(values: list[float]) -> dict:
 def difference(without: dict[int, float], with_it: dict[int, float]) -> dict:
     """`with_it` - `without` at shared seeds: summary, `interval`, `better`, `worse`, `sign_p`.
 
-    interval: 95 %, percentile bootstrap of the mean over seeds, resamples from a fixed seed; None for fewer than two. sign_p: two-sided
-    p of as uneven a split of better and worse seeds, where each is as likely; ties are left out, None where there is nothing else.
-    Raises KeyError where no seed is shared.
+    interval: 95 %, percentile bootstrap of the mean over seeds, from a fixed seed; None for fewer than two. sign_p: of the two-sided sign
+    test; ties are left out, None where there is nothing else. Raises KeyError where no seed is shared.
     """
     seeds = sorted(without.keys() & with_it.keys())
     if not seeds:
@@ -26,15 +23,11 @@ def difference(without: dict[int, float], with_it: dict[int, float]) -> dict:
     d = np.array([with_it[seed] - without[seed] for seed in seeds])
     better, worse = int((d < 0).sum()), int((d > 0).sum())
     sign = float(binomtest(better, better + worse).pvalue) if better + worse else None
-    return summary(d.tolist()) | {"interval": bootstrap(d), "better": better, "worse": worse, "sign_p": sign, "seeds": seeds}
-
-
-def bootstrap(d: np.ndarray) -> list[float] | None:
-    """95 % of the mean of d [n], by resampling."""
-    if len(d) < 2:
-        return None
-    drawn = np.random.default_rng(0).integers(len(d), size=(RESAMPLES, len(d)))
-    return np.quantile(d[drawn].mean(1), [0.025, 0.975]).tolist()
+    interval = None
+    if len(d) > 1:
+        found = bootstrap((d,), np.mean, method="percentile", rng=np.random.default_rng(0))
+        interval = [float(end) for end in found.confidence_interval]
+    return summary(d.tolist()) | {"interval": interval, "better": better, "worse": worse, "sign_p": sign, "seeds": seeds}
 
 
 def student_difference(without: list[float], with_it: list[float]) -> dict:

@@ -31,14 +31,18 @@ TERMS = ("discriminator_terms", "generator_terms")  # the functions of a Feature
 ONE_PROGRAM_ON = ("cuda",)  # not "cpu": one program is not faster there than one run after another (results/seeds_speed.md)
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def core_warning(threads: int | None) -> str | None:
     """Advice where a run would take all cores (threads is None) and others want half; else None."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     load = os.getloadavg()[0]  # processes that ran or wanted to, over the last minute
-    if threads is not None or cores == 1 or load < cores / 2:
+    if threads is not None or cores() == 1 or load < cores() / 2:
         return None
-    left = max(1, cores - round(load))
-    return f"others want {load:.1f} of the {cores} cores, and this run takes all; side by side each is faster with --threads {left}"
+    left = max(1, cores() - round(load))
+    return f"others want {load:.1f} of the {cores()} cores, and this run takes all; side by side each is faster with --threads {left}"
 
 
 def options_of_seeds(options: Namespace) -> list[Namespace]:

@@ -55,7 +55,7 @@ def paper_table(grid: Grid, measured: list[dict]) -> str:
         rows.append([row.name, *(text for c in columns for text in (ours(f"{c.key}/{row.key}", measured), row.paper.get(c.key, "")))])
     # the first head is empty: a space less than in other tables
     table = markdown_table(["", *(head for c in columns for head in (c.name, "paper"))], rows).replace("|  |", "| |", 1)
-    shown = [made for made in measured if any(made is first(name, measured) for name in grid.cells())]
+    shown = [made for made in measured if any(made is first(name, measured) for name in grid.cells)]
     commands = ["", "; ".join(f"`{made['command']}`" for made in shown)] if shown else []
     return "\n".join([f"**{grid.of}**: {grid.title}", "", table, *commands, ""])
 

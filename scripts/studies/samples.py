@@ -48,7 +48,7 @@ def trained(options: Namespace) -> dict[str, list[str]]:
     """The run folders of each row, by seed, all finished."""
     reproduce.run(options)
     cells = make_plan(load_grid(options.grid), options).cells
-    return {row: [str(cell.folder) for cell in cells if cell.row == row] for row in (WITHOUT, WITH)}
+    return {row: [str(cell.folder) for cell in cells if cell.row.key == row] for row in (WITHOUT, WITH)}
 
 
 def score(folder: str) -> None:

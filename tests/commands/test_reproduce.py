@@ -40,7 +40,7 @@ class Here:
 
     def run(self, cells: list[Cell], limits: Limits):
         for cell in cells:
-            name = f"{cell.row}/{cell.seed}"
+            name = f"{cell.row.key}/{cell.seed}"
             self.ran.append(name)
             cell.folder.parent.mkdir(parents=True, exist_ok=True)
             if self.fails.get(name, 0):

@@ -1,15 +1,17 @@
 """Executors: what a cell's process is told."""
 
 import subprocess
-import time
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
 from gan_sntg.experiments.executors import TORCHRUN, Children, Limits, Outcome, perform
+from gan_sntg.experiments.grid import Column, Row
 from gan_sntg.experiments.plan import Cell
 from gan_sntg.runs.stopping import LATER
+
+FAR = 1e11  # seconds since 1970
 
 
 @pytest.mark.parametrize(("ranks", "launcher"), [(1, []), (2, [*TORCHRUN, "2", "-m"])])
@@ -17,8 +19,9 @@ def test_a_cell_is_trained_by_one_process_or_by_torchrun_and_stops_in_time(monke
     monkeypatch.chdir(tmp_path)
     started = []
     monkeypatch.setattr(subprocess, "Popen", lambda words, **_: started.append(words) or Mock(wait=lambda: 0))
-    cell = Cell("a", "b", 0, Path("b/a/0"), ["--epochs", "1"], {}, ["graph", "predictions"], None, ranks)
-    assert perform(cell, Limits(3, time.time() + 600), Children()) == Outcome(cell, 0, "it wrote nothing")
+    row = Row("a", "A", ranks=ranks)
+    cell = Cell(row, Column("b", "B"), 0, Path("b/a/0"), ["--epochs", "1"], {}, ["graph", "predictions"])
+    assert perform(cell, Limits(3, FAR), Children()) == Outcome(cell, 0, "it wrote nothing")
     first, train = (words[4:] for words in started)
     assert first == ["gan_sntg", "graph", "predictions"]
     assert train[:-1] == [*launcher, "gan_sntg", *"train --epochs 1 --out b/a/0 --threads 3 --max_minutes".split()]

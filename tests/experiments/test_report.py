@@ -18,9 +18,10 @@ def test_rows_are_rounded_and_what_is_not_there_is_a_dash():
 
 
 def test_all_four_files_hold_the_table_and_columns_without_a_figure_are_left_out(tmp_path):
-    files = write_files(tmp_path / "new" / "name", MADE)
+    markdown, files = write_files(tmp_path / "new" / "name", MADE)
     assert [file.name for file in files] == ["name.json", "name.md", "name.csv", "name.tex"]
-    _, markdown, table, latex = (file.read_text() for file in files)
+    table, latex = (file.read_text() for file in files[2:])
+    assert files[1].read_text() == markdown
     assert "| data | method | n | averaged weights, % | last weights, % | paper, % |" in markdown and "chosen" not in markdown
     assert "| A, 20 % | M & N | 2 | 13.35 ± 5.02 | 13.40 | 16.77 ± 4.52 |" in markdown and markdown.endswith("`how`\n\na note\n")
     read = list(csv.reader(io.StringIO(table)))

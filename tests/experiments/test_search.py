@@ -35,9 +35,9 @@ def asked(monkeypatch) -> list[tuple[str, int]]:
     kept = []
 
     def errors(cells: list[Cell], processes: int) -> list[float]:
-        kept.extend((cell.row, cell.seed) for cell in cells)
+        kept.extend((cell.row.key, cell.seed) for cell in cells)
         assert all(cell.config["validation"] == "True" and cell.words[-1] == cell.words[-3] == str(cell.seed) for cell in cells)
-        return [50.0 if (cell.row, cell.seed) == ("0.1", 9) else float(cell.row) for cell in cells]
+        return [50.0 if (cell.row.key, cell.seed) == ("0.1", 9) else float(cell.row.key) for cell in cells]
 
     monkeypatch.setattr(search, "validation_errors", errors)
     return kept
