@@ -45,8 +45,9 @@ def test_every_file_that_a_page_of_the_docs_names_is_there(page):
     assert [path for path in named if "fixmatch" not in path and not (ROOT / path).exists()] == []  # the example's own files
 
 
-def test_sntg_in_ones_own_loop_trains():
+def test_sntg_in_ones_own_loop_trains_as_the_script_does():
     code = re.search(r"```python\n(.*?)```", (ROOT / "docs/own-loop.md").read_text(), re.S)[1]
     names: dict = {}
     exec(code, names)
+    assert code[code.index("def train") :] in (ROOT / "scripts/own_loop.py").read_text()
     assert names["train"](weight=1.0, seed=0, epochs=6) < 60
