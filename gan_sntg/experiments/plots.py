@@ -1,6 +1,5 @@
 """Plots: calibration, error curves, label noise, decision regions and embeddings."""
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +19,8 @@ from torch import Tensor, from_numpy
 
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import BINS, Reliability
-from gan_sntg.files.atomic import write_atomically
+from gan_sntg.experiments.statistics import summary
+from gan_sntg.files.atomic import atomic
 
 # Told apart with any kind of colour vision (Okabe and Ito); their yellow and black are left out, for white paper and black marks.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -67,9 +67,8 @@ class Embedding(NamedTuple):
 
 def save_figure(path: Path, figure: Figure) -> None:
     """Write as PNG, whole or not at all."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    write_atomically(path, buffer.getbuffer())
+    with atomic(path) as file:
+        figure.savefig(file, format="png", dpi=100)
 
 
 def save_reliability(path: Path, table: Reliability) -> None:
@@ -93,7 +92,7 @@ def save_reliability(path: Path, table: Reliability) -> None:
 def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: float | None = None) -> None:
     """Write as PNG (Fig. 3) the mean error of each method's n runs, their range as a band.
 
-    most: where the axis of the errors ends; by default where they do. Raises InputError for more methods than can be told apart.
+    most: where the axis of the errors ends; by default where they do. Raises InputError for too many methods.
     """
     figure, axes = plain_axes(title, xlabel="epoch", ylabel="test error, %")
     for (name, (epochs, errors)), color, _, line in styled(curves):
@@ -109,13 +108,13 @@ def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: flo
 def save_noise(path: Path, table: dict[str, dict[float, list[float]]], title: str = "") -> None:
     """Write as PNG (Fig. 4) accuracy, mean ± standard deviation of n runs, against label noise.
 
-    table: {method: {percentage: accuracies in percent of its runs}}. Raises InputError for more methods than can be told apart.
+    table: {method: {percentage: accuracies in percent of its runs}}. Raises InputError for too many methods.
     """
     figure, axes = plain_axes(title, xlabel="labels drawn at random, %", ylabel="test accuracy, %")
     for (name, row), color, marker, line in styled(table):
         percentages, counts = sorted(row), sorted({len(a) for a in row.values()})
-        found = [torch.tensor(row[p], dtype=torch.float64) for p in percentages]
-        mean, std = [float(a.mean()) for a in found], [float(a.std()) if len(a) > 1 else 0.0 for a in found]
+        found = [summary(row[p]) for p in percentages]
+        mean, std = [a["mean"] for a in found], [a["std"] or 0.0 for a in found]
         style = {"color": color, "linestyle": line, "marker": marker, "markersize": 6, "linewidth": 2.2}
         axes.errorbar(percentages, mean, std, capsize=4, elinewidth=1.2, label=f"{name}, n = {' to '.join(map(str, counts))}", **style)
     axes.set_xticks(sorted({p for row in table.values() for p in row}))

@@ -12,19 +12,20 @@ from gan_sntg.files.atomic import write_atomically
 
 CELLS = ["data", "method", "n", "averaged weights, %", "last weights, %", "chosen on validation, %", "paper, %"]
 DIFFERENCES = ["averaged weights, difference in points", "n", "mean", "95 % interval (bootstrap)", "seeds better / worse", "sign test, p"]
+LATEX = str.maketrans({"\\": r"\textbackslash{}", "±": r"$\pm$"} | {sign: rf"\{sign}" for sign in "&%$#_{}"})
 Table = tuple[list[str], list[list[str]]]  # head and rows
 
 
 def write_report(plan: Plan, results: Results, failed: int) -> tuple[str, list[Path]]:
     """Write <report>.json, .md, .csv and .tex; return the Markdown and the files. failed: how many cells failed."""
-    grid = plan.grid
-    made = {"command": plan.command, "grid": grid.name, "of": grid.of, "title": grid.title, "scale": plan.scale, "words": plan.words}
-    made |= {"cells": cells(plan, results), "differences": differences(plan, results), "heading": plan.heading}
+    grid = {"grid": plan.grid.name, "of": plan.grid.of, "title": plan.grid.title}
+    made = {"command": plan.command} | grid | {"scale": plan.scale, "words": plan.words}
+    made |= {"cells": cells(results), "differences": differences(results), "heading": plan.heading}
     made |= {"notes": notes(made, len(plan.cells), failed)}
     return write_files(plan.report, made)
 
 
-def cells(plan: Plan, results: Results) -> dict[str, dict]:
+def cells(results: Results) -> dict[str, dict]:
     """Of every cell, by its name: errors of each kind with their summary, and how the runs were made."""
     found = {}
     for name, runs in results.items():
@@ -47,16 +48,15 @@ def cells(plan: Plan, results: Results) -> dict[str, dict]:
     return found
 
 
-def differences(plan: Plan, results: Results) -> dict[str, dict]:
+def differences(results: Results) -> dict[str, dict]:
     """Paired differences of the averaged weights' errors, by "column: row - row"."""
     found = {}
     for runs in results.values():
         row, column = runs[0].cell.row, runs[0].cell.column
-        other = plan.grid.rows.get(row.against or "")
         others = results.get(f"{column.key}/{row.against}", [])
         without, with_it = ({run.cell.seed: run.errors["averaged"] for run in own} for own in (others, runs))
-        if other and without.keys() & with_it.keys():
-            found[f"{column.name}: {row.name} - {other.name}"] = difference(without, with_it)
+        if without.keys() & with_it.keys():
+            found[f"{column.name}: {row.name} - {others[0].cell.row.name}"] = difference(without, with_it)
     return found
 
 
@@ -80,10 +80,12 @@ def write_files(path: Path, made: dict) -> tuple[str, list[Path]]:
     """Write <path>.json, .md, .csv and .tex of `heading`, `notes`, `cells` and `differences`; the JSON holds all of `made`."""
     tables = [without_empty(CELLS, cell_rows(made["cells"])), (DIFFERENCES, difference_rows(made["differences"]))]
     tables = [table for table in tables if table[1]]
+    lines = io.StringIO()  # the tables one below the other, each with its head, an empty line between
+    csv.writer(lines, lineterminator="\n").writerows([row for head, rows in tables for row in ([], head, *rows)][1:])
     texts = {
         "json": json.dumps(made, indent=1) + "\n",
         "md": "\n\n".join([made["heading"], *(markdown_table(*table) for table in tables), *made["notes"]]) + "\n",
-        "csv": as_csv(tables),
+        "csv": lines.getvalue(),
         "tex": latex(made["heading"], tables, made["notes"]),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +121,7 @@ def difference_rows(differences: dict[str, dict]) -> list[list[str]]:
     """A row for each pair of rows."""
     rows = []
     for name, d in differences.items():
-        interval = f"{d['interval'][0]:+.2f} to {d['interval'][1]:+.2f}" if d["interval"] else "-"
+        interval = "{:+.2f} to {:+.2f}".format(*d["interval"]) if d["interval"] else "-"
         p = "-" if d["sign_p"] is None else f"{d['sign_p']:.3f}"
         rows.append([name, str(d["n"]), f"{d['mean']:+.2f}", interval, f"{d['better']} / {d['worse']}", p])
     return rows
@@ -130,25 +132,10 @@ def markdown_table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
 
 
-def as_csv(tables: list[Table]) -> str:
-    """The tables one below the other, each with its head, an empty line between."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    for k, (head, rows) in enumerate(tables):
-        writer.writerows([[]] * (k > 0) + [head, *rows])
-    return file.getvalue()
-
-
 def latex(heading: str, tables: list[Table], notes: list[str]) -> str:
     """A tabular each, with no packages needed; heading and notes as comments."""
     lines = [f"% {line}" for text in (heading, *notes) for line in text.splitlines()]
     for head, rows in tables:
-        body = [" & ".join(escaped(cell) for cell in cells) + r" \\" for cells in [head, *rows]]
+        body = [" & ".join(cell.translate(LATEX) for cell in cells) + r" \\" for cells in [head, *rows]]
         lines += [rf"\begin{{tabular}}{{{'l' * len(head)}}}", r"\hline", body[0], r"\hline", *body[1:], r"\hline", r"\end{tabular}", ""]
     return "\n".join(lines) + "\n"
-
-
-def escaped(text: str) -> str:
-    """A text for LaTeX."""
-    signs = {"\\": r"\textbackslash{}", "±": r"$\pm$"} | {sign: rf"\{sign}" for sign in "&%$#_{}"}
-    return "".join(signs.get(sign, sign) for sign in text)
