@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt, restricted_number_type
 
 from gan_sntg.errors import InputError, StoppedError, UnhealthyError
-from gan_sntg.experiments.executors import Engine, Limits, Local, Ray, execute
+from gan_sntg.experiments.executors import Limits, Local, Ray, execute
 from gan_sntg.experiments.figures import draw
 from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.plan import Plan, make_plan
@@ -71,8 +71,9 @@ def run(options: Namespace) -> None:
     print(f"{len(plan.cells)} cells, {len(plan.cells) - left(plan, results)} of them finished", file=sys.stderr)
     limits = Limits(options.threads, None if options.max_minutes is None else time.time() + 60 * options.max_minutes)
     try:
-        with signals():
-            failed = execute(make_engine(options), plan.cells, limits, options.retries) if left(plan, results) else []
+        if left(plan, results):
+            with signals():
+                failed = execute(make_engine(options), plan.cells, limits, options.retries)
     finally:
         results = collect(plan, results)
         report(plan, results, len(failed))
@@ -88,11 +89,10 @@ def left(plan: Plan, results: Results) -> int:
     return len(plan.cells) - sum(map(len, results.values()))
 
 
-def make_engine(options: Namespace) -> Engine:
+def make_engine(options: Namespace) -> Local | Ray:
     """The engine of the options."""
-    if options.engine == "ray":
-        return Ray(options.address, options.gpus)
-    return Local(options.processes or max(1, cores() // options.threads))
+    ray = options.engine == "ray"
+    return Ray(options.address, options.gpus) if ray else Local(options.processes or max(1, cores() // options.threads))
 
 
 @contextmanager

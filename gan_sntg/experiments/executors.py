@@ -19,6 +19,7 @@ from gan_sntg.experiments.plan import Cell
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.stopping import LATER
 
+POLL = 0.1  # seconds between two looks whether a process has ended
 PATIENCE = 60.0  # seconds for a run of an earlier, killed program to save and end
 LOST = 10  # workers that a cell may lose
 VARIABLES = "GAN_SNTG_DATA", "GAN_SNTG_CACHE"  # of the environment, which a worker on another machine may lack
@@ -45,40 +46,22 @@ class Outcome(NamedTuple):
     message: str
 
 
-class Children:
-    """Processes that run here, ended together by SIGTERM, upon which each saves and none is begun."""
-
-    def __init__(self):
-        """None yet."""
-        self.running, self.stopped = set(), threading.Event()
-
-    def end(self) -> None:
-        """End all, from any thread."""
-        self.stopped.set()
-        for child in list(self.running):
-            child.terminate()
-
-    def wait_for(self, child: subprocess.Popen) -> int:
-        """Wait for the exit status of a process."""
-        self.running.add(child)
-        if self.stopped.is_set():
-            child.terminate()
-        status = child.wait()
-        self.running.discard(child)
-        return status
-
-
-def perform(cell: Cell, limits: Limits, children: Children) -> Outcome:
-    """Run a cell's commands to the first that fails, each a process that writes to <run folder>.log."""
+def perform(cell: Cell, limits: Limits, stop: threading.Event) -> Outcome:
+    """Run a cell's commands to the first that fails or `stop`, each a process that writes to <run folder>.log."""
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
     await_end(cell.folder)
     status, log = 0, cell.folder.with_suffix(".log")
     for words in filter(None, [cell.first, ["train", *cell.words, "--out", str(cell.folder), "--threads", str(limits.threads)]]):
-        if children.stopped.is_set() or limits.over:
+        if stop.is_set() or limits.over:
             return Outcome(cell, LATER, "not begun")
         if words[0] == "train" and limits.end is not None:
             words += ["--max_minutes", f"{(limits.end - time.time()) / 60:.3f}"]
-        if status := children.wait_for(begin(words, cell.row.ranks if words[0] == "train" else 1, limits.threads, log)):
+        child = begin(words, cell.row.ranks if words[0] == "train" else 1, limits.threads, log)
+        while child.poll() is None:
+            if stop.wait(POLL):
+                child.terminate()  # upon which it saves and ends
+                break
+        if status := child.wait():
             break
     return Outcome(cell, status, last_line(log))
 
@@ -87,9 +70,9 @@ def begin(words: list[str], ranks: int, threads: int, log: Path) -> subprocess.P
     """Start `gan-sntg` with these words, in a process that ends with this one."""
     launcher = [*TORCHRUN, str(ranks), "-m"] if ranks > 1 else []
     command = [sys.executable, "-m", "gan_sntg.experiments.worker", str(os.getpid()), *launcher, "gan_sntg", *words]
-    variables = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    variables = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     with log.open("ab") as file:
-        return subprocess.Popen(command, env=os.environ | variables, stdout=file, stderr=file)
+        return subprocess.Popen(command, env=variables, stdout=file, stderr=file)
 
 
 def await_end(folder: Path) -> None:
@@ -111,22 +94,20 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
 
 
-class Local:
-    """An engine of this machine, which runs `processes` cells at once."""
+class Local(NamedTuple):
+    """An engine of this machine, which runs so many cells at once, at least 1."""
 
-    def __init__(self, processes: int):
-        """processes: at least 1."""
-        self.processes = processes
+    processes: int
 
     def run(self, cells: list[Cell], limits: Limits) -> Generator[Outcome]:
         """Yield each outcome as its cell ends; closed before the last, save and stop what still runs."""
-        children = Children()
+        stop = threading.Event()
         with ThreadPoolExecutor(self.processes) as pool:
             try:
-                yield from (done.result() for done in as_completed([pool.submit(perform, cell, limits, children) for cell in cells]))
+                yield from (done.result() for done in as_completed([pool.submit(perform, cell, limits, stop) for cell in cells]))
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-                children.end()
+                stop.set()
 
 
 class Ray:
@@ -153,30 +134,24 @@ class Ray:
         try:
             while pending:
                 (done,), _ = self.ray.wait(list(pending))
-                yield self.outcome(done, pending.pop(done))
+                cell = pending.pop(done)
+                try:
+                    yield self.ray.get(done)
+                except self.ray.exceptions.RayError as error:
+                    yield Outcome(cell, 1, f"its workers were lost ({' '.join(str(error).split())[:200]})")
         finally:
             for begun in pending:
                 self.ray.cancel(begun, force=True)
-
-    def outcome(self, done, cell: Cell) -> Outcome:
-        """What a task returned, or that its workers were lost too often."""
-        try:
-            return self.ray.get(done)
-        except self.ray.exceptions.RayError as error:
-            return Outcome(cell, 1, f"its workers were lost ({' '.join(str(error).split())[:200]})")
-
-
-Engine = Local | Ray
 
 
 def perform_elsewhere(cell: Cell, limits: Limits, place: Path, variables: dict[str, str]) -> Outcome:
     """Run a cell in a process of Ray's, from the folder and with the variables of the program that asks."""
     os.chdir(place)
     os.environ.update(variables)
-    return perform(cell, limits, Children())
+    return perform(cell, limits, threading.Event())
 
 
-def execute(engine: Engine, cells: list[Cell], limits: Limits, retries: int = 0) -> list[Outcome]:
+def execute(engine: Local | Ray, cells: list[Cell], limits: Limits, retries: int = 0) -> list[Outcome]:
     """Run unfinished cells, those that read another's run after it; the outcomes of those that failed."""
     left, given_up = [cell for cell in cells if not RunFolder(cell.folder).finished], []
     for later in False, True:
@@ -188,7 +163,7 @@ def execute(engine: Engine, cells: list[Cell], limits: Limits, retries: int = 0)
     return given_up
 
 
-def attempt(engine: Engine, todo: list[Cell], limits: Limits, left: list[Cell], total: int) -> list[Outcome]:
+def attempt(engine: Local | Ray, todo: list[Cell], limits: Limits, left: list[Cell], total: int) -> list[Outcome]:
     """Run some cells and take them from what is left of the total, a line each; the outcomes of those that failed."""
     failed, console, began = [], Console(stderr=True, highlight=False), time.monotonic()
     with closing(engine.run(todo, limits)) as outcomes, console.status("training"):

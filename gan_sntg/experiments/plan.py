@@ -91,12 +91,7 @@ def plan_cell(grid: Grid, row: Row, column: Column, seed: int, out: Path, comple
     places = {"files": folder.with_suffix(".files"), "needed": needed}
     words, first = ([word.format(**places) for word in given] for given in (grid.words(row, column), shlex.split(row.first)))
     more, config = complete(*words)
-    return Cell(row, column, seed, folder, [*words, *more, *seed_words(seed)], config, first, needed)
-
-
-def seed_words(seed: int) -> list[str]:
-    """The words of `train` for a run and its label draw."""
-    return ["--seed", str(seed), "--data_seed", str(seed)]
+    return Cell(row, column, seed, folder, [*words, *more, "--seed", str(seed), "--data_seed", str(seed)], config, first, needed)
 
 
 def completed(words: tuple[str, ...], options: Namespace) -> tuple[list[str], dict[str, str]]:

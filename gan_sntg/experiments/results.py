@@ -54,17 +54,13 @@ def read_result(cell: Cell) -> CellResult:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder.split} cannot be read ({error}); delete {cell.folder} and run the same command again") from error
     check_config(cell, result["config"])
-    errors = {"last": result["test_error_last"], "averaged": result["test_error_averaged"]} | chosen(folder)
+    errors = {"last": result["test_error_last"], "averaged": result["test_error_averaged"]}
+    if measured := [row for row in folder.rows() if row.get(CHOSEN) is not None and row.get("test_error/averaged") is not None]:
+        errors["chosen"] = min(measured, key=lambda row: row[CHOSEN])["test_error/averaged"]  # the first epoch of the least
     session = sessions[-1] if sessions else {}
     machine = f"{session.get('device')}, torch {session.get('packages', {}).get('torch')}"
     rolled_back = result.get("rolled_back_from_step") is not None
     return CellResult(cell, errors, result["seconds"], result["split_sha256"], data, machine, rolled_back)
-
-
-def chosen(folder: RunFolder) -> dict[str, float]:
-    """The test error after the first epoch of least validation error, where that was measured."""
-    rows = [row for row in folder.rows() if row.get(CHOSEN) is not None and row.get("test_error/averaged") is not None]
-    return {"chosen": min(rows, key=lambda row: row[CHOSEN])["test_error/averaged"]} if rows else {}
 
 
 def check_config(cell: Cell, config: dict) -> None:

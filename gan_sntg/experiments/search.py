@@ -10,7 +10,7 @@ from statistics import fmean
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.experiments.executors import Limits, Local, execute
 from gan_sntg.experiments.grid import KEY, Column, Row, load_grid, load_table
-from gan_sntg.experiments.plan import Cell, configuration, seed_words
+from gan_sntg.experiments.plan import Cell, configuration
 from gan_sntg.experiments.statistics import summary
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import config_parser
@@ -64,8 +64,9 @@ class Search:
         for trial, name in zip(trials, map(label, trials), strict=True):
             words = [*base, *option_words(trial), *WATCHED]
             config, place = configuration(reader, words), (Row(name, name), Column(row.key, row.key))
-            folder = RUNS / self.name / "search" / row.key / name
-            cells += [Cell(*place, seed, folder / str(seed), [*words, *seed_words(seed)], config) for seed in seeds]
+            for seed in seeds:
+                folder = RUNS / self.name / "search" / row.key / name / str(seed)
+                cells.append(Cell(*place, seed, folder, [*words, "--seed", str(seed), "--data_seed", str(seed)], config))
         return cells
 
     def run(self, row: SearchedRow, processes: int) -> dict:

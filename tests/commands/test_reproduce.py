@@ -1,5 +1,6 @@
 """`gan-sntg reproduce`: cells run once, resumed and retried, and reports the same every way."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -54,8 +55,9 @@ class Here:
 
 
 @pytest.fixture
-def engine(monkeypatch):
-    """Makes all cells run in this process: as a function of those that fail, and how often."""
+def engine(monkeypatch, checkout):
+    """Makes all cells of the checkout run in this process: as a function of those that fail, and how often."""
+    monkeypatch.chdir(checkout)
 
     def use(**fails: int) -> Here:
         engine = Here({name.replace("_seed", "/"): times for name, times in fails.items()})
@@ -65,26 +67,28 @@ def engine(monkeypatch):
     return use
 
 
+def write(files: dict[str, dict]) -> None:
+    """Write configurations of the present folder: {path below configs: tree}."""
+    for name, tree in files.items():
+        path = Path("configs", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory, tiny_tree) -> Path:
     """A folder with the grid and its config, in which `reproduce` can be run."""
     folder = tmp_path_factory.mktemp("checkout")
-    (folder / "configs" / "grids").mkdir(parents=True)
-    (folder / "configs" / "tiny").mkdir()
-    (folder / "configs" / "grids" / "two.yaml").write_text(yaml.safe_dump(GRID, sort_keys=False))
-    (folder / "configs" / "tiny" / "fm_gan.yaml").write_text(yaml.safe_dump(tiny_tree()))
+    with contextlib.chdir(folder):
+        write({"grids/two.yaml": GRID, "tiny/fm_gan.yaml": tiny_tree()})
     return folder
 
 
 @pytest.fixture(scope="module")
 def whole(checkout, command) -> Path:
     """The folder of a grid that was run to its end in one go, by processes as the command starts them."""
-    before = Path.cwd()
-    os.chdir(checkout)
-    try:
+    with contextlib.chdir(checkout):
         assert command("reproduce", "two", "--processes", 2, "--out", "whole").status == 0
-    finally:
-        os.chdir(before)
     return checkout / "whole"
 
 
@@ -122,15 +126,13 @@ def test_the_report_has_what_the_runs_have(whole):
     assert "`gan-sntg reproduce two --seeds 0..1`" in text and "chosen" not in text.splitlines()[2]
 
 
-def test_finished_cells_are_skipped_and_the_report_is_the_same(whole, checkout, command, engine, monkeypatch):
-    monkeypatch.chdir(checkout)
+def test_finished_cells_are_skipped_and_the_report_is_the_same(whole, command, engine):
     before, here = reports(whole), engine()
     assert command("reproduce", "two", "--out", "whole").status == 0
     assert here.ran == [] and reports(whole) == before
 
 
-def test_a_cell_that_fails_once_is_run_again_and_one_that_fails_twice_is_named(checkout, command, engine, monkeypatch, whole):
-    monkeypatch.chdir(checkout)
+def test_a_cell_that_fails_once_is_run_again_and_one_that_fails_twice_is_named(checkout, command, engine, whole):
     here = engine(fm_gan_seed1=1, fm_gan_sntg_seed0=2)
     status, out, err = command("reproduce", "two", "--out", "failing")
     assert status == 1 and "1 cells failed" in err and "failing/tiny/fm_gan_sntg/0: killed" in err
@@ -140,8 +142,7 @@ def test_a_cell_that_fails_once_is_run_again_and_one_that_fails_twice_is_named(c
     assert here.ran[len(CELLS) + 2 :] == ["fm_gan_sntg/0"] and reports(checkout / "failing") == reports(whole)
 
 
-def test_when_its_time_is_over_it_reports_what_is_finished_and_exits_with_75(checkout, command, engine, monkeypatch):
-    monkeypatch.chdir(checkout)
+def test_when_its_time_is_over_it_reports_what_is_finished_and_exits_with_75(command, engine, whole):
     here = engine()
     shutil.copytree("whole/tiny/fm_gan/0", "late/tiny/fm_gan/0")
     status, out, err = command("reproduce", "two", "--out", "late", "--max_minutes", 0)
@@ -149,8 +150,7 @@ def test_when_its_time_is_over_it_reports_what_is_finished_and_exits_with_75(che
     assert here.ran == CELLS[1:]  # none is tried again
 
 
-def test_only_takes_some_cells_and_words_after_two_dashes_go_to_every_train(checkout, command, engine, monkeypatch):
-    monkeypatch.chdir(checkout)
+def test_only_takes_some_cells_and_words_after_two_dashes_go_to_every_train(command, engine):
     engine()
     words = "--only *_sntg --seeds 3 --out some -- --precision bfloat16 --validation true"
     status, out, _ = command("reproduce", "two", *words.split())
@@ -164,8 +164,7 @@ def test_only_takes_some_cells_and_words_after_two_dashes_go_to_every_train(chec
     assert "-- --precision bfloat16 --validation true" in made["command"]
 
 
-def test_a_shorter_schedule_is_named_in_folder_report_and_heading(checkout, command, engine, monkeypatch):
-    monkeypatch.chdir(checkout)
+def test_a_shorter_schedule_is_named_in_folder_report_and_heading(command, engine):
     engine()
     assert command("reproduce", "two", "--seeds", "0", "--scale", "0.6").status == 0
     folder = Path("runs/reproduce/two_scale0.6")
@@ -187,19 +186,15 @@ def test_a_shorter_schedule_is_named_in_folder_report_and_heading(checkout, comm
         (["--", "--precison", "bfloat16"], "precison"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_run(checkout, command, engine, monkeypatch, words, said, contents):
-    monkeypatch.chdir(checkout)
+def test_what_cannot_be_is_refused_before_anything_is_run(checkout, command, engine, words, said, contents):
     here, before = engine(), contents(checkout)
     status, _, err = command("reproduce", "two", "--out", "refused", *words)
     assert status == 2 and said in err and here.ran == [] and contents(checkout) == before
 
 
-def test_a_cell_that_reads_anothers_run_waits_for_it_and_gets_a_file_of_its_own(
-    checkout, command, engine, monkeypatch, tiny_tree, labels_alone
-):
-    monkeypatch.chdir(checkout)
+def test_a_cell_that_reads_anothers_run_waits_for_it_and_gets_a_file_of_its_own(command, engine, tiny_tree, labels_alone):
+    here = engine()
     pi = tiny_tree() | {"method": labels_alone() | {"class_path": "discriminative.PiModel"}}
-    Path("configs/tiny/pi.yaml").write_text(yaml.safe_dump(pi))
     fixed = {
         "name": "Pi + fixed graph",
         "method": "pi",
@@ -207,8 +202,7 @@ def test_a_cell_that_reads_anothers_run_waits_for_it_and_gets_a_file_of_its_own(
         "first": "graph predictions {needed} --out {files}.npz",
         "options": "--method.sntg.graph gan_sntg.graph.FixedGraph --method.sntg.graph.file {files}.npz --method.sntg.weight 1",
     }
-    Path("configs/grids/fixed.yaml").write_text(yaml.safe_dump(GRID | {"rows": {"fixed": fixed, "pi": {"name": "Pi"}}}, sort_keys=False))
-    here = engine()
+    write({"tiny/pi.yaml": pi, "grids/fixed.yaml": GRID | {"rows": {"fixed": fixed, "pi": {"name": "Pi"}}}})
     for _ in range(2):
         status, _, err = command("reproduce", "fixed", "--out", "fixed")
         assert status == 0, err
@@ -221,6 +215,11 @@ def changed(path: Path, **fields) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
+def precision(run: Path, name: str | None) -> None:
+    """As if the run had been trained in another one."""
+    changed(run / "result.json", config=json.loads((run / "result.json").read_text())["config"] | {"precision": name})
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -231,8 +230,7 @@ def changed(path: Path, **fields) -> None:
         (lambda run: precision(run, "os.system"), "holds no configuration of a run"),
     ],
 )
-def test_runs_of_other_data_splits_or_precision_are_not_averaged(checkout, whole, command, engine, monkeypatch, tmp_path, change, said):
-    monkeypatch.chdir(checkout)
+def test_runs_of_other_data_splits_or_precision_are_not_averaged(whole, command, engine, tmp_path, change, said):
     here = engine()
     shutil.copytree(whole, tmp_path / "mixed")
     change(tmp_path / "mixed" / "tiny" / "fm_gan_sntg" / "1")
@@ -242,8 +240,7 @@ def test_runs_of_other_data_splits_or_precision_are_not_averaged(checkout, whole
     assert here.ran == [] and not (tmp_path / "mixed" / "report").exists()
 
 
-def test_a_run_that_is_older_than_an_option_counts_as_its_default(checkout, whole, command, engine, monkeypatch, tmp_path):
-    monkeypatch.chdir(checkout)
+def test_a_run_that_is_older_than_an_option_counts_as_its_default(whole, command, engine, tmp_path):
     shutil.copytree(whole, tmp_path / "older")
     for path in (tmp_path / "older").rglob("result.json"):
         config = json.loads(path.read_text())["config"]
@@ -253,30 +250,25 @@ def test_a_run_that_is_older_than_an_option_counts_as_its_default(checkout, whol
     assert reports(tmp_path / "older") == reports(whole)
 
 
-def precision(run: Path, name: str | None) -> None:
-    """As if the run had been trained in another one."""
-    changed(run / "result.json", config=json.loads((run / "result.json").read_text())["config"] | {"precision": name})
-
-
-def started(checkout: Path, out: str) -> subprocess.Popen:
-    """The command in a process of its own."""
-    words = [sys.executable, "-m", "gan_sntg", "reproduce", "two", "--only", "*_sntg", "--out", out]
+def started(folder: Path, out: str, *words: str) -> subprocess.Popen:
+    """The command in a process of its own, once it has trained a little."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
-    return subprocess.Popen(words, cwd=checkout, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    given = [sys.executable, "-m", "gan_sntg", "reproduce", "two", "--out", out, *words]
+    running = subprocess.Popen(given, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while not [*(folder / out).rglob("metrics.jsonl")] and running.poll() is None:
+        time.sleep(0.05)
+    return running
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_and_started_again_it_ends_in_the_same_report(checkout, whole, number, command, monkeypatch, tmp_path):
     out = f"killed-{number}"
-    first = started(checkout, out)
-    while not [*(checkout / out).rglob("metrics.jsonl")] and first.poll() is None:
-        time.sleep(0.05)
-    first.send_signal(number)
-    said = first.communicate(timeout=600)[0]
-    assert first.returncode == (-9 if number == signal.SIGKILL else LATER), said
-    second = started(checkout, out)
-    said = second.communicate(timeout=600)[0]
-    assert second.returncode == 0, said
+    for end in (-9 if number == signal.SIGKILL else LATER), 0:
+        running = started(checkout, out, "--only", "*_sntg")
+        if end:
+            running.send_signal(number)
+        said = running.communicate(timeout=600)[0]
+        assert running.returncode == end, said
     monkeypatch.chdir(checkout)
     assert command("reproduce", "two", "--only", "*_sntg", "--out", "whole", "--report", tmp_path / "report").status == 0
     assert reports(checkout / out) == reports(tmp_path) and figures(checkout / out) == figures(tmp_path)
@@ -295,20 +287,14 @@ def cluster(monkeypatch):
 
 def test_a_lost_workers_cell_goes_on_elsewhere_and_the_report_is_that_of_one_machine(cluster, tmp_path, tiny_tree, command, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for folder in "configs/grids", "configs/tiny":
-        Path(folder).mkdir(parents=True)
-    Path("configs/grids/two.yaml").write_text(yaml.safe_dump(GRID, sort_keys=False))
-    Path("configs/tiny/fm_gan.yaml").write_text(yaml.safe_dump(tiny_tree() | {"epochs": 8, "steps_per_epoch": 20}))
+    write({"grids/two.yaml": GRID, "tiny/fm_gan.yaml": tiny_tree() | {"epochs": 8, "steps_per_epoch": 20}})
     made, workers = cluster
-    words = [sys.executable, "-m", "gan_sntg", "reproduce", "two", "--engine", "ray", "--address", made.address, "--out", "ray"]
-    with Path("ray.log").open("w") as log:
-        running = subprocess.Popen(words, stdout=log, stderr=log)
-        while not [*Path("ray").rglob("metrics.jsonl")] and running.poll() is None:
-            time.sleep(0.05)
-        made.remove_node(workers[0], allow_graceful=False)
-        made.add_node(num_cpus=1)
-        assert running.wait(timeout=600) == 0, Path("ray.log").read_text()
-    done = [line for line in Path("ray.log").read_text().splitlines() if line.startswith("tiny/") and " %" in line]
+    running = started(tmp_path, "ray", "--engine", "ray", "--address", made.address)
+    made.remove_node(workers[0], allow_graceful=False)
+    made.add_node(num_cpus=1)
+    said = running.communicate(timeout=600)[0]
+    assert running.returncode == 0, said
+    done = [line for line in said.splitlines() if line.startswith("tiny/") and " %" in line]
     assert sorted(line.split(":")[0] for line in done) == sorted(f"tiny/{row} seed {seed}" for row in GRID["rows"] for seed in (0, 1))
     assert command("reproduce", "two", "--processes", 2, "--out", "local").status == 0
     assert reports(Path("ray")) == reports(Path("local")) and figures(Path("ray")) == figures(Path("local"))

@@ -2,11 +2,12 @@
 
 import subprocess
 from pathlib import Path
+from threading import Event
 from unittest.mock import Mock
 
 import pytest
 
-from gan_sntg.experiments.executors import TORCHRUN, Children, Limits, Outcome, perform
+from gan_sntg.experiments.executors import TORCHRUN, Limits, Outcome, perform
 from gan_sntg.experiments.grid import Column, Row
 from gan_sntg.experiments.plan import Cell
 from gan_sntg.runs.stopping import LATER
@@ -21,8 +22,8 @@ def test_a_cell_is_trained_by_one_process_or_by_torchrun_and_stops_in_time(monke
     monkeypatch.setattr(subprocess, "Popen", lambda words, **_: started.append(words) or Mock(wait=lambda: 0))
     row = Row("a", "A", ranks=ranks)
     cell = Cell(row, Column("b", "B"), 0, Path("b/a/0"), ["--epochs", "1"], {}, ["graph", "predictions"])
-    assert perform(cell, Limits(3, FAR), Children()) == Outcome(cell, 0, "it wrote nothing")
+    assert perform(cell, Limits(3, FAR), Event()) == Outcome(cell, 0, "it wrote nothing")
     first, train = (words[4:] for words in started)
     assert first == ["gan_sntg", "graph", "predictions"]
     assert train[:-1] == [*launcher, "gan_sntg", *"train --epochs 1 --out b/a/0 --threads 3 --max_minutes".split()]
-    assert perform(cell, Limits(1, 0.0), Children()).status == LATER and len(started) == 2
+    assert perform(cell, Limits(1, 0.0), Event()).status == LATER and len(started) == 2
