@@ -3,7 +3,6 @@
 import signal
 import sys
 import time
-from contextlib import contextmanager
 from typing import Literal
 
 from jsonargparse import Namespace
@@ -18,9 +17,8 @@ from gan_sntg.experiments.report import write_report
 from gan_sntg.experiments.results import Results, collect
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import cores
-from gan_sntg.runs.stopping import LATER
+from gan_sntg.runs.stopping import LATER, StopSignals
 
-SIGNALS = signal.SIGTERM, signal.SIGUSR1
 Scale = restricted_number_type("Scale", float, [(">", 0), ("<=", 1)])
 DESCRIPTION = (
     "Train every cell of a grid (configs/grids) at every seed, each a run of `gan-sntg train` of its own, and write the report. Finished "
@@ -72,7 +70,7 @@ def run(options: Namespace) -> None:
     limits = Limits(options.threads, None if options.max_minutes is None else time.time() + 60 * options.max_minutes)
     try:
         if left(plan, results):
-            with signals():
+            with Interrupts():
                 failed = execute(make_engine(options), plan.cells, limits, options.retries)
     finally:
         results = collect(plan, results)
@@ -95,19 +93,14 @@ def make_engine(options: Namespace) -> Local | Ray:
     return Ray(options.address, options.gpus) if ray else Local(options.processes or max(1, cores() // options.threads))
 
 
-@contextmanager
-def signals():
+class Interrupts(StopSignals):
     """Context in which SIGTERM and SIGUSR1 end the program in good order, all saved and reported."""
 
-    def stop(number: int, _frame) -> None:
+    def note(self, number: int, _frame) -> None:
+        """Raise what the program ends with."""
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise StoppedError(f"{signal.Signals(number).name} received; runs saved. Run the same command to resume.", LATER)
-
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def report(plan: Plan, results: Results, failed: int) -> None:

@@ -3,8 +3,10 @@
 import fnmatch
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import TypeVar
 
 from gan_sntg.errors import InputError
@@ -84,8 +86,12 @@ class Grid:
     @cached_property
     def cells(self) -> dict[str, tuple[Row, Column]]:
         """Row and column of every cell by its name COLUMN/ROW, column after column."""
-        pairs = [(r, c) for c in self.columns.values() for r in self.rows.values()]
-        return {f"{c.key}/{r.key}": (r, c) for r, c in pairs if is_config(self.config(r, c))}
+        found = {}
+        for column, row in product(self.columns.values(), self.rows.values()):
+            with suppress(InputError):  # there is no such cell
+                config_file(self.config(row, column))
+                found[f"{column.key}/{row.key}"] = row, column
+        return found
 
     def chosen(self, only: list[str]) -> list[tuple[Row, Column]]:
         """The cells whose name matches a pattern, or all. Raises InputError where a pattern matches none."""
@@ -99,14 +105,6 @@ class Grid:
         """The words of `train`, but for seeds, places and a scaled schedule."""
         given = [word for part in (self.options, column.options, row.options) for word in shlex.split(part)]
         return ["--config", str(config_file(self.config(row, column))), *given]
-
-
-def is_config(name: str) -> bool:
-    """Whether there is such a file, here or in the package."""
-    try:
-        return bool(config_file(name))
-    except InputError:
-        return False
 
 
 def load_grid(name: str) -> Grid:

@@ -40,8 +40,14 @@ def collect(plan: Plan, known: Results | None = None) -> Results:
     first: dict[tuple, CellResult] = {}
     for run in chain(*results.values()):
         column, seed = run.cell.column.key, run.cell.seed
-        check_alike(run, first.setdefault((column,), run), "data", "of one column")
-        check_alike(run, first.setdefault((column, seed), run), "split", "of one column and seed")
+        for part, group, which in ("data", (column,), "of one column"), ("split", (column, seed), "of one column and seed"):
+            other = first.setdefault(group, run)
+            mine, others = getattr(run, part), getattr(other, part)
+            if mine != others:
+                raise InputError(
+                    f"the {part} (sha256) of {run.cell.folder} is {mine[:16]}, of {other.cell.folder} {others[:16]}: runs {which} that "
+                    "differ in that are not put into one table; move one of them away and run the same command again"
+                )
     return results
 
 
@@ -82,13 +88,3 @@ def check_config(cell: Cell, config: dict) -> None:
 def with_defaults(config: str) -> dict[str, str]:
     """A configuration (JSON), flat, with the defaults of options that are newer. Raises InputError."""
     return configuration(config_parser(), json.loads(config))
-
-
-def check_alike(run: CellResult, other: CellResult, part: str, which: str) -> None:
-    """Raise InputError where two runs that stand in one table differ in a part."""
-    mine, others = getattr(run, part), getattr(other, part)
-    if mine != others:
-        raise InputError(
-            f"the {part} (sha256) of {run.cell.folder} is {mine[:16]}, of {other.cell.folder} {others[:16]}: runs {which} that "
-            "differ in that are not put into one table; move one of them away and run the same command again"
-        )

@@ -181,7 +181,6 @@ def test_a_shorter_schedule_is_named_in_folder_report_and_heading(command, engin
         (["--processes", "0"], "processes: Not of type PositiveInt: 0"),
         (["--engine", "slurm"], "engine: Expected"),
         (["--address", "auto"], "are of --engine ray"),
-        (["--only", "x"], "matches no cell"),
         (["--", "--seed", "3"], "--seed cannot stand after --"),
         (["--", "--precison", "bfloat16"], "precison"),
     ],

@@ -107,11 +107,6 @@ def test_lengths_and_memories_are_scaled_and_nothing_else():
     assert found == {name: after for name, (_, after) in changed.items()}
 
 
-def test_an_average_remembers_its_last_steps_for_as_many_as_the_run_is_shorter():
-    decay = float(shortened({"average_decay": "0.9999"}, 0.1)["average_decay"])
-    assert 1 / (1 - decay) == pytest.approx(0.1 / (1 - 0.9999))
-
-
 def test_a_scale_that_leaves_an_average_no_memory_is_refused_with_the_least_that_does():
     with pytest.raises(InputError, match=r"--scale 0.05: method.decay 0.9 would be -1; give a larger scale, at least 0.1"):
         shortened({"method.decay": "0.9"}, 0.05)

@@ -73,7 +73,7 @@ def tiny_search(tmp_path, monkeypatch) -> Search:
 
 
 def test_trials_are_runs_of_train_which_are_only_read_when_they_are_finished(tiny_search, contents):
-    found = tiny_search.run(tiny_search.rows["alone"], 1)
+    found = tiny_search.run(tiny_search.rows["alone"], 2)
     assert {row["trial"] for row in found["trials"]} == {"0.01", "0.001"} and 0 <= found["trials"][0]["mean"] <= 100
     before = contents("runs")
     assert Path("runs/tiny/search/alone/0.01/7/result.json") in [Path("runs") / path for path in before]
