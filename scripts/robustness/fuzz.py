@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -27,14 +28,15 @@ from gan_sntg.experiments.scripts import machine, run_script, write_results
 from gan_sntg.files.config_files import configs_folder
 from gan_sntg.files.hashes import tensor_sha256
 
-SECONDS, MEGABYTES = 20, 1024  # of a case: until it is a hang, and of address space beyond what the process has before it
+SECONDS, MEGABYTES = 20, 1024  # of a case: of processor time until it is a hang, and of address space beyond that of the process before
 REFUSED, SAME, OTHER = "refused", "accepted, same meaning", "accepted, other contents"
 FAILURES = WRONG, TRACEBACK, NAMELESS, HANG, DIED = "accepted against its hash", "traceback", "refused without its name", "hang", "died"
 LEGEND = f"""
 `refused`: an error that names the file, or for a configuration the option. `same meaning`: all that is read of the file is as before.
 `other contents`: a file that nothing guards, whose damage makes another right one, such as a pixel or a learning rate; none has a checksum.
-The last five are failures, of which one makes the script exit with 1. A case is a hang after {SECONDS} s, and one that takes more than
-{MEGABYTES:,} MB of address space ends in a traceback. "Sealed again" are files whose checksum or hash was made right after the damage.
+The last five are failures, of which one makes the script exit with 1. A case is a hang after {SECONDS} s of processor time, and one that
+takes more than {MEGABYTES:,} MB of address space ends in a traceback. "Sealed again" are files whose checksum or hash was made right after
+the damage.
 """
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]  # is as it should be here
 Trial = tuple[str, str]  # outcome, and what was said
@@ -71,11 +73,12 @@ def answer(subject: Subject, whole: str, answers: Connection) -> None:
     sys.stdout = sys.stderr = io.StringIO()
     most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEGABYTES * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))  # SIGXCPU, then SIGKILL
     answers.send(judged(subject, whole))
 
 
-def trial(subject: Subject, data: bytes, whole: str, seconds: float = SECONDS) -> Trial:
-    """Outcome of these bytes in place of the file, read in a fork of this process."""
+def trial(subject: Subject, data: bytes, whole: str, seconds: float = 30 * SECONDS) -> Trial:
+    """Outcome of these bytes in place of the file, read in a fork of this process; seconds: it may take in all."""
     subject.path.write_bytes(data)
     fork = multiprocessing.get_context("fork")
     here, there = fork.Pipe()
@@ -85,7 +88,8 @@ def trial(subject: Subject, data: bytes, whole: str, seconds: float = SECONDS) -
     try:
         return here.recv() if here.poll(seconds) else (HANG, subject.kind)
     except EOFError:
-        return DIED, subject.kind
+        process.join()
+        return HANG if process.exitcode == -signal.SIGXCPU else DIED, subject.kind
     finally:
         process.kill()
         process.join()
