@@ -39,13 +39,10 @@ class GridParser(Parser):
 
 def parser() -> Parser:
     """Which grid, which of its cells, how long, where, and on what."""
-    parser = GridParser(
-        prog="gan-sntg reproduce", usage="%(prog)s GRID [options] [-- options of `gan-sntg train`]", description=DESCRIPTION
-    )
+    usage = "%(prog)s GRID [options] [-- options of `gan-sntg train`]"
+    parser = GridParser(prog="gan-sntg reproduce", usage=usage, description=DESCRIPTION)
     parser.add_argument("grid", type=str, help="table1 to table5, fig2 to fig6, digits or another of configs/grids, or a YAML file of one")
-    parser.add_argument(
-        "--seeds", type=str | None, default=None, help="0..9, or 0,3,5; each of the run and of its labels. Default: the grid's"
-    )
+    parser.add_argument("--seeds", type=str | None, default=None, help="0..9, or 0,3,5: of runs and of their labels; default: the grid's")
     parser.add_argument("--only", type=str, nargs="+", default=[], help="cells whose COLUMN/ROW matches, with * and ?")
     parser.add_argument("--scale", type=Scale, default=1.0, help="length of the schedules; averages, ramps and decay are scaled with it")
     parser.add_argument("--max_minutes", type=float | None, default=None, help="save, stop and report in good time before so many are over")
