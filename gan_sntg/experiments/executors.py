@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 
 
 def perform(cell: Cell, limits: Limits, stop: threading.Event) -> Outcome:
-    """Run a cell's commands to the first that fails or `stop`, each a process that writes to <run folder>.log."""
+    """Run a cell's commands until one fails or `stop`, each a process that writes to <run folder>.log."""
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
     await_end(cell.folder)
     status, log = 0, cell.folder.with_suffix(".log")
@@ -164,7 +164,7 @@ def execute(engine: Local | Ray, cells: list[Cell], limits: Limits, retries: int
 
 
 def attempt(engine: Local | Ray, todo: list[Cell], limits: Limits, left: list[Cell], total: int) -> list[Outcome]:
-    """Run some cells and take them from what is left of the total, a line each; the outcomes of those that failed."""
+    """Run some cells, which leave `left` as they finish, a line each; the outcomes of those that failed."""
     failed, console, began = [], Console(stderr=True, highlight=False), time.monotonic()
     with closing(engine.run(todo, limits)) as outcomes, console.status("training"):
         for ended, outcome in enumerate(outcomes, 1):

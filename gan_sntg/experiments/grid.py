@@ -51,7 +51,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table or figure: rows x columns, each cell at every seed. Raises ValueError where they do not fit.
+    """A table or figure: rows x columns, each cell at every seed. Raises ValueError where they don't fit.
 
     of: the paper's table or figure, if it is one; seeds: where --seeds gives none;
     options: words of every `train`; figure: `kind` and what that takes, for a grid that ends in a picture.
@@ -113,9 +113,9 @@ def load_grid(name: str) -> Grid:
 
 
 def load_table(of: type[T], name: str, folder: str, example: str, key: str = KEY) -> T:
-    """A dataclass with rows from a YAML of configs/<folder>, or a YAML file; key: pattern of rows' and columns' keys.
+    """Read a dataclass with rows from a YAML of configs/<folder>, or a YAML file.
 
-    Raises InputError for a key that can be no folder, and for what the dataclass does not take.
+    key: pattern of the keys of rows and columns. Raises InputError for another key, and for what the dataclass does not take.
     """
     path = config_file(name if name.endswith((".yaml", ".yml")) else f"configs/{folder}/{name}.yaml")
     tree, reader = load_yaml(path), Parser()

@@ -103,14 +103,14 @@ def completed(words: tuple[str, ...], options: Namespace) -> tuple[list[str], di
 
 
 def configuration(reader: Parser, given: list[str] | dict) -> dict[str, str]:
-    """{dotted option: value} that makes a run what it is but for its seeds, from words or a tree. Raises InputError."""
+    """{option: value} that makes a run what it is, but for seeds, of words or a tree. Raises InputError."""
     options = reader.parse_object(given) if isinstance(given, dict) else reader.parse_args(given)
     tree = identity(yaml.safe_load(reader.dump(options, skip_unset=False)))
     return {name: value for name, value in flat(tree).items() if name not in SEEDS}
 
 
 def shortened(config: dict[str, str], scale: float) -> dict[str, str]:
-    """{option: value} that --scale changes: lengths, but those of 0 or infinity, and memories. Raises InputError."""
+    """{option: value} that --scale changes: lengths, but for 0 and infinity, and memories."""
     found = {}
     for path, text in config.items():
         name = path.rpartition(".")[2]
@@ -122,7 +122,7 @@ def shortened(config: dict[str, str], scale: float) -> dict[str, str]:
 
 
 def scaled(memory: bool, value: int | float, scale: float, path: str) -> int | float:
-    """A shorter length, at least 1 where it is whole; or 1 - (1 - decay) / scale. Raises InputError where that is below 0."""
+    """A shorter length, whole ones at least 1, or 1 - (1 - decay) / scale. Raises InputError below 0."""
     if not memory:
         return max(min(value, 1), round(value * scale)) if isinstance(value, int) else round(value * scale, 10)
     new = round(1 - (1 - value) / scale, 10)

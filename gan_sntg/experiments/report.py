@@ -17,7 +17,7 @@ Table = tuple[list[str], list[list[str]]]  # head and rows
 
 
 def write_report(plan: Plan, results: Results, failed: int) -> tuple[str, list[Path]]:
-    """Write <report>.json, .md, .csv and .tex; return the Markdown and the files. failed: how many cells failed."""
+    """Write the report of a plan of which so many cells failed; return its Markdown and its files."""
     grid = {"grid": plan.grid.name, "of": plan.grid.of, "title": plan.grid.title}
     made = {"command": plan.command} | grid | {"scale": plan.scale, "words": plan.words}
     made |= {"cells": cells(results), "differences": differences(results), "heading": plan.heading}
@@ -77,7 +77,7 @@ def notes(made: dict, planned: int, failed: int) -> list[str]:
 
 
 def write_files(path: Path, made: dict) -> tuple[str, list[Path]]:
-    """Write <path>.json, .md, .csv and .tex of `heading`, `notes`, `cells` and `differences`; the JSON holds all of `made`."""
+    """Write <path>.json, which holds all of `made`, .md, .csv and .tex; return Markdown and files."""
     tables = [without_empty(CELLS, cell_rows(made["cells"])), (DIFFERENCES, difference_rows(made["differences"]))]
     tables = [table for table in tables if table[1]]
     lines = io.StringIO()  # the tables one below the other, each with its head, an empty line between

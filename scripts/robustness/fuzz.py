@@ -78,7 +78,7 @@ def answer(subject: Subject, whole: str, answers: Connection) -> None:
 
 
 def trial(subject: Subject, data: bytes, whole: str, seconds: float = 30 * SECONDS) -> Trial:
-    """Outcome of these bytes in place of the file, read in a fork of this process; seconds: it may take in all."""
+    """Outcome of these bytes in place of the file, read in a fork of this process within so many seconds."""
     subject.path.write_bytes(data)
     fork = multiprocessing.get_context("fork")
     here, there = fork.Pipe()
