@@ -9,6 +9,7 @@ from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import Examples
 from gan_sntg.distributed import all_gather
 from gan_sntg.networks.compile import EagerForward
+from gan_sntg.networks.contexts import mode
 from gan_sntg.networks.ema import Average
 
 
@@ -27,6 +28,12 @@ class Teacher(Configurable, nn.Module, ABC):
     def update(self, net: nn.Module) -> None:
         """Follow D after its step."""
 
+    @torch.no_grad()
+    def predict(self, net: nn.Module, x: Tensor, generator: torch.Generator | None, training: bool) -> Tensor:
+        """softmax [B, K] of one more pass, in training or evaluation mode."""
+        with mode(net, training):
+            return self.execution(net, x, generator)[1].softmax(1)
+
 
 class SamePass(Teacher):
     """The student's own prediction: free, and the weakest teacher (reference 6, B)."""
@@ -39,25 +46,17 @@ class SamePass(Teacher):
 class SecondPass(Teacher):
     """A second pass of D with noise of its own, as the Pi model's (reference 6, A)."""
 
-    @torch.no_grad()
     def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
-        """One more forward pass in training mode."""
-        training = net.training
-        targets = self.execution(net.train(), view.x, generator)[1].softmax(1)
-        net.train(training)
-        return targets
+        """One more pass in training mode."""
+        return self.predict(net, view.x, generator, training=True)
 
 
 class NoiseFree(Teacher):
     """D as it is, without noise (reference 6, C)."""
 
-    @torch.no_grad()
     def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
-        """One more forward pass in evaluation mode."""
-        training = net.training
-        targets = self.execution(net.eval(), view.x, None)[1].softmax(1)
-        net.train(training)
-        return targets
+        """One more pass in evaluation mode."""
+        return self.predict(net, view.x, None, training=False)
 
 
 class Averaged(Teacher):
@@ -72,10 +71,9 @@ class Averaged(Teacher):
         """Make the average."""
         self.average = Average(net, self.decay)
 
-    @torch.no_grad()
     def targets(self, net: nn.Module, view: Examples, logits: Tensor, generator: torch.Generator) -> Tensor:
         """One pass of the averaged network; before its first update, D's own prediction."""
-        return (self.execution(self.average.net, view.x, None)[1] if self.average.count else logits).softmax(1)
+        return self.predict(self.average.net, view.x, None, training=False) if self.average.count else logits.detach().softmax(1)
 
     def update(self, net: nn.Module) -> None:
         """Fold D's weights in."""

@@ -1,16 +1,16 @@
 """Telemetry of a GAN: D's accuracy, the matching gap, the graph, and the generator's health."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Generator as Random
-from torch import Tensor
+from torch import Tensor, nn
 
 from gan_sntg.data.loader import Examples
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Teacher
 from gan_sntg.networks.batch_norm import frozen_statistics
+from gan_sntg.networks.contexts import mode
 from gan_sntg.networks.dense_gan import Discriminator, Generator
 from gan_sntg.networks.noise import drawing_from
 
@@ -109,24 +109,6 @@ def health_telemetry(h_fake: Tensor, h_real: Tensor, logits_fake: Tensor) -> dic
     return figures | {"gan/collapsed": collapsed(*(figures[f"gan/{name}"] for name in ("diversity", "nearest_share", "copies")))}
 
 
-@contextmanager
-def evaluation_modes(discriminator: Discriminator, generator: Generator, draws: Random) -> Iterator[None]:
-    """Let D evaluate and G normalise by its batch; statistics, modes and streams stay as they were."""
-    nets = discriminator, generator
-    modes = [net.training for net in nets]
-    with ExitStack() as stack:
-        for net in nets:
-            stack.enter_context(frozen_statistics(net))
-            stack.enter_context(drawing_from(net, draws))
-        discriminator.eval()
-        generator.train()
-        try:
-            yield
-        finally:
-            for net, training in zip(nets, modes, strict=True):
-                net.train(training)
-
-
 @torch.no_grad()
 def gan_telemetry(
     discriminator: Discriminator,
@@ -136,10 +118,14 @@ def gan_telemetry(
     sntg: SNTG,
     matching: Callable[[Tensor, Tensor], Tensor],
 ) -> dict[str, Tensor]:
-    """D's accuracy, matching gap, G's health and the graph, on `view` and B images of G; fixed draws."""
+    """D's accuracy, matching gap, G's health and the graph, on `view` and B images of G; fixed draws.
+
+    D evaluates and G normalises by its batch; statistics, modes and streams stay as they were.
+    """
     draws, like = Random(view.x.device).manual_seed(0), next(generator.parameters())
     z = torch.rand(len(view.x), generator.latent, generator=draws, device=draws.device, dtype=like.dtype)
-    with evaluation_modes(discriminator, generator, draws):
+    nets = nn.ModuleList([discriminator, generator])
+    with frozen_statistics(nets), drawing_from(nets, draws), mode(discriminator, False), mode(generator, True):
         h, logits = discriminator(view.x)
         h_fake, logits_fake = discriminator(generator(z))
         targets = teacher.targets(discriminator, view, logits, draws)

@@ -1,7 +1,6 @@
 """Batch norms over several ranks, mean-only statistics, and statistics that can be frozen."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from math import log
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gan_sntg.distributed import all_mean, world_size
+from gan_sntg.networks.contexts import attribute, mode
 from gan_sntg.networks.precision import at_least_float32
 
 MOMENTUM = 0.999  # of running means, per training-mode pass
@@ -136,25 +136,10 @@ class BatchNormBias(nn.Module):
 @torch.no_grad()
 def fix_statistics(net: nn.Module, inputs: Tensor) -> None:
     """Store the batch statistics of one pass over `inputs` (a fixed z bank) for evaluation mode."""
-    layers = [m for m in net.modules() if isinstance(m, BatchNormBias)]
-    training = net.training
-    for m in layers:
-        m.fixing = True
-    net.train()(inputs)
-    for m in layers:
-        m.fixing = False
-    net.train(training)
+    with attribute(net, BatchNormBias, "fixing", True), mode(net, True):
+        net(inputs)
 
 
-@contextmanager
-def frozen_statistics(net: nn.Module) -> Iterator[None]:
+def frozen_statistics(net: nn.Module) -> AbstractContextManager[None]:
     """Within it, training-mode passes of `net` update no running statistics, ours or torch's."""
-    layers = [m for m in net.modules() if isinstance(m, RunningMean | _BatchNorm)]
-    before = [m.track_running_stats for m in layers]
-    try:
-        for m in layers:
-            m.track_running_stats = False
-        yield
-    finally:
-        for m, previous in zip(layers, before, strict=True):
-            m.track_running_stats = previous
+    return attribute(net, (RunningMean, _BatchNorm), "track_running_stats", False)

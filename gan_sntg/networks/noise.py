@@ -1,10 +1,11 @@
 """Gaussian noise and dropout layers, drawn from a named generator."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
+
+from gan_sntg.networks.contexts import attribute
 
 
 class Noise(nn.Module):
@@ -57,20 +58,6 @@ class Dropout(Noise):
         return x * kept.to(x.dtype).div_(1 - self.p)
 
 
-def noise_layers(net: nn.Module) -> list[Noise]:
-    """The layers of `net` that draw."""
-    return [m for m in net.modules() if isinstance(m, Noise)]
-
-
-@contextmanager
-def drawing_from(net: nn.Module, generator: torch.Generator | None) -> Iterator[None]:
+def drawing_from(net: nn.Module, generator: torch.Generator | None) -> AbstractContextManager[None]:
     """Within it, every `Noise` layer of `net` draws from `generator`."""
-    layers = noise_layers(net)
-    before = [layer.generator for layer in layers]
-    try:
-        for layer in layers:
-            layer.generator = generator
-        yield
-    finally:
-        for layer, previous in zip(layers, before, strict=True):
-            layer.generator = previous
+    return attribute(net, Noise, "generator", generator)

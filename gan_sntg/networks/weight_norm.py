@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_sntg.networks.batch_norm import RunningMean, channels_last, frozen_statistics, other_dims, per_channel
+from gan_sntg.networks.contexts import attribute
 
 
 def normed_weight(v: Tensor, g: Tensor, unit_dim: int, eps: float) -> Tensor:
@@ -44,7 +45,7 @@ class WeightNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [B, inputs, ...] -> [B, units, ...]."""
         y = self.linear(x, self.weight())
-        return self._standardize(y) if self.initializing else y
+        return self._standardize(y) if self.initializing and self.init_std is not None else y
 
     def linear(self, x: Tensor, weight: Tensor) -> Tensor:
         """The layer's own linear map with W and b."""
@@ -140,13 +141,8 @@ def data_dependent_init(net: nn.Module, x: Tensor) -> None:
 
     No running statistic of the net is moved by that pass, whichever layers it has.
     """
-    layers = starts_from_data(net)
-    for m in layers:
-        m.initializing = True
-    with frozen_statistics(net):
+    with attribute(net, WeightNorm, "initializing", True), frozen_statistics(net):
         net.train()(x)
-    for m in layers:
-        m.initializing = False
 
 
 class MeanOnly(WeightNorm):

@@ -14,7 +14,7 @@ from gan_sntg.graph.teachers import Averaged
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.classifiers import ConvNet13, SmallConvNet
 from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
-from gan_sntg.networks.noise import noise_layers
+from gan_sntg.networks.noise import Noise
 
 NETS = {
     "discriminator": lambda: ConvDiscriminator((3, 32, 32), 4, widths=(6, 8)),
@@ -26,7 +26,7 @@ NETS = {
 
 def silent(net):
     """The net without noise, whose draws hang on how images lie in memory."""
-    for layer in noise_layers(net):
+    for layer in (m for m in net.modules() if isinstance(m, Noise)):
         layer.std = layer.p = 0
     return net
 

@@ -29,7 +29,7 @@ from gan_sntg.losses import Matching
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.batch_norm import BatchNorm
 from gan_sntg.networks.ema import Average
-from gan_sntg.networks.noise import noise_layers
+from gan_sntg.networks.noise import Noise
 from gan_sntg.networks.weight_norm import MeanOnlyLinear
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.training.data_parallel import average, join, own_draws
@@ -108,7 +108,7 @@ def fm_gan(**options):
     """A GAN in float64, without noise, and its streams."""
     source = streams(batch_size=BATCH, normalization=UnitRange64)
     method = initialised(gan(dtype=torch.float64, weight=0.7, **options), source)
-    for layer in noise_layers(method):
+    for layer in (m for m in method.modules() if isinstance(m, Noise)):
         layer.std = 0.0
     method.draw_z = lambda n: given(n, method.generator.latent)
     return method, source
