@@ -5,11 +5,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNormBias, channels_last
+from gan_sntg.networks.classifiers import ConvClassifier
 from gan_sntg.networks.dense_gan import Discriminator, Generator
 from gan_sntg.networks.noise import Dropout
 from gan_sntg.networks.precision import at_least_float32
@@ -42,18 +42,15 @@ def depth_for(image_shape: tuple[int, ...]) -> Depth:
     return DEPTHS[height]
 
 
-class ConvDiscriminator(Discriminator):
+class ConvDiscriminator(ConvClassifier, Discriminator):
     """Weight-norm convolutions, LeakyReLU 0.2 and dropout; h is the average pool (reference 5).
 
     Input dropout 0.2; blocks of two 3 x 3 convolutions, one of stride 2 and dropout 0.5, as many as `Depth` has halvings; then
     3 x 3 without padding and two of 1 x 1. Defaults are the CIFAR-10 network: 32 -> 16 -> 8 -> 6; the SVHN network: (64, 128).
     """
 
-    layout = staticmethod(channels_last)
-
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int] = (96, 192), train_scale: bool = False):
         """widths: of the first block, and of the rest and h; train_scale: hidden g's train (source: no)."""
-        super().__init__()
         first, rest = widths
         channels = [image_shape[0], first, *[rest] * (depth_for(image_shape).halvings - 1)]
         conv = partial(WeightNormConv, train_scale=train_scale)
@@ -64,29 +61,17 @@ class ConvDiscriminator(Discriminator):
             layers.append(Dropout(0.5))
         for kernel in (3, 1, 1):
             layers += [conv(rest, rest, kernel), nn.LeakyReLU(0.2)]
-        self.features = nn.Sequential(*layers)
-        self.out = WeightNormLinear(rest, num_classes, train_scale=True, init_std=0.1, v_std=0.05)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x [B, C, H, W] -> h [B, widths[1]], logits [B, K]."""
-        maps = self.features(self.layout(x))
-        h = reduce(at_least_float32(maps), "b c h w -> b c", "mean")
-        return h, at_least_float32(self.out(h))
+        super().__init__(layers, WeightNormLinear(rest, num_classes, train_scale=True, init_std=0.1, v_std=0.05))
 
 
-class Maps(nn.Module):
+class Maps(nn.Unflatten):
     """Vectors [B, C size^2] as maps [B, C, size, size], stored channels last, which is faster."""
-
-    def __init__(self, size: int):
-        """size: pixels of a side."""
-        super().__init__()
-        self.size = size
 
     layout = staticmethod(channels_last)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The same numbers in another order of storage."""
-        return self.layout(rearrange(x, "b (c h w) -> b c h w", h=self.size, w=self.size))
+        return self.layout(super().forward(input))
 
 
 class ConvGenerator(Generator):
@@ -107,7 +92,7 @@ class ConvGenerator(Generator):
             raise InputError(f"width is {width}, which cannot be halved {doublings - 1} times; give a multiple of {2 ** (doublings - 1)}")
         units = width * start**2
         dense = nn.Linear(latent, units, bias=False)
-        layers = [dense, BatchNormBias(units), nn.ReLU(), Maps(start)]
+        layers = [dense, BatchNormBias(units), nn.ReLU(), Maps(1, (width, start, start))]
         for a, b in pairwise(width // 2**k for k in range(doublings)):
             double = nn.ConvTranspose2d(a, b, 5, stride=2, padding=2, output_padding=1, bias=False)
             layers += [double, BatchNormBias(b), nn.ReLU()]

@@ -57,7 +57,7 @@ class DenseDiscriminator(Discriminator):
         super().__init__()
         check_widths(widths)
         sizes = (prod(image_shape), *widths)
-        self.hidden = nn.ModuleList(WeightNormLinear(a, b, train_scale) for a, b in pairwise(sizes))
+        self.hidden = nn.ModuleList(WeightNormLinear(a, b, train_scale=train_scale) for a, b in pairwise(sizes))
         self.noise = nn.ModuleList(GaussianNoise(input_noise if k == 0 else hidden_noise) for k in range(len(sizes)))
         self.out = WeightNormLinear(sizes[-1], num_classes, train_scale=True)
 

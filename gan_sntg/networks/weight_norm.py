@@ -1,7 +1,8 @@
 """Layers with weight norm, with data-dependent initialisation or mean-only batch norm."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -9,12 +10,6 @@ from torch import Tensor, nn
 
 from gan_sntg.networks.batch_norm import RunningMean, channels_last, frozen_statistics, other_dims, per_channel
 from gan_sntg.networks.contexts import attribute
-
-
-def normed_weight(v: Tensor, g: Tensor, unit_dim: int, eps: float) -> Tensor:
-    """W = g V / sqrt(eps + |V|^2), the norm over all dimensions but `unit_dim`. g [units]."""
-    square = v.square().sum(other_dims(v, unit_dim), keepdim=True)
-    return v * (g.view_as(square) / torch.sqrt(eps + square))
 
 
 class WeightNorm(nn.Module):
@@ -27,8 +22,9 @@ class WeightNorm(nn.Module):
 
     unit_dim = 0  # the dimension of V that counts output units
     eps = 1e-6
+    linear: Callable[..., Tensor]  # of x, W and b; x [B, inputs, ...] -> [B, units, ...]
 
-    def __init__(self, shape: tuple[int, ...], train_scale: bool, init_std: float | None, v_std: float):
+    def __init__(self, shape: tuple[int, ...], train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05):
         """shape: of V."""
         super().__init__()
         self.v = nn.Parameter(v_std * torch.randn(shape))
@@ -40,20 +36,19 @@ class WeightNorm(nn.Module):
 
     def weight(self) -> Tensor:
         """W, of V's shape; within `fixed_weights` that of its beginning, without gradient."""
-        return normed_weight(self.v, self.g, self.unit_dim, self.eps) if self.fixed is None else self.fixed
+        if self.fixed is not None:
+            return self.fixed
+        square = self.v.square().sum(other_dims(self.v, self.unit_dim), keepdim=True)
+        return self.v * (self.g.view_as(square) / torch.sqrt(self.eps + square))
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, inputs, ...] -> [B, units, ...]."""
-        y = self.linear(x, self.weight())
-        return self._standardize(y) if self.initializing and self.init_std is not None else y
+        y = self.linear(x, self.weight(), self.b)
+        return self.standardized(y, self.init_std) if self.initializing and self.init_std is not None else y
 
-    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
-        """The layer's own linear map with W and b."""
-        raise NotImplementedError
-
-    def _standardize(self, y: Tensor) -> Tensor:
-        assert self.init_std is not None
-        scale = self.init_std / torch.sqrt(1e-10 + y.var(other_dims(y), correction=0))
+    def standardized(self, y: Tensor, std: float) -> Tensor:
+        """y with mean 0 and deviation `std` of each unit, as g and b make it from now on."""
+        scale = std / torch.sqrt(1e-10 + y.var(other_dims(y), correction=0))
         shift = -y.mean(other_dims(y)) * scale
         self.g.data.mul_(scale)
         self.b.data.mul_(scale).add_(shift)
@@ -63,36 +58,20 @@ class WeightNorm(nn.Module):
 class WeightNormLinear(WeightNorm):
     """Dense: y = x W^T + b, V [outputs, inputs]."""
 
-    def __init__(self, inputs: int, outputs: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.1):
-        """inputs, outputs: features of x and y."""
-        super().__init__((outputs, inputs), train_scale, init_std, v_std)
+    linear = staticmethod(F.linear)
 
-    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
-        """x [B, inputs] -> [B, outputs]."""
-        return F.linear(x, weight, self.b)
+    def __init__(self, inputs: int, outputs: int, v_std: float = 0.1, **options):
+        """inputs, outputs: features of x and y; options: see `WeightNorm`."""
+        super().__init__((outputs, inputs), v_std=v_std, **options)
 
 
 class WeightNormConv(WeightNorm):
     """Convolution: V [outputs, inputs, kernel, kernel]."""
 
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int,
-        stride: int = 1,
-        padding: int = 0,
-        train_scale: bool = False,
-        init_std: float | None = 1.0,
-        v_std: float = 0.05,
-    ):
-        """inputs, outputs: channels; kernel, stride, padding: pixels, the same both ways."""
-        super().__init__((outputs, inputs, kernel, kernel), train_scale, init_std, v_std)
-        self.stride, self.padding = stride, padding
-
-    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
-        """x [B, inputs, H, W] -> [B, outputs, H', W']."""
-        return F.conv2d(x, weight, self.b, self.stride, self.padding)
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0, **options):
+        """inputs, outputs: channels; kernel, stride, padding: pixels, the same both ways; options: see `WeightNorm`."""
+        super().__init__((outputs, inputs, kernel, kernel), **options)
+        self.linear = partial(F.conv2d, stride=stride, padding=padding)
 
 
 class WeightNormConvTranspose(WeightNorm):
@@ -100,16 +79,10 @@ class WeightNormConvTranspose(WeightNorm):
 
     unit_dim = 1
 
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05
-    ):
-        """inputs, outputs: channels; kernel: pixels, the same both ways."""
-        super().__init__((inputs, outputs, kernel, kernel), train_scale, init_std, v_std)
-        self.padding = kernel // 2
-
-    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
-        """x [B, inputs, H, W] -> [B, outputs, 2 H, 2 W]."""
-        return F.conv_transpose2d(x, weight, self.b, stride=2, padding=self.padding, output_padding=1)
+    def __init__(self, inputs: int, outputs: int, kernel: int, **options):
+        """inputs, outputs: channels; kernel: pixels, the same both ways; options: see `WeightNorm`."""
+        super().__init__((inputs, outputs, kernel, kernel), **options)
+        self.linear = partial(F.conv_transpose2d, stride=2, padding=kernel // 2, output_padding=1)
 
 
 @contextmanager
@@ -159,18 +132,15 @@ class MeanOnly(WeightNorm):
 
     def __init__(self, shape: tuple[int, ...]):
         """shape: of V."""
-        super().__init__(shape, train_scale=True, init_std=1.0, v_std=0.05)
+        super().__init__(shape, train_scale=True)
         self.mean = RunningMean(shape[self.unit_dim])
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, inputs, ...] -> [B, units, ...]."""
         y = self.linear(x, self.weight())
-        if self.initializing:
-            return self._standardize(y)
-        return y + per_channel((self.b - self.mean(y)).to(y.dtype), y)
-
-    def _standardize(self, y: Tensor) -> Tensor:
-        y = super()._standardize(y)
+        if not self.initializing:
+            return y + per_channel((self.b - self.mean(y)).to(y.dtype), y)
+        y = self.standardized(y, 1.0)
         self.b.data.zero_()
         return y
 
@@ -178,17 +148,15 @@ class MeanOnly(WeightNorm):
 class MeanOnlyLinear(MeanOnly):
     """Dense: W*x = x W^T, V [outputs, inputs]."""
 
+    linear = staticmethod(F.linear)
+
     def __init__(self, inputs: int, outputs: int):
         """inputs, outputs: features of x and y."""
         super().__init__((outputs, inputs))
 
-    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
-        """x [B, inputs] -> [B, outputs], without b."""
-        return F.linear(x, weight)
-
 
 class MeanOnlyConv(MeanOnly):
-    """Convolution of stride 1: V [outputs, inputs, kernel, kernel]."""
+    """Convolution of stride 1: V [outputs, inputs, kernel, kernel]; x and W*x are stored channels last."""
 
     layout = staticmethod(channels_last)
 
@@ -198,5 +166,5 @@ class MeanOnlyConv(MeanOnly):
         self.padding = padding
 
     def linear(self, x: Tensor, weight: Tensor) -> Tensor:
-        """x [B, inputs, H, W] -> [B, outputs, H', W'], without b; both channels last."""
+        """x [B, inputs, H, W] -> [B, outputs, H', W'], without b."""
         return F.conv2d(self.layout(x), weight, padding=self.padding)
