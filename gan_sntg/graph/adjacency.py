@@ -8,14 +8,15 @@ from torch import Tensor
 
 from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import UNLABELED
-from gan_sntg.errors import InputError
-from gan_sntg.graph.fixed_graphs import again, read_neighbors, read_predictions
+from gan_sntg.graph.fixed_graphs import Table, read_neighbors, read_predictions
 from gan_sntg.graph.loss import Graph, same_class
 from gan_sntg.graph.pairs import Pairs
 
 
 class Adjacency(Configurable, ABC):
     """W of the contrastive loss (Eq. 8), for pairs of examples in a batch."""
+
+    table: Table | None = None  # of a graph that is read from a file
 
     @abstractmethod
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
@@ -26,6 +27,8 @@ class Adjacency(Configurable, ABC):
 
     def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
         """Raise InputError where the graph was made of other data than those with this hash, N and K."""
+        if self.table is not None:
+            self.table.check(sha256, num_examples, num_classes)
 
     def companions(self, index: Tensor, generator: torch.Generator) -> Tensor | None:
         """Images [B] to take in place of those at `index` [B], to bring neighbours together; None: no others."""
@@ -59,6 +62,8 @@ class FixedGraph(Adjacency):
     predictions that were learned from others would tell of them.
     """
 
+    table: Table
+
     def __init__(self, file: str, merge: bool = True):
         """file: of `gan-sntg graph predictions`. Raises InputError where it is missing or invalid."""
         self.merge, self.table = merge, read_predictions(Path(file))
@@ -70,21 +75,14 @@ class FixedGraph(Adjacency):
             classes = torch.where(y == UNLABELED, classes, y)
         return same_class(classes, i, j).to(targets.dtype)
 
-    def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
-        """Raise InputError where the file is of other data or names a class that they have not."""
-        self.table.check(sha256, num_examples)
-        if self.table.values.max() >= num_classes:
-            raise InputError(
-                f"{self.table.path} is damaged: it names a class {self.table.values.max()}, but there are {num_classes}; "
-                f"{again(self.table.kind)}"
-            )
-
 
 class NeighborGraph(Adjacency):
     """First fixed graph of Sec. 5.3: W_ij = 1 if i or j is among the other's k nearest in pixel space.
 
     The paper does not say how the relation is made symmetric; either way suffices here (reference 8). W_ii = 0, labels are ignored.
     """
+
+    table: Table
 
     def __init__(self, file: str):
         """file: of `gan-sntg graph neighbors`. Raises InputError where it is missing or invalid."""
@@ -95,10 +93,6 @@ class NeighborGraph(Adjacency):
         neighbors, a, b = self.table.on(index.device), index[i], index[j]
         joined = (neighbors[a] == b.unsqueeze(1)) | (neighbors[b] == a.unsqueeze(1))
         return joined.any(1).to(targets.dtype)
-
-    def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
-        """Raise InputError where the file is of other data."""
-        self.table.check(sha256, num_examples)
 
     def neighbors_of(self, index: Tensor, generator: torch.Generator) -> Tensor:
         """One neighbour of each image, uniform over its own k nearest: [S] int64 -> [S] int64."""

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from gan_sntg.files.npz_files import read_npz
 NEIGHBORS, PREDICTIONS = "neighbors", "predictions"  # the kinds, and the words of `gan-sntg graph` that make them
 
 
+@dataclass
 class Table:
     """Contents of a graph file: `values` int32 [N, k] or int64 [N], a row per image; hash of its data."""
 
-    def __init__(self, path: Path, kind: str, sha256: str, values: Tensor):
-        """sha256: `Source.sha256` of the data."""
-        self.path, self.kind, self.sha256, self.values = path, kind, sha256, values
+    path: Path
+    kind: str
+    sha256: str
+    values: Tensor
 
     def on(self, device: torch.device) -> Tensor:
         """The values on a device; they stay there."""
@@ -29,19 +32,18 @@ class Table:
             self.values = self.values.to(device)
         return self.values
 
-    def check(self, sha256: str, num_examples: int) -> None:
-        """Raise InputError unless the graph was made of data with this hash and number of images."""
+    def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
+        """Raise InputError unless the graph was made of data with this hash, N and K."""
         if self.sha256 != sha256:
-            raise InputError(
-                f"{self.path} was made of other data (SHA-256 {self.sha256[:12]}..., here {sha256[:12]}...); {again(self.kind)} of these"
-            )
+            hashes = f"SHA-256 {self.sha256[:12]}..., here {sha256[:12]}..."
+            raise InputError(f"{self.path} was made of other data ({hashes}); {_again(self.kind)} of these")
         if len(self.values) != num_examples:
-            raise InputError(
-                f"{self.path} is damaged: it is of {len(self.values)} images, not of the {num_examples} there are; {again(self.kind)}"
-            )
+            raise _damaged(self.path, self.kind, f"it is of {len(self.values)} images, not of the {num_examples} there are")
+        if self.kind == PREDICTIONS and self.values.max() >= num_classes:
+            raise _damaged(self.path, self.kind, f"it names a class {self.values.max()}, but there are {num_classes}")
 
 
-def again(kind: str) -> str:
+def _again(kind: str) -> str:
     """What to do about a file that cannot be used."""
     return f"make it with `gan-sntg graph {kind}`"
 
@@ -91,14 +93,14 @@ def read_predictions(path: Path) -> Table:
 def _read(path: Path, kind: str, names: tuple[str, ...]) -> tuple[str, dict[str, np.ndarray]]:
     """The data's hash and the arrays `names` of a graph file of this kind."""
     if not path.is_file():
-        raise InputError(f"the graph file {path} does not exist; {again(kind)}")
-    head = read_npz(path, ("kind", "sha256"), remedy=again(kind))
+        raise InputError(f"the graph file {path} does not exist; {_again(kind)}")
+    head = read_npz(path, ("kind", "sha256"), remedy=_again(kind))
     found, sha256 = _text(head["kind"]), _text(head["sha256"])
     if found not in (NEIGHBORS, PREDICTIONS) or not re.fullmatch("[0-9a-f]{64}", sha256):
         raise _damaged(path, kind, "its kind or sha256 is invalid")
     if found != kind:
-        raise InputError(f"{path} holds {found}, not {kind}; give another file, or {again(kind)}")
-    return sha256, read_npz(path, names, remedy=again(kind))
+        raise InputError(f"{path} holds {found}, not {kind}; give another file, or {_again(kind)}")
+    return sha256, read_npz(path, names, remedy=_again(kind))
 
 
 def _text(array: np.ndarray) -> str:
@@ -110,4 +112,4 @@ def _text(array: np.ndarray) -> str:
 
 
 def _damaged(path: Path, kind: str, what: str) -> InputError:
-    return InputError(f"{path} is damaged: {what}; {again(kind)}")
+    return InputError(f"{path} is damaged: {what}; {_again(kind)}")

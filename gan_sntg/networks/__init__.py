@@ -17,29 +17,8 @@ from gan_sntg.networks.weight_norm import (
     fixed_weights,
 )
 
-__all__ = [
-    "Average",
-    "BatchNorm",
-    "Classifier",
-    "ConvDiscriminator",
-    "ConvGenerator",
-    "ConvNet13",
-    "DenseDiscriminator",
-    "DenseGenerator",
-    "Discriminator",
-    "Dropout",
-    "GaussianNoise",
-    "Generator",
-    "MeanOnlyConv",
-    "MeanOnlyLinear",
-    "PlaneMLP",
-    "Precision",
-    "SmallConvNet",
-    "VATConvNet",
-    "WeightNormConv",
-    "WeightNormConvTranspose",
-    "WeightNormLinear",
-    "data_dependent_init",
-    "fixed_weights",
-    "frozen_statistics",
-]
+__all__ = ["Classifier", "ConvNet13", "PlaneMLP", "SmallConvNet", "VATConvNet"]
+__all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGenerator", "Discriminator", "Generator"]
+__all__ += ["Average", "BatchNorm", "Dropout", "GaussianNoise", "Precision", "frozen_statistics"]
+__all__ += ["MeanOnlyConv", "MeanOnlyLinear", "WeightNormConv", "WeightNormConvTranspose", "WeightNormLinear"]
+__all__ += ["data_dependent_init", "fixed_weights"]

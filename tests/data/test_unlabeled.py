@@ -12,7 +12,7 @@ from gan_sntg.data.loader import UNLABELED, Loader, Pool
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.graph.loss import Distance
 from gan_sntg.graph.pairs import all_pairs
-from gan_sntg.graph.telemetry import graph_telemetry
+from gan_sntg.graph.sntg import graph_telemetry
 
 X = torch.zeros(6, 1, 2, 2, dtype=torch.uint8)
 TRUTH = torch.tensor([0, 1, 1, UNLABELED, UNLABELED, 0])

@@ -7,7 +7,7 @@ import torch
 
 from gan_sntg.graph.loss import euclidean, rms
 from gan_sntg.graph.pairs import Pairs, all_pairs
-from gan_sntg.graph.telemetry import graph_telemetry
+from gan_sntg.graph.sntg import graph_telemetry
 
 
 def naive(h, targets, truth, distance, margin):
