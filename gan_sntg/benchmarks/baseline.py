@@ -13,7 +13,6 @@ from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.data.loader import Batch, Examples, Pool
 from gan_sntg.losses import fake_loss, real_loss, supervised_loss
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
-from gan_sntg.networks.batch_norm import as_given
 from gan_sntg.networks.ema import Average
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.optim import trainable
@@ -23,7 +22,7 @@ def keep_layout(net: nn.Module) -> None:
     """Let networks store images as they are given, channel by channel, not with the channels innermost."""
     for module in net.modules():
         if hasattr(module, "layout"):
-            vars(module)["layout"] = as_given
+            vars(module)["layout"] = nn.Identity()
 
 
 class Pictures(Dataset):

@@ -18,27 +18,26 @@ def nearest(x: Tensor, k: int) -> Iterator[Tensor]:
     image itself, though another image with its very pixels is. Exact: on bytes all sums are whole numbers that float64
     holds, and x / 255 has the same order. Raises InputError, at once, unless 1 <= k < N.
     """
-    if not 1 <= k < len(x):
-        raise InputError(f"{k} neighbours cannot be found among the others of {len(x)} images; give k in 1..{len(x) - 1}")
+    _check_count(k, len(x) - 1, f"the others of {len(x)}")
     return (_nearest_of(x[start : start + BLOCK], x, k, start) for start in range(0, len(x), BLOCK))
 
 
 def nearest_to(images: Tensor, x: Tensor, k: int) -> Tensor:
     """The k nearest of x to each image: int32 [b, k], as `nearest`. Raises InputError unless 1 <= k <= N."""
-    _check_count(k, len(x))
+    _check_count(k, len(x), f"{len(x)}")
     return torch.cat([_nearest_of(block, x, k) for block in images.to(x.device).split(BLOCK)])
 
 
 def nearest_rows(h: Tensor, others: Tensor, k: int) -> Tensor:
     """The k nearest of others [N, D] to each row of h [b, D] by float64 distances: int64 [b, k]."""
-    _check_count(k, len(others))
+    _check_count(k, len(others), f"{len(others)}")
     others = others.double()
     return torch.cat([torch.cdist(rows.double(), others).topk(k, largest=False).indices for rows in h.split(ROWS)])
 
 
-def _check_count(k: int, n: int) -> None:
+def _check_count(k: int, n: int, among: str) -> None:
     if not 1 <= k <= n:
-        raise InputError(f"{k} neighbours cannot be found among {n} images; give k in 1..{n}")
+        raise InputError(f"{k} neighbours cannot be found among {among} images; give k in 1..{n}")
 
 
 def _nearest_of(images: Tensor, x: Tensor, k: int, own: int | None = None) -> Tensor:

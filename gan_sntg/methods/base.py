@@ -11,7 +11,9 @@ from gan_sntg.data.loader import Batch, Pool
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged, Teacher
 from gan_sntg.losses import matching_squared
-from gan_sntg.methods.telemetry import gan_telemetry
+from gan_sntg.methods.telemetry import health_telemetry
+from gan_sntg.networks.batch_norm import frozen_statistics
+from gan_sntg.networks.contexts import mode
 from gan_sntg.networks.dense_gan import Discriminator, Generator
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.noise import drawing_from
@@ -125,12 +127,29 @@ class GenerativeMethod(Recordable, Method):
         """n images of G, [n, C, H, W]."""
         return self.execution(self.generator, self.draw_z(n), None)
 
-    def draw_z(self, n: int) -> Tensor:
-        """z [n, latent], uniform in [0, 1]."""
-        generator, like = self.generators["z"], next(self.generator.parameters())
+    def draw_z(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """z [n, latent], uniform in [0, 1], from the generator "z" where none is given."""
+        generator, like = generator or self.generators["z"], next(self.generator.parameters())
         return torch.rand(n, self.generator.latent, generator=generator, device=generator.device, dtype=like.dtype)
 
+    @torch.no_grad()
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
-        """Settings of the last step, and the figures of `gan_telemetry`."""
-        view = batch.view("unlabeled")
-        return self.settings | gan_telemetry(self.discriminator, self.generator, self.teacher, view, self.sntg, self.matching)
+        """Settings of the last step, D's accuracy, matching gap, G's health and the graph; fixed draws.
+
+        D evaluates and G normalises by its batch of B; statistics, modes and streams stay as they were.
+        """
+        view, nets = batch.view("unlabeled"), nn.ModuleList([self.discriminator, self.generator])
+        draws = torch.Generator(view.x.device).manual_seed(0)
+        z = self.draw_z(len(view.x), draws)
+        with frozen_statistics(nets), drawing_from(nets, draws), mode(self.discriminator, False), mode(self.generator, True):
+            h, logits = self.discriminator(view.x)
+            h_fake, logits_fake = self.discriminator(self.generator(z))
+            targets = self.teacher.targets(self.discriminator, view, logits, draws)
+        return {
+            **self.settings,
+            "gan/real_accuracy": (torch.logsumexp(logits, 1) > 0).float().mean(),
+            "gan/generated_accuracy": (torch.logsumexp(logits_fake, 1) < 0).float().mean(),
+            "gan/matching_gap": self.matching(h, h_fake),
+            **health_telemetry(h_fake, h, logits_fake),
+            **self.sntg.telemetry(h, targets, view.y),
+        }

@@ -1,18 +1,7 @@
-"""Telemetry of a GAN: D's accuracy, the matching gap, the graph, and the generator's health."""
-
-from collections.abc import Callable
+"""Telemetry of a generator's health: diversity, rank, copies, classes, and whether it has collapsed."""
 
 import torch
-from torch import Generator as Random
-from torch import Tensor, nn
-
-from gan_sntg.data.loader import Examples
-from gan_sntg.graph.sntg import SNTG
-from gan_sntg.graph.teachers import Teacher
-from gan_sntg.networks.batch_norm import frozen_statistics
-from gan_sntg.networks.contexts import mode
-from gan_sntg.networks.dense_gan import Discriminator, Generator
-from gan_sntg.networks.noise import drawing_from
+from torch import Tensor
 
 FROZEN = 0.03  # diversity below it: healthy runs had 0.058 or more at every stage, the first steps too
 COPY = 0.02  # copies are this near, in units of the gap between real images: a healthy run's median gap was 0.043 or more
@@ -107,35 +96,6 @@ def health_telemetry(h_fake: Tensor, h_real: Tensor, logits_fake: Tensor) -> dic
     finite = torch.stack([values.isfinite().all() for values in (h_fake, h_real, logits_fake)]).all()
     figures = {name: value.where(finite & value.isfinite(), torch.nan) for name, value in figures.items()}
     return figures | {"gan/collapsed": collapsed(*(figures[f"gan/{name}"] for name in ("diversity", "nearest_share", "copies")))}
-
-
-@torch.no_grad()
-def gan_telemetry(
-    discriminator: Discriminator,
-    generator: Generator,
-    teacher: Teacher,
-    view: Examples,
-    sntg: SNTG,
-    matching: Callable[[Tensor, Tensor], Tensor],
-) -> dict[str, Tensor]:
-    """D's accuracy, matching gap, G's health and the graph, on `view` and B images of G; fixed draws.
-
-    D evaluates and G normalises by its batch; statistics, modes and streams stay as they were.
-    """
-    draws, like = Random(view.x.device).manual_seed(0), next(generator.parameters())
-    z = torch.rand(len(view.x), generator.latent, generator=draws, device=draws.device, dtype=like.dtype)
-    nets = nn.ModuleList([discriminator, generator])
-    with frozen_statistics(nets), drawing_from(nets, draws), mode(discriminator, False), mode(generator, True):
-        h, logits = discriminator(view.x)
-        h_fake, logits_fake = discriminator(generator(z))
-        targets = teacher.targets(discriminator, view, logits, draws)
-    return {
-        "gan/real_accuracy": (torch.logsumexp(logits, 1) > 0).float().mean(),
-        "gan/generated_accuracy": (torch.logsumexp(logits_fake, 1) < 0).float().mean(),
-        "gan/matching_gap": matching(h, h_fake),
-        **health_telemetry(h_fake, h, logits_fake),
-        **sntg.telemetry(h, targets, view.y),
-    }
 
 
 def telemetry_warnings(telemetry: dict[str, float]) -> dict[str, str]:

@@ -57,11 +57,6 @@ class RunningMean(nn.Module):
         return mean
 
 
-def as_given(x: Tensor) -> Tensor:
-    """x, stored as it is: in place of `channels_last` as a module's `layout`."""
-    return x
-
-
 def channels_last(x: Tensor) -> Tensor:
     """x [B, C, H, W] with channels innermost in memory, and marked so even for one channel."""
     x = x.contiguous(memory_format=torch.channels_last)

@@ -14,10 +14,7 @@ class Noise(nn.Module):
     It draws from `generator`, set by `drawing_from`; from torch's global one without.
     """
 
-    def __init__(self):
-        """Draws from torch's global generator."""
-        super().__init__()
-        self.generator: torch.Generator | None = None
+    generator: torch.Generator | None = None
 
     @torch.compiler.disable  # a compiled program cannot draw from a generator of its own
     def draw(self, fill: str, x: Tensor) -> Tensor:

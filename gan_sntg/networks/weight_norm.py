@@ -22,6 +22,8 @@ class WeightNorm(nn.Module):
 
     unit_dim = 0  # the dimension of V that counts output units
     eps = 1e-6
+    initializing = False
+    fixed: Tensor | None = None  # W, within `fixed_weights`
     linear: Callable[..., Tensor]  # of x, W and b; x [B, inputs, ...] -> [B, units, ...]
 
     def __init__(self, shape: tuple[int, ...], train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05):
@@ -31,8 +33,6 @@ class WeightNorm(nn.Module):
         self.g = nn.Parameter(torch.ones(shape[self.unit_dim]), requires_grad=train_scale)
         self.b = nn.Parameter(torch.zeros(shape[self.unit_dim]))
         self.init_std = init_std
-        self.initializing = False
-        self.fixed: Tensor | None = None
 
     def weight(self) -> Tensor:
         """W, of V's shape; within `fixed_weights` that of its beginning, without gradient."""

@@ -110,7 +110,7 @@ def fm_gan(**options):
     method = initialised(gan(dtype=torch.float64, weight=0.7, **options), source)
     for layer in (m for m in method.modules() if isinstance(m, Noise)):
         layer.std = 0.0
-    method.draw_z = lambda n: given(n, method.generator.latent)
+    method.draw_z = lambda n, generator=None: given(n, method.generator.latent)
     return method, source
 
 
