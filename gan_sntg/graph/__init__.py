@@ -14,10 +14,10 @@ from gan_sntg.graph.loss import (
     teacher_classes,
 )
 from gan_sntg.graph.pairs import AllPairs, Halves, Pairing, Pairs, Sampled, all_pairs, halves, sampled
-from gan_sntg.graph.sntg import SNTG, graph_telemetry
+from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass, Teacher
 
-__all__ = ["SNTG", "Adjacency", "DrawnNeighborGraph", "FixedGraph", "NeighborGraph", "TeacherGraph", "graph_telemetry"]
+__all__ = ["SNTG", "Adjacency", "DrawnNeighborGraph", "FixedGraph", "NeighborGraph", "TeacherGraph"]
 __all__ += ["Distance", "Graph", "contrastive", "euclidean", "graph_loss", "hard_weights", "pair_loss", "rms"]
 __all__ += ["soft_weights", "teacher_classes"]
 __all__ += ["AllPairs", "Halves", "Pairing", "Pairs", "Sampled", "all_pairs", "halves", "sampled"]

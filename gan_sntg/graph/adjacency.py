@@ -42,8 +42,8 @@ class Adjacency(Configurable, ABC):
 class TeacherGraph(Adjacency):
     """The learned graph: W from the teacher's present targets, 0-1 (Eq. 6) or soft (Sec. 4.1).
 
-    With `merge` a known label overrides the teacher, as in the authors' code. Without it no label is looked at, as Eq. 6
-    writes it: what a teacher needs that is to correct noisy labels (reference 1.7).
+    With `merge` a known label overrides the teacher, as in the authors' code. Without, as Eq. 6 has it, no label is looked at: what a
+    teacher needs that is to correct noisy ones (reference 1.7).
     """
 
     def __init__(self, kind: Graph = Graph.hard, merge: bool = True):
@@ -58,8 +58,7 @@ class TeacherGraph(Adjacency):
 class FixedGraph(Adjacency):
     """Second fixed graph of Sec. 5.3: W_ij = 1 if a finished run predicted one class of both images.
 
-    With `merge` a known label overrides the prediction (reference 8). The run must have known the same labels as this one:
-    predictions that were learned from others would tell of them.
+    With `merge` a known label overrides the prediction (reference 8). A run that knew other labels would tell this one of them.
     """
 
     table: Table
@@ -94,20 +93,15 @@ class NeighborGraph(Adjacency):
         joined = (neighbors[a] == b.unsqueeze(1)) | (neighbors[b] == a.unsqueeze(1))
         return joined.any(1).to(targets.dtype)
 
-    def neighbors_of(self, index: Tensor, generator: torch.Generator) -> Tensor:
-        """One neighbour of each image, uniform over its own k nearest: [S] int64 -> [S] int64."""
-        neighbors = self.table.on(index.device)
-        drawn = torch.randint(neighbors.shape[1], index.shape, generator=generator, device=index.device)
-        return neighbors[index, drawn].long()
-
 
 class DrawnNeighborGraph(NeighborGraph):
     """NeighborGraph whose batches pair each first-half image with a drawn neighbour (reference 8, b)."""
 
     def companions(self, index: Tensor, generator: torch.Generator) -> Tensor:
-        """The first half of `index`, then one neighbour of each; a last odd one stays."""
-        half = len(index) // 2
-        return torch.cat([index[:half], self.neighbors_of(index[:half], generator), index[2 * half :]])
+        """The first half of `index`, one neighbour of each, uniform over its k nearest, and a last odd one."""
+        neighbors, half = self.table.on(index.device), len(index) // 2
+        drawn = torch.randint(neighbors.shape[1], (half,), generator=generator, device=index.device)
+        return torch.cat([index[:half], neighbors[index[:half], drawn].long(), index[2 * half :]])
 
     def pairs(self, pairs: Pairs, order: Tensor) -> Pairs:
         """Pairs of each former first-half image with its neighbour, then those of the pairing."""

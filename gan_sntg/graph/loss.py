@@ -1,7 +1,6 @@
-"""The SNTG loss: the teacher's graph W (Eq. 6) and the contrastive loss on it (Eqs. 7, 8).
+"""SNTG's loss in both families: the teacher's graph W (Eq. 6), contrastive loss on it (Eqs. 7, 8).
 
-This is the one graph-loss module of both families. `distance` is `rms` by default, as in the authors' code; Eq. 8 writes
-`euclidean`, and its margin m then corresponds to m * sqrt(D). Labels that are not known are UNLABELED (-1).
+Distances are `rms` by default, as in the authors' code; with `euclidean`, as in Eq. 8, a margin m corresponds to m * sqrt(D).
 """
 
 from collections.abc import Callable

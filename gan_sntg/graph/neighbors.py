@@ -14,9 +14,8 @@ ROWS = 256  # features whose distances to all others are held at once
 def nearest(x: Tensor, k: int) -> Iterator[Tensor]:
     """The k nearest others of each image in raw pixels, nearest first; of equally near ones the first.
 
-    x uint8 [N, ...] -> int32 [b, k] of one BLOCK of images after another, computed when asked for, on x's device. Never the
-    image itself, though another image with its very pixels is. Exact: on bytes all sums are whole numbers that float64
-    holds, and x / 255 has the same order. Raises InputError, at once, unless 1 <= k < N.
+    x uint8 [N, ...] -> int32 [b, k] of one BLOCK of images after another, computed when asked for, on x's device. Exact: on bytes all
+    sums are whole numbers that float64 holds, and x / 255 has the same order. Raises InputError, at once, unless 1 <= k < N.
     """
     _check_count(k, len(x) - 1, f"the others of {len(x)}")
     return (_nearest_of(x[start : start + BLOCK], x, k, start) for start in range(0, len(x), BLOCK))

@@ -45,10 +45,7 @@ class TwoHalves(Pairs):
 
 @lru_cache(maxsize=4)
 def halves(n: int, device: torch.device | str | None = None) -> TwoHalves:
-    """Disjoint pairs of example i and i + n/2, as in the authors' code; cached by n and device.
-
-    Only right on a shuffled batch. Raises InputError if n is odd or 0.
-    """
+    """Pairs (i, i + n/2) of a shuffled batch, as the authors' code has. Raises InputError for odd n or 0."""
     if n % 2 or n < 2:
         raise InputError(f"halves pairs the two halves of a batch, but got {n} examples; use an even batch size or another pairing")
     i = torch.arange(n // 2, device=device)
@@ -66,7 +63,7 @@ def sampled(n: int, s: int, generator: torch.Generator) -> Pairs:
 
 @lru_cache(maxsize=4)
 def all_pairs(n: int, device: torch.device | str | None = None) -> EveryPair:
-    """Every pair i < j once, n (n - 1) / 2 in all; cached by n and device. Raises InputError if n < 2."""
+    """Every pair i < j once, n (n - 1) / 2 in all. Raises InputError if n < 2."""
     if n < 2:
         raise InputError(f"all_pairs needs at least 2 examples, but got {n}; use a larger batch")
     return EveryPair(*torch.triu_indices(n, n, offset=1, device=device))

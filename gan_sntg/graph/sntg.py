@@ -10,7 +10,7 @@ from gan_sntg.distributed import all_gather, own_rows
 from gan_sntg.errors import InputError
 from gan_sntg.graph.adjacency import Adjacency, DrawnNeighborGraph, TeacherGraph
 from gan_sntg.graph.loss import Distance, contrastive, pair_loss
-from gan_sntg.graph.pairs import Halves, Pairing, Pairs, all_pairs
+from gan_sntg.graph.pairs import Halves, Pairing, all_pairs
 from gan_sntg.schedules import ramp_up
 
 
@@ -74,30 +74,25 @@ class SNTG(Configurable):
         chosen = self.graph.companions(all_gather(view.index), generator) if self.weight else None
         return view if chosen is None else pool.view(own_rows(chosen))
 
+    @torch.no_grad()
     def telemetry(self, h: Tensor, targets: Tensor, truth: Tensor) -> dict[str, Tensor]:
-        """Telemetry of the teacher's 0-1 graph over all pairs: see `graph_telemetry`."""
-        return graph_telemetry(h, targets, truth, all_pairs(len(h), h.device), self.distance, self.margin)
+        """Quality of the teacher's 0-1 graph (no labels merged) over all pairs, against the hidden labels.
 
-
-@torch.no_grad()
-def graph_telemetry(h: Tensor, targets: Tensor, truth: Tensor, pairs: Pairs, distance: Distance, margin: float) -> dict[str, Tensor]:
-    """Quality of the teacher's 0-1 graph (no labels merged) on the pairs, against the hidden labels.
-
-    h [B, D], targets [B, K], truth [B]. Precision and recall are of W_ij = 1; shares and accuracy in 0..1;
-    NaN where there is nothing to count. What is compared with `truth` leaves out the images of which it is UNLABELED.
-    """
-    i, j = pairs
-    classes, known = targets.argmax(1), truth != UNLABELED
-    positive, same, judged = classes[i] == classes[j], truth[i] == truth[j], known[i] & known[j]
-    d = distance(h, pairs)
-    right = (positive & same & judged).sum()
-    return {
-        "graph/precision": right / (positive & judged).sum(),
-        "graph/recall": right / (same & judged).sum(),
-        "graph/teacher_accuracy": (classes == truth)[known].float().mean(),
-        "graph/teacher_confidence": targets.max(1).values.mean(),
-        "graph/negatives_inside_margin": (d[~positive] < margin).float().mean(),
-        "graph/distance_positive": d[positive].mean(),
-        "graph/distance_negative": d[~positive].mean(),
-        "graph/unweighted_loss": contrastive(d, positive.to(d.dtype), margin).mean(),
-    }
+        h [B, D], targets [B, K], truth [B]. Precision and recall are of W_ij = 1; shares and accuracy in 0..1;
+        NaN where there is nothing to count. What is compared with `truth` leaves out the images of which it is UNLABELED.
+        """
+        pairs = i, j = all_pairs(len(h), h.device)
+        classes, known = targets.argmax(1), truth != UNLABELED
+        positive, same, judged = classes[i] == classes[j], truth[i] == truth[j], known[i] & known[j]
+        d = self.distance(h, pairs)
+        right = (positive & same & judged).sum()
+        return {
+            "graph/precision": right / (positive & judged).sum(),
+            "graph/recall": right / (same & judged).sum(),
+            "graph/teacher_accuracy": (classes == truth)[known].float().mean(),
+            "graph/teacher_confidence": targets.max(1).values.mean(),
+            "graph/negatives_inside_margin": (d[~positive] < self.margin).float().mean(),
+            "graph/distance_positive": d[positive].mean(),
+            "graph/distance_negative": d[~positive].mean(),
+            "graph/unweighted_loss": contrastive(d, positive.to(d.dtype), self.margin).mean(),
+        }

@@ -28,8 +28,7 @@ from gan_sntg.training.optim import AdamInside, set_learning_rate, trainable
 class GenerativeMethod(Recordable, Method):
     """A GAN that classifies: D's step with SNTG on its features, the averages, G's step (reference 5, 6).
 
-    A method says `discriminator_terms` and `generator_terms`, and `weights` where it has terms of its own. R_S is taken over the
-    unlabelled images, by `graph_term`, which draws from a generator of its own.
+    A method says `discriminator_terms`, `generator_terms` and `weights`; `graph_term` gives R_S, by draws of a generator of its own.
     """
 
     purposes = ("noise", "z", "graph")

@@ -22,8 +22,7 @@ def diversity(h_fake: Tensor, h_real: Tensor) -> Tensor:
 def effective_rank(h: Tensor) -> Tensor:
     """exp(-sum_k p_k log p_k), p = s / sum(s), s: singular values of h - mean(h) (Roy & Vetterli 2007).
 
-    h [B, D] -> scalar from 1 to min(B - 1, D). Singular values within rounding of |h| count as 0, and where all do, it is 1.
-    NaN where h is not finite.
+    h [B, D] -> 1..min(B - 1, D), NaN where h is not finite. Singular values within rounding of |h| are 0; where all are, it is 1.
     """
     if not h.isfinite().all():
         return h.new_tensor(torch.nan)
@@ -60,11 +59,6 @@ def copies(h_fake: Tensor, h_real: Tensor) -> Tensor:
     return (gaps(h_fake) < COPY * between).float().mean().where((between > 0) & between.isfinite(), torch.nan)
 
 
-def class_shares(logits: Tensor) -> Tensor:
-    """Share of the images whose arg max logit is k, of each class. logits [B, K] -> [K]."""
-    return torch.bincount(logits.argmax(1), minlength=logits.shape[1]) / len(logits)
-
-
 def class_entropy(shares: Tensor) -> Tensor:
     """-sum_k q_k log q_k / log K, from 0 (one class) to 1; NaN for K = 1. shares q [K] -> scalar.
 
@@ -83,7 +77,7 @@ def collapsed(diversity: Tensor, share: Tensor, copies: Tensor) -> Tensor:
 
 def health_telemetry(h_fake: Tensor, h_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
     """All figures by their names in the log, of D without noise; all NaN where an argument is not finite."""
-    shares = class_shares(logits_fake)
+    shares = torch.bincount(logits_fake.argmax(1), minlength=logits_fake.shape[1]) / len(logits_fake)
     figures = {
         "gan/diversity": diversity(h_fake, h_real),
         "gan/effective_rank": effective_rank(h_fake),

@@ -29,9 +29,8 @@ def per_channel(v: Tensor, y: Tensor) -> Tensor:
 class RunningMean(nn.Module):
     """Channel means m [C]: of the batch with gradient in training, the running ones in evaluation.
 
-    r_n = sum_i d^(n-i) m_i / sum_i d^(n-i), d = MOMENTUM: the source's r <- d r + (1 - d) m from 0 (reference 1.1), here divided
-    by 1 - d^n, since the zero start means nothing in short runs; after ten epochs of 500 steps the two are within 1 %. Before
-    the first update r is 0. Every training-mode pass updates it, with or without gradients, except within `frozen_statistics`.
+    r_n = sum_i d^(n-i) m_i / sum_i d^(n-i), d = MOMENTUM: the source's r <- d r + (1 - d) m from 0 (reference 1.1), divided by 1 - d^n,
+    since the zero start means nothing in short runs; r_0 = 0. Every training-mode pass updates it, except within `frozen_statistics`.
     """
 
     running: Tensor

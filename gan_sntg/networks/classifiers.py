@@ -1,8 +1,6 @@
 """Classifiers: the 13-layer ConvNet, its small variant, VAT's, and an MLP for points.
 
-A training-mode pass uses its batch's statistics and updates the running ones, with or without gradients, except within
-`frozen_statistics`; an evaluation-mode pass uses the running ones, so that no image hears of another. `Average` copies these
-from the network it follows: averaged weights are evaluated with the network's own running statistics.
+Their running statistics move in every training-mode pass, except within `frozen_statistics`, and serve averaged weights too (`Average`).
 """
 
 from abc import ABC, abstractmethod
@@ -27,14 +25,11 @@ class Classifier(Configurable, nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """h, logits; both float32 whatever the precision inside."""
+        """h, logits; both float32 at the least, whatever autocast does inside."""
 
 
 class ConvClassifier(Classifier):
-    """x [B, C, H, W] -> (h [B, D], logits [B, K]); h is the global average pool of `features`.
-
-    Inside, images are stored channels last. h and logits are float32 (or float64, as x and the weights), whatever autocast does between.
-    """
+    """x [B, C, H, W], stored channels last inside; h is the global average pool of `features`."""
 
     layout = staticmethod(channels_last)
 
@@ -51,9 +46,9 @@ class ConvClassifier(Classifier):
 
 
 class ConvNet13(ConvClassifier):
-    """Nine convolutions and a dense layer, weight norm with mean-only batch norm (reference 1.1).
+    """`thirteen_layers` of noisy images, weight norm with mean-only batch norm (reference 1.1).
 
-    Gaussian noise on the image; then the maps of `thirteen_layers`. Defaults are the network of MNIST, SVHN and CIFAR; h is 128-d.
+    Defaults are the network of MNIST, SVHN and CIFAR; h is 128-d.
     """
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int, int] = (128, 256, 512), noise: float = 0.15):

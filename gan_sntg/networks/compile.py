@@ -21,10 +21,7 @@ class EagerForward:
 
 
 class CompiledForward(EagerForward):
-    """The same through `torch.compile`, but for rounding; noise is drawn eagerly.
-
-    Where compiling fails, one line on stderr says why, and the passes are eager from then on.
-    """
+    """The same through `torch.compile`; eager, after one line on stderr, from where compiling fails."""
 
     def __init__(self):
         """Nothing is compiled before it is called."""

@@ -2,7 +2,6 @@
 
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,29 +14,19 @@ from gan_sntg.networks.noise import Dropout
 from gan_sntg.networks.precision import at_least_float32
 from gan_sntg.networks.weight_norm import WeightNormConv, WeightNormConvTranspose, WeightNormLinear
 
-
-class Depth(NamedTuple):
-    """Depth of a pair: halvings in D, pixels of G's smallest maps, and doublings in G."""
-
-    halvings: int
-    start: int
-    doublings: int
+# By the side of an image: halvings in D, to maps of 6 to 8 pixels; pixels of G's smallest maps; and doublings in G. 32 is the source's.
+DEPTHS = {28: (2, 7, 2), 32: (2, 4, 3), 48: (3, 6, 3), 64: (3, 4, 4)}
 
 
-# D halves to maps of 6 to 8 pixels, G starts from 4 to 7. 32 is the source's; the others follow it.
-DEPTHS = {28: Depth(2, 7, 2), 32: Depth(2, 4, 3), 48: Depth(3, 6, 3), 64: Depth(3, 4, 4)}
-
-
-def depth_for(image_shape: tuple[int, ...]) -> Depth:
+def depth_for(image_shape: tuple[int, ...]) -> tuple[int, int, int]:
     """The depth for images [C, H, W]. Raises InputError unless square, 1 or 3 channels, in DEPTHS."""
     if len(image_shape) != 3:
         raise InputError(f"the convolutional networks classify images, but an example is {list(image_shape)}; use a dense network")
     channels, height, width = image_shape
     if channels not in (1, 3) or height != width or height not in DEPTHS:
-        sizes = ", ".join(map(str, DEPTHS))
         raise InputError(
-            f"the convolutional networks have no form for images of {channels} x {height} x {width}; "
-            f"give square images of {sizes} pixels with 1 or 3 channels, or use the dense networks of gan_sntg.networks.dense_gan"
+            f"the convolutional networks have no form for images of {channels} x {height} x {width}; give square images of "
+            f"{', '.join(map(str, DEPTHS))} pixels with 1 or 3 channels, or use the dense networks of gan_sntg.networks.dense_gan"
         )
     return DEPTHS[height]
 
@@ -45,14 +34,14 @@ def depth_for(image_shape: tuple[int, ...]) -> Depth:
 class ConvDiscriminator(ConvClassifier, Discriminator):
     """Weight-norm convolutions, LeakyReLU 0.2 and dropout; h is the average pool (reference 5).
 
-    Input dropout 0.2; blocks of two 3 x 3 convolutions, one of stride 2 and dropout 0.5, as many as `Depth` has halvings; then
+    Input dropout 0.2; blocks of two 3 x 3 convolutions, one of stride 2 and dropout 0.5, as many as halvings in DEPTHS; then
     3 x 3 without padding and two of 1 x 1. Defaults are the CIFAR-10 network: 32 -> 16 -> 8 -> 6; the SVHN network: (64, 128).
     """
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int] = (96, 192), train_scale: bool = False):
         """widths: of the first block, and of the rest and h; train_scale: hidden g's train (source: no)."""
-        first, rest = widths
-        channels = [image_shape[0], first, *[rest] * (depth_for(image_shape).halvings - 1)]
+        (first, rest), (halvings, _, _) = widths, depth_for(image_shape)
+        channels = [image_shape[0], first, *[rest] * (halvings - 1)]
         conv = partial(WeightNormConv, train_scale=train_scale)
         layers: list[nn.Module] = [Dropout(0.2)]
         for a, b in pairwise(channels):

@@ -11,11 +11,7 @@ from gan_sntg.errors import InputError
 
 
 class Average(nn.Module):
-    """Average of weights, de-biased: a_n = sum_i d^(n-i) p_i / sum_i d^(n-i) of trainable p.
-
-    Frozen parameters and buffers are copied at each update. `zero_start()` gives what the same recursion started from 0
-    and not de-biased holds, as the Improved GAN's code tests with: a_n (1 - d^n).
-    """
+    """De-biased average a_n = sum_i d^(n-i) p_i / sum_i d^(n-i) of trainable p; all else is copied."""
 
     def __init__(self, net: nn.Module, decay: float):
         """net: copied as the shape of the average; decay: d in [0, 1), else InputError."""
@@ -47,7 +43,7 @@ class Average(nn.Module):
 
     @torch.no_grad()
     def zero_start(self, net: nn.Module) -> nn.Module:
-        """A copy whose trainable parameters are a_n (1 - d^n); `net` says which are trainable."""
+        """A copy with a_n (1 - d^n), which the Improved GAN's code tests; `net` says what is trained."""
         biased = copy.deepcopy(self.net)
         for a, p in zip(biased.parameters(), net.parameters(), strict=True):
             if p.requires_grad:

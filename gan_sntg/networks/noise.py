@@ -9,10 +9,7 @@ from gan_sntg.networks.contexts import attribute
 
 
 class Noise(nn.Module):
-    """A layer that disturbs x at random in training and passes it on in evaluation.
-
-    It draws from `generator`, set by `drawing_from`; from torch's global one without.
-    """
+    """A layer that disturbs x in training, by draws of `drawing_from`'s generator or of torch's own."""
 
     generator: torch.Generator | None = None
 

@@ -14,10 +14,8 @@ class Precision(Enum):
     bfloat16 = "bfloat16"
 
     def __call__(self, device: torch.device | str) -> AbstractContextManager:
-        """The context to train in: autocast on the device, off for float32.
-
-        Its cache is off: G's pass through D, after D's update, would take D's casts of before.
-        """
+        """The context to train in: autocast on the device, off for float32."""
+        # without a cache, or G's pass through D, after D's update, would take D's casts of before
         return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self is Precision.bfloat16, cache_enabled=False)
 
 

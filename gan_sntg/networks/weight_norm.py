@@ -15,9 +15,8 @@ from gan_sntg.networks.contexts import attribute
 class WeightNorm(nn.Module):
     """W = g V / sqrt(1e-6 + |V|^2), the norm over the inputs of one output unit, and a bias b.
 
-    V ~ N(0, v_std^2), g = 1, b = 0 until `data_dependent_init` sets g and b so that each unit's output has mean 0 and
-    standard deviation `init_std`; `init_std=None`: it leaves them. `train_scale=False` keeps g as initialised, as the source
-    does in hidden layers.
+    V ~ N(0, v_std^2), g = 1, b = 0 until `data_dependent_init` gives each unit's output mean 0 and standard deviation `init_std`
+    (None: it leaves them). `train_scale=False` keeps g as initialised, as the source does in hidden layers.
     """
 
     unit_dim = 0  # the dimension of V that counts output units
@@ -69,7 +68,7 @@ class WeightNormConv(WeightNorm):
     """Convolution: V [outputs, inputs, kernel, kernel]."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0, **options):
-        """inputs, outputs: channels; kernel, stride, padding: pixels, the same both ways; options: see `WeightNorm`."""
+        """inputs, outputs: channels; kernel, stride, padding: pixels, both ways; options: see `WeightNorm`."""
         super().__init__((outputs, inputs, kernel, kernel), **options)
         self.linear = partial(F.conv2d, stride=stride, padding=padding)
 
@@ -87,10 +86,7 @@ class WeightNormConvTranspose(WeightNorm):
 
 @contextmanager
 def fixed_weights(net: nn.Module) -> Iterator[None]:
-    """Within it, the weights W of `net` are made once for all passes; no gradient reaches V and g.
-
-    Under autocast they are rounded once, too.
-    """
+    """Within it, W of `net` is made (and by autocast rounded) once; no gradient reaches V and g."""
     layers = [m for m in net.modules() if isinstance(m, WeightNorm)]
     try:
         for m in layers:
@@ -110,10 +106,7 @@ def starts_from_data(net: nn.Module) -> list[WeightNorm]:
 
 @torch.no_grad()
 def data_dependent_init(net: nn.Module, x: Tensor) -> None:
-    """Set g and b from one training-mode pass over x [B, ...], layer by layer (reference 5).
-
-    No running statistic of the net is moved by that pass, whichever layers it has.
-    """
+    """Set g and b from one training-mode pass over x [B, ...]; running statistics stay (reference 5)."""
     with attribute(net, WeightNorm, "initializing", True), frozen_statistics(net):
         net.train()(x)
 
@@ -121,11 +114,9 @@ def data_dependent_init(net: nn.Module, x: Tensor) -> None:
 class MeanOnly(WeightNorm):
     """y = W*x - m + b, W = g V / |V|: mean-only batch norm with weight norm (reference 1.1).
 
-    m [units]: the batch's mean of W*x in training, the running mean in evaluation (`RunningMean`, de-biased unlike the source's).
-    V ~ N(0, 0.05^2), g = 1, b = 0, all three trained; there is no other bias. `data_dependent_init` divides g by the deviation of
-    W*x, sets b to 0 and passes (W*x - m) / deviation on; the running mean hears nothing of that pass. (1e-10 is added to the
-    variance, which the source does not: a unit that is constant on the batch stays finite.)
-    An average of such a network (`Average`) is evaluated with the running means of the network itself, which it copies.
+    m [units]: `RunningMean` of W*x. V ~ N(0, 0.05^2), g = 1, b = 0, all three trained. `data_dependent_init` divides g by the deviation
+    of W*x, leaves b 0 and passes (W*x - m) / deviation on; to the variance 1e-10 is added, unlike in the source, so that a unit that is
+    constant on the batch stays finite.
     """
 
     eps = 0.0

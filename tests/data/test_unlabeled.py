@@ -10,9 +10,7 @@ from helpers.data_files import picture
 
 from gan_sntg.data.loader import UNLABELED, Loader, Pool
 from gan_sntg.data.normalization import UnitRange
-from gan_sntg.graph.loss import Distance
-from gan_sntg.graph.pairs import all_pairs
-from gan_sntg.graph.sntg import graph_telemetry
+from gan_sntg.graph.sntg import SNTG
 
 X = torch.zeros(6, 1, 2, 2, dtype=torch.uint8)
 TRUTH = torch.tensor([0, 1, 1, UNLABELED, UNLABELED, 0])
@@ -30,7 +28,7 @@ def test_the_pool_shows_the_known_labels_and_on_request_those_that_there_are():
 
 def telemetry(targets: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
     h = torch.arange(2.0 * len(truth)).view(-1, 2)
-    values = graph_telemetry(h, targets, truth, all_pairs(len(truth), "cpu"), Distance.rms, 3.0)
+    values = SNTG(margin=3.0).telemetry(h, targets, truth)
     return {name: float(value) for name, value in values.items()}
 
 

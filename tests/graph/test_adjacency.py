@@ -119,17 +119,18 @@ def test_weights_and_neighbours_work_where_their_inputs_are(both):
 def test_a_random_neighbour_is_uniform_over_the_images_own_nearest(both):
     draws, table = 3000, neighbors_table()
     index = torch.tensor([4, 9, 4, 29])
-    drawn = NeighborGraph(both[0]).neighbors_of(index.repeat_interleave(draws), torch.Generator().manual_seed(0))
+    batch = index.repeat_interleave(draws).repeat(2)
+    drawn = DrawnNeighborGraph(both[0]).companions(batch, torch.Generator().manual_seed(0))
     assert drawn.dtype == torch.int64
-    for image, found in zip(index.tolist(), drawn.view(len(index), draws), strict=True):
+    for image, found in zip(index.tolist(), drawn[len(batch) // 2 :].view(len(index), draws), strict=True):
         counts = [int((found == j).sum()) for j in table[image].tolist()]
         assert sum(counts) == draws
         assert sum((c - draws / NEAR) ** 2 / (draws / NEAR) for c in counts) < 13.8  # chi-square, 2 degrees, p = 0.001
 
 
 def test_the_same_generator_state_draws_the_same_neighbours(both):
-    graph, index = NeighborGraph(both[0]), torch.arange(N)
-    first, again, other = (graph.neighbors_of(index, torch.Generator().manual_seed(seed)).tolist() for seed in (1, 1, 2))
+    graph, index = DrawnNeighborGraph(both[0]), torch.arange(N)
+    first, again, other = (graph.companions(index, torch.Generator().manual_seed(seed)).tolist() for seed in (1, 1, 2))
     assert first == again != other
 
 

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from gan_sntg.graph.loss import euclidean, rms
-from gan_sntg.graph.pairs import Pairs, all_pairs
-from gan_sntg.graph.sntg import graph_telemetry
+from gan_sntg.graph.loss import Distance
+from gan_sntg.graph.pairs import Pairs
+from gan_sntg.graph.sntg import SNTG
 
 
 def naive(h, targets, truth, distance, margin):
@@ -34,14 +34,14 @@ def naive(h, targets, truth, distance, margin):
     }
 
 
-@pytest.mark.parametrize("distance", [rms, euclidean])
+@pytest.mark.parametrize("distance", list(Distance))
 @pytest.mark.parametrize("margin", [0.5, 1.5])
 def test_telemetry_equals_a_loop_over_the_pairs(distance, margin):
     generator = torch.Generator().manual_seed(0)
     h = torch.randn(12, 3, generator=generator, dtype=torch.float64)
     targets = torch.randn(12, 3, generator=generator, dtype=torch.float64).softmax(1)
     truth = torch.randint(3, (12,), generator=generator)
-    found = graph_telemetry(h, targets, truth, all_pairs(12), distance, margin)
+    found = SNTG(margin=margin, distance=distance).telemetry(h, targets, truth)
     for name, value in naive(h, targets, truth, distance, margin).items():
         torch.testing.assert_close(float(found[name]), value, rtol=1e-6, atol=1e-7)
 
@@ -49,7 +49,7 @@ def test_telemetry_equals_a_loop_over_the_pairs(distance, margin):
 def test_telemetry_of_four_images_solved_by_hand():
     h = torch.tensor([[0.0], [3.0], [3.5], [9.0]])
     targets = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.0, 1.0]])
-    found = graph_telemetry(h, targets, torch.tensor([0, 0, 0, 1]), all_pairs(4), euclidean, margin=1.0)
+    found = SNTG(distance=Distance.euclidean).telemetry(h, targets, torch.tensor([0, 0, 0, 1]))
     assert float(found["graph/precision"]) == 0.5
     torch.testing.assert_close(float(found["graph/recall"]), 1 / 3)
     assert float(found["graph/teacher_accuracy"]) == 0.75
@@ -61,9 +61,9 @@ def test_telemetry_of_four_images_solved_by_hand():
 
 def test_where_there_is_nothing_to_count_the_figure_is_nan():
     h, one = torch.randn(3, 2), torch.eye(3)
-    apart = graph_telemetry(h, one, torch.tensor([0, 0, 1]), all_pairs(3), rms, 1.0)
+    apart = SNTG().telemetry(h, one, torch.tensor([0, 0, 1]))
     assert math.isnan(apart["graph/precision"]) and math.isnan(apart["graph/distance_positive"])
     assert float(apart["graph/recall"]) == 0.0
-    together = graph_telemetry(h, one[[0, 0, 0]], torch.tensor([0, 1, 2]), all_pairs(3), rms, 1.0)
+    together = SNTG().telemetry(h, one[[0, 0, 0]], torch.tensor([0, 1, 2]))
     assert math.isnan(together["graph/recall"]) and math.isnan(together["graph/negatives_inside_margin"])
     assert float(together["graph/precision"]) == 0.0

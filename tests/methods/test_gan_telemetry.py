@@ -14,7 +14,6 @@ from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.methods.telemetry import (
     COPY,
     class_entropy,
-    class_shares,
     collapsed,
     copies,
     diversity,
@@ -102,9 +101,9 @@ def test_three_of_five_images_that_repeat_are_three_fifths_whatever_one_far_real
 
 
 def test_class_shares_count_the_arg_max_and_their_entropy_is_of_log_k():
-    shares = class_shares(torch.eye(4)[[0, 0, 3, 1]])
-    assert shares.tolist() == [0.5, 0.25, 0.0, 0.25]
-    torch.testing.assert_close(float(class_entropy(shares)), 1.5 * math.log(2) / math.log(4))
+    figures = health_telemetry(features(0, 4, 3), features(1, 4, 3), torch.eye(4)[[0, 0, 3, 1]])
+    assert [float(figures[f"gan/class_{k}"]) for k in range(4)] == [0.5, 0.25, 0.0, 0.25]
+    torch.testing.assert_close(float(figures["gan/class_entropy"]), 1.5 * math.log(2) / math.log(4))
     assert float(class_entropy(torch.tensor([0.0, 1.0]))) == 0.0 and math.isnan(class_entropy(torch.ones(1)))
     torch.testing.assert_close(float(class_entropy(torch.full((7,), 1 / 7))), 1.0)
 
