@@ -1,10 +1,15 @@
-"""The GAN's losses against their definitions with an explicit fake class, in float64."""
+"""Losses of both families against naive loops and an explicit fake class, in float64; where gradients go."""
 
+from math import exp, log
+
+import pytest
 import torch
 import torch.nn.functional as F
 
 from gan_sntg import losses
-from gan_sntg.losses import supervised_loss
+from gan_sntg.losses import entropy, kl_divergence, squared_error, supervised_loss
+
+# --- of D and G -------------------------------------------------------------------------------------------------------
 
 
 def logits(n: int = 7, k: int = 4) -> torch.Tensor:
@@ -29,19 +34,6 @@ def test_losses_stay_finite_at_extreme_logits():
     assert x.grad.isfinite().all()
 
 
-def test_supervised_loss_divides_by_the_batch_and_not_by_the_known():
-    x, y = logits(), torch.tensor([0, -1, 2, -1, -1, 3, -1])
-    naive = -sum(float(x[i].log_softmax(0)[y[i]]) for i in range(7) if y[i] >= 0) / 7
-    assert abs(float(supervised_loss(x, y)) - naive) < 1e-12
-
-
-def test_supervised_loss_of_a_batch_without_labels_is_zero_with_a_finite_gradient():
-    x = logits().requires_grad_()
-    loss = supervised_loss(x, torch.full((7,), -1))
-    loss.backward()
-    assert loss == 0 and (x.grad == 0).all()
-
-
 def test_matching_is_the_difference_of_mean_features_squared_or_absolute():
     g = torch.Generator().manual_seed(1)
     a, b = torch.randn(6, 5, generator=g, dtype=torch.float64), torch.randn(4, 5, generator=g, dtype=torch.float64)
@@ -55,3 +47,65 @@ def test_matching_sends_no_gradient_into_the_real_features():
         a, b = torch.randn(3, 2, requires_grad=True), torch.randn(3, 2, requires_grad=True)
         matching(a, b).backward()
         assert a.grad is None and b.grad.abs().sum() > 0
+
+
+# --- supervised, consistency, entropy ---------------------------------------------------------------------------------
+
+SIZES = pytest.mark.parametrize(("b", "k"), [(1, 2), (2, 3), (7, 10)])
+
+
+def pair(b: int, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(10 * b + k)
+    return torch.randn(b, k, generator=g, dtype=torch.float64).softmax(1), 3 * torch.randn(b, k, generator=g, dtype=torch.float64)
+
+
+def probabilities(row: list[float]) -> list[float]:
+    total = sum(exp(v) for v in row)
+    return [exp(v) / total for v in row]
+
+
+@SIZES
+def test_squared_error_is_the_mean_over_images_and_classes_and_kl_divergence_over_images(b, k):
+    targets, logits = pair(b, k)
+    rows = [probabilities(row) for row in logits.tolist()]
+    pairs = [tp for target, row in zip(targets.tolist(), rows, strict=True) for tp in zip(target, row, strict=True)]
+    squares, kl = sum((t - p) ** 2 for t, p in pairs) / (b * k), sum(t * (log(t) - log(p)) for t, p in pairs) / b
+    torch.testing.assert_close(squared_error(targets, logits).item(), squares)
+    torch.testing.assert_close(kl_divergence(targets, logits).item(), kl)
+
+
+@SIZES
+def test_entropy_is_the_mean_over_images(b, k):
+    _, logits = pair(b, k)
+    expected = -sum(p * log(p) for row in logits.tolist() for p in probabilities(row)) / b
+    torch.testing.assert_close(entropy(logits), torch.tensor(expected, dtype=torch.float64))
+
+
+def test_the_supervised_term_is_divided_by_all_images():
+    _, logits = pair(7, 3)
+    y = torch.tensor([-1, 2, -1, 0, -1, -1, 1])
+    expected = -sum(log(probabilities(row)[k]) for row, k in zip(logits.tolist(), y.tolist(), strict=True) if k >= 0) / 7
+    torch.testing.assert_close(supervised_loss(logits, y), torch.tensor(expected, dtype=torch.float64))
+
+
+def test_without_a_label_the_supervised_term_is_0_and_not_nan():
+    logits = torch.zeros(4, 3, requires_grad=True)
+    loss = supervised_loss(logits, torch.full((4,), -1))
+    loss.backward()
+    assert loss == 0 and (logits.grad == 0).all()
+
+
+def test_certain_targets_and_predictions_stay_finite():
+    targets, logits = torch.eye(3), (1e4 * torch.eye(3).roll(1, 0)).requires_grad_()
+    for loss in (squared_error, kl_divergence):
+        (grad,) = torch.autograd.grad(loss(targets, logits), logits)
+        assert loss(targets, logits).isfinite() and grad.isfinite().all()
+    assert entropy(logits).isfinite()
+    torch.testing.assert_close(kl_divergence(targets, 1e4 * targets), torch.tensor(0.0))
+
+
+def test_the_gradient_goes_into_both_sides_of_squared_error_and_into_the_logits_alone_of_kl():
+    raw, logits = torch.randn(5, 4, requires_grad=True), torch.randn(5, 4, requires_grad=True)
+    for loss, reaches in (squared_error, True), (kl_divergence, False):
+        into_targets, into_logits = torch.autograd.grad(loss(raw.softmax(1), logits), (raw, logits), allow_unused=True)
+        assert (into_targets is not None) == reaches and into_logits.abs().sum() > 0

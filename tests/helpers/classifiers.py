@@ -1,4 +1,4 @@
-"""Small forms of the discriminative family's classifiers that tests share, and what their layers give."""
+"""Small forms of every classifier that tests share, and what their layers give."""
 
 from functools import partial
 
@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_sntg.networks.classifiers import ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
+from gan_sntg.networks.conv_gan import ConvDiscriminator
+from gan_sntg.networks.dense_gan import DenseDiscriminator
 
 K = 4
 NARROW = {"widths": (4, 6, 8)}
@@ -17,7 +19,17 @@ NETS = {
     "VATConvNet, top_bn": (partial(VATConvNet, **NARROW, top_bn=True), (1, 14, 12)),
     "PlaneMLP": (PlaneMLP, (2,)),
 }
-EVERY = pytest.mark.parametrize(("make", "shape"), NETS.values(), ids=NETS.keys())
+CONV_D = {"ConvDiscriminator": (partial(ConvDiscriminator, widths=(4, 6)), (3, 28, 28))}
+DENSE_D = {"DenseDiscriminator": (partial(DenseDiscriminator, widths=(8, 6)), (1, 4, 4))}
+
+
+def nets(*kinds: dict):
+    """Parameters of a test: the networks of these kinds."""
+    every = {name: net for kind in kinds for name, net in kind.items()}
+    return pytest.mark.parametrize(("make", "shape"), every.values(), ids=every.keys())
+
+
+EVERY, POOLED, ANY = nets(NETS), nets(NETS, CONV_D), nets(NETS, CONV_D, DENSE_D)
 
 
 def made(make, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:

@@ -4,6 +4,7 @@ from math import prod
 
 import pytest
 import torch
+from helpers.classifiers import outputs
 from helpers.tiny import gan, norms, started, streams, weights
 from torch import nn
 
@@ -15,8 +16,8 @@ from gan_sntg.losses import Matching
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.batch_norm import BatchNormBias
 from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator, Maps
-from gan_sntg.networks.noise import Dropout, drawing_from
-from gan_sntg.networks.weight_norm import WeightNorm, data_dependent_init
+from gan_sntg.networks.noise import Dropout
+from gan_sntg.networks.weight_norm import WeightNorm
 from gan_sntg.rng import purpose_generator
 
 CIFAR10, SVHN = (96, 192), (64, 128)
@@ -27,32 +28,11 @@ def weight_norms(net: nn.Module) -> list[WeightNorm]:
     return [m for m in net.modules() if isinstance(m, WeightNorm)]
 
 
-def outputs(net: nn.Module, x: torch.Tensor, kinds: tuple[type, ...]) -> list[torch.Tensor]:
-    """What every layer of the kinds gives in one pass, in order."""
-    found = []
-    hooks = [m.register_forward_hook(lambda _, __, y: found.append(y.detach())) for m in net.modules() if isinstance(m, kinds)]
-    net(x)
-    for hook in hooks:
-        hook.remove()
-    return found
-
-
 @pytest.mark.parametrize("widths", [CIFAR10, SVHN])
 def test_the_discriminator_has_the_layers_of_the_source(widths):
     a, b = widths
     net = ConvDiscriminator((3, 32, 32), 10, widths)
-    convolutions = [
-        (a, 3, 3, 3),
-        (a, a, 3, 3),
-        (a, a, 3, 3),
-        (b, a, 3, 3),
-        (b, b, 3, 3),
-        (b, b, 3, 3),
-        (b, b, 3, 3),
-        (b, b, 1, 1),
-        (b, b, 1, 1),
-    ]
-    shapes = [*convolutions, (10, b)]
+    shapes = [(a, 3, 3, 3), *[(a, a, 3, 3)] * 2, (b, a, 3, 3), *[(b, b, 3, 3)] * 3, *[(b, b, 1, 1)] * 2, (10, b)]
     assert [tuple(layer.v.shape) for layer in weight_norms(net)] == shapes
     assert sum(p.numel() for p in net.parameters()) == sum(prod(shape) + 2 * shape[0] for shape in shapes)  # V, g and b
     assert [m.p for m in net.modules() if isinstance(m, Dropout)] == [0.2, 0.5, 0.5] and isinstance(net.features[0], Dropout)
@@ -60,29 +40,13 @@ def test_the_discriminator_has_the_layers_of_the_source(widths):
     assert [m.init_std for m in weight_norms(net)] == [1.0] * 9 + [0.1]
     assert [m.g.requires_grad for m in weight_norms(net)] == [False] * 9 + [True]
     assert all(abs(float(m.v.detach().std()) - 0.05) < 5e-3 for m in weight_norms(net))
+    assert not list(net.buffers())  # it has no batch norm
 
 
 def test_the_discriminators_maps_are_those_of_the_source():
     found = outputs(ConvDiscriminator((3, 32, 32), 10), torch.rand(2, 3, 32, 32), (WeightNorm,))  # the defaults: CIFAR-10's
     assert [y.shape[2] for y in found[:-1]] == [32, 32, 16, 16, 16, 8, 6, 6, 6]
     assert [y.shape[1] for y in found] == [96] * 3 + [192] * 6 + [10]
-
-
-def test_h_is_the_global_average_pool_and_the_logits_are_dense_on_it():
-    net, x = ConvDiscriminator((3, 32, 32), 10, **SMALL), torch.rand(2, 3, 32, 32)
-    net.eval()
-    maps = outputs(net, x, (nn.LeakyReLU,))[-1]
-    h, logits = net(x)
-    assert maps.shape == (2, 6, 6, 6) and h.shape == (2, 6)
-    torch.testing.assert_close(h, maps.sum((2, 3)) / 36)
-    torch.testing.assert_close(logits, h @ net.out.weight().T + net.out.b)
-
-
-def test_the_discriminator_has_no_batch_norm_and_no_image_hears_of_another():
-    net, x = ConvDiscriminator((3, 32, 32), 10, **SMALL).double(), torch.rand(3, 3, 32, 32, dtype=torch.float64)
-    assert not any("Norm" in type(m).__name__ and not isinstance(m, WeightNorm) for m in net.modules())
-    assert not list(net.buffers())
-    torch.testing.assert_close(net.eval()(x[:1])[1], net(x)[1][:1])
 
 
 def test_hidden_scales_train_only_where_that_is_asked_for():
@@ -133,29 +97,6 @@ def test_other_shapes_are_refused_with_the_sizes_that_there_are(network, shape):
 def test_a_width_that_cannot_be_halved_is_refused(width, multiple):
     with pytest.raises(InputError, match=f"width is {width}.*give a multiple of {multiple}"):
         ConvGenerator((3, 32, 32), width=width)
-
-
-def test_the_first_pass_standardises_every_layer_under_its_own_dropout():
-    torch.manual_seed(0)
-    net, x = ConvDiscriminator((3, 28, 28), 4, **SMALL).double(), 0.3 + torch.randn(40, 3, 28, 28, dtype=torch.float64)
-    with drawing_from(net, torch.Generator().manual_seed(1)):
-        data_dependent_init(net, x)
-    with drawing_from(net, torch.Generator().manual_seed(1)):
-        found = outputs(net, x, (WeightNorm,))
-    for layer, y in zip(weight_norms(net), found, strict=True):
-        values = y.transpose(0, 1).flatten(1)
-        torch.testing.assert_close(values.mean(1), torch.zeros(len(values), dtype=torch.float64), atol=1e-9, rtol=0)
-        torch.testing.assert_close(values.std(1, correction=0), torch.full((len(values),), layer.init_std).double(), atol=1e-6, rtol=0)
-
-
-def test_noise_of_the_discriminator_is_its_dropout_from_the_named_generator():
-    net, x = ConvDiscriminator((1, 28, 28), 3, **SMALL), torch.rand(2, 1, 28, 28)
-    passes = []
-    for seed in (1, 1, 2):
-        with drawing_from(net, torch.Generator().manual_seed(seed)):
-            passes.append(net(x)[0])
-    assert torch.equal(passes[0], passes[1]) and not torch.equal(passes[0], passes[2])
-    assert torch.equal(net.eval()(x)[0], net(x)[0])
 
 
 def conv_gan(**options) -> FeatureMatchingGAN:
