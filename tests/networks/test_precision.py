@@ -2,27 +2,24 @@
 
 import pytest
 import torch
+from helpers.classifiers import ANY
+from helpers.classifiers import made as classifier
 from helpers.method_factories import ALL, made, prepared
 from helpers.tiny import gan, started, streams
 
 from gan_sntg.graph.teachers import Averaged
-from gan_sntg.networks.classifiers import ConvNet13, SmallConvNet, VATConvNet
-from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
+from gan_sntg.networks.conv_gan import ConvGenerator
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.networks.noise import drawing_from
 from gan_sntg.networks.precision import Precision, exactly
 
-CLASSIFIERS = [DenseDiscriminator, ConvDiscriminator, ConvNet13, SmallConvNet, VATConvNet]
-SMALL = {DenseDiscriminator: (20, 10), ConvDiscriminator: (8, 12), ConvNet13: (8, 8, 8), VATConvNet: (8, 8, 8)}
 
-
-@pytest.mark.parametrize("kind", CLASSIFIERS)
-def test_features_and_logits_are_float32_and_near_those_of_float32(kind):
-    torch.manual_seed(0)
-    net = kind((3, 32, 32), 10, **({"widths": SMALL[kind]} if kind in SMALL else {})).eval()
-    x = torch.rand(6, 3, 32, 32)
+@ANY
+def test_features_and_logits_are_float32_and_near_those_of_float32(make, shape):
+    net, x = (part.float() for part in classifier(make, shape))
+    net(x)  # statistics to evaluate with
     inner = []
-    last = [m for m in net.modules() if isinstance(m, torch.nn.LeakyReLU | torch.nn.ReLU)] or [net.hidden[-1]]
+    last = [m for m in net.eval().modules() if isinstance(m, torch.nn.LeakyReLU)] or [net.hidden[-1]]
     last[-1].register_forward_hook(lambda module, inputs, y: inner.append(y.dtype))
     exact = net(x)
     with Precision.bfloat16("cpu"):
