@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers.graph_tables import CLASSES, NEAR, K, N, neighbors_table, write_both
+from helpers.graph_tables import CLASSES, NEAR, K, N, neighbors_table
 from helpers.method_factories import made, prepared
 from helpers.tiny import Squares, assert_same
 
@@ -16,12 +16,6 @@ from gan_sntg.graph.loss import Graph
 from gan_sntg.graph.neighbors import nearest
 from gan_sntg.graph.pairs import Pairs, all_pairs
 from gan_sntg.runs.parsing import Parser
-
-
-@pytest.fixture
-def both(tmp_path) -> tuple[str, str]:
-    """A file of neighbours and one of predictions."""
-    return write_both(tmp_path)
 
 
 def batch(n: int, seed: int, hidden: float = 0.5, dtype=torch.float64):
@@ -60,14 +54,6 @@ def test_the_soft_graph_without_merge_is_exp_of_minus_kl_of_the_targets_alone(n,
     torch.testing.assert_close(found, torch.tensor(np.array(naive)))
     merged = TeacherGraph(Graph.soft).weights(targets, y, index, i, j)
     torch.testing.assert_close(merged, Graph.soft(targets, y, i, j))
-
-
-def test_with_all_labels_known_and_wrong_only_the_graph_without_merge_sees_the_teacher():
-    targets, truth = torch.eye(K, dtype=torch.float64).repeat(2, 1), torch.arange(K).repeat(2)
-    i, j = all_pairs(2 * K)
-    noisy, index = torch.zeros(2 * K, dtype=torch.int64), torch.arange(2 * K)
-    assert TeacherGraph().weights(targets, noisy, index, i, j).min() == 1
-    torch.testing.assert_close(TeacherGraph(merge=False).weights(targets, noisy, index, i, j), same_class(truth.tolist(), i, j))
 
 
 # --- graphs from files ------------------------------------------------------------------------------------------------
@@ -201,16 +187,13 @@ def test_without_the_graphs_weight_the_batches_are_those_of_the_streams(graph):
     assert_same(*found)
 
 
-def test_two_streams_or_held_out_images_are_refused(graph):
+def test_two_streams_held_out_images_and_other_data_are_refused(graph, tmp_path, table):
     with pytest.raises(InputError, match="use stream: mixed"):
         prepared(made("pi", graph=graph, stream="two"))
     source = Squares()
     pool = Pool(source.train_x, source.train_y, source.train_y, torch.arange(50), lambda x: x, "cpu")
     with pytest.raises(InputError, match="leave --validation out"):
         made("pi", graph=graph).prepare(source, pool)
-
-
-def test_a_graph_of_other_data_is_refused(tmp_path, table):
     write_neighbors(tmp_path / "knn.npz", "0" * 64, table)
     with pytest.raises(InputError, match=str(tmp_path / "knn.npz")):
         prepared(made("pi", graph=DrawnNeighborGraph(str(tmp_path / "knn.npz"))))

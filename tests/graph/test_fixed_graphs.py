@@ -3,16 +3,10 @@
 import numpy as np
 import pytest
 from helpers.data_files import npz
-from helpers.graph_tables import CLASSES, NEAR, SHA, K, N, neighbors_table, write_both
+from helpers.graph_tables import CLASSES, NEAR, SHA, K, N, neighbors_table
 
 from gan_sntg.errors import InputError
 from gan_sntg.graph.adjacency import FixedGraph, NeighborGraph, TeacherGraph
-
-
-@pytest.fixture
-def both(tmp_path) -> tuple[str, str]:
-    """A file of neighbours and one of predictions."""
-    return write_both(tmp_path)
 
 
 def test_each_graph_accepts_the_data_that_it_is_of(both):

@@ -102,15 +102,6 @@ def test_graph_loss_is_the_hard_graph_over_the_pairing(n):
     torch.testing.assert_close(graph_loss(h, classes), naive(h.detach(), halves(n), w, Distance.rms, 1.0)[0], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("n", [2, 3, 40])
-@BOTH_DISTANCES
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_value_and_gradient_over_all_pairs_are_those_of_gathered_pairs(n, distance, dtype):
-    h, targets, y = inputs(n, dtype)
-    w = Graph.soft(targets, y, *all_pairs(n))
-    torch.testing.assert_close(of(h, all_pairs(n), w, distance), of(h, gathered(n), w, distance))
-
-
 # --- numbers and gradients --------------------------------------------------------------------------------------------
 
 

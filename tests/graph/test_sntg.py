@@ -1,4 +1,4 @@
-"""Graph telemetry, against a naive loop over the pairs and a case solved by hand."""
+"""Telemetry of SNTG's graph, against a naive loop over the pairs and a case solved by hand."""
 
 import math
 
