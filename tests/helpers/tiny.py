@@ -5,7 +5,7 @@ import inspect
 import torch
 
 from gan_sntg.data.dataset import Dataset
-from gan_sntg.data.loader import Loader, Pool
+from gan_sntg.data.loader import Batch, Examples, Loader, Pool
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.data.splits import make_split
 from gan_sntg.graph.adjacency import TeacherGraph
@@ -13,6 +13,7 @@ from gan_sntg.graph.loss import Graph
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import SecondPass
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
 
 
@@ -54,6 +55,32 @@ def gan(seed: int = 0, dtype: torch.dtype = torch.float32, device: str = "cpu", 
     method.prepare(data := Squares(), streams(source=data).pool)
     method.to(device, dtype).seed(seed, device)
     return method
+
+
+SHAPES = {"dense": (1, 4, 4), "conv": (1, 28, 28), "points": (2,)}
+
+
+def pair_gan(kind: str, n: int = 40, **options) -> FeatureMatchingGAN:
+    """A GAN of small networks for the shape of a kind and n images, not started."""
+    torch.manual_seed(0)
+    shape = SHAPES[kind]
+    if kind == "conv":
+        nets = ConvDiscriminator(shape, 3, widths=(4, 6)), ConvGenerator(shape, latent=5, width=4)
+    else:
+        nets = DenseDiscriminator(shape, 3, widths=(12, 8)), DenseGenerator(shape, latent=5, widths=(9,))
+    method = FeatureMatchingGAN(discriminator=nets[0], generator=nets[1], **({"teacher": SecondPass(), "sntg": SNTG(1.0)} | options))
+    method.pool = None  # no graph of these draws images from it
+    method.teacher.start(method.discriminator, n, 3)
+    method.seed(0, "cpu")
+    method.settings = {}
+    return method
+
+
+def pair_batch(kind: str, seed: int = 1, n: int = 40) -> Batch:
+    """The same n images of a kind for every view."""
+    x = torch.rand(n, *SHAPES[kind], generator=torch.Generator().manual_seed(seed))
+    view = Examples(x, torch.arange(n) % 3, torch.arange(n))
+    return Batch(view, view, view)
 
 
 def sntg(options: dict, **defaults) -> SNTG:

@@ -116,22 +116,6 @@ def test_an_odd_batch_for_halves_is_refused_before_training_and_only_if_the_grap
     gan(weight=1.0, labeled=True).check(33, 33)  # 66 examples
 
 
-@pytest.mark.parametrize("teacher", [SamePass, SecondPass, NoiseFree, Averaged, Ensemble])
-def test_telemetry_leaves_the_run_as_it_was(teacher):
-    def train(watched: bool) -> dict:
-        s = streams()
-        method = started(gan(weight=1.0, teacher=teacher(), pairing=Sampled(5)), s)
-        for k, batch in enumerate(s.epoch()):
-            method.step(batch, k + 1)
-            if watched:
-                seen = method.telemetry(s.example(20, "telemetry", revealed=True))
-                assert {"weight/graph", "gan/real_accuracy", "graph/precision", "graph/negatives_inside_margin"} <= set(seen)
-        return method.state_dict()
-
-    a, b = train(False), train(True)
-    assert_same(a, b)
-
-
 def test_the_gan_learns_three_brightnesses_from_six_labels():
     s = streams()
     method = started(gan(weight=0.3, margin=2.0, ramp_epochs=20, average_decay=0.9), s)

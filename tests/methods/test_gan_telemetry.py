@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
-from helpers.tiny import assert_same, gan, started, streams
+from helpers.tiny import SHAPES, assert_same, gan, pair_batch, pair_gan, started, streams
 from torch import nn
 
-from gan_sntg.data.loader import Batch, Examples
+from gan_sntg.data.loader import Batch
+from gan_sntg.graph.pairs import Sampled
 from gan_sntg.graph.sntg import SNTG
-from gan_sntg.graph.teachers import SecondPass
+from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.methods.telemetry import (
     COPY,
@@ -22,7 +23,6 @@ from gan_sntg.methods.telemetry import (
     health_telemetry,
     nearest_share,
 )
-from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.networks.noise import GaussianNoise
 
@@ -158,28 +158,6 @@ def test_nothing_is_said_where_d_does_not_tell_real_images_apart():
 
 # --- a method that is watched -----------------------------------------------------------------------------------------
 
-SHAPES = {"dense": (1, 4, 4), "conv": (1, 28, 28), "points": (2,)}
-
-
-def method_for(kind: str, **options) -> FeatureMatchingGAN:
-    torch.manual_seed(0)
-    shape = SHAPES[kind]
-    if kind == "conv":
-        nets = ConvDiscriminator(shape, 3, widths=(4, 6)), ConvGenerator(shape, latent=5, width=4)
-    else:
-        nets = DenseDiscriminator(shape, 3, widths=(12, 8)), DenseGenerator(shape, latent=5, widths=(9,))
-    method = FeatureMatchingGAN(discriminator=nets[0], generator=nets[1], teacher=SecondPass(), sntg=SNTG(1.0), **options)
-    method.pool = None  # no graph of these draws images from it
-    method.seed(0, "cpu")
-    method.settings = {}
-    return method
-
-
-def batch_for(kind: str, seed: int = 1, n: int = 40) -> Batch:
-    x = torch.rand(n, *SHAPES[kind], generator=torch.Generator().manual_seed(seed))
-    view = Examples(x, torch.arange(n) % 3, torch.arange(n))
-    return Batch(view, view, view)
-
 
 def onto(method: FeatureMatchingGAN, k: int, monkeypatch) -> None:
     """Let G draw k images only, each as often as the others."""
@@ -189,26 +167,30 @@ def onto(method: FeatureMatchingGAN, k: int, monkeypatch) -> None:
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_an_untrained_generator_is_not_collapsed_and_one_of_one_or_two_images_is(kind, monkeypatch):
-    method = method_for(kind)
-    method.start(batch_for(kind))
-    seen = method.telemetry(batch_for(kind))
+    method = pair_gan(kind)
+    method.start(pair_batch(kind))
+    seen = method.telemetry(pair_batch(kind))
     assert seen["gan/collapsed"] == 0 and seen["gan/copies"] < 0.3 and seen["gan/diversity"] > 0.05
     for k in 2, 1:
         onto(method, k, monkeypatch)
-        seen = method.telemetry(batch_for(kind))
+        seen = method.telemetry(pair_batch(kind))
         assert (seen["gan/collapsed"], seen["gan/copies"]) == (1, 1) and seen["gan/nearest_share"] >= 1 / k
         torch.testing.assert_close(float(seen["gan/effective_rank"]), 1.0, rtol=1e-3, atol=0)
 
 
-@pytest.mark.parametrize("kind", SHAPES)
-def test_training_that_is_watched_equals_training_that_is_not(kind):
+TEACHERS = [("dense", teacher) for teacher in (SamePass, SecondPass, NoiseFree, Averaged, Ensemble)]
+
+
+@pytest.mark.parametrize(("kind", "teacher"), [*TEACHERS, ("conv", SecondPass), ("points", SecondPass)])
+def test_training_that_is_watched_equals_training_that_is_not(kind, teacher):
     def train(watched: bool) -> dict:
-        method = method_for(kind)
-        method.start(batch_for(kind))
+        method = pair_gan(kind, teacher=teacher(), sntg=SNTG(1.0, pairing=Sampled(5)))
+        method.start(pair_batch(kind))
         for k in range(4):
-            method.step(batch_for(kind, k, 10), k)
+            method.step(pair_batch(kind, k, 10), k)
             if watched:
-                method.telemetry(batch_for(kind))
+                seen = method.telemetry(pair_batch(kind))
+                assert {"weight/graph", "gan/real_accuracy", "graph/precision", "graph/negatives_inside_margin"} <= set(seen)
         streams = {f"{name} draws": generator.get_state() for name, generator in method.generators.items()}
         momenta = {f"{name} {p}": v for name, o in method.optimizers.items() for p, v in enumerate(o.state.values())}
         return method.state_dict() | streams | momenta | {"torch's draws": torch.get_rng_state()}
@@ -241,19 +223,19 @@ def test_running_statistics_modes_gradients_and_the_global_stream_stay_as_they_w
 
 
 def test_modes_are_restored_where_a_pass_fails(monkeypatch):
-    method = method_for("dense")
+    method = pair_gan("dense")
     monkeypatch.setattr(method.generator, "forward", lambda z: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        method.telemetry(batch_for("dense"))
+        method.telemetry(pair_batch("dense"))
     assert method.discriminator.training and method.generator.training
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
 def test_networks_that_are_not_finite_are_watched_without_an_error(value):
-    method = method_for("dense")
+    method = pair_gan("dense")
     with torch.no_grad():
         method.discriminator.hidden[0].v.fill_(value)
-    seen = method.telemetry(batch_for("dense"))
+    seen = method.telemetry(pair_batch("dense"))
     assert seen["gan/collapsed"] == 0 and seen["gan/diversity"].isnan() and seen["gan/class_0"].isnan()
 
 

@@ -5,15 +5,13 @@ from math import prod
 import pytest
 import torch
 from helpers.classifiers import outputs
-from helpers.tiny import gan, norms, started, streams, weights
+from helpers.tiny import gan, norms, pair_batch, pair_gan, started, streams, weights
 from torch import nn
 
-from gan_sntg.data.loader import Batch, Examples
+from gan_sntg.data.loader import Batch
 from gan_sntg.errors import InputError
-from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import SamePass
 from gan_sntg.losses import Matching
-from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.batch_norm import BatchNormBias
 from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator, Maps
 from gan_sntg.networks.noise import Dropout
@@ -99,24 +97,9 @@ def test_a_width_that_cannot_be_halved_is_refused(width, multiple):
         ConvGenerator((3, 32, 32), width=width)
 
 
-def conv_gan(**options) -> FeatureMatchingGAN:
-    torch.manual_seed(0)
-    nets = {"discriminator": ConvDiscriminator((1, 28, 28), 3, **SMALL), "generator": ConvGenerator((1, 28, 28), latent=5, width=4)}
-    method = FeatureMatchingGAN(**nets, teacher=SamePass(), **options).double()
-    method.pool = None  # no graph of these draws images from it
-    method.seed(0, "cpu")
-    return method
-
-
-def conv_batch(n: int = 10) -> Batch:
-    x = torch.rand(n, 1, 28, 28, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    view = Examples(x, torch.arange(n) % 3, torch.arange(n))
-    return Batch(view, view, view)
-
-
 def test_a_generator_that_starts_from_data_is_started_on_z_of_its_own_generator():
-    method = conv_gan()
-    method.start(conv_batch(40))
+    method = pair_gan("conv").double()
+    method.start(Batch(*(view._replace(x=view.x.double()) for view in pair_batch("conv"))))
     method.generators = {"z": purpose_generator(0, "z")}
     generator = method.generator
     drawn = generator.out(generator.hidden(method.draw_z(40))).detach()
@@ -132,7 +115,7 @@ def test_the_start_of_the_dense_pair_draws_no_z_and_leaves_its_generator():
 
 
 def test_every_term_of_the_convolutional_pair_moves_the_network_that_it_should_and_no_other():
-    method, batch = conv_gan(sntg=SNTG(weight=0.5), matching=Matching.absolute), conv_batch()
+    method, batch = pair_gan("conv", teacher=SamePass(), matching=Matching.absolute), pair_batch("conv", n=10)
     method.start(batch)
     for name, term in method.discriminator_terms(batch, 1).items():
         found = norms(method, term)
