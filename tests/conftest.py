@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from helpers import trees
 from helpers.data_files import idx
 
 from gan_sntg.commands.main import main
@@ -23,30 +24,6 @@ torch.set_num_threads(1)
 CACHE = tempfile.TemporaryDirectory(prefix="gan-sntg-cache-")  # nothing is written into, or taken from, the user's
 os.environ["GAN_SNTG_CACHE"] = CACHE.name
 pytest.register_assert_rewrite("helpers.run_folders", "helpers.tiny", "helpers.browser", "helpers.run_comparison")
-
-TINY = {
-    "data": {"class_path": "gan_sntg.data.Digits"},
-    "labels": 20,
-    "normalization": {"class_path": "gan_sntg.data.UnitRange"},
-    "batch_size": 50,
-    "epochs": 3,
-    "steps_per_epoch": 4,
-    "method": {
-        "class_path": "gan_sntg.methods.FeatureMatchingGAN",
-        "init_args": {
-            "discriminator": {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [16, 12]}},
-            "generator": {"class_path": "gan_sntg.networks.DenseGenerator", "init_args": {"latent": 8, "widths": [12, 12]}},
-            "teacher": {"class_path": "gan_sntg.graph.Averaged", "init_args": {"decay": 0.9}},
-            "sntg": {
-                "class_path": "gan_sntg.graph.SNTG",
-                "init_args": {"weight": 0.1, "ramp_epochs": 1, "pairing": {"class_path": "gan_sntg.graph.Halves"}},
-            },
-        },
-    },
-    "threads": 1,
-    "device": "cpu",
-    "liveness": False,
-}
 
 
 class Outcome(NamedTuple):
@@ -80,23 +57,20 @@ def command():
 @pytest.fixture(scope="session")
 def tiny_tree():
     """A configuration of 12 steps on the digits, as a tree to change."""
-    return lambda: copy.deepcopy(TINY)
+    return lambda: copy.deepcopy(trees.TINY)
 
 
 @pytest.fixture(scope="session")
-def labels_alone(tiny_tree):
+def labels_alone():
     """The method of that configuration without its GAN, as a tree: its discriminator, trained on the labels alone."""
-    net = tiny_tree()["method"]["init_args"]["discriminator"]
-    schedule = {"class_path": "gan_sntg.schedules.LinearTail"}
-    options = {"net": net, "schedule": schedule, "learning_rate": 0.001, "consistency_weight": 0, "stream": "two"}
-    return lambda: copy.deepcopy({"class_path": "discriminative.Supervised", "init_args": options})
+    return lambda: copy.deepcopy(trees.labels_alone(trees.DISCRIMINATOR))
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
     """The same as a file."""
     path = tmp_path_factory.mktemp("configs") / "tiny.yaml"
-    path.write_text(yaml.safe_dump(TINY))
+    path.write_text(yaml.safe_dump(trees.TINY))
     return path
 
 

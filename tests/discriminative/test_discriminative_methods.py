@@ -18,6 +18,20 @@ def first(streams):
     return next(iter(streams.epoch()))
 
 
+class Normed(nn.Module):
+    """A network with running statistics."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.BatchNorm1d(6), nn.ReLU())
+        self.out = nn.Linear(6, 3)
+
+    def forward(self, x):
+        h = self.body(x)
+        return h, self.out(h)
+
+
 # --- Pi model ---------------------------------------------------------------------------------------------------------
 
 
@@ -42,6 +56,13 @@ def test_pis_passes_share_the_mirror_and_not_the_translation():
     moved = made("pi", noise=0.0, augmentation=Augmentation(translation=1, flip=True))
     found = moved.passes(first(prepared(moved)))
     assert not torch.allclose(found.targets, found.labeled[0].softmax(1))
+
+
+def test_pis_second_pass_moves_no_running_statistics():
+    method = made("pi")
+    method.net = Normed()
+    method.passes(first(prepared(method)))
+    assert method.net.body[2].num_batches_tracked == 1
 
 
 # --- temporal ensembling ----------------------------------------------------------------------------------------------
@@ -98,20 +119,6 @@ def test_the_teachers_weights_are_eq_4_from_the_initialised_student():
         expected = [alpha * a + (1 - alpha) * p for a, p in zip(expected, weights(method.net).tolist(), strict=True)]
         torch.testing.assert_close(weights(method.teacher), torch.tensor(expected, dtype=torch.float64))
     assert method.classifiers == {"last": method.net, "averaged": method.teacher}
-
-
-class Normed(nn.Module):
-    """A network with running statistics."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.BatchNorm1d(6), nn.ReLU())
-        self.out = nn.Linear(6, 3)
-
-    def forward(self, x):
-        h = self.body(x)
-        return h, self.out(h)
 
 
 def test_the_teacher_keeps_running_statistics_of_its_own():

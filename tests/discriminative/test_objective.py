@@ -167,7 +167,7 @@ def test_halves_of_an_odd_batch_are_refused_before_training_and_only_if_the_grap
     made("pi", stream="two").check(99, 1)
 
 
-def test_the_student_alone_moves_running_statistics_and_the_average_follows_it():
+def test_the_average_follows_the_student():
     method = made("pi", noise=0.1)
     s = prepared(method)
     before = weights(method.average.net)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from helpers.tiny import POINTS
+from helpers.trees import POINTS
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_sntg.data.synthetic import FourSpins

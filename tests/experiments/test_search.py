@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers.tiny import POINTS
+from helpers.trees import POINTS
 
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.experiments import search

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from helpers.tiny import POINTS
+from helpers.trees import POINTS
 from PIL import Image
 
 from gan_sntg.data.normalization import AsIs, ContrastZCA, PerImage, Symmetric, UnitRange, UnregularizedZCA

@@ -1,6 +1,5 @@
 """Graphs against naive loops: the teacher's with and without labels, of predictions, of neighbours, and batches drawn from the last."""
 
-import numpy as np
 import pytest
 import torch
 from helpers.graph_tables import CLASSES, NEAR, K, N, neighbors_table
@@ -37,23 +36,13 @@ SIZES = pytest.mark.parametrize(("n", "hidden"), [(2, 0.5), (7, 0.0), (12, 0.5),
 
 
 @SIZES
-def test_a_known_label_overrides_the_teacher_with_merge_and_is_not_looked_at_without(n, hidden):
+@pytest.mark.parametrize("kind", list(Graph))
+def test_the_teachers_graph_knows_labels_with_merge_and_looks_at_none_without(n, hidden, kind):
+    """Both kinds against loops: test_loss.py."""
     targets, y, index, i, j = batch(n, n, hidden)
-    teacher = [max(range(K), key=lambda k, row=row: row[k]) for row in targets.tolist()]
-    merged = [label if label >= 0 else k for label, k in zip(y.tolist(), teacher, strict=True)]
-    torch.testing.assert_close(TeacherGraph().weights(targets, y, index, i, j), same_class(merged, i, j))
-    torch.testing.assert_close(TeacherGraph(merge=False).weights(targets, y, index, i, j), same_class(teacher, i, j))
-
-
-@SIZES
-def test_the_soft_graph_without_merge_is_exp_of_minus_kl_of_the_targets_alone(n, hidden):
-    targets, y, index, i, j = batch(n, n, hidden)
-    p = targets.numpy()
-    naive = [np.exp(-sum(p[a, k] * np.log(p[a, k] / p[b, k]) for k in range(K))) for a, b in zip(i.tolist(), j.tolist(), strict=True)]
-    found = TeacherGraph(Graph.soft, merge=False).weights(targets, y, index, i, j)
-    torch.testing.assert_close(found, torch.tensor(np.array(naive)))
-    merged = TeacherGraph(Graph.soft).weights(targets, y, index, i, j)
-    torch.testing.assert_close(merged, Graph.soft(targets, y, i, j))
+    torch.testing.assert_close(TeacherGraph(kind).weights(targets, y, index, i, j), kind(targets, y, i, j))
+    found = TeacherGraph(kind, merge=False).weights(targets, y, index, i, j)
+    torch.testing.assert_close(found, kind(targets, torch.full_like(y, -1), i, j))
 
 
 # --- graphs from files ------------------------------------------------------------------------------------------------

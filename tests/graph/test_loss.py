@@ -1,5 +1,6 @@
-"""The SNTG loss against naive double loops in float64: value and gradient, over sizes, pairings, distances and graphs."""
+"""Pairs, and the SNTG loss on them against naive double loops in float64: value and gradient of every distance and graph."""
 
+from itertools import combinations
 from math import exp, hypot, inf, log, sqrt
 
 import pytest
@@ -9,9 +10,10 @@ from helpers.tiny import UnitRange64, gan, started, streams
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from gan_sntg.errors import InputError
 from gan_sntg.graph.adjacency import TeacherGraph
 from gan_sntg.graph.loss import Distance, Graph, graph_loss, pair_loss, teacher_classes
-from gan_sntg.graph.pairs import AllPairs, Pairs, all_pairs, halves, sampled
+from gan_sntg.graph.pairs import AllPairs, EveryPair, Pairs, all_pairs, halves, sampled
 
 BOTH_GRAPHS = pytest.mark.parametrize("kind", list(Graph))
 BOTH_DISTANCES = pytest.mark.parametrize("distance", list(Distance))
@@ -35,6 +37,35 @@ def of(h, pairs, w, distance):
     """The loss and its gradient."""
     loss = pair_loss(h, pairs, w, MARGIN, distance)
     return loss.detach(), *torch.autograd.grad(loss, h)
+
+
+# --- pairs --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 20])
+def test_all_pairs_are_every_pair_once(n):
+    i, j = all_pairs(n)
+    assert list(zip(i.tolist(), j.tolist(), strict=True)) == list(combinations(range(n), 2))
+
+
+def test_sampled_pairs_never_join_an_example_with_itself_and_are_uniform():
+    i, j = sampled(4, 120_000, torch.Generator().manual_seed(0))
+    counts = torch.bincount(4 * i + j, minlength=16).reshape(4, 4)
+    assert counts.diagonal().sum() == 0
+    off = counts[~torch.eye(4, dtype=torch.bool)].double()
+    assert ((off - 10_000).abs() < 5 * 10_000**0.5).all()
+
+
+@pytest.mark.parametrize("call", [lambda: halves(5), lambda: halves(0), lambda: all_pairs(1), lambda: sampled(1, 3, torch.Generator())])
+def test_a_batch_that_cannot_be_paired_is_refused(call):
+    with pytest.raises(InputError, match="batch|pair"):
+        call()
+
+
+def test_the_indices_are_made_once_for_a_batch_size_and_stay_all_pairs_on_another_device():
+    generator = torch.Generator()
+    assert AllPairs()(7, generator) is AllPairs()(7, generator) is all_pairs(7, generator.device)
+    assert len(all_pairs(8, generator.device).i) == 28 and isinstance(all_pairs(7).to("meta"), EveryPair)
 
 
 # --- against loops ----------------------------------------------------------------------------------------------------

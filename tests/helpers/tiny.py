@@ -1,4 +1,4 @@
-"""Small parts that tests share: a source of a few noisy images, streams over it, a GAN on 4 x 4 pixels, and a run on points."""
+"""Small parts that tests share: a source of a few noisy images, streams over it, and GANs on a few pixels."""
 
 import inspect
 
@@ -115,28 +115,3 @@ def norms(method, term: torch.Tensor) -> dict[str, float]:
         grads = torch.autograd.grad(term, params, retain_graph=True, allow_unused=True) if params else []
         out[name] = float(sum(g.abs().sum() for g in grads if g is not None))
     return out
-
-
-# A configuration of 10 steps on four spins, as a tree.
-NET = {"class_path": "gan_sntg.networks.DenseDiscriminator", "init_args": {"widths": [16], "input_noise": 0.1, "hidden_noise": 0.0}}
-POINTS = {
-    "data": {"class_path": "gan_sntg.data.FourSpins"},
-    "labels": 12,
-    "normalization": {"class_path": "gan_sntg.data.AsIs"},
-    "batch_size": 50,
-    "epochs": 2,
-    "steps_per_epoch": 5,
-    "method": {
-        "class_path": "discriminative.Supervised",
-        "init_args": {
-            "net": NET,
-            "schedule": {"class_path": "gan_sntg.schedules.LinearTail"},
-            "learning_rate": 0.001,
-            "consistency_weight": 0,
-            "stream": "two",
-        },
-    },
-    "threads": 1,
-    "device": "cpu",
-    "liveness": False,
-}

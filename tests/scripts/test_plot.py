@@ -12,7 +12,8 @@ import pytest
 import torch
 import yaml
 from google.protobuf import text_format
-from helpers.tiny import POINTS, gan
+from helpers.tiny import gan
+from helpers.trees import POINTS
 from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from helpers.method_factories import ALL
 from helpers.run_folders import assert_same_run, interrupted, rows
-from helpers.tiny import POINTS
+from helpers.trees import POINTS
 
 from discriminative.objective import Objective
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
