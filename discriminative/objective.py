@@ -33,7 +33,7 @@ Divisor = Literal["batch", "labeled"]  # of L_S: all images of its pass, as in t
 class Pass(NamedTuple):
     """A step's passes: `view`, h [B, D] and targets [B, K] for the graph; two tensors per other term.
 
-    labeled: logits, y; consistency: targets, logits; clean: logits of undisturbed images, where a method has them.
+    labeled: logits, y; consistency: targets, logits; clean: logits of undisturbed images, for VAT's entropy.
     """
 
     view: Examples
@@ -164,7 +164,7 @@ class Objective(Recordable, Method):
         h, logits = self.predict(self.translated(view.x))
         targets = self.targets(view, logits)
         asked = slice(len(batch.view("labeled").y) if len(self.views) == 2 else 0, None)  # of two streams, not the labelled
-        return Pass(view, h, targets, (logits, view.y), (targets[asked], logits[asked]), logits)
+        return Pass(view, h, targets, (logits, view.y), (targets[asked], logits[asked]))
 
     @abstractmethod
     def targets(self, view: Examples, logits: Tensor) -> Tensor:

@@ -62,10 +62,9 @@ class VAT(Objective):
 
     def terms(self, batch: Batch, t: int) -> Terms:
         """Alg. 1, and the entropy of the clean predictions, of constant weight."""
-        found = self.passes(batch)
-        if not self.entropy_weight or found.clean is None:
-            return self.weighted(found, t)
-        more = {"net/entropy": self.entropy_weight * entropy(found.clean)}  # before the terms of Alg. 1, whose order counts
+        found, more = self.passes(batch), {}
+        if self.entropy_weight and found.clean is not None:  # before the terms of Alg. 1, whose order counts
+            more = {"net/entropy": self.entropy_weight * entropy(found.clean)}
         return self.weighted(found, t) | more
 
     def passes(self, batch: Batch) -> Pass:

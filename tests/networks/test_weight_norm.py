@@ -262,30 +262,6 @@ def test_the_gradient_goes_through_the_batchs_mean(case):
     torch.testing.assert_close(x.grad, torch.zeros_like(x))
 
 
-def chain() -> tuple[nn.Sequential, Tensor]:
-    torch.manual_seed(0)
-    layers = [MeanOnlyConv(2, 6, 3, 1), nn.LeakyReLU(0.1), MeanOnlyConv(6, 4, 3), nn.Flatten(), MeanOnlyLinear(24, 3)]
-    x = 5 + 3 * torch.randn(50, 2, 5, 4, dtype=torch.float64)
-    x[:, :, :2] *= 4  # space matters: one place is unlike another
-    return nn.Sequential(*layers).double(), x
-
-
-def test_data_dependent_init_of_mean_only_layers_divides_g_by_the_deviation_of_what_came_before():
-    net, x = chain()
-    y = x
-    expected = []
-    for layer in net:
-        y = layer(y)
-        if not isinstance(layer, MeanOnlyConv | MeanOnlyLinear):
-            continue
-        mean, deviation = statistics(y)
-        expected.append(1 / deviation)
-        y = (y - mean.view(1, -1, *[1] * (y.dim() - 2))) / deviation.view(1, -1, *[1] * (y.dim() - 2))
-    data_dependent_init(net, x)
-    for layer, g in zip(starts_from_data(net), expected, strict=True):
-        torch.testing.assert_close(layer.g.detach(), g)
-
-
 def test_a_unit_that_is_constant_on_the_batch_stays_finite():
     layer = MeanOnlyLinear(4, 3)
     data_dependent_init(layer, torch.ones(10, 4))
