@@ -26,7 +26,8 @@ def each(text: str = ""):
 def options(config, monkeypatch) -> tuple[Parser, Namespace]:
     """A configuration's parser and options, batches made small, and random images in place of files, which are not whitened at length."""
 
-    def unwhitened(self, x: torch.Tensor, d: int) -> dict[str, torch.Tensor]:
+    def unwhitened(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        d = x[0].numel()
         return {"mean": torch.zeros(d), "matrix": torch.eye(d), "inverse": torch.eye(d)}
 
     monkeypatch.setattr(Whitening, "_found", unwhitened)
