@@ -31,13 +31,13 @@ def options(config, monkeypatch) -> tuple[Parser, Namespace]:
         return {"mean": torch.zeros(d), "matrix": torch.eye(d), "inverse": torch.eye(d)}
 
     monkeypatch.setattr(Whitening, "_found", unwhitened)
-    return small_run(Namespace(batch_size=8, device="cpu", synthetic=True, root=None), str(config))
+    return small_run(Namespace(batch_size=4, device="cpu", synthetic=True, root=None), str(config))
 
 
 @each()
 def test_it_builds_and_takes_a_step(config, options: tuple[Parser, Namespace]):
     parts = build(*options)
-    parts.method.start(parts.streams.example(12, "start"))
+    parts.method.start(parts.streams.example(4, "start"))
     terms = parts.method.step(next(iter(parts.streams.epoch())), options[1].epochs // 2)
     assert all(value.isfinite() for value in terms.values())
     assert set(terms) == {term for term, weight in parts.method.weights().items() if weight}
