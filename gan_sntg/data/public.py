@@ -16,10 +16,7 @@ import numpy as np
 import torch
 from einops import rearrange
 from scipy.io import loadmat
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor
-from torchvision import datasets
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.errors import InputError
@@ -44,15 +41,18 @@ def fetch(kind: type, root: str, **named: str) -> None:
         os.close(folder)
 
 
-SVHN_FILES = {part: datasets.SVHN.split_list[part] for part in ("train", "test")}  # (url, name, MD5)
 # The files that torchvision leaves under its root: SHA-256, or (32 digits) the MD5 that torchvision states.
 KNOWN_FILES = {
-    **{f"FashionMNIST/raw/{name}": md5 for name, md5 in datasets.FashionMNIST.resources},
-    **{name: md5 for _, name, md5 in SVHN_FILES.values()},
     "MNIST/raw/train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "MNIST/raw/train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "MNIST/raw/t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "MNIST/raw/t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    "FashionMNIST/raw/train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "FashionMNIST/raw/train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "FashionMNIST/raw/t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "FashionMNIST/raw/t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+    "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
+    "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
     "cifar-10-batches-py/data_batch_1": "54636561a3ce25bd3e19253c6b0d8538147b0ae398331ac4a2d86c6d987368cd",
     "cifar-10-batches-py/data_batch_2": "766b2cef9fbc745cf056b3152224f7cf77163b330ea9a15f9392beb8b89bc5a8",
     "cifar-10-batches-py/data_batch_3": "0f00d98ebfb30b3ec0ad19f9756dc2630b89003e10525f5e148445e82aa6a1f9",
@@ -74,7 +74,7 @@ class Published(Dataset):
     """Data set whose files are checked by hash before they are parsed; torchvision fetches them."""
 
     files: tuple[str, ...]  # paths under root, keys of KNOWN_FILES
-    downloads: tuple[dict[str, str], ...] = ({},)  # for each download, the fields that torchvision's class of the same name needs
+    parts: tuple[str, ...] = ()  # of a `split_list` of torchvision's class of the same name, where that fetches one at a time
     validation_share: float = 0.1
 
     def __init__(self, root: str | None = None, download: bool = False):
@@ -87,9 +87,14 @@ class Published(Dataset):
         self.validation = torch.arange(n - round(n * self.validation_share), n)
 
     def _download(self) -> None:
+        from torchvision import datasets  # noqa: PLC0415  a third of a command's start
+
+        kind = getattr(datasets, type(self).__name__)
         try:
-            for part in self.downloads:
-                fetch(getattr(datasets, type(self).__name__), str(self.root), **part)
+            for part in self.parts:
+                fetch(kind, str(self.root), split=part, url=kind.split_list[part][0], filename=kind.split_list[part][1])
+            if not self.parts:
+                fetch(kind, str(self.root))
         except (OSError, RuntimeError, tarfile.TarError, EOFError, zlib.error) as error:
             raise InputError(
                 f"{type(self).__name__} could not be downloaded to {self.root} ({error}); check the connection, or put the files "
@@ -149,6 +154,9 @@ class Digits(Dataset):
 
     def __init__(self):
         """Scale the pixels from 0..16 to 0..255."""
+        from sklearn.datasets import load_digits  # noqa: PLC0415  a fifth of a command's start
+        from sklearn.model_selection import train_test_split  # noqa: PLC0415
+
         pixels, classes = load_digits(return_X_y=True)
         x = rearrange(torch.from_numpy(np.rint(pixels * (255 / 16)).astype(np.uint8)), "n (h w) -> n 1 h w", h=8)
         y = torch.from_numpy(classes.astype(np.int64))
@@ -200,8 +208,8 @@ class SVHN(Published):
     name = "svhn"
     num_classes = 10
     shape = (3, 32, 32)
-    files = tuple(name for _, name, _ in SVHN_FILES.values())
-    downloads = tuple({"split": part, "url": url, "filename": name} for part, (url, name, _) in SVHN_FILES.items())
+    files = "train_32x32.mat", "test_32x32.mat"
+    parts = "train", "test"
 
     def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         train, test = map(read_mat, contents)

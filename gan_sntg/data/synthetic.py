@@ -4,7 +4,6 @@ from abc import abstractmethod
 from math import pi
 
 import torch
-from sklearn.datasets import make_moons
 from torch import Tensor
 
 from gan_sntg.data.dataset import Dataset, one_fifth
@@ -50,6 +49,8 @@ class TwoMoons(Plane):
         super().__init__(noise, seed)
 
     def _draw(self, n: int, noise: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        from sklearn.datasets import make_moons  # noqa: PLC0415  a fifth of a command's start
+
         state = int(torch.randint(2**31, (), generator=generator))
         x, y = make_moons(n, noise=noise, random_state=state)
         return torch.from_numpy(x), torch.from_numpy(y).long()

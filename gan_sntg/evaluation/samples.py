@@ -10,7 +10,7 @@ import torch
 from einops import rearrange, repeat
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
+from torch.nn import functional
 
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError
@@ -66,9 +66,14 @@ def draw(generator: Generator, z: Tensor, normalization: Normalization, batch_si
 
 
 def grid(images: Tensor, columns: int = 10, scale: int = 1) -> Tensor:
-    """One picture uint8 [3, H', W'] of images uint8 [n, C, H, W], pixels repeated `scale` times each way."""
-    large = repeat(images, "n c h w -> n c (h vertical) (w horizontal)", vertical=scale, horizontal=scale)
-    return make_grid(large, nrow=columns, padding=PADDING, pad_value=GREY)
+    """One picture uint8 [3, H', W'] of images uint8 [n, C, H, W], pixels repeated `scale` times each way; one stands unframed."""
+    large = repeat(images.expand(-1, 3, -1, -1), "n c h w -> n c (h vertical) (w horizontal)", vertical=scale, horizontal=scale)
+    if len(large) == 1:
+        return large[0]
+    framed, columns = functional.pad(large, (PADDING, 0, PADDING, 0), value=GREY), min(columns, len(large))
+    blank = framed.new_full((-len(framed) % columns, *framed.shape[1:]), GREY)
+    sheet = rearrange(torch.cat([framed, blank]), "(row column) c h w -> c (row h) (column w)", column=columns)
+    return functional.pad(sheet, (0, PADDING, 0, PADDING), value=GREY)
 
 
 def stretched(x: Tensor) -> Tensor:

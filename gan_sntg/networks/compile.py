@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_sntg.networks.noise import drawing_from
+from gan_sntg.networks.noise import Noise, drawing_from
 
 PROGRAMS = 256  # that a process may compile of one function: layers, their modes and sizes of batches; torch stops at 8
 
@@ -25,6 +25,8 @@ class CompiledForward(EagerForward):
 
     def __init__(self):
         """Nothing is compiled before it is called."""
+        # A compiled program cannot draw from a generator of its own. (Decorated where it is defined, it would slow every command's start.)
+        Noise.draw = torch.compiler.disable(Noise.draw)  # pyright: ignore[reportAttributeAccessIssue]
         torch._dynamo.config.recompile_limit = max(PROGRAMS, torch._dynamo.config.recompile_limit)
         self.compiled = torch.compile(lambda net, x: net(x), dynamic=False)
         self.failed = False

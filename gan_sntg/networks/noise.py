@@ -13,7 +13,6 @@ class Noise(nn.Module):
 
     generator: torch.Generator | None = None
 
-    @torch.compiler.disable  # a compiled program cannot draw from a generator of its own
     def draw(self, fill: str, x: Tensor) -> Tensor:
         """Random numbers of the form of x, float32 at least, so that the precision does not change them."""
         like = torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32))

@@ -117,7 +117,7 @@ def test_svhns_extra_images_are_never_read(publish):
     files, *_ = small("SVHN")
     root = publish(files)
     (root / "extra_32x32.mat").write_bytes(files["train_32x32.mat"])
-    assert public.SVHN(str(root)).num_examples == 120 and "extra" not in str(public.SVHN.files + public.SVHN.downloads)
+    assert public.SVHN(str(root)).num_examples == 120 and "extra" not in str(public.SVHN.files + public.SVHN.parts)
 
 
 def test_the_root_is_the_argument_then_the_variable_then_data(publish, monkeypatch):
