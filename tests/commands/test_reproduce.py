@@ -30,7 +30,7 @@ GRID = {
     },
 }
 CELLS = [f"{row}/{seed}" for row in GRID["rows"] for seed in (0, 1)]
-REPORTS = "md", "csv", "tex"
+PATHS = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
 
 
 class Here:
@@ -93,7 +93,7 @@ def whole(checkout, command) -> Path:
 
 
 def reports(folder: Path) -> list[str]:
-    return [(folder / "report" / f"two.{kind}").read_text() for kind in REPORTS]
+    return [(folder / "report" / f"two.{kind}").read_text() for kind in ("md", "csv", "tex")]
 
 
 def figures(folder: Path) -> dict:
@@ -155,10 +155,9 @@ def test_only_takes_some_cells_and_words_after_two_dashes_go_to_every_train(comm
     words = "--only *_sntg --seeds 3 --out some -- --precision bfloat16 --validation true"
     status, out, _ = command("reproduce", "two", *words.split())
     assert status == 0 and [str(f) for f in Path("some").rglob("result.json")] == ["some/tiny/fm_gan_sntg/3/result.json"]
-    result = RunFolder(Path("some/tiny/fm_gan_sntg/3")).read_result()
-    assert result["config"]["precision"] == "bfloat16" and "chosen on validation" in out
-    rows = RunFolder(Path("some/tiny/fm_gan_sntg/3")).rows()
-    best = min(rows, key=lambda row: row["validation_error/averaged"])
+    run = RunFolder(Path("some/tiny/fm_gan_sntg/3"))
+    assert run.read_result()["config"]["precision"] == "bfloat16" and "chosen on validation" in out
+    best = min(run.rows(), key=lambda row: row["validation_error/averaged"])
     made = json.loads(Path("some/report/two.json").read_text())
     assert made["cells"]["tiny/fm_gan_sntg"]["errors"]["chosen"]["values"] == [best["test_error/averaged"]]
     assert "-- --precision bfloat16 --validation true" in made["command"]
@@ -251,26 +250,28 @@ def test_a_run_that_is_older_than_an_option_counts_as_its_default(whole, command
 
 def started(folder: Path, out: str, *words: str) -> subprocess.Popen:
     """The command in a process of its own, once it has trained a little."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
+
+    def trained() -> list[bytes]:
+        return [path.read_bytes() for path in sorted((folder / out).rglob("metrics.jsonl"))]
+
+    before = trained()
     given = [sys.executable, "-m", "gan_sntg", "reproduce", "two", "--out", out, *words]
-    running = subprocess.Popen(given, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    while not [*(folder / out).rglob("metrics.jsonl")] and running.poll() is None:
+    running = subprocess.Popen(given, cwd=folder, env=os.environ | PATHS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while trained() == before and running.poll() is None:
         time.sleep(0.05)
     return running
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_and_started_again_it_ends_in_the_same_report(checkout, whole, number, command, monkeypatch, tmp_path):
-    out = f"killed-{number}"
-    for end in (-9 if number == signal.SIGKILL else LATER), 0:
-        running = started(checkout, out, "--only", "*_sntg")
-        if end:
+def test_stopped_killed_and_started_again_it_ends_in_the_same_report(checkout, whole, command, monkeypatch, tmp_path):
+    for number, end in (signal.SIGTERM, LATER), (signal.SIGKILL, -9), (None, 0):
+        running = started(checkout, "killed", "--only", "*_sntg", "--processes", "1")
+        if number:
             running.send_signal(number)
         said = running.communicate(timeout=600)[0]
         assert running.returncode == end, said
     monkeypatch.chdir(checkout)
     assert command("reproduce", "two", "--only", "*_sntg", "--out", "whole", "--report", tmp_path / "report").status == 0
-    assert reports(checkout / out) == reports(tmp_path) and figures(checkout / out) == figures(tmp_path)
+    assert reports(checkout / "killed") == reports(tmp_path) and figures(checkout / "killed") == figures(tmp_path)
 
 
 @pytest.fixture
@@ -278,7 +279,7 @@ def cluster(monkeypatch):
     """Two workers of one CPU each, and a head of none; Ray stays silent about what it is used for."""
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs the extra [cluster]")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("PYTHONPATH", PATHS["PYTHONPATH"])
     made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     yield made, [made.add_node(num_cpus=1) for _ in range(2)]
     made.shutdown()

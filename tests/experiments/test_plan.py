@@ -16,6 +16,8 @@ NAMES = sorted(path.stem for path in (configs_folder() / "grids").glob("*.yaml")
 CELLS = {"table1": 21, "table2": 31, "table3": 22, "table4": 12, "table5": 4, "digits": 14, "mnist-cpu": 9}
 CELLS |= {"precision": 7, "two-ranks": 4, "fig5-cpu": 2, "fig2": 6, "fig3": 4, "fig4": 15, "fig4-digits": 20, "fig5": 4, "fig6": 2}
 
+SCALED = "table1", "digits", "mnist-cpu"  # of all methods; the other grids are planned at full length
+
 
 def planned(grid: Grid, *words: str) -> list[Cell]:
     """The cells that `gan-sntg reproduce` plans."""
@@ -24,7 +26,8 @@ def planned(grid: Grid, *words: str) -> list[Cell]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_cell_is_made_of_options_that_there_are_and_sntg_changes_what_its_name_says(name):
-    cells = planned(load_grid(name), "--scale", "0.5", "--seeds", "0")
+    words = ["--scale", "0.5"] if name in SCALED else []
+    cells = planned(load_grid(name), *words, "--seeds", "0")
     assert len(cells) == CELLS[name] and sorted(CELLS) == NAMES
     configs = {cell.name: cell.config for cell in cells}
     for cell in (cell for cell in cells if cell.row.name.endswith("SNTG") and cell.row.against):
