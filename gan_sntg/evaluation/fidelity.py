@@ -24,6 +24,7 @@ from gan_sntg.evaluation.fidelity_records import Score
 from gan_sntg.evaluation.samples import BANK_SIZE, fix_on_bank
 from gan_sntg.files.cache import cached, key_of
 from gan_sntg.files.hashes import tensor_sha256
+from gan_sntg.networks.contexts import mode
 from gan_sntg.networks.dense_gan import Generator
 
 SEED = 0  # of z, and of all that is drawn for a score
@@ -52,12 +53,12 @@ def generator_features(
 
     The generator's statistics are fixed on the bank, as for grids; its mode is left as it was.
     """
-    training, device = generator.training, next(generator.parameters()).device
+    device = next(generator.parameters()).device
     fix_on_bank(generator, device)
     images = nn.Sequential(generator, Lambda(normalization.images), Lambda(rgb))
-    model = GenerativeModelModuleWrapper(images, generator.latent, "uniform_0_1", 0)
-    found = get_featuresdict_from_generative_model(model, extractor, n, batch_size, device.type == "cuda", SEED, verbose)
-    generator.train(training)
+    with mode(generator, training=False):
+        model = GenerativeModelModuleWrapper(images, generator.latent, "uniform_0_1", 0)
+        found = get_featuresdict_from_generative_model(model, extractor, n, batch_size, device.type == "cuda", SEED, verbose)
     return Extracted(*(found[layer] for layer in extractor.layers))
 
 

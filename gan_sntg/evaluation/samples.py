@@ -16,6 +16,7 @@ from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import atomic, atomic_folder, write_atomically
 from gan_sntg.networks.batch_norm import fix_statistics
+from gan_sntg.networks.contexts import mode
 from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.rng import purpose_generator
 
@@ -52,12 +53,10 @@ def draw_batches(generator: Generator, z: Tensor, normalization: Normalization, 
 
     G's batch statistics are first fixed on the bank of BANK_SIZE z; training mode and its batches are left as they were.
     """
-    training = generator.training
     fix_on_bank(generator, z.device)
-    generator.eval()
-    for part in z.split(batch_size):
-        yield normalization.images(generator(part)).cpu()
-    generator.train(training)
+    with mode(generator, training=False):
+        for part in z.split(batch_size):
+            yield normalization.images(generator(part)).cpu()
 
 
 def draw(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Tensor:
