@@ -1,9 +1,7 @@
 """The train command: what it leaves, what it prints, and which runs are the same."""
 
 import json
-import os
 import runpy
-import subprocess
 import sys
 
 import numpy as np
@@ -128,15 +126,6 @@ def test_python_m_gan_sntg_is_the_command(tiny, finished, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="0"):
         runpy.run_module("gan_sntg", run_name="__main__")
     assert "test error" in capsys.readouterr().out
-
-
-def test_a_command_whose_reader_is_gone_ends_with_status_1_and_says_nothing(finished):
-    reader, writer = os.pipe()
-    os.close(reader)
-    words = [sys.executable, "-m", "gan_sntg", "splits", "show", finished / "split.json"]
-    found = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE)
-    os.close(writer)
-    assert (found.returncode, found.stderr) == (1, b"")
 
 
 def test_a_run_from_before_an_option_existed_is_the_same_run_at_its_default_and_another_elsewhere(command, tiny, run):
