@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from helpers.data_files import Intruder
 
 from gan_sntg.errors import InputError
 from gan_sntg.export import load_export
@@ -40,13 +41,6 @@ def refused(folder: Path, *phrases: str) -> None:
     with pytest.raises(InputError) as caught:
         load_export(folder)
     assert [phrase for phrase in phrases if phrase not in str(caught.value)] == []
-
-
-class Intruder:
-    """What executes when it is unpickled."""
-
-    def __reduce__(self):
-        return Path.touch, (Path("ran"),)
 
 
 @pytest.mark.parametrize("name", [NET, GENERATOR, PROGRAM])
@@ -156,7 +150,7 @@ def test_a_pickle_is_not_opened_whatever_its_name_and_hash(export, tmp_path, mon
     put(export, NET, whole)
     put(export, PROGRAM, pickle.dumps(Intruder()))
     load_export(export)
-    assert not Path("ran").exists()
+    assert not Path("trace").exists()
 
 
 def test_weights_of_another_number_format_or_name_are_refused(export):

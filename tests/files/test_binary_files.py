@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from helpers.data_files import npz
+from helpers.data_files import Intruder, npz
 
 from gan_sntg.errors import InputError
 from gan_sntg.files import npz_files, tensor_files
@@ -38,12 +38,9 @@ def test_a_missing_array_or_file_is_named(tmp_path):
         read_npz(tmp_path / "none.npz", ("x",))
 
 
-def test_objects_are_never_unpickled(tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return (tmp_path / "trace").mkdir, ()
-
-    np.savez(tmp_path / "a.npz", x=np.array([Evil()], dtype=object))
+def test_objects_are_never_unpickled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez(tmp_path / "a.npz", x=np.array([Intruder()], dtype=object))
     with pytest.raises(InputError, match="a.npz: x.npy holds Python objects, which are never unpickled"):
         read_npz(tmp_path / "a.npz", ("x",))
     assert not (tmp_path / "trace").exists()

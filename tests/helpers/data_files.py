@@ -1,6 +1,7 @@
 """Small files in the formats of the public sets and of pictures, made for tests."""
 
 import io
+import os
 import pickle
 import struct
 import zipfile
@@ -10,6 +11,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from scipy.io import savemat
+
+
+class Intruder:
+    """Makes a folder `trace` where it is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ("trace",)
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -59,7 +67,7 @@ def spoil(folder: Path) -> list[str]:
     (folder / "labeled/bee/text.png").write_text("hello")
     (folder / "unlabeled/huge.png").write_bytes(png_of(50_000, 50_000))
     (folder / "unlabeled/inner").mkdir()
-    (folder / "unlabeled/note.png").write_bytes(png_of(32, 32, chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(10**8), 9))))
+    (folder / "unlabeled/note.png").write_bytes(png_of(32, 32, chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(10**7), 9))))
     with zipfile.ZipFile(folder / "unlabeled/zip.png", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("0", bytes(10**7))
     (folder / "test/bee/empty.jpg").write_bytes(b"")

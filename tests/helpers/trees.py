@@ -1,5 +1,7 @@
 """Configurations of small runs that tests share, as trees to copy and change."""
 
+import copy
+
 
 def labels_alone(net: dict) -> dict:
     """The method that trains a network on the labels alone."""
@@ -37,3 +39,13 @@ POINTS = SMALL | {  # 10 steps on four spins
     "steps_per_epoch": 5,
     "method": labels_alone(DISCRIMINATOR | {"init_args": {"widths": [16], "input_noise": 0.1, "hidden_noise": 0.0}}),
 }
+
+
+def tiny_with(path: str, value) -> dict:
+    """TINY with this value at a dotted path of options."""
+    tree = branch = copy.deepcopy(TINY)
+    *way, name = path.split(".")
+    for step in way:
+        branch = branch[step]["init_args"]
+    branch[name] = value
+    return tree
