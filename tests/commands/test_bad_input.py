@@ -5,26 +5,18 @@ import shutil
 import pytest
 import yaml
 from helpers.data_files import png_of
+from helpers.trees import tiny_with
 
-
-@pytest.fixture
-def mnist(train, small_mnist):
-    """The words of a training command on the small MNIST."""
-    return [*train, "--data", "gan_sntg.data.MNIST", "--data.root", small_mnist]
-
-
-IMAGES = "MNIST/raw/train-images-idx3-ubyte"
-
-
-def test_a_missing_data_file(refused, mnist, small_mnist):
-    (small_mnist / IMAGES).unlink()
-    refused(mnist, IMAGES, "does not exist", "--data.root", "GAN_SNTG_DATA", "--data.download true")
+from gan_sntg.runs.seeds import whole_numbers
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:1000], lambda data: data[:1000] + b"!" + data[1001:], lambda data: b""])
-def test_a_truncated_or_altered_data_file(refused, mnist, small_mnist, damage):
-    (small_mnist / IMAGES).write_bytes(damage((small_mnist / IMAGES).read_bytes()))
-    refused(mnist, IMAGES, "is not the published file", "truncated or altered", "delete it and fetch it again")
+def test_a_truncated_or_altered_data_file_and_a_missing_one(refused, train, small_mnist, damage):
+    name, words = "MNIST/raw/train-images-idx3-ubyte", [*train, "--data", "gan_sntg.data.MNIST", "--data.root", small_mnist]
+    (small_mnist / name).write_bytes(damage((small_mnist / name).read_bytes()))
+    refused(words, name, "is not the published file", "truncated or altered", "delete it and fetch it again")
+    (small_mnist / name).unlink()
+    refused(words, name, "does not exist", "--data.root", "GAN_SNTG_DATA", "--data.download true")
 
 
 VALUES = {
@@ -63,6 +55,18 @@ VALUES = {
     "--method.discriminator gan_sntg.networks.Discriminator": ("discriminator", "gan_sntg.networks.Discriminator is abstract"),
     "--method.discriminator torch.nn.Identity": ("discriminator", "torch.nn.Identity does not correspond to a subclass of Discriminator"),
     "--method gan_sntg.method.FeatureMatchingGAN": ("has no attribute 'method'", "nearest: method"),
+    "--seeds 9..0": ("--seeds is '9..0'",),
+    "--seeds=-1": ("--seeds is '-1'",),
+    "--seeds all": ("give whole numbers",),
+    "--seeds=": ("give whole numbers",),
+    "--seeds 0,,1": ("give whole numbers",),
+    "--seeds 9223372036854775808": ("2^63",),
+    "--seeds 0..999999999999": ("more than 1000",),
+    "--seeds 0..3,2": ("one is there twice",),
+    "--seeds 0,1 --seed 3": ("--seed 3 is given beside --seeds",),
+    "--seeds 0,1 --data_seeds 0,1 --data_seed 3": ("--data_seed 3 is given beside --data_seeds",),
+    "--seeds 0..2 --data_seeds 0,1": ("--seeds gives 3 and --data_seeds 2",),
+    "--data_seeds 0,1": ("--data_seeds goes with --seeds",),
 }
 
 
@@ -76,7 +80,19 @@ def test_a_command_without_what_it_needs(refused, words):
     refused(words)
 
 
+SUPERVISED = "train --config classifier/config.yaml --out new"
 COMMANDS = {
+    "bench": "--config is not set",
+    "bench --config tiny.yaml --repeats 0": "--repeats of at least 1",
+    "bench --config tiny.yaml --seconds 0": "--seconds above 0",
+    "bench --config tiny.yaml --against none.json": "none.json is no file",
+    "bench --config tiny.yaml --out none/a.json": "its folder does not exist",
+    "bench --config none.yaml": "none.yaml",
+    "bench --config tiny.yaml --precision half": "half",
+    "doctor": "--config is not set",
+    "doctor --config none.yaml": "none.yaml is neither a file nor a configuration",
+    "doctor --config tiny.yaml --steps 0": "--steps 0",
+    "doctor --config tiny.yaml --batch_size 2": "--batch_size 2",
     "evaluate none": "none is not a run folder (no config.yaml in it)",
     "evaluate run --root full": "root",
     "evaluate run --fidelity --extractor classifier --samples 99": "give 100",
@@ -150,6 +166,11 @@ COMMANDS = {
     "splits verify tiny.yaml --config tiny.yaml": "not a readable split manifest",
     "splits show none.json": "not a readable split manifest",
     "splits show tiny.yaml": "not a readable split manifest",
+    f"{SUPERVISED} --method discriminative.Objective": "discriminative.Objective is abstract",
+    f"{SUPERVISED} --method.schedule gan_sntg.schedules.Schedule": "gan_sntg.schedules.Schedule is abstract",
+    f"{SUPERVISED} --method.sntg.graph gan_sntg.graph.Adjacency": "abstract. Got value: gan_sntg.graph.Adjacency",
+    f"{SUPERVISED} --method.net gan_sntg.networks.DenseGenerator": "DenseGenerator does not correspond to a subclass of Classifier",
+    f"{SUPERVISED} --method.net torch.nn.Identity": "torch.nn.Identity does not correspond to a subclass of Classifier",
 }
 
 
@@ -157,10 +178,9 @@ COMMANDS = {
 def test_what_a_command_cannot_do(refused, run, tiny, classifier, tmp_path, words):
     shutil.copy(tiny, tmp_path / "tiny.yaml")
     shutil.copytree(classifier, tmp_path / "classifier")
-    for folder in "full", "images":
-        (tmp_path / folder).mkdir()
-    (tmp_path / "full/file").write_text("mine")
-    (tmp_path / "images/a.png").write_bytes(png_of(8, 8))
+    for path, data in ("full/file", b"mine"), ("images/a.png", png_of(8, 8)):
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_bytes(data)
     refused(words.split(), COMMANDS[words])
 
 
@@ -171,39 +191,16 @@ def test_a_run_without_a_checkpoint(refused, run, words):
     refused(words.split(), "run has no checkpoint yet; train it first")
 
 
-OTHERS = {
-    "--method discriminative.Objective": "discriminative.Objective is abstract",
-    "--method.schedule gan_sntg.schedules.Schedule": "gan_sntg.schedules.Schedule is abstract",
-    "--method.sntg.graph gan_sntg.graph.Adjacency": "abstract. Got value: gan_sntg.graph.Adjacency",
-    "--method.net gan_sntg.networks.DenseGenerator": "gan_sntg.networks.DenseGenerator does not correspond to a subclass of Classifier",
-    "--method.net torch.nn.Identity": "torch.nn.Identity does not correspond to a subclass of Classifier",
-}
-
-
-@pytest.mark.parametrize("words", OTHERS)
-def test_a_class_that_is_no_part_of_a_discriminative_method(refused, tiny_tree, labels_alone, tmp_path, words):
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": labels_alone()}))
-    refused(["train", "--config", "config.yaml", "--out", "run", *words.split()], OTHERS[words])
-
-
 KEYS = {"epochz": "epochs", "lable": "labels", "method.sntg.wieght": "weight", "method.discriminator.width": "widths"}
 KEYS |= {"method.generator.latnet": "latent", "method.teacher.decai": "decay"}
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_an_unknown_key_on_the_command_line_is_told_its_nearest_names(refused, train, key):
-    refused([*train, f"--{key}", "3"], key.split(".")[-1], f"nearest: {KEYS[key]}")
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_an_unknown_key_in_a_file_is_told_its_nearest_names(refused, tiny_tree, tmp_path, key):
-    tree = branch = tiny_tree()
-    *way, name = key.split(".")
-    for step in way:
-        branch = branch[step]["init_args"]
-    branch[name] = 3
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
-    refused(["train", "--config", "config.yaml", "--out", "run"], f"'{name}'", f"nearest: {KEYS[key]}")
+def test_an_unknown_key_on_the_command_line_and_in_a_file_is_told_its_nearest_names(refused, train, tmp_path, key):
+    name, nearest = key.split(".")[-1], f"nearest: {KEYS[key]}"
+    refused([*train, f"--{key}", "3"], name, nearest)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny_with(key, 3)))
+    refused(["train", "--config", "config.yaml", "--out", "run"], f"'{name}'", nearest)
 
 
 @pytest.mark.parametrize("text", ["", "- 1", "hello", "a: [", "\0", "method: &a {x: *a}"])
@@ -231,24 +228,33 @@ def test_an_unreadable_checkpoint(refused, train, run, damage):
         refused(words, "last.pt is not a readable checkpoint", "nothing was changed", "Restore it from a copy")
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize(
-    ("name", "subcommand"), [("config.yaml", "train"), ("config.yaml", "evaluate"), ("split.json", "evaluate"), ("result.json", "train")]
-)
-def test_a_damaged_file_of_a_finished_run(refused, train, run, name, subcommand, damage):
-    (run / name).write_bytes(DAMAGES[damage]((run / name).read_bytes()))
-    refused(train if subcommand == "train" else ["evaluate", "run"])
+FINISHED = [("config.yaml", "train"), ("config.yaml", "evaluate"), ("split.json", "evaluate"), ("result.json", "train")]
+UNFINISHED = [("environment.json", "train"), ("split.json", "train")]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", ["environment.json", "split.json"])
-def test_a_damaged_file_of_an_unfinished_run(refused, train, run, name, damage):
-    (run / "result.json").unlink()
+@pytest.mark.parametrize(("name", "subcommand"), FINISHED + UNFINISHED)
+def test_a_damaged_file_of_a_run(refused, train, run, name, subcommand, damage):
     (run / name).write_bytes(DAMAGES[damage]((run / name).read_bytes()))
-    refused(train, name)
+    if (name, subcommand) in FINISHED:
+        refused(train if subcommand == "train" else ["evaluate", "run"])
+    else:
+        (run / "result.json").unlink()
+        refused(train, name)
 
 
 def test_a_folder_that_is_not_a_run(refused, train, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/thesis.tex").write_text("mine")
     refused(train, "run exists and is not a run folder", "choose another with --out")
+
+
+def test_seeds_in_a_run_folder_or_one_with_another_run_in_it_are_refused(refused, tiny, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "cell/1")  # of seed 0
+    refused(["train", "--config", tiny, "--seeds", "0..1", "--out", "cell/1"], "cell/1 is a run folder")
+    refused(["train", "--config", tiny, "--seeds", "0..1", "--out", "cell"], "holds a run of another configuration")
+
+
+def test_seeds_are_single_numbers_ranges_or_both():
+    assert whole_numbers("seeds", "0..3") == [0, 1, 2, 3] and whole_numbers("seeds", "7") == [7]
+    assert whole_numbers("seeds", "5, 0..1,3") == [5, 0, 1, 3]

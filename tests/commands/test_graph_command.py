@@ -38,9 +38,10 @@ def test_neighbours_are_written_and_their_share_of_the_same_label_is_printed(com
     assert percent(printed) == round(100 * sum(same) / len(same), 2) > 90
 
 
-def test_no_network_is_built_for_neighbours(command, tiny, tmp_path, monkeypatch):
+@pytest.mark.parametrize("words", ["graph neighbors --k 1", "splits make"])
+def test_no_network_is_built_for_neighbours_or_a_split(command, tiny, tmp_path, monkeypatch, words):
     monkeypatch.setattr("gan_sntg.networks.dense_gan.WeightNormLinear.__init__", lambda *a, **k: pytest.fail("a network was built"))
-    assert command("graph", "neighbors", "--config", tiny, "--k", 1, "--out", tmp_path / "knn.npz").status == 0
+    assert command(*words.split(), "--config", tiny, "--out", tmp_path / "made").status == 0
 
 
 def test_a_neighbour_of_unknown_label_does_not_count(command, tiny, tmp_path, monkeypatch):

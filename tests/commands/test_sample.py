@@ -131,21 +131,16 @@ def test_a_seed_gives_other_images_under_another_name(command, run, contents, ki
     assert written["4"] != written["4_seed0"] != written["4_seed1"] != written["4"]
 
 
-def test_64_images_are_written_into_the_runs_samples_and_nothing_else_changes(command, contents, run):
-    before = contents(run)
+def test_64_images_are_written_into_the_runs_samples_and_a_finished_run_is_otherwise_as_before(command, contents, tiny, run):
+    before, said = contents(run), command("train", "--config", tiny, "--out", run).out
     outcome = command("sample", run)
     assert outcome.status == 0 and outcome.out.strip() == str(run / "samples/sample_64.png")
+    assert cells(run / "samples/sample_64.png").shape == (8, 8, 8, 8)
     after = contents(run)
     assert after.pop(Path("samples/sample_64.png")) and after == before
-    assert cells(run / "samples/sample_64.png").shape == (8, 8, 8, 8)
+    assert command("train", "--config", tiny, "--out", run).out == said  # its last grid, and not these
 
 
 def test_scale_repeats_pixels(sample):
     small, big = (np.asarray(Image.open(sample("interpolation", "--n", 1, "--scale", scale)[0])) for scale in (1, 3))
     assert np.array_equal(big[2:26, 2:26], small[2:10, 2:10].repeat(3, 0).repeat(3, 1))
-
-
-def test_after_sampling_a_finished_run_still_prints_its_last_grid(command, tiny, run):
-    before = command("train", "--config", tiny, "--out", run).out
-    command("sample", run)
-    assert command("train", "--config", tiny, "--out", run).out == before
