@@ -1,13 +1,21 @@
-"""Every script imports, and says in a line what it is; result files name scripts that are there, or that a page accounts for."""
+"""Scripts: each imports and says what it is, tables are those of the result files, and what measures speed compares the same."""
 
+import json
 import re
 import runpy
 from pathlib import Path
 
 import pytest
+import torch
+from helpers.tiny import weights
+
+from gan_sntg.errors import InputError
+from gan_sntg.evaluation.fidelity_records import Measurement, Score, record
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted(path for path in (ROOT / "scripts").rglob("*.py") if "fuzz" not in str(path))
+TABLES = runpy.run_path(str(ROOT / "scripts/studies/readme_tables.py"))
+GRAPH, SEEDS = (runpy.run_path(str(ROOT / f"scripts/benchmarks/{name}_speed.py")) for name in ("graph", "seeds"))
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -24,3 +32,112 @@ def test_a_result_names_a_script_that_is_there_or_one_of_those_that_the_page_cal
     texts = [path.read_text() for path in (ROOT / "results").rglob("*.json")]
     named = {name for text in texts for name in re.findall(r'"command": "python (scripts/[\w/]+\.py)', text)}
     assert len(named) > 9 and [name for name in named if not (ROOT / name).is_file() and Path(name).name not in older] == []
+
+
+def test_the_readme_is_not_stale(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    text = Path("README.md").read_text()
+    assert TABLES["replaced"](text, TABLES["tables"](Path("results"))) == text, "run python scripts/studies/readme_tables.py"
+
+
+def report(scale: float, mean: float, seeds: int) -> str:
+    """A result file of one cell of Table 4."""
+    errors = {"averaged": {"mean": mean, "std": 0.5}}
+    cells = {"mnist_100/fm_gan": {"errors": errors, "seeds": list(range(seeds))}}
+    return json.dumps({"grid": "table4", "scale": scale, "command": f"gan-sntg reproduce table4 --scale {scale:g}", "cells": cells})
+
+
+def test_a_cell_has_the_longest_schedules_figure_and_says_how_long_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "gpu").mkdir()
+    (tmp_path / "other.json").write_text('{"command": "something else"}')
+    (tmp_path / "table4_scale0.1.json").write_text(report(0.1, 1.44, 3))
+    made = TABLES["tables"](tmp_path)
+    assert "| FM-GAN |  | 16.77 ± 4.52 |  | 2.21 ± 1.36 | 1.44 ± 0.50 (n = 3, 0.1 of the length) | 0.93 ± 0.065 |" in made
+    assert "| FM-GAN + SNTG |  |  |  |  |  |  |" in made and "`gan-sntg reproduce table4 --scale 0.1`" in made
+    (tmp_path / "gpu" / "table4.json").write_text(report(1, 0.95, 10))
+    (tmp_path / "digits.md").write_text("error rates\n\n| a |\n| --- |\n| 1 |\n")  # none of the paper's
+    made = TABLES["tables"](tmp_path)
+    assert "| 0.95 ± 0.50 (n = 10) | 0.93 ± 0.065 |" in made and "--scale 0.1`" not in made
+    assert "**Error rates**\n\n| a |\n| --- |\n| 1 |\n" in made
+
+
+@pytest.fixture
+def samples(monkeypatch, tmp_path) -> dict:
+    """The script's names, with two rows of three trained seeds; scores are 10, 20, 30 and one less."""
+    monkeypatch.chdir(tmp_path)
+    Path("results").mkdir()
+    made = runpy.run_path(str(ROOT / "scripts/studies/samples.py"))["main"].__globals__
+    folders = {row: [f"runs/{row}/{seed}" for seed in range(3)] for row in ("fm_gan", "fm_gan_sntg")}
+    for folder in (folder for own in folders.values() for folder in own):
+        Path(folder).mkdir(parents=True)
+    monkeypatch.setitem(made, "trained", lambda options: folders)
+
+    def score(folder: str) -> None:
+        row, seed = Path(folder).parts[-2:]
+        value = 10 * (int(seed) + 1) - (row == "fm_gan_sntg")
+        scores = {"fid_digits": Score(value, value - 2, value + 2), "recall_digits": Score(0.5, 0.4, 0.6)}
+        samples = 50 if (row, seed) == ("fm_gan_sntg", "2") and made.get("odd") else 100
+        record(Path(folder), Measurement({"samples": samples}, {"epoch": 1}, scores))
+
+    monkeypatch.setitem(made, "score", score)
+    return made
+
+
+def test_the_table_has_means_over_seeds_and_paired_differences_and_nothing_is_scored_twice(samples, monkeypatch):
+    samples["main"]("digits", 1)
+    found = json.loads(Path("results/samples_digits.json").read_text())
+    rows = found["rows"]
+    assert rows["fm_gan"]["fid_digits"]["values"] == [10, 20, 30] and rows["fm_gan_sntg"]["fid_digits"]["halfwidths"] == [2, 2, 2]
+    assert found["with SNTG - without"]["fid_digits"]["mean"] == -1 and found["provenance"] == {"samples": 100}
+    line = "| fid_digits | lower | 20.000 ± 10.000 | 19.000 ± 10.000 | -1.000 | -1.000 to -1.000 |"
+    assert line in Path("results/samples_digits.md").read_text().splitlines()
+    monkeypatch.setitem(samples, "score", None)
+    samples["main"]("digits", 1)
+
+
+def test_scores_of_different_provenance_make_no_table(samples, monkeypatch):
+    monkeypatch.setitem(samples, "odd", True)
+    with pytest.raises(InputError, match="samples: 100, 50"):
+        samples["main"]("digits", 1)
+    assert not Path("results/samples_digits.md").exists()
+
+
+@pytest.mark.parametrize("n", [2, 9])
+@pytest.mark.parametrize("other", ["gathered", "broadcast"])
+def test_what_is_compared_has_the_same_value_and_gradient(n, other):
+    torch.testing.assert_close(GRAPH["call"](other, *GRAPH["inputs"](n)), GRAPH["call"]("all pairs", *GRAPH["inputs"](n)))
+
+
+def test_every_repeat_is_timed_but_the_first():
+    found = GRAPH["timed"](3, repeats=2)
+    assert list(found) == list(GRAPH["LOSSES"]) and all(len(times) == 2 and min(times) > 0 for times in found.values())
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak of a process")
+def test_the_rise_of_memory_holds_the_tensors_that_are_known_to_be_made():
+    n, d = 300, GRAPH["D"]
+    matrix, pairs = 4 * n * n * d / 2**20, 4 * n * (n - 1) / 2 * d / 2**20  # MB of [n, n, D] and [S, D]
+    assert GRAPH["rise"]("broadcast", n) > matrix and GRAPH["rise"]("gathered", n) > pairs > GRAPH["rise"]("all pairs", n)
+
+
+def test_the_tables_have_ratios_to_the_first_and_say_what_is_not_installed():
+    rows = {"all pairs": {"ms": [1.0, 2.0, 3.0], "mb": 0.5}, "gathered": {"ms": [4.0, 5.0, 6.0], "mb": 70.0}, "metric learning": None}
+    assert GRAPH["table"]({"512": rows}).splitlines()[2:] == [
+        "| n = 512, all pairs | 2.00 (1.00 to 3.00) | 1.0 | 0.5 |",
+        "| n = 512, gathered | 5.00 (4.00 to 6.00) | 2.5 | 70.0 |",
+        "| n = 512, metric learning | not installed |  |  |",
+    ]
+    ways = {name: {"median": 10.0 * k, "ratio": float(k)} for k, name in enumerate(SEEDS["WAYS"], 1)}
+    last = SEEDS["table"]({"digits_20/fm_gan": ways}).splitlines()[-1]
+    assert last == "| digits_20/fm_gan | 10.0 (x 1.00) | 20.0 (x 2.00) | 30.0 (x 3.00) |"
+
+
+def test_seeds_take_the_same_steps_in_every_way(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    apart, abreast = (SEEDS["Runs"]("digits_20/fm_gan_sntg, halves", [0, 1], 1, abreast) for abreast in (False, True))
+    for runs in apart, abreast:
+        runs.steps(2)
+    stack = abreast.methods[0].discriminator.parameters()
+    found = torch.cat([p.detach().flatten(1) for p in stack], 1)
+    torch.testing.assert_close(found, torch.stack([weights(m.discriminator) for m in apart.methods]), rtol=1e-2, atol=1e-3)
