@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from helpers.data_files import npz
 from sklearn.datasets import load_digits
 
 from gan_sntg.data import TwoMoons, public
@@ -57,7 +56,7 @@ def small_part(tmp_path):
             x = np.zeros((n, 32, 32, 3), np.uint8)
             x[:, 0, 0, 0], x[:, 0, 1, 0] = np.arange(n) // 256, np.arange(n) % 256
             parts |= {f"{part}_x": x, f"{part}_y": (np.arange(n) % 10).astype(np.uint8)}
-        npz(tmp_path / "svhn_part.npz", **(parts | changes))
+        np.savez(tmp_path / "svhn_part.npz", **(parts | changes))
         return public.SVHNPart(str(tmp_path))
 
     return write

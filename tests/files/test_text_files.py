@@ -12,7 +12,7 @@ from gan_sntg.files.json_files import is_number, parsed, read_json
 from gan_sntg.files.yaml_files import load_yaml, texts
 
 LAUGHS = "{a0: &a0 [x, x]" + "".join(f", a{k}: &a{k} [*a{k - 1}, *a{k - 1}, *a{k - 1}]" for k in range(1, 11)) + "}"
-DEEP = "[" * 2_000
+DEEP = "[" * 1_000
 VALUES = {"a tree that grows threefold at each alias": LAUGHS, "a list in a list, and so on": DEEP}
 
 
