@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -175,12 +174,9 @@ def test_runs_that_cannot_be_compared_are_refused(refused, runs, tmp_path):
     refused(["compare", a, b, "--names", "x"], "give each run a name of its own")
     refused(["compare", a, b, "--names", "x", "x"], "give each run a name of its own")
     refused(["compare", a, b, "--epochs", "1"], "--epochs is 1; give at least 2")
-
-
-def test_runs_on_other_data_sets_are_refused(refused, runs, tmp_path):
-    other = copied(runs[1], tmp_path / "other")
+    other = copied(b, tmp_path / "other")
     reconfigured(other, data={"class_path": "gan_sntg.data.MNIST"})
-    refused(["compare", runs[0], other], "was trained on gan_sntg.data.MNIST, but", "give runs on one data set")
+    refused(["compare", a, other], "was trained on gan_sntg.data.MNIST, but", "give runs on one data set")
 
 
 @pytest.mark.parametrize(
@@ -202,10 +198,3 @@ def test_a_damaged_file_is_named(refused, runs, tmp_path, file, content):
     run = copied(runs[0], tmp_path / "run")
     (run / file).write_text(content)
     refused(["compare", run, runs[1]], str(run / file))
-
-
-def test_a_name_is_what_tells_paths_apart(compare, runs, tmp_path):
-    for name in "a/0", "b/0":
-        shutil.copytree(runs[0], tmp_path / name)
-    page, _ = compare(tmp_path / "a/0", tmp_path / "b/0")
-    assert re.findall(r'alt="(\w+): grid drawn at epoch 3"', page) == ["a", "b"]

@@ -97,41 +97,34 @@ def test_a_class_of_which_nothing_is_left_is_refused_even_when_skipping(folder):
         ImageFolder(str(folder), skip_unreadable=True)
 
 
-@pytest.mark.parametrize(
-    ("missing", "reason"),
-    [
-        ("*", "labeled is not a readable folder"),
-        ("unlabeled", "unlabeled is not a readable folder.*holds labeled/<class>/, unlabeled/ and test/<class>/"),
-        ("labeled/bee/*", "labeled/bee holds no image that can be read; add some, or remove the class"),
-        ("test/bee/*", "test/bee holds no image that can be read; add some, or remove the class"),
-        ("labeled/[bc]*", "labeled holds 1 class folders; at least two are needed"),
-        ("test/[bc]*", "test holds 1 class folders; at least two are needed"),
-    ],
-)
-def test_a_missing_folder_an_empty_class_and_a_single_one_are_refused(folder, missing, reason):
-    for path in folder.glob(missing):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+def without(pattern: str):
+    def change(folder) -> None:
+        for path in folder.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return change
+
+
+TWICE = "1 of the test images are also in the training set"
+OTHERWISE = [
+    (without("*"), "labeled is not a readable folder"),
+    (without("unlabeled"), "unlabeled is not a readable folder.*holds labeled/<class>/, unlabeled/ and test/<class>/"),
+    (without("labeled/bee/*"), "labeled/bee holds no image that can be read; add some, or remove the class"),
+    (without("test/bee/*"), "test/bee holds no image that can be read; add some, or remove the class"),
+    (without("labeled/[bc]*"), "labeled holds 1 class folders; at least two are needed"),
+    (without("test/[bc]*"), "test holds 1 class folders; at least two are needed"),
+    (lambda f: (f / "labeled/cow").rename(f / "labeled/Cow"), "labeled/ has the classes .*, test/ .*; give both the same"),
+    (lambda f: (f / "test/cow").rename(f / "test/Cow"), "labeled/ has the classes .*, test/ .*; give both the same"),
+    (lambda f: (f / "labeled/loose.png").write_bytes(b""), r"labeled holds files outside the class folders \(loose.png\)"),
+    (lambda f: shutil.copy(f / "test/ant/1.jpg", f / "labeled/bee/a.jpg"), rf"{TWICE} \(test/ant/1.jpg is labeled/bee/a.jpg\)"),
+    (lambda f: shutil.copy(f / "test/ant/1.jpg", f / "unlabeled/a.jpg"), rf"{TWICE} \(test/ant/1.jpg is unlabeled/a.jpg\)"),
+]
+
+
+@pytest.mark.parametrize(("change", "reason"), OTHERWISE, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_folder_that_is_otherwise_is_refused_with_the_reason(folder, change, reason):
+    change(folder)
     with pytest.raises(InputError, match=reason):
-        ImageFolder(str(folder))
-
-
-@pytest.mark.parametrize("part", ["labeled", "test"])
-def test_classes_that_differ_between_labeled_and_test_are_refused(folder, part):
-    (folder / part / "cow").rename(folder / part / "Cow")
-    with pytest.raises(InputError, match="labeled/ has the classes .*, test/ .*; give both the same"):
-        ImageFolder(str(folder))
-
-
-def test_a_picture_outside_the_class_folders_is_refused(folder):
-    (folder / "labeled/loose.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"labeled holds files outside the class folders \(loose.png\)"):
-        ImageFolder(str(folder))
-
-
-@pytest.mark.parametrize("place", ["labeled/bee/copy.jpg", "unlabeled/copy.jpg"])
-def test_a_test_image_that_is_also_in_the_pool_is_refused_with_both_names(folder, place):
-    shutil.copy(folder / "test/ant/1.jpg", folder / place)
-    with pytest.raises(InputError, match=rf"1 of the test images are also in the training set \(test/ant/1.jpg is {place}\)"):
         ImageFolder(str(folder))
 
 

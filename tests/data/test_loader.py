@@ -115,13 +115,6 @@ def test_a_batch_that_the_pool_cannot_fill_is_refused(batch_size):
         streams(batch_size=batch_size)
 
 
-@pytest.mark.parametrize("steps", [0, -3])
-def test_an_epoch_without_steps_is_refused(steps):
-    made = streams()
-    with pytest.raises(InputError, match=f"steps_per_epoch is {steps}; give at least 1"):
-        type(made)(made.pool, 10, 0, steps)
-
-
 def test_views_that_are_not_asked_for_are_not_drawn_and_leave_the_others_as_they_were():
     whole = list(streams().epoch())
     s = Loader(streams().pool, 10, seed=0, views=("unlabeled",))

@@ -14,6 +14,7 @@ def made(value: float = 1.0, step: int = 10, **fields) -> Measurement:
 
 
 def test_what_was_recorded_is_read_again(tmp_path):
+    assert measurements(tmp_path) == []  # nothing was measured where there is no file
     record(tmp_path, made(1.25))
     record(tmp_path, made(2.5, samples=500))
     assert measurements(tmp_path) == [made(1.25), made(2.5, samples=500)]
@@ -23,10 +24,6 @@ def test_the_same_way_of_measuring_replaces_what_was_there(tmp_path):
     for m in made(1.0), made(2.0, samples=500), made(3.0, step=20):
         record(tmp_path, m)
     assert measurements(tmp_path) == [made(2.0, samples=500), made(3.0, step=20)]
-
-
-def test_nothing_was_measured_where_there_is_no_file(tmp_path):
-    assert measurements(tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,18 +27,6 @@ from gan_sntg.runs.loading import load as load_run
 README = (Path(__file__).parents[2] / "README.md").read_text()
 FILES = {"card.json", "classifier.pt2", "classifier.safetensors"}
 DIGITS = Digits()
-
-
-@pytest.fixture
-def run_of(command, tmp_path):
-    """Trains a configuration and returns its run folder."""
-
-    def train(tree: dict) -> Path:
-        (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
-        assert command("train", "--config", tmp_path / "config.yaml", "--out", tmp_path / "run").status == 0
-        return tmp_path / "run"
-
-    return train
 
 
 def assert_same_as_run(run: Path, export: Path, weights: str = "averaged") -> None:
@@ -97,11 +86,9 @@ def test_the_generators_statistics_are_those_of_the_bank_whatever_the_checkpoint
     assert torch.equal(load_export(run / "export")[1](z), load_export(exported)[1](z))
 
 
-def test_the_readmes_three_lines_do_what_they_say(command, finished, tmp_path, monkeypatch):
+def test_the_readmes_three_lines_do_what_they_say(exported, tmp_path, monkeypatch):
     lines = re.search(r"```python\n(from gan_sntg\.export .*?)```", README, re.S)[1]
-    folder = tmp_path / re.search(r'load_export\("(.+?)"\)', lines)[1]
-    folder.parent.mkdir(parents=True)
-    assert command("export", finished, "--out", folder).status == 0
+    shutil.copytree(exported, tmp_path / re.search(r'load_export\("(.+?)"\)', lines)[1])
     monkeypatch.chdir(tmp_path)
     names = {"images": DIGITS.test_x[:5]}
     exec(lines, names)
@@ -141,20 +128,17 @@ def test_an_unfinished_run_is_exported_and_says_so(command, run):
     assert card.provenance["finished"] is False and card.evaluation["test_error"] is None
 
 
-def test_a_method_without_a_generator_exports_its_classifier_with_its_whitening(command, run_of, tiny_tree, labels_alone, tmp_path):
-    zca = {"class_path": "gan_sntg.data.ZCA"}
-    run = run_of(tiny_tree() | {"method": labels_alone(), "epochs": 1, "normalization": zca})
-    assert command("export", run).status == 0
-    assert {path.name for path in (run / "export").iterdir()} == FILES | {"normalization.safetensors"}
+@pytest.mark.parametrize(
+    ("kind", "files"), [("images", FILES | {"normalization.safetensors"}), ("points", FILES)], ids=["images", "points"]
+)
+def test_a_method_without_a_generator_exports_its_classifier_with_its_whitening(command, tiny_tree, labels_alone, tmp_path, kind, files):
+    whitened = {"method": labels_alone(), "normalization": {"class_path": "gan_sntg.data.ZCA"}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump((POINTS if kind == "points" else tiny_tree() | whitened) | {"epochs": 1}))
+    run = tmp_path / "run"
+    assert command("train", "--config", tmp_path / "config.yaml", "--out", run).status == command("export", run).status == 0
+    assert {path.name for path in (run / "export").iterdir()} == files
     assert_same_as_run(run, run / "export")
     assert load_export(run / "export")[1] is None and load_export(run / "export")[2].generator is None
-
-
-def test_points_are_exported(command, run_of):
-    run = run_of(POINTS | {"epochs": 1})
-    assert command("export", run).status == 0 and {path.name for path in (run / "export").iterdir()} == FILES
-    assert_same_as_run(run, run / "export")
-    assert load_export(run / "export")[0].names(torch.zeros(2, 2)) == load_export(run / "export")[0].names(torch.zeros(1, 2)) * 2
 
 
 @pytest.mark.parametrize("there", [True, False])
