@@ -1,4 +1,4 @@
-"""No command or import speaks to the network unless it is asked to; and what a process of its own shows of imports and of a closed pipe."""
+"""No command speaks to the network unasked; and what a process of its own shows of imports and a closed pipe."""
 
 import json
 import os
@@ -26,8 +26,8 @@ SETS = ["MNIST", "CIFAR10", "CIFAR100", "SVHN"]
 
 @pytest.fixture
 def tried():
-    """What is tried of the network, event by event, and fails; a hook of the interpreter's cannot be taken out, but goes quiet."""
-    seen, watching = [], True
+    """What is tried of the network, event by event; each fails."""
+    seen, watching = [], True  # a hook of the interpreter's cannot be taken out, but goes quiet
 
     def watch(event: str, arguments: tuple) -> None:
         if watching and (event in EVENTS or event == "socket.connect" and isinstance(arguments[1], tuple)):  # not a path of this machine

@@ -1,4 +1,4 @@
-"""Scripts: each imports and says what it is, tables are those of the result files, and what measures speed compares the same."""
+"""Scripts: each imports, tables are those of the result files, and what measures speed compares the same."""
 
 import json
 import re
