@@ -65,7 +65,10 @@ def draw(generator: Generator, z: Tensor, normalization: Normalization, batch_si
 
 
 def grid(images: Tensor, columns: int = 10, scale: int = 1) -> Tensor:
-    """One picture uint8 [3, H', W'] of images uint8 [n, C, H, W], pixels repeated `scale` times each way; one stands unframed."""
+    """One picture uint8 [3, H', W'] of images uint8 [n, C, H, W]; a single one stands unframed.
+
+    scale: how often pixels are repeated each way.
+    """
     large = repeat(images.expand(-1, 3, -1, -1), "n c h w -> n c (h vertical) (w horizontal)", vertical=scale, horizontal=scale)
     if len(large) == 1:
         return large[0]
