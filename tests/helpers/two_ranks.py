@@ -8,7 +8,6 @@ import signal
 import socket
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from unittest.mock import patch
 
@@ -36,6 +35,7 @@ from gan_sntg.training.data_parallel import average, join, own_draws
 from gan_sntg.training.meter import Meter
 from gan_sntg.training.optim import parameters
 from helpers.method_factories import ALL, made, prepared
+from helpers.processes import FORKED
 from helpers.tiny import Squares, UnitRange64, gan, streams
 from helpers.tiny import started as initialised
 
@@ -49,11 +49,10 @@ class Ranks:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        context = get_context("spawn")
-        places, gate = context.Queue(), context.Barrier(WORLD)
+        places, gate = FORKED.Queue(), FORKED.Barrier(WORLD)
         for place in range(WORLD):
             places.put(place)
-        self.pool = ProcessPoolExecutor(WORLD, context, initializer=begin, initargs=(places, gate, port))
+        self.pool = ProcessPoolExecutor(WORLD, FORKED, initializer=begin, initargs=(places, gate, port))
         self.processes = self(os.getpid)
 
     def __call__(self, function, *arguments) -> list:

@@ -2,14 +2,14 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 import torch
+from helpers import processes
 from helpers.run_folders import assert_same_run, rows
 
+from gan_sntg.commands.main import main
 from gan_sntg.errors import StoppedError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.runs import trainer
@@ -140,23 +140,23 @@ def test_a_command_that_is_refused_locks_nothing(command, tiny, tmp_path, at_ste
 
 
 def test_a_second_process_on_a_run_is_refused_and_the_first_goes_on(command, contents, tiny, tmp_path):
-    words = ["train", "--config", str(tiny), "--epochs", "1000000", "--interval_epochs", "1", "--out", str(tmp_path / "run")]
-    first = subprocess.Popen([sys.executable, "-m", "gan_sntg", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    words = ["train", "--config", tiny, "--epochs", 10**6, "--interval_epochs", 1, "--out", tmp_path / "run"]
+    first = processes.started(main, words, tmp_path / "log")
     try:
         while not rows(tmp_path / "run"):
-            assert first.poll() is None
+            assert first.is_alive()
             time.sleep(0.05)
         outcome = command(*words)
         assert outcome.status == 2 and "is being trained by another process; wait for its end" in outcome.err
         assert command("evaluate", tmp_path / "run").status == 0  # reading is no harm
         there = len(rows(tmp_path / "run"))
         while len(rows(tmp_path / "run")) <= there + 1:
-            assert first.poll() is None
+            assert first.is_alive()
             time.sleep(0.05)
     finally:
-        first.send_signal(signal.SIGTERM)
-        _, err = first.communicate(timeout=600)
-    assert first.returncode == LATER and "SIGTERM received; checkpoint saved" in err
+        first.terminate()
+        first.join(600)
+    assert first.exitcode == LATER and "SIGTERM received; checkpoint saved" in (tmp_path / "log").read_text()
     found = [row["epoch"] for row in rows(tmp_path / "run")]
     assert found == list(range(1, len(found) + 1)) and not (tmp_path / "run/result.json").exists()
     assert json.loads((tmp_path / "run/environment.json").read_text())[0]["threads"] == 1

@@ -1,16 +1,13 @@
 """One run on two processes: the step of one process, one checkpoint, one message."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 import yaml
-from helpers import two_ranks
+from helpers import processes, two_ranks
 from helpers.run_folders import assert_same_run, rows
 from helpers.tiny import assert_same, gan, streams
 from torch import nn
+from torch.distributed import run as torch_run
 
 from gan_sntg.distributed import all_gather, all_mean, own_rows
 from gan_sntg.distributed.process_group import launched
@@ -166,8 +163,7 @@ def test_a_rank_that_is_lost_ends_the_other(on_ranks, tiny, tmp_path):
 
 
 def test_torchrun_trains_a_run_whose_terms_were_looked_at_before(tiny, tmp_path):
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "gan_sntg"]
-    words = ["train", "--config", str(tiny), "--out", str(tmp_path / "run"), "--liveness", "true"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*torchrun, *words], capture_output=True, text=True, env=environment, timeout=600)
-    assert done.returncode == 0 and done.stdout.count("test error") == 1 and len(rows(tmp_path / "run")) == 3
+    torchrun = ["--standalone", "--nproc-per-node", "2", "-m", "gan_sntg"]
+    words = ["train", "--config", tiny, "--out", tmp_path / "run", "--liveness", "true"]
+    status = processes.ended(torch_run.main, [*torchrun, *words], tmp_path / "log")
+    assert not status and (tmp_path / "log").read_text().count("test error: ") == 1 and len(rows(tmp_path / "run")) == 3

@@ -6,12 +6,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from helpers import processes
 from helpers.method_factories import ALL
 from helpers.run_folders import assert_same_run, interrupted, rows
 from helpers.trees import POINTS
@@ -21,30 +20,10 @@ from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.runs import trainer
 from gan_sntg.runs.folder import RunFolder
 
-KILLED_IN_STEP_10 = """
-import os, signal, sys
-import torch
-from gan_sntg.commands.main import main
-from gan_sntg.methods.feature_matching import FeatureMatchingGAN
-
-torch.set_num_threads(1)
-step, steps = FeatureMatchingGAN.step, iter(range(1, 11))
-
-def step_and_die(*arguments):
-    terms = step(*arguments)
-    if next(steps) == 10:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return terms
-
-FeatureMatchingGAN.step = step_and_die
-main(sys.argv[1:])
-"""
-
 
 def test_a_run_killed_in_mid_epoch_and_resumed_equals_one_never_stopped(command, tiny, finished, tmp_path):
-    words = ["train", "--config", str(tiny), "--out", str(tmp_path / "run")]
-    killed = subprocess.run([sys.executable, "-c", KILLED_IN_STEP_10, *words], capture_output=True)
-    assert killed.returncode == -signal.SIGKILL
+    words = ["train", "--config", tiny, "--out", tmp_path / "run"]
+    assert processes.ended(processes.killed_in_step_10, words, tmp_path / "log") == -signal.SIGKILL
     assert len(rows(tmp_path / "run")) == 2 and not (tmp_path / "run/result.json").exists()
     assert command(*words).status == 0
     assert_same_run(tmp_path / "run", finished)
@@ -153,33 +132,18 @@ def test_where_all_are_damaged_the_run_is_refused_and_nothing_changed(refused, t
     refused(train, "last.pt is not a readable checkpoint")
 
 
-FULL_DISK = """
-import shutil, subprocess, sys
-from gan_sntg.commands.main import main
-
-disk, config, out = sys.argv[1:]
-words = ["train", "--config", config, "--out", disk + "/run", "--epochs", "30", "--keep", "2"]
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", disk], check=True)
-statuses = [main(words), main(["evaluate", disk + "/run"])]
-subprocess.run(["mount", "-o", "remount,size=100m", disk], check=True)
-print(*statuses, main(words), file=sys.stderr)
-shutil.copytree(disk + "/run", out, ignore=shutil.ignore_patterns("checkpoints"))
-"""
-
-
 def test_a_full_disk_stops_the_run_with_an_error_and_it_goes_on_when_there_is_room(tiny, tmp_path):
-    probe = subprocess.run(["unshare", "-Urm", "true"], capture_output=True) if shutil.which("unshare") else None
-    if probe is None or probe.returncode:
-        pytest.skip("needs user namespaces with mounts (unshare -Urm)")
     (tmp_path / "disk").mkdir()
-    words = ["unshare", "-Urm", sys.executable, "-c", FULL_DISK, tmp_path / "disk", tiny, tmp_path / "run"]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
-    assert done.returncode == 0 and done.stderr.endswith("2 0 0\n") and "Traceback" not in done.stderr, done
-    assert "No space left on device" in done.stderr and "the last checkpoint is as it was" in done.stderr
-    evaluated, _, _ = done.stdout.partition("test error")
-    assert 0 < json.loads(evaluated)["epoch"] < 30
-    assert [row["step"] for row in rows(tmp_path / "run")] == list(range(4, 121, 4))
-    assert json.loads((tmp_path / "run/result.json").read_text())["epochs"] == 30
+    status = processes.ended(processes.on_a_full_disk, [tmp_path / "disk", tiny, tmp_path / "run"], tmp_path / "log")
+    said = (tmp_path / "log").read_text()
+    if status == processes.NO_NAMESPACES:
+        pytest.skip(f"needs user namespaces with mounts: {said}")
+    assert status == 0 and said.endswith("2 0 0\n") and "Traceback" not in said, said
+    assert "No space left on device" in said and "the last checkpoint is as it was" in said
+    evaluated, _ = json.JSONDecoder().raw_decode(said[said.index("{\n") :])
+    assert 0 < evaluated["epoch"] < 12
+    assert [row["step"] for row in rows(tmp_path / "run")] == list(range(4, 49, 4))
+    assert json.loads((tmp_path / "run/result.json").read_text())["epochs"] == 12
 
 
 def test_a_folder_that_cannot_be_written_is_refused_and_left_as_it_is(command, contents, tiny, finished, tmp_path, monkeypatch):
