@@ -24,25 +24,29 @@ SEEDS = ["--seeds", "0..2", "--data_seeds", "4..6"]
 # --- one after another: on a CPU, and wherever the method or its networks cannot be stacked ---------------------------
 
 
-@pytest.fixture
-def alone_run(command, tiny, tmp_path):
-    """The folder of the tiny run of a seed."""
+@pytest.fixture(scope="module")
+def alone_run(command, tiny, tmp_path_factory):
+    """The folder of the finished run of a seed and a data seed, to be read."""
+    folder = tmp_path_factory.mktemp("alone")
 
-    def train(seed: int):
-        assert command("train", "--config", tiny, "--seed", seed, "--out", tmp_path / "alone" / str(seed)).status == 0
-        return tmp_path / "alone" / str(seed)
+    def train(seed: int, *words) -> Path:
+        out = folder / "-".join(map(str, [seed, *words]))
+        assert command("train", "--config", tiny, "--seed", seed, *words, "--out", out).status == 0
+        return out
 
     return train
 
 
-def test_on_a_cpu_seeds_follow_one_another_and_each_leaves_to_the_bit_what_it_leaves_alone(command, tiny, alone_run, tmp_path, monkeypatch):
+def test_on_a_cpu_seeds_follow_one_another_and_each_leaves_to_the_bit_what_it_leaves_alone(
+    command, tiny, finished, alone_run, tmp_path, monkeypatch
+):
     on_interval, order = seeds.Trainer.on_interval, []
     monkeypatch.setattr(seeds.Trainer, "on_interval", lambda s, terms: (order.append(s.options.seed), on_interval(s, terms)))
     outcome = command("train", "--config", tiny, "--seeds", "0,1", "--out", tmp_path / "cell")
     assert outcome.status == 0 and order == [0, 0, 0, 1, 1, 1]
     assert outcome.err.count(f"{IN_TURN}one program is not faster on a CPU (results/seeds_speed.md)\n") == 1
-    for seed in 0, 1:
-        assert_same_run(tmp_path / "cell" / str(seed), alone_run(seed))
+    assert_same_run(tmp_path / "cell/0", finished)
+    assert_same_run(tmp_path / "cell/1", alone_run(1))
 
 
 def test_stopped_in_the_second_they_go_on_there(command, tiny, alone_run, tmp_path):
@@ -92,8 +96,9 @@ def cell(tmp_path_factory, command, tiny) -> Path:
     return folder
 
 
-def alone(command, tiny, seed: int, out: Path):
-    return command("train", "--config", tiny, "--seed", seed, "--data_seed", seed + 4, "--out", out)
+def alone(seed: int) -> list:
+    """What `alone_run` and, after `--seed`, the command take for a seed of the cell."""
+    return [seed, "--data_seed", seed + 4]
 
 
 def files(folder: Path) -> set[str]:
@@ -110,11 +115,10 @@ def assert_near(a: Path, b: Path) -> None:
 
 
 @STACKED
-def test_each_seed_leaves_what_it_leaves_alone(command, tiny, cell, tmp_path):
+def test_each_seed_leaves_what_it_leaves_alone(cell, alone_run):
     assert sorted(p.name for p in cell.iterdir()) == ["0", "1", "2"]
-    for seed in 0, 2:
-        assert alone(command, tiny, seed, tmp_path / str(seed)).status == 0
-        mine, its = cell / str(seed), tmp_path / str(seed)
+    for seed in 1, 2:
+        mine, its = cell / str(seed), alone_run(*alone(seed))
         assert files(mine) == files(its) and (mine / "split.json").read_bytes() == (its / "split.json").read_bytes()
         configs = [yaml.safe_load((folder / "config.yaml").read_text()) for folder in (mine, its)]
         assert configs[0] | {"out": None} == configs[1] | {"out": None}
@@ -125,7 +129,7 @@ def test_each_seed_leaves_what_it_leaves_alone(command, tiny, cell, tmp_path):
 @STACKED
 def test_a_seed_that_was_trained_with_others_is_known_alone_and_with_others_again(command, contents, tiny, cell):
     before = contents(cell)
-    assert alone(command, tiny, 1, cell / "1").status == 0
+    assert command("train", "--config", tiny, "--seed", *alone(1), "--out", cell / "1").status == 0
     outcome = command("train", "--config", tiny, *SEEDS, "--out", cell)
     assert outcome.status == 0 and contents(cell) == before and outcome.out.count("test error") == 3
 
@@ -133,7 +137,7 @@ def test_a_seed_that_was_trained_with_others_is_known_alone_and_with_others_agai
 @STACKED
 def test_one_goes_on_alone_from_where_they_were_stopped_and_the_others_without_it(command, tiny, cell, tmp_path):
     interrupted(command, ["--config", tiny, *SEEDS], tmp_path / "cell", FeatureMatchingGAN, "step", 6)
-    assert alone(command, tiny, 1, tmp_path / "cell/1").status == 0
+    assert command("train", "--config", tiny, "--seed", *alone(1), "--out", tmp_path / "cell/1").status == 0
     assert command("train", "--config", tiny, *SEEDS, "--out", tmp_path / "cell").status == 0
     for seed in range(3):
         assert result(tmp_path / "cell" / str(seed))["steps"] == 12
@@ -141,22 +145,21 @@ def test_one_goes_on_alone_from_where_they_were_stopped_and_the_others_without_i
 
 
 @STACKED
-def test_those_at_another_epoch_are_trained_apart_and_one_by_itself_to_the_bit_as_alone(command, tiny, cell, tmp_path):
-    for name in "cell/1", "alone":
-        interrupted(command, ["--config", tiny, "--seed", 1, "--data_seed", 5], tmp_path / name, FeatureMatchingGAN, "step", 6)
-    assert alone(command, tiny, 1, tmp_path / "alone").status == 0
+def test_those_at_another_epoch_are_trained_apart_and_one_by_itself_to_the_bit_as_alone(command, tiny, cell, alone_run, tmp_path):
+    interrupted(command, ["--config", tiny, "--seed", *alone(1)], tmp_path / "cell/1", FeatureMatchingGAN, "step", 6)
     outcome = command("train", "--config", tiny, *SEEDS, "--out", tmp_path / "cell")
     assert outcome.status == 0 and "from step 0: seeds 0, 2\n" in outcome.err and "from step 4: seeds 1\n" in outcome.err
-    assert_same_run(tmp_path / "cell/1", tmp_path / "alone")
+    assert_same_run(tmp_path / "cell/1", alone_run(*alone(1)))
     assert_near(tmp_path / "cell/2", cell / "2")
 
 
 @STACKED
 def test_stopped_between_the_saves_of_two_seeds_they_finish_all_the_same(command, tiny, cell, tmp_path):
-    interrupted(command, ["--config", tiny, *SEEDS], tmp_path / "cell", seeds.Trainer, "on_interval", 5)
-    assert [len(rows(tmp_path / "cell" / str(seed))) for seed in range(3)] == [2, 1, 1]
-    assert command("train", "--config", tiny, *SEEDS, "--out", tmp_path / "cell").status == 0
-    for seed in range(3):
+    words = ["--config", tiny, "--seeds", "0,1", "--data_seeds", "4,5"]
+    interrupted(command, words, tmp_path / "cell", seeds.Trainer, "on_interval", 4)
+    assert [len(rows(tmp_path / "cell" / str(seed))) for seed in (0, 1)] == [2, 1]
+    assert command("train", *words, "--out", tmp_path / "cell").status == 0
+    for seed in 0, 1:
         assert_near(tmp_path / "cell" / str(seed), cell / str(seed))
 
 
