@@ -60,12 +60,6 @@ def test_a_graph_weight_of_zero_is_the_method_without_sntg_bit_for_bit(name):
 
 
 @EVERY
-def test_the_same_seed_twice_gives_the_same_numbers(name):
-    augmentation = Augmentation(translation=1, flip=True)
-    assert_same(trained(name, augmentation=augmentation)[0], trained(name, augmentation=augmentation)[0])
-
-
-@EVERY
 def test_telemetry_leaves_the_run_as_it_was(name):
     def run(watched: bool) -> dict:
         method = made(name, augmentation=Augmentation(1, True), pairing=Sampled(9))

@@ -3,7 +3,6 @@
 import ctypes
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from multiprocessing import get_context
@@ -13,7 +12,6 @@ from pathlib import Path
 import torch
 
 from gan_sntg.commands.main import main
-from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 
 FORKED = get_context("forkserver")
 FORKED.set_forkserver_preload(["torch.distributed.run", "gan_sntg.commands.main", "gan_sntg.methods", "discriminative"])
@@ -39,20 +37,6 @@ def entered(function, words: list[str], log: Path) -> None:
     for printed in 1, 2:
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), printed)
     sys.exit(function(words))
-
-
-def killed_in_step_10(words: list[str]) -> None:
-    """Train until the process kills itself."""
-    step, steps = FeatureMatchingGAN.step, iter(range(1, 11))
-
-    def step_and_die(*arguments):
-        terms = step(*arguments)
-        if next(steps) == 10:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return terms
-
-    FeatureMatchingGAN.step = step_and_die
-    main(words)
 
 
 def on_a_full_disk(words: list[str]) -> int:

@@ -228,50 +228,35 @@ def ended(words: list[str]) -> tuple[int, str, str]:
     return status, out.getvalue(), err.getvalue()
 
 
-def signal_itself(_) -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+def send_itself(number: int):
+    return lambda *_: os.kill(os.getpid(), number)
 
 
-def fail(_) -> None:
-    """As no other rank does."""
-    raise StoppedError("this rank alone fails", 3)
+def fail(error: Exception):
+    def failing(*_):
+        raise error
+
+    return failing
 
 
-def spoil(terms: dict) -> dict:
-    return terms | {"d/unlabeled": terms["d/unlabeled"] * torch.nan}
-
-
-FAULTS = {  # the call after which the second rank does this with what it returns
-    "signal": (Meter, "add", signal_itself),
-    "loss": (FeatureMatchingGAN, "step", fail),
-    "nan": (FeatureMatchingGAN, "discriminator_terms", spoil),
+FAULTS = {  # the call after which a rank does this with the object and what the call returns
+    "killed": (FeatureMatchingGAN, "step", 1, send_itself(signal.SIGKILL)),
+    "signal": (Meter, "add", 1, send_itself(signal.SIGTERM)),
+    "loss": (FeatureMatchingGAN, "step", 1, fail(StoppedError("this rank alone fails", 3))),
+    "nan": (FeatureMatchingGAN, "discriminator_terms", 1, lambda _, terms: terms | {"d/unlabeled": terms["d/unlabeled"] * torch.nan}),
+    "unwritable": (RunFolder, "log", 0, fail(OSError("no space"))),
+    "apart": (FeatureMatchingGAN, "end_epoch", 1, lambda gan, _: gan.generators["z"].manual_seed(1)),
 }
 
 
 def faulty(fault: str, call: int, words: list[str]) -> tuple[int, str, str]:
-    """The command, a fault at the `call`-th call."""
-    owner, name, act = FAULTS[fault]
+    """The command, a fault at the `call`-th call of one rank, or of a process without ranks."""
+    owner, name, place, act = FAULTS[fault]
     real, calls = getattr(owner, name), iter(range(1, 10**6))
 
     def acting(self, *arguments):
         found = real(self, *arguments)
-        return act(found) if next(calls) == call and os.environ["RANK"] == "1" else found
+        return act(self, found) if next(calls) == call and os.environ.get("RANK", str(place)) == str(place) else found
 
     with patch.object(owner, name, acting):
-        return ended(words)
-
-
-def unwritable(words: list[str]) -> tuple[int, str, str]:
-    """The first rank cannot log."""
-
-    def fail(*_):
-        raise OSError("no space")
-
-    with patch.object(RunFolder, "log", fail):
-        return ended(words)
-
-
-def apart(words: list[str]) -> tuple[int, str, str]:
-    """A rank's generator goes its own way."""
-    with patch.object(FeatureMatchingGAN, "end_epoch", lambda self: self.generators["z"].manual_seed(int(os.environ["RANK"]))):
         return ended(words)

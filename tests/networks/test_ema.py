@@ -38,15 +38,6 @@ def test_frozen_parameters_are_copied_and_not_averaged():
     assert torch.equal(average.net.bias, net.bias) and torch.equal(average.zero_start(net).bias, net.bias)
 
 
-def test_a_restored_average_goes_on_with_its_own_count():
-    net, average, _ = history(0.9, 3)
-    other = Average(net, 0.9)
-    other.load_state_dict(average.state_dict())
-    for a in (average, other):
-        a.update(net)
-    assert torch.equal(average.net.weight, other.net.weight) and other.count == 4
-
-
 def test_the_average_stays_in_evaluation_mode():
     _, average, _ = history(0.9, 1)
     assert not average.train().net.training

@@ -89,14 +89,16 @@ def test_an_npz_file_is_named_without_being_taken_for_something_to_import(comman
     assert outcome.status == 2 and "my.npz does not exist" in outcome.err
 
 
-def test_normalised_images_are_shown_once_at_the_start_of_a_run(command, tiny, tmp_path):
-    run = tmp_path / "run"
-    assert command("train", "--config", tiny, "--epochs", "1", "--out", run).status == 0
+def images(run, name: str) -> list:
+    """What TensorBoard shows of a run under a name."""
+    return EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0}).Reload().Images(name)
+
+
+def test_normalised_images_are_shown_once_at_the_start_of_a_run(command, tiny, run):
     (run / "result.json").unlink()
-    assert command("train", "--config", tiny, "--epochs", "1", "--out", run).status == 0
-    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0}).Reload()
-    assert [shown.step for shown in events.Images("data/normalized")] == [0]
-    assert json.loads((run / "result.json").read_text())["epochs"] == 1
+    assert command("train", "--config", tiny, "--out", run).status == 0
+    assert [shown.step for shown in images(run, "data/normalized")] == [0]
+    assert json.loads((run / "result.json").read_text())["epochs"] == 3
 
 
 def test_augmented_images_are_shown_beside_the_normalised_ones(command, tiny_tree, labels_alone, tmp_path):
@@ -104,6 +106,5 @@ def test_augmented_images_are_shown_beside_the_normalised_ones(command, tiny_tre
     method["init_args"]["augmentation"] = {"class_path": "gan_sntg.data.Augmentation", "init_args": {"translation": 2}}
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": method, "epochs": 1}))
     assert command("train", "--config", tmp_path / "a.yaml", "--out", tmp_path / "run").status == 0
-    events = EventAccumulator(str(tmp_path / "run/tensorboard"), size_guidance={"images": 0}).Reload()
-    plain, varied = (events.Images(f"data/{name}") for name in ("normalized", "augmented"))
+    plain, varied = (images(tmp_path / "run", f"data/{name}") for name in ("normalized", "augmented"))
     assert [len(plain), len(varied)] == [1, 1] and plain[0].encoded_image_string != varied[0].encoded_image_string

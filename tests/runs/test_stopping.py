@@ -121,22 +121,17 @@ def test_values_that_cannot_be_are_refused(refused, train, words):
     refused([*train, *words.split()], words.split()[0].lstrip("-"))
 
 
-def test_how_a_run_is_looked_after_may_change_when_it_is_resumed(command, tiny, finished, tmp_path, at_step):
+def test_a_command_that_is_refused_locks_nothing_and_how_a_run_is_looked_after_may_change(command, tiny, finished, tmp_path, at_step):
     at_step(signal.SIGTERM, 5)
-    assert command("train", "--config", tiny, "--out", tmp_path / "run", "--keep", 3).status == LATER
-    assert command("train", "--config", tiny, "--out", tmp_path / "run", "--keep", 1, "--on_nonfinite", "rollback").status == 0
+    train, split = ["train", "--config", tiny, "--out", tmp_path / "run"], tmp_path / "run/split.json"
+    assert command(*train, "--keep", 3).status == LATER
+    data = split.read_bytes()
+    split.write_bytes(b"{}")
+    assert command(*train).status == 2
+    split.write_bytes(data)
+    assert command(*train, "--keep", 1, "--on_nonfinite", "rollback").status == 0
     assert_same_run(tmp_path / "run", finished)
     assert not (tmp_path / "run/checkpoints/last-1.pt").exists()
-
-
-def test_a_command_that_is_refused_locks_nothing(command, tiny, tmp_path, at_step):
-    at_step(signal.SIGTERM, 5)
-    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == LATER
-    data = (tmp_path / "run/split.json").read_bytes()
-    (tmp_path / "run/split.json").write_bytes(b"{}")
-    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 2
-    (tmp_path / "run/split.json").write_bytes(data)
-    assert command("train", "--config", tiny, "--out", tmp_path / "run").status == 0
 
 
 def test_a_second_process_on_a_run_is_refused_and_the_first_goes_on(command, contents, tiny, tmp_path):

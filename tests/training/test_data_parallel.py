@@ -108,9 +108,7 @@ def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(o
     assert saved["progress"]["step"] == 6
     assert command(*quiet, tmp_path / "a").status == 0
     assert_like(tmp_path / "a", tmp_path / "whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RANK", "1")
-        assert two_ranks.faulty("signal", 6, [*quiet, tmp_path / "b"])[0] == LATER
+    assert two_ranks.faulty("signal", 6, [*quiet, tmp_path / "b"])[0] == LATER
     (status, out, _), second = on_ranks(two_ranks.ended, [*quiet, tmp_path / "b"])
     assert status == 0 and "test error" in out and second == (0, "", "")
     assert_like(tmp_path / "b", tmp_path / "whole")
@@ -146,14 +144,14 @@ def test_other_commands_are_for_one_process(on_ranks, finished):
 
 def test_what_one_rank_cannot_do_ends_both_by_one_message(on_ranks, tiny, tmp_path):
     words = ["train", "--config", tiny, "--out"]
-    first, second = on_ranks(two_ranks.unwritable, [*words, tmp_path / "a"])
+    first, second = on_ranks(two_ranks.faulty, "unwritable", 1, [*words, tmp_path / "a"])
     assert first[0] == 2 and "cannot be written (no space)" in first[2] and second == (1, "", "")
     first, second = on_ranks(two_ranks.faulty, "nan", 6, [*words, tmp_path / "b"])
     assert first[0] == second[0] == 1 and "the term d/unlabeled is not finite since epoch 1, step 5" in first[2] and second[2] == ""
     assert (tmp_path / "b/checkpoints/nonfinite.pt").exists()
     first, second = on_ranks(two_ranks.faulty, "nan", 6, [*words, tmp_path / "c", "--on_nonfinite", "rollback"])
     assert first[0] == second[0] == 0 and len(rows(tmp_path / "c")) == 3
-    first, second = on_ranks(two_ranks.apart, [*words, tmp_path / "d"])
+    first, second = on_ranks(two_ranks.faulty, "apart", 1, [*words, tmp_path / "d"])
     assert first[0] == second[0] == 1 and "the ranks have come apart" in first[2] and second[2] == ""
 
 

@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from helpers import processes
+from helpers import processes, two_ranks
 from helpers.data_files import npz
 from helpers.method_factories import ALL
 from helpers.run_folders import assert_same_run, interrupted, rows
@@ -23,7 +24,7 @@ from gan_sntg.runs.folder import RunFolder
 
 def test_a_run_killed_in_mid_epoch_and_resumed_equals_one_never_stopped(command, tiny, finished, tmp_path):
     words = ["train", "--config", tiny, "--out", tmp_path / "run"]
-    assert processes.ended(processes.killed_in_step_10, words, tmp_path / "log") == -signal.SIGKILL
+    assert processes.ended(partial(two_ranks.faulty, "killed", 10), words, tmp_path / "log") == -signal.SIGKILL
     assert len(rows(tmp_path / "run")) == 2 and not (tmp_path / "run/result.json").exists()
     assert command(*words).status == 0
     assert_same_run(tmp_path / "run", finished)
