@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
+from helpers.classifiers import Normed
 from helpers.method_factories import made, prepared
 from helpers.tiny import weights
-from torch import nn
 
 from discriminative.vat import GraphPass, unit
 from gan_sntg.data.augmentation import Augmentation
@@ -16,20 +16,6 @@ from gan_sntg.losses import kl_divergence
 
 def first(streams):
     return next(iter(streams.epoch()))
-
-
-class Normed(nn.Module):
-    """A network with running statistics."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.BatchNorm1d(6), nn.ReLU())
-        self.out = nn.Linear(6, 3)
-
-    def forward(self, x):
-        h = self.body(x)
-        return h, self.out(h)
 
 
 # --- Pi model ---------------------------------------------------------------------------------------------------------
@@ -62,7 +48,7 @@ def test_pis_second_pass_moves_no_running_statistics():
     method = made("pi")
     method.net = Normed()
     method.passes(first(prepared(method)))
-    assert method.net.body[2].num_batches_tracked == 1
+    assert method.net.hidden[3].num_batches_tracked == 1
 
 
 # --- temporal ensembling ----------------------------------------------------------------------------------------------
@@ -128,7 +114,7 @@ def test_the_teacher_keeps_running_statistics_of_its_own():
     s = prepared(method)
     for batch in s.epoch():
         method.step(batch, 1)
-    student, teacher = method.net.body[2], method.teacher.body[2]
+    student, teacher = method.net.hidden[3], method.teacher.hidden[3]
     assert student.num_batches_tracked == teacher.num_batches_tracked == 6
     assert not torch.equal(student.running_mean, teacher.running_mean)
 
@@ -204,12 +190,12 @@ def test_only_the_labelled_pass_of_vat_moves_running_statistics_and_evaluation_r
     method.average.net = copy.deepcopy(method.net)
     s = prepared(method)
     method.passes(first(s))
-    norm = method.net.body[2]
+    norm = method.net.hidden[3]
     x = s.pool.view(first(s).labeled.index)
     assert norm.num_batches_tracked == 1 and len(x.y) == 10
     state = {name: generator.get_state() for name, generator in method.generators.items() if name != "refresh"}
     method.before_evaluation()
-    assert norm.num_batches_tracked == 4 and method.average.net.body[2].num_batches_tracked == 3 and not method.average.net.training
+    assert norm.num_batches_tracked == 4 and method.average.net.hidden[3].num_batches_tracked == 3 and not method.average.net.training
     assert all(torch.equal(method.generators[name].get_state(), before) for name, before in state.items())
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from helpers.method_factories import ALL, made, prepared
-from helpers.tiny import assert_same, weights
+from helpers.tiny import assert_same
 
 from discriminative.objective import Divisor
 from gan_sntg.data.augmentation import Augmentation
@@ -159,11 +159,3 @@ def test_halves_of_an_odd_batch_are_refused_before_training_and_only_if_the_grap
         method.sntg.weight = 0
         method.check(*sizes)
     made("pi", stream="two").check(99, 1)
-
-
-def test_the_average_follows_the_student():
-    method = made("pi", noise=0.1)
-    s = prepared(method)
-    before = weights(method.average.net)
-    method.step(next(iter(s.epoch())), 0)
-    assert torch.equal(weights(method.average.net), weights(method.net)) and not torch.equal(weights(method.net), before)

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gan_sntg.networks.batch_norm import BatchNorm
 from gan_sntg.networks.classifiers import ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.networks.conv_gan import ConvDiscriminator
 from gan_sntg.networks.dense_gan import DenseDiscriminator
+from gan_sntg.networks.weight_norm import MeanOnlyLinear
 
 K = 4
 NARROW = {"widths": (4, 6, 8)}
@@ -46,3 +48,17 @@ def outputs(net: nn.Module, x: Tensor, kinds: tuple[type, ...]) -> list[Tensor]:
     for hook in hooks:
         hook.remove()
     return found
+
+
+class Normed(nn.Module):
+    """x [B, 1, 4, 4] -> (h [B, 8], logits [B, 3]), with every kind of norm that averages over a batch."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        layers = [MeanOnlyLinear(16, 12), nn.LeakyReLU(0.1), BatchNorm(12), nn.LeakyReLU(0.1), MeanOnlyLinear(12, 8), nn.LeakyReLU(0.1)]
+        self.hidden, self.out = nn.Sequential(nn.Flatten(), *layers), nn.Linear(8, 3)
+
+    def forward(self, x):
+        h = self.hidden(x)
+        return h, self.out(h)

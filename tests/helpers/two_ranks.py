@@ -26,14 +26,13 @@ from gan_sntg.graph.pairs import AllPairs, Sampled
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass
 from gan_sntg.losses import Matching
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
-from gan_sntg.networks.batch_norm import BatchNorm
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.noise import Noise
-from gan_sntg.networks.weight_norm import MeanOnlyLinear
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.training.data_parallel import average, join, own_draws
 from gan_sntg.training.meter import Meter
 from gan_sntg.training.optim import parameters
+from helpers.classifiers import Normed
 from helpers.method_factories import ALL, made, prepared
 from helpers.processes import FORKED
 from helpers.tiny import Squares, UnitRange64, gan, streams
@@ -81,20 +80,6 @@ def entered(function, *arguments) -> tuple:
 
 
 # --- steps, whose numbers are given: what ranks draw by themselves is not what one process draws -----------------------
-
-
-class Normed(nn.Module):
-    """x [B, 1, 4, 4] -> (h [B, 8], logits [B, 3]), with every kind of norm that averages over a batch."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        layers = [MeanOnlyLinear(16, 12), nn.LeakyReLU(0.1), BatchNorm(12), nn.LeakyReLU(0.1), MeanOnlyLinear(12, 8), nn.LeakyReLU(0.1)]
-        self.hidden, self.out = nn.Sequential(nn.Flatten(), *layers), nn.Linear(8, 3)
-
-    def forward(self, x):
-        h = self.hidden(x)
-        return h, self.out(h)
 
 
 def given(n: int, *shape: int) -> Tensor:

@@ -12,7 +12,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
 from gan_sntg.networks.classifiers import ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.networks.ema import Average
-from gan_sntg.networks.noise import Dropout, GaussianNoise, drawing_from
+from gan_sntg.networks.noise import Dropout, GaussianNoise, Noise, drawing_from
 from gan_sntg.networks.weight_norm import MeanOnly, WeightNorm, data_dependent_init, starts_from_data
 
 SIZES = pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
@@ -201,6 +201,7 @@ def test_noise_comes_from_the_named_generator(make, shape):
     passes = [seeded(net, x, seed) for seed in (1, 1, 2)]
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(passes[0], passes[1]) and not torch.isclose(passes[0], passes[2]).any()
+    assert {layer.generator for layer in net.modules() if isinstance(layer, Noise)} == {None}
 
 
 @ANY

@@ -96,16 +96,11 @@ def test_images_are_in_the_image_tab(tmp_path):
     assert (image.step, image.height, image.width) == (10, 6, 8)
 
 
-def test_the_result_says_that_the_run_is_finished(tmp_path):
-    folder = opened(tmp_path / "run")
-    folder.finish({"test_error_last": 12.5})
-    assert folder.finished and json.loads(folder.result.read_text()) == {"test_error_last": 12.5}
-
-
-def test_a_folder_with_other_things_or_a_file_is_refused_and_an_empty_folder_is_not(tmp_path):
+@pytest.mark.parametrize("name", ["thesis.tex", "split.json"])
+def test_a_folder_with_other_things_or_a_file_is_refused_and_an_empty_folder_is_not(tmp_path, name):
     RunFolder(tmp_path).check_unused()
-    (tmp_path / "thesis.tex").write_text("mine")
-    for path in tmp_path, tmp_path / "thesis.tex":
+    (tmp_path / name).write_text("mine")
+    for path in tmp_path, tmp_path / name:
         with pytest.raises(InputError, match="exists and is not a run folder .*choose another with --out"):
             RunFolder(path).check_unused()
 
@@ -121,12 +116,6 @@ def test_what_a_run_left_that_was_killed_before_its_config_was_written_is_no_oth
     (folder.samples / "mine.png").write_text("mine")
     with pytest.raises(InputError, match="is not a run folder"):
         folder.check_unused()
-
-
-def test_a_manifest_that_someone_put_into_a_folder_is_not_overwritten(tmp_path):
-    (tmp_path / "split.json").write_text("mine")
-    with pytest.raises(InputError, match="is not a run folder"):
-        RunFolder(tmp_path).check_unused()
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
@@ -188,29 +177,23 @@ RESULT = {"test_error_last": 1, "test_error_averaged": 2.5, "validation_error": 
 RESULT |= {"split_sha256": "a", "config": {}}
 
 
-def test_a_result_is_read_as_it_was_written(tmp_path):
+def test_a_result_is_read_as_it_was_written_and_says_that_the_run_is_finished(tmp_path):
     folder = opened(tmp_path / "run")
     folder.finish(RESULT)
-    assert folder.read_result() == RESULT
+    assert folder.finished and folder.read_result() == RESULT == json.loads(folder.result.read_text())
 
 
 CHANGES = [{"test_error_last": None}, {"test_error_averaged": "2.5"}, {"validation_error": "x"}, {"seconds": True}, {"config": []}]
 CHANGES += [{"test_images": 0}, {"test_error_averaged": -1e-9}, {"test_error_last": 100.5}, {"validation_error": 2**60}]
+CHANGES += [{"split_sha256": 3}, {"test_error_last": float("nan")}, {"config": {"epochs": 10**400}}]
+LACKING = [{key: value for key, value in RESULT.items() if key != name} for name in RESULT]
 
 
-@pytest.mark.parametrize("change", [*CHANGES, {"split_sha256": 3}, {"test_error_last": float("nan")}, {"config": {"epochs": 10**400}}])
-def test_a_result_with_a_field_of_another_kind_is_refused(tmp_path, change):
+@pytest.mark.parametrize("result", [*(RESULT | change for change in CHANGES), *LACKING])
+def test_a_result_without_one_of_its_fields_or_with_one_of_another_kind_is_refused(tmp_path, result):
     folder = opened(tmp_path / "run")
-    folder.finish(RESULT | change)
+    folder.finish(result)
     with pytest.raises(InputError, match="result.json cannot be read .*delete it and run the same command to write it again"):
-        folder.read_result()
-
-
-@pytest.mark.parametrize("name", RESULT)
-def test_a_result_without_one_of_its_fields_is_refused(tmp_path, name):
-    folder = opened(tmp_path / "run")
-    folder.finish({key: value for key, value in RESULT.items() if key != name})
-    with pytest.raises(InputError, match="result.json cannot be read"):
         folder.read_result()
 
 

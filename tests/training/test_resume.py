@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import shutil
 import signal
 from functools import partial
 from pathlib import Path
@@ -115,9 +114,7 @@ def test_a_run_is_resumed_by_its_own_manifest_wherever_that_lies(command, tiny, 
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b""], ids=["cut", "empty"])
-def test_a_damaged_newest_checkpoint_is_passed_over_loudly_and_the_run_ends_as_if_whole(command, tiny, finished, tmp_path, damage):
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
+def test_a_damaged_newest_checkpoint_is_passed_over_loudly_and_the_run_ends_as_if_whole(command, tiny, finished, run, damage):
     (run / "result.json").unlink()
     path = run / "checkpoints/last.pt"
     path.write_bytes(damage(path.read_bytes()))
@@ -127,10 +124,9 @@ def test_a_damaged_newest_checkpoint_is_passed_over_loudly_and_the_run_ends_as_i
     assert_same_run(run, finished)
 
 
-def test_where_all_are_damaged_the_run_is_refused_and_nothing_changed(refused, train, finished, tmp_path):
-    shutil.copytree(finished, tmp_path / "run")
-    (tmp_path / "run/result.json").unlink()
-    for path in (tmp_path / "run/checkpoints").iterdir():
+def test_where_all_are_damaged_the_run_is_refused_and_nothing_changed(refused, train, run):
+    (run / "result.json").unlink()
+    for path in (run / "checkpoints").iterdir():
         path.write_bytes(b"damaged")
     refused(train, "last.pt is not a readable checkpoint")
 
@@ -149,14 +145,13 @@ def test_a_full_disk_stops_the_run_with_an_error_and_it_goes_on_when_there_is_ro
     assert json.loads((tmp_path / "run/result.json").read_text())["epochs"] == 12
 
 
-def test_a_folder_that_cannot_be_written_is_refused_and_left_as_it_is(command, contents, tiny, finished, tmp_path, monkeypatch):
-    shutil.copytree(finished, tmp_path / "run")
-    (tmp_path / "run/result.json").unlink()
-    before = contents(tmp_path / "run")
+def test_a_folder_that_cannot_be_written_is_refused_and_left_as_it_is(command, contents, tiny, run, monkeypatch):
+    (run / "result.json").unlink()
+    before = contents(run)
 
     def read_only(*_):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, "fsync", read_only)
-    outcome = command("train", "--config", tiny, "--out", tmp_path / "run")
-    assert outcome.status == 2 and "Read-only file system" in outcome.err and contents(tmp_path / "run") == before
+    outcome = command("train", "--config", tiny, "--out", run)
+    assert outcome.status == 2 and "Read-only file system" in outcome.err and contents(run) == before
