@@ -1,6 +1,6 @@
 """What a stranger sends is refused by every command that would read it, with status 2, and nothing of it is obeyed.
 
-More of each is in test_import_paths, test_checkpoint, test_binary_files, test_image_folder, test_public and the tests of comparison.
+More of each is in test_import_paths, test_binary_files, test_image_folder, test_public and the tests of comparison.
 """
 
 import io

@@ -165,12 +165,6 @@ def test_gradient_flows_into_both_ends_and_not_into_the_weights():
     assert none is None
 
 
-@pytest.mark.parametrize(("other", "w", "sign"), [(0.4, 1.0, -1), (0.4, 0.0, 1), (5.0, 0.0, 0)], ids=["neighbours", "others", "far apart"])
-def test_neighbours_attract_and_others_repel_only_inside_the_margin(other, w, sign):
-    _, grad = of(torch.tensor([[0.0], [other]], requires_grad=True), all_pairs(2), torch.tensor([w]), Distance.rms)
-    assert grad.sign().flatten().tolist() == [sign, -sign]
-
-
 def test_the_mean_of_sampled_draws_is_within_its_standard_error_of_all_pairs():
     h, targets, y = inputs(20)
     h, classes, generator = h.detach(), teacher_classes(targets, y), torch.Generator().manual_seed(5)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.tiny import UnitRange64, assert_same, gan, norms, started, streams, weights
+from helpers.tiny import UnitRange64, assert_same, gan, norms, started, streams
 
 from gan_sntg import losses
 from gan_sntg.errors import InputError
@@ -10,7 +10,6 @@ from gan_sntg.graph.loss import Graph, graph_loss, teacher_classes
 from gan_sntg.graph.pairs import AllPairs, Halves, Sampled
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass
 from gan_sntg.losses import supervised_loss
-from gan_sntg.training.method import descend
 
 
 def first(s):
@@ -30,16 +29,6 @@ def test_every_weighted_term_moves_the_network_that_it_should_and_no_other(teach
         found = norms(method, term)
         assert found["d"] > 0, name
         assert found["g"] == found["teacher"] == found["average"] == 0, name
-
-
-def test_matching_moves_the_generator_through_the_discriminator_and_leaves_it_alone():
-    s = streams()
-    method = started(gan(), s)
-    terms = method.generator_terms(first(s), 0)
-    d, g = weights(method.discriminator), weights(method.generator)
-    descend(method.optimizers["g"], terms)
-    assert torch.equal(weights(method.discriminator), d) and not torch.equal(weights(method.generator), g)
-    assert all(p.grad is None for p in method.discriminator.parameters())
 
 
 def test_one_forward_over_all_three_kinds_equals_three_forwards():

@@ -5,7 +5,7 @@ import torch
 from helpers.classifiers import ANY
 from helpers.classifiers import made as classifier
 from helpers.method_factories import ALL, made, prepared
-from helpers.tiny import gan, started, streams
+from helpers.tiny import assert_same, gan, started, streams
 
 from gan_sntg.graph.teachers import Averaged
 from gan_sntg.networks.conv_gan import ConvGenerator
@@ -47,9 +47,8 @@ def test_float32_is_a_step_without_autocast_bit_for_bit():
         s = streams()
         method = started(gan(weight=1.0), s)
         with context:
-            terms = method.step(next(iter(s.epoch())), 1)
-        found.append(terms)
-    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+            found.append(method.step(next(iter(s.epoch())), 1))
+    assert_same(*found)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -1,7 +1,6 @@
 """Weight norm, plain and with mean-only batch norm, against loops in double precision, and its start from data."""
 
 from functools import partial
-from itertools import product
 
 import pytest
 import torch
@@ -152,17 +151,12 @@ EVERY = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
 
 def naive_weighted(layer, x: Tensor) -> Tensor:
-    """W*x with W = g V / |V|, by loops over units, places and inputs. [B, units, H', W'], 1 x 1 for dense layers."""
-    v, padding = layer.v.detach(), getattr(layer, "padding", 0)
-    v, x = (t.reshape(*t.shape, *[1] * (4 - t.dim())) for t in (v, x))
-    x = nn.functional.pad(x, [padding] * 4)
-    units, inputs, k, _ = v.shape
-    y = torch.zeros(len(x), units, x.shape[2] - k + 1, x.shape[3] - k + 1, dtype=torch.float64)
-    for n, u, row, column in product(*map(range, y.shape)):
-        norm = sum(float(value) ** 2 for value in v[u].flatten()) ** 0.5
-        for c, i, j in product(range(inputs), range(k), range(k)):
-            y[n, u, row, column] += float(layer.g.detach()[u]) * v[u, c, i, j] / norm * x[n, c, row + i, column + j]
-    return y
+    """W*x with W = g V / |V|, unit by unit. [B, units, H', W'], 1 x 1 for dense layers."""
+    w = torch.stack(
+        [g * v / sum(float(value) ** 2 for value in v.flatten()) ** 0.5 for g, v in zip(layer.g, layer.v, strict=True)]
+    ).detach()
+    w, x = (t.reshape(*t.shape, *[1] * (4 - t.dim())) for t in (w, x))
+    return nn.functional.conv2d(x, w, padding=getattr(layer, "padding", 0))
 
 
 def naive_means(y: Tensor) -> list[float]:
@@ -172,9 +166,7 @@ def naive_means(y: Tensor) -> list[float]:
 
 def naive(layer, x: Tensor, means: list[float]) -> Tensor:
     """W*x - m + b."""
-    y = naive_weighted(layer, x)
-    for u, m in enumerate(means):
-        y[:, u] += float(layer.b.detach()[u]) - m
+    y = naive_weighted(layer, x) + (layer.b.detach() - torch.tensor(means, dtype=torch.float64)).view(-1, 1, 1)
     return y if x.dim() == 4 else y.flatten(1)
 
 

@@ -39,7 +39,8 @@ def tiny_gan(data, **options) -> FeatureMatchingGAN:
 
 def test_a_run_from_python_is_that_of_the_command_line_and_each_goes_on_with_the_others(command, tiny, finished, tmp_path):
     data = Digits()
-    run = gan_sntg.train(tiny_gan(data), data, labels=20, out=tmp_path / "a", **SHORT)
+    method = tiny_gan(data)
+    run = gan_sntg.train(method, data, labels=20, out=tmp_path / "a", **SHORT)
     assert_same_run(tmp_path / "a", finished)
     assert (run.test_error, run.test_error_last) == (run.result["test_error_averaged"], run.result["test_error_last"])
     assert command("train", "--config", tiny, "--out", tmp_path / "a").out.count("test error") == 1
@@ -47,6 +48,10 @@ def test_a_run_from_python_is_that_of_the_command_line_and_each_goes_on_with_the
     assert_same(again.method.state_dict(), run.method.state_dict())
     with pytest.raises(InputError, match="holds a run of another configuration"):
         gan_sntg.train(tiny_gan(data), data, labels=30, out=tmp_path / "a", **SHORT)
+    assert gan_sntg.train(method, data, labels=20, out=tmp_path / "a", **SHORT).test_error == run.test_error
+    with pytest.raises(InputError, match="FeatureMatchingGAN was trained before"):  # a method is trained once
+        gan_sntg.train(method, data, labels=30, out=tmp_path / "b", **SHORT)
+    assert not (tmp_path / "b").exists()
 
 
 def test_minimal_is_the_configuration_that_it_says_it_is(command, tmp_path, capsys):
@@ -115,16 +120,6 @@ def test_a_run_that_failed_goes_on_in_the_same_process_and_an_unfinished_one_is_
         broken.setattr(RunFolder, "forget_after", lambda self, step: (_ for _ in ()).throw(OSError("no space")))
         gan_sntg.train(tiny_gan(data), data, labels=20, out=begun.path, **SHORT)
     assert gan_sntg.train(tiny_gan(data), data, labels=20, out=begun.path, **SHORT).result["steps"] == 12
-
-
-def test_a_method_is_trained_once(tmp_path):
-    data = Digits()
-    method = tiny_gan(data)
-    run = gan_sntg.train(method, data, labels=20, out=tmp_path / "a", **SHORT)
-    with pytest.raises(InputError, match="FeatureMatchingGAN was trained before"):
-        gan_sntg.train(method, data, labels=30, out=tmp_path / "b", **SHORT)
-    assert not (tmp_path / "b").exists()
-    assert gan_sntg.train(method, data, labels=20, out=tmp_path / "a", **SHORT).test_error == run.test_error
 
 
 @pytest.mark.parametrize(

@@ -113,11 +113,10 @@ def test_a_run_is_resumed_by_its_own_manifest_wherever_that_lies(command, tiny, 
 # --- what goes wrong with the files ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b""], ids=["cut", "empty"])
-def test_a_damaged_newest_checkpoint_is_passed_over_loudly_and_the_run_ends_as_if_whole(command, tiny, finished, run, damage):
+def test_a_damaged_newest_checkpoint_is_passed_over_loudly_and_the_run_ends_as_if_whole(command, tiny, finished, run):
     (run / "result.json").unlink()
     path = run / "checkpoints/last.pt"
-    path.write_bytes(damage(path.read_bytes()))
+    path.write_bytes(path.read_bytes()[:1000])
     outcome = command("train", "--config", tiny, "--out", run)
     assert outcome.status == 0 and "last.pt is not a readable checkpoint" in outcome.err
     assert "The checkpoint before it" in outcome.err and "last-1.pt, is whole: this is gone on from" in outcome.err

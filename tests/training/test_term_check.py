@@ -33,6 +33,7 @@ def test_every_method_is_healthy_and_every_weighted_term_is_seen(name):
     assert set(found.terms) == {term for term, weight in method.weights().items() if weight}
     follower = "teacher" if name == "mean_teacher" else "average"
     assert found.moved == {"net": {"net"}, "step": {"net", follower}}
+    assert not any(p.requires_grad for p in method.networks[follower].parameters())
 
 
 @pytest.mark.parametrize("teacher", [SecondPass, Averaged, Ensemble])
