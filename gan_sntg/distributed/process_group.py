@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # imported later, it would hold the process group of then in its defaults, which so would never end
 
 from gan_sntg.distributed import all_reduce, rank, world_size
 from gan_sntg.errors import ElsewhereError, InputError, NonFiniteError, StoppedError, UnhealthyError

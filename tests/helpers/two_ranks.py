@@ -45,17 +45,17 @@ class Ranks:
     """Two processes, as torchrun starts them; what a function returns in each, by rank."""
 
     def __init__(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         places, gate = FORKED.Queue(), FORKED.Barrier(WORLD)
         for place in range(WORLD):
             places.put(place)
-        self.pool = ProcessPoolExecutor(WORLD, FORKED, initializer=begin, initargs=(places, gate))
+        self.pool = ProcessPoolExecutor(WORLD, FORKED, initializer=begin, initargs=(places, gate, port))
         self.processes = self(os.getpid)
 
     def __call__(self, function, *arguments) -> list:
-        with socket.socket() as free:  # a port for each call: where the last one met, a store may still answer
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        futures = [self.pool.submit(entered, port, function, *arguments) for _ in range(WORLD)]
+        futures = [self.pool.submit(entered, function, *arguments) for _ in range(WORLD)]
         return [found for _, found in sorted((future.result(timeout=600) for future in futures), key=lambda pair: pair[0])]
 
     def end(self) -> None:
@@ -65,18 +65,17 @@ class Ranks:
         self.pool.shutdown()
 
 
-def begin(places, gate) -> None:
+def begin(places, gate, port: int) -> None:
     """In each process, once."""
     global GATE
     GATE = gate
     torch.set_num_threads(1)
-    os.environ |= {"WORLD_SIZE": str(WORLD), "RANK": str(places.get()), "MASTER_ADDR": "127.0.0.1"}
+    os.environ |= {"WORLD_SIZE": str(WORLD), "RANK": str(places.get()), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
 
-def entered(port: int, function, *arguments) -> tuple:
+def entered(function, *arguments) -> tuple:
     """(rank, what the function returns), once both processes are here: none does the work of both."""
     GATE.wait(120)
-    os.environ["MASTER_PORT"] = str(port)
     return int(os.environ["RANK"]), function(*arguments)
 
 
