@@ -59,7 +59,6 @@ class CudaGraphGradients(EagerGradients):
     """
 
     def __init__(self):
-        """Start without recordings."""
         self.recordings: dict[str, Recording] = {}
         self.inputs: Inputs | None = None
         self.stream: torch.cuda.Stream | None = None
@@ -70,7 +69,6 @@ class CudaGraphGradients(EagerGradients):
         return CudaGraphGradients()
 
     def __call__(self, method, name: str, batch: Batch, t: int) -> Terms:
-        """As `EagerGradients`; `method` says what its terms depend on and draw from."""
         if self.failed:
             return super().__call__(method, name, batch, t)
         if self.inputs is None or self.inputs.form != form(batch):
@@ -125,7 +123,6 @@ class Recording:
     """One graph: it leaves terms and gradients where it left them when it was recorded."""
 
     def __init__(self, key: tuple):
-        """key: what the recording depends on."""
         self.key, self.steps = key, 0
         self.graph: torch.cuda.CUDAGraph | None = None
 

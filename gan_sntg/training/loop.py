@@ -15,7 +15,6 @@ class Progress:
     """Progress of a run. rate_scale: of the learning rate; rolled_back: the step left, -1 for none."""
 
     def __init__(self):
-        """At the start."""
         self.epoch, self.step, self.seconds, self.best = 0, 0, 0.0, math.inf
         self.rate_scale, self.rolled_back = 1.0, -1
 

@@ -12,7 +12,6 @@ class Meter:
     """Means of terms over an interval, on the device; the first non-finite step is raised on reading."""
 
     def __init__(self):
-        """Empty."""
         self.sums: dict[tuple[str, ...], tuple[Tensor, Tensor, int]] = {}
 
     def add(self, terms: Terms, step: int) -> None:

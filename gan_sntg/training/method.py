@@ -34,7 +34,6 @@ class Method(Configurable, nn.Module, ABC):
     gradients: EagerGradients = EagerGradients()  # how `descend` finds them; the run's to choose, not the method's
 
     def __init__(self):
-        """Without a generator of images."""
         super().__init__()
         self.generator: Generator | None = None
 

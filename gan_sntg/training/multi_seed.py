@@ -45,7 +45,6 @@ class PerRunGenerators(TorchFunctionMode):
         self.own = {generator: [run[purpose] for run in runs] for purpose, generator in runs[0].items()}
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        """The call as it is, or dealt out."""
         kwargs = kwargs or {}
         own = self.own.get(kwargs["generator"]) if "generator" in kwargs else None
         if own is None:
