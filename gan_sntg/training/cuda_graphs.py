@@ -69,6 +69,7 @@ class CudaGraphGradients(EagerGradients):
         return CudaGraphGradients()
 
     def __call__(self, method, name: str, batch: Batch, t: int) -> Terms:
+        """As `EagerGradients`; `method` says what its terms depend on and draw from."""
         if self.failed:
             return super().__call__(method, name, batch, t)
         if self.inputs is None or self.inputs.form != form(batch):
@@ -97,26 +98,26 @@ class CudaGraphGradients(EagerGradients):
         return found
 
     def record(self, recording: "Recording", method, name: str, batch: Batch, t: int) -> bool:
-        """Record; whether it succeeded."""
-        before = [{purpose: g.get_state() for purpose, g in generators.items()} for generators in generator_sets(method)]
+        """Record without computing; whether it succeeded."""
+        sets = getattr(method, "generator_sets", None) or [method.generators]  # of each run where it stands for several
+        before = [(generators, purpose, g.get_state()) for generators in sets for purpose, g in generators.items()]
+        graph = torch.cuda.CUDAGraph()
         try:
-            recording.record(method, name, batch, t, self.stream)
+            for generators, purpose, _ in before:
+                graph.register_generator_state(generators[purpose])
+            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
+                recording.terms = super().__call__(method, name, batch, t)
         except RuntimeError as error:
             self.failed = True
             self.recordings.clear()
             cause = error.__context__ or error  # ending a recording that failed raises once more
             print(f"a step was not recorded, and CUDA graphs are not used: {' '.join(str(cause).split())[:200]}", file=sys.stderr)
-            for generators, states in zip(generator_sets(method), before, strict=True):
-                for purpose, state in states.items():  # those that were registered with the failed graph are of no use
-                    generators[purpose] = torch.Generator(generators[purpose].device)
-                    generators[purpose].set_state(state)
+            for generators, purpose, state in before:  # those that were registered with the failed graph are of no use
+                generators[purpose] = torch.Generator(generators[purpose].device)
+                generators[purpose].set_state(state)
             return False
+        recording.graph, recording.grads = graph, [(p, p.grad) for p in parameters(method.optimizers[name])]
         return True
-
-
-def generator_sets(method) -> list[dict[str, torch.Generator]]:
-    """The generators that its terms draw from: its own, or those of each run where it stands for several."""
-    return getattr(method, "generator_sets", None) or [method.generators]
 
 
 class Recording:
@@ -125,16 +126,8 @@ class Recording:
     def __init__(self, key: tuple):
         self.key, self.steps = key, 0
         self.graph: torch.cuda.CUDAGraph | None = None
-
-    def record(self, method, name: str, batch: Batch, t: int, stream: torch.cuda.Stream | None) -> None:
-        """Record without computing. Raises RuntimeError where a step cannot be recorded."""
-        graph = torch.cuda.CUDAGraph()
-        for generators in generator_sets(method):
-            for generator in generators.values():
-                graph.register_generator_state(generator)
-        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-            self.terms = EagerGradients()(method, name, batch, t)
-        self.graph, self.grads = graph, [(p, p.grad) for p in parameters(method.optimizers[name])]
+        self.terms: Terms = {}
+        self.grads: list[tuple[Tensor, Tensor | None]] = []
 
     def replay(self) -> Terms:
         """The terms, in memory of their own, and the gradients."""
