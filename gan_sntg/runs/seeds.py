@@ -27,7 +27,6 @@ from gan_sntg.training.method import Method
 from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 
 MOST = 1000  # runs of one command
-TERMS = ("discriminator_terms", "generator_terms")  # the functions of a FeatureMatchingGAN whose terms are descended
 ONE_PROGRAM_ON = ("cuda",)  # not "cpu": one program is not faster there than one run after another (results/seeds_speed.md)
 
 
@@ -159,7 +158,7 @@ class StackedTrainer:
         """trainers: alike but for the seeds; their methods stay as they are until the first save."""
         self.trainers, self.progress, self.watch = trainers, trainers[0].progress, trainers[0].watch
         self.meters = Meters({f"seed {s.options.seed} ({s.folder.path})": s.meter for s in trainers})
-        self.method = stacked([s.parts.method for s in trainers], TERMS)
+        self.method = stacked([s.parts.method for s in trainers])
         self.streams = StackedStreams([s.parts.streams for s in trainers])
 
     def train(self) -> None:
