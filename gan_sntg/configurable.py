@@ -27,6 +27,7 @@ class Choice(Enum):
     """Base of choices between functions (`member`s): a member is called as its function."""
 
     def __call__(self, *args: Any) -> Any:
+        """The value of the function of the same name."""
         return self.value(*args)
 
 

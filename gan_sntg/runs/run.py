@@ -17,7 +17,8 @@ from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.loading import load, restore
 from gan_sntg.runs.options import LINKED, RunOptions, config_parser, short_hash
 from gan_sntg.runs.seeds import check_folder
-from gan_sntg.runs.trainer import Run, Trainer
+from gan_sntg.runs.stopping import StopSignals
+from gan_sntg.runs.trainer import Run, Trainer, Training
 from gan_sntg.training.checkpoint import generations
 from gan_sntg.training.method import Method
 
@@ -89,9 +90,10 @@ def train(
     run = Run(folder, own, text, lambda: (data, normalization, method))
     if folder.finished:
         return TrainedRun(folder, restore(folder, assemble(own, run.make)))
+    watch = StopSignals(own.max_minutes, own.checkpoint_minutes)
     try:
         trainer = Trainer(run)
-        trainer.train()
+        Training([trainer], watch).run()
     finally:
         folder.release()
     return TrainedRun(folder, trainer.parts)

@@ -4,7 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from rich.console import Console
@@ -28,7 +28,8 @@ from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.training import checkpoint, loop
 from gan_sntg.training.checkpoint import generations, keep, newest
 from gan_sntg.training.data_parallel import check_equal, join
-from gan_sntg.training.meter import Meter
+from gan_sntg.training.meter import Meter, Meters
+from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 from gan_sntg.training.term_check import check_terms
 
 GRID_SIZE = 100  # images
@@ -64,12 +65,11 @@ class Run(NamedTuple):
 
 
 class Trainer:
-    """A training session on a run folder. All ranks train; the first alone watches, writes and prints."""
+    """A run that is trained: its objects, state and folder. The first rank alone evaluates, writes and prints."""
 
-    def __init__(self, run: Run, watch: StopSignals | None = None):
-        """Build everything and read the checkpoint, if any, before writing. watch: shared by sessions."""
-        self.folder, self.options, self.first, options = run.folder, run.options, rank() == 0, run.options
-        self.watch = watch or StopSignals(options.max_minutes, options.checkpoint_minutes)
+    def __init__(self, run: Run):
+        """Build everything and read the checkpoint, if any, before writing."""
+        self.folder, self.options, self.first = run.folder, run.options, rank() == 0
         with agreed():
             self.build(run.make)
         with agreed():
@@ -81,7 +81,6 @@ class Trainer:
                     self.draw_data()
         join(self.parts.method)
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
-        self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
         self.console = Console(stderr=True, quiet=not self.first)
         self.warned: set[str] = set()
         self.measured: dict[str, float] = {}
@@ -92,6 +91,7 @@ class Trainer:
             self.folder.lock()
         self.parts: RunObjects = assemble(self.options, make)
         self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
+        self.state = self.parts.method, self.parts.streams, self.progress, self.meter
         begun = self.folder.split
         if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
             raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
@@ -108,77 +108,31 @@ class Trainer:
 
     def restore(self) -> None:
         """Restore the newest readable checkpoint."""
-        method, streams = self.parts.method, self.parts.streams
-        state, file = newest(self.folder.checkpoint, self.parts.device)
-        self.meter.sums.clear()
-        checkpoint.put_back(state, file, method, streams, self.progress, self.meter)
+        checkpoint.put_back(*newest(self.folder.checkpoint, self.parts.device), *self.state)
         if self.rate is not None and self.progress.rate_scale != 1:
-            method.learning_rate = self.rate * self.progress.rate_scale
+            self.parts.method.learning_rate = self.rate * self.progress.rate_scale
 
-    def train(self) -> None:
-        """Train with a live display, then write the result."""
-        with folder_errors(self.folder), display(self.console) as bar, self.watch:
-            self.begin(bar)
-            try:
-                self.fit()
-            except NonFiniteError as error:
-                with agreed():
-                    if self.first:
-                        state = self.parts.method, self.parts.streams, self.progress, self.meter
-                        checkpoint.save(self.folder.checkpoint.with_name("nonfinite.pt"), *state)
-                if not self.roll_back(error):
-                    raise
-                self.fit()
-            with agreed():
-                if self.first:
-                    self.folder.finish(self.result())
-
-    def fit(self) -> None:
-        """Go on to the last epoch."""
-        options, calls = self.options, (self.on_step, self.on_interval)
-        span = options.epochs, options.interval_epochs
-        loop.fit(self.parts.method, self.parts.streams, *span, self.progress, *calls, options.precision, self.meter)
-
-    def begin(self, bar: ProgressBar) -> None:
-        """Show in `bar` how far the run is, and start the clock."""
+    def show(self, bar: ProgressBar) -> None:
+        """Show in `bar` how far the run is."""
         total = self.options.epochs * self.parts.streams.steps_per_epoch
         self.bar, self.task = bar, bar.add_task("training", total=total, completed=self.progress.step)
-        self.clock = time.perf_counter()
-
-    def on_step(self) -> None:
-        """Move the progress bar; save or stop where it is time to."""
-        self.bar.advance(self.task)
-        self.watch.tick()
-        stopped = self.watch.stop()
-        if stopped or self.watch.must_save:
-            self.meter.check(self.parts.streams.steps_per_epoch)
-            self.count_seconds()
-            self.save()
-        if stopped:
-            raise stopped
-
-    def count_seconds(self) -> None:
-        """Add the seconds since the last call to the progress."""
-        now = time.perf_counter()
-        self.progress.seconds, self.clock = self.progress.seconds + now - self.clock, now
 
     def save(self) -> None:
         """Write the newest checkpoint, while other ranks wait."""
         with agreed():
             if self.first:
-                self.write()
-        self.watch.has_saved()
+                keep(self.folder.checkpoint, self.saved(), self.options.keep)
 
-    def write(self, best: bool = False) -> None:
-        """Write the newest checkpoint, and the best one where it is that."""
-        data = checkpoint.as_bytes(checkpoint.state_of(self.parts.method, self.parts.streams, self.progress, self.meter))
-        keep(self.folder.checkpoint, data, self.options.keep)
-        if best:
-            write_atomically(self.folder.best, data)
+    def saved(self) -> memoryview:
+        """The checkpoint of what stands."""
+        return checkpoint.as_bytes(checkpoint.state_of(*self.state))
 
     def roll_back(self, error: NonFiniteError) -> bool:
-        """Go back, once and if asked for, to the last checkpoint and lower the rate; whether it was done."""
+        """Save the state beside the last good one; go back to that, once and if asked for, and lower the rate; whether it was done."""
         stopped_at, before = self.progress.step, generations(self.folder.checkpoint)
+        with agreed():
+            if self.first:
+                write_atomically(self.folder.checkpoint.with_name("nonfinite.pt"), self.saved())
         if self.options.on_nonfinite != "rollback" or self.rate is None or self.progress.rolled_back >= 0 or not before:
             return False
         with agreed():
@@ -194,16 +148,14 @@ class Trainer:
         )
         return True
 
-    def on_interval(self, terms: dict[str, float]) -> None:
-        """Evaluate, draw, record, save."""
-        self.count_seconds()
+    def record(self) -> None:
+        """Evaluate, draw, record and save what stands at an interval."""
         check_equal(self.parts.method, self.parts.streams)
+        terms = self.meter.read()
         telemetry, picture = self.telemetry(), self.picture()  # on all ranks: in training mode layers take statistics over all
         with agreed():
             if self.first:
                 self.look(terms, telemetry, picture)
-        self.watch.has_saved()
-        self.clock = time.perf_counter()
 
     def telemetry(self) -> dict[str, float]:
         """That of the method, on a fixed batch."""
@@ -228,10 +180,11 @@ class Trainer:
         shown = f"test error {errors['test_error/last']:.2f} %  averaged {errors['test_error/averaged']:.2f} %"
         self.bar.update(self.task, description=f"epoch {progress.epoch}  {shown}")
         self.warn(telemetry)
-        error = errors.get("validation_error/averaged", math.inf)
-        best = error < progress.best
-        progress.best = min(error, progress.best)
-        self.write(best)
+        error, before = errors.get("validation_error/averaged", math.inf), progress.best
+        progress.best = min(error, before)
+        keep(folder.checkpoint, data := self.saved(), self.options.keep)
+        if error < before:
+            write_atomically(folder.best, data)
 
     def warn(self, telemetry: dict[str, float]) -> None:
         """Print each subject's warning once per session, with the seed."""
@@ -242,10 +195,10 @@ class Trainer:
 
     def errors(self) -> dict[str, float]:
         """Test errors in percent of every classifier, and validation errors if images are held out."""
-        normalize, held_out = self.parts.normalization, self.parts.split.validation
+        normalize, held_out, pool = self.parts.normalization, self.parts.split.validation, self.parts.streams.pool
         sets = {"test_error": self.test}
         if held_out:
-            sets["validation_error"] = self.validation[0][held_out], self.validation[1][held_out]
+            sets["validation_error"] = pool.x[held_out], pool.truth[held_out]
         nets = self.parts.method.classifiers
         return {f"{kind}/{name}": error_rate(net, x, y, normalize) for kind, (x, y) in sets.items() for name, net in nets.items()}
 
@@ -277,3 +230,83 @@ class Trainer:
             "split_sha256": hashlib.sha256(self.parts.split.text().encode()).hexdigest(),
             "config": identity(self.folder.read_options()),
         }
+
+    def finish(self) -> None:
+        """Write the result."""
+        with agreed():
+            if self.first:
+                self.folder.finish(self.result())
+
+
+class Training:
+    """The training of one run, or of several at the same step as one program, each saved by its own trainer."""
+
+    def __init__(self, trainers: list[Trainer], watch: StopSignals):
+        """trainers: alike but for the seeds; the methods of several stay as they are until the first save."""
+        self.trainers, self.watch = trainers, watch
+        self.method, self.streams, self.progress, self.meter = trainers[0].state
+        self.methods = [trainer.parts.method for trainer in trainers]
+        if len(trainers) > 1:
+            for trainer in trainers:
+                trainer.meter.whose = f"seed {trainer.options.seed} ({trainer.folder.path}): "
+            self.method, self.meter = stacked(self.methods), Meters([trainer.meter for trainer in trainers])
+            self.streams = StackedStreams([trainer.parts.streams for trainer in trainers])
+
+    def run(self) -> None:
+        """Train with a live display, then write the results."""
+        with ExitStack() as folders, display(self.trainers[0].console) as bar, self.watch:
+            for trainer in self.trainers:
+                folders.enter_context(folder_errors(trainer.folder))
+                trainer.show(bar)
+            self.clock = time.perf_counter()
+            try:
+                self.fit()
+            except NonFiniteError as error:
+                if len(self.trainers) > 1:
+                    raise NonFiniteError(f"{error}; without this seed in --seeds the others go on") from error
+                if not self.trainers[0].roll_back(error):
+                    raise
+                self.watch.has_saved()
+                self.fit()
+            for trainer in self.trainers:
+                trainer.finish()
+
+    def fit(self) -> None:
+        """Go on to the last epoch."""
+        options, calls = self.trainers[0].options, (self.on_step, self.on_interval)
+        span = options.epochs, options.interval_epochs
+        loop.fit(self.method, self.streams, *span, self.progress, *calls, options.precision, self.meter)
+
+    def on_step(self) -> None:
+        """Move the progress bars; save or stop where it is time to."""
+        for trainer in self.trainers:
+            trainer.bar.advance(trainer.task)
+        self.watch.tick()
+        stopped = self.watch.stop()
+        if stopped or self.watch.must_save:
+            self.meter.check(self.streams.steps_per_epoch)
+            self.hand_out()
+            for trainer in self.trainers:
+                trainer.save()
+            self.watch.has_saved()
+        if stopped:
+            raise stopped
+
+    def on_interval(self) -> None:
+        """Evaluate, record and save each run."""
+        self.hand_out()
+        for trainer in self.trainers:
+            trainer.record()
+        self.meter.sums = {}
+        self.watch.has_saved()
+        self.clock = time.perf_counter()
+
+    def hand_out(self) -> None:
+        """Give each run its part of the state, once its meter is checked, and its share of the time since the last call."""
+        now = time.perf_counter()
+        share, self.clock = (now - self.clock) / len(self.trainers), now
+        for trainer in self.trainers:
+            trainer.progress.seconds += share
+            trainer.progress.epoch, trainer.progress.step = self.progress.epoch, self.progress.step
+        if len(self.trainers) > 1:
+            unstack(self.method, self.methods)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from gan_sntg.data.loader import Loader
 from gan_sntg.networks.precision import Precision
@@ -39,15 +38,15 @@ def fit(
     interval_epochs: int,
     progress: Progress,
     on_step: Callable[[], None],
-    on_interval: Callable[[Any], None],
+    on_interval: Callable[[], None],
     precision: Precision = Precision.float32,
     meter: Meter | None = None,
 ) -> None:
     """Train from where `progress` stands to `epochs`.
 
     `on_step` is called after each step, and may stop training by what it raises: all that the rest depends on is then in the state of
-    method, streams, progress and meter. `on_interval` is called with what the meter reads each `interval_epochs` and at the end: it
-    evaluates, records and saves. Raises NonFiniteError before such a call where a term is not finite.
+    method, streams, progress and meter. `on_interval` is called each `interval_epochs` and at the end: it reads the meter, evaluates,
+    records and saves. Raises NonFiniteError before such a call where a term is not finite.
     """
     meter, device = meter or Meter(), streams.pool.x.device
     while progress.epoch < epochs:
@@ -60,6 +59,6 @@ def fit(
         method.end_epoch()
         progress.epoch += 1
         if progress.epoch % interval_epochs == 0 or progress.epoch == epochs:
-            terms = meter.read(streams.steps_per_epoch)
+            meter.check(streams.steps_per_epoch)
             method.before_evaluation()
-            on_interval(terms)
+            on_interval()

@@ -77,9 +77,10 @@ def adam(params: list[nn.Parameter], lr: float, betas: tuple[float, float], epsi
 
 def load_optimizer(optimizer: Optimizer, state: dict) -> None:
     """Put a state back. Raises ValueError, or nearly any error, where it cannot be gone on from."""
+    rates = [group["lr"] for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
-    for group in optimizer.param_groups:
-        if not 0 <= group["lr"] < math.inf or max(group.get("betas", (0,))) >= 1:
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        if math.isfinite(rate) and not 0 <= group["lr"] < math.inf or max(group.get("betas", (0,))) >= 1:
             raise ValueError("an optimizer's rate or betas are out of range")
     names = set().union(*optimizer.state.values())
     for parameter, kept in optimizer.state.items():

@@ -9,6 +9,7 @@ from torch import nn
 
 from gan_sntg.errors import NonFiniteError
 from gan_sntg.training.loop import Progress, fit
+from gan_sntg.training.meter import Meter
 from gan_sntg.training.method import Method, descend
 
 
@@ -38,8 +39,9 @@ class Scribe(Method):
 
 
 def trained(method: Scribe, epochs: int, interval_epochs: int, progress: Progress | None = None) -> Progress:
-    made, progress = streams(batch_size=30), progress or Progress()
-    fit(method, made, epochs, interval_epochs, progress, lambda: None, lambda terms: method.calls.append(terms["net/step"]))
+    made, progress, meter = streams(batch_size=30), progress or Progress(), Meter()
+    read = lambda: method.calls.append(meter.read()["net/step"])  # noqa: E731
+    fit(method, made, epochs, interval_epochs, progress, lambda: None, read, meter=meter)
     return progress
 
 
