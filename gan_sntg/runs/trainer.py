@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gan_sntg.data.splits import load_split
 from gan_sntg.distributed import rank
-from gan_sntg.distributed.process_group import agreed
+from gan_sntg.distributed.process_group import agreed, on_first
 from gan_sntg.errors import InputError, NonFiniteError
 from gan_sntg.evaluation.classification import error_rate
 from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
@@ -34,12 +34,6 @@ from gan_sntg.training.term_check import check_terms
 
 GRID_SIZE = 100  # images
 SLOWER = 0.1  # times the learning rate after a roll-back
-
-
-def display(console: Console) -> ProgressBar:
-    """A line for each run: what it does, how far it is, and times."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    return ProgressBar(*columns, console=console)
 
 
 @contextmanager
@@ -74,11 +68,9 @@ class Trainer:
             self.build(run.make)
         with agreed():
             self.begin_or_restore()
-        with agreed():
-            if self.first:
-                self.folder.open(run.text, self.parts.split.text(), self.parts.device, self.progress.step)
-                if len(self.parts.source.image_shape) == 3:
-                    self.draw_data()
+        on_first(self.folder.open, run.text, self.parts.split.text(), self.parts.device, self.progress.step)
+        if len(self.parts.source.image_shape) == 3:
+            on_first(self.draw_data)
         join(self.parts.method)
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
         self.console = Console(stderr=True, quiet=not self.first)
@@ -117,22 +109,16 @@ class Trainer:
         total = self.options.epochs * self.parts.streams.steps_per_epoch
         self.bar, self.task = bar, bar.add_task("training", total=total, completed=self.progress.step)
 
-    def save(self) -> None:
-        """Write the newest checkpoint, while other ranks wait."""
-        with agreed():
-            if self.first:
-                keep(self.folder.checkpoint, self.saved(), self.options.keep)
-
-    def saved(self) -> memoryview:
-        """The checkpoint of what stands."""
-        return checkpoint.as_bytes(checkpoint.state_of(*self.state))
+    def save(self) -> memoryview:
+        """Write the newest checkpoint; what is in it."""
+        data = checkpoint.as_bytes(checkpoint.state_of(*self.state))
+        keep(self.folder.checkpoint, data, self.options.keep)
+        return data
 
     def roll_back(self, error: NonFiniteError) -> bool:
         """Save the state beside the last good one; go back to that, once and if asked for, and lower the rate; whether it was done."""
         stopped_at, before = self.progress.step, generations(self.folder.checkpoint)
-        with agreed():
-            if self.first:
-                write_atomically(self.folder.checkpoint.with_name("nonfinite.pt"), self.saved())
+        on_first(checkpoint.save, self.folder.checkpoint.with_name("nonfinite.pt"), *self.state)
         if self.options.on_nonfinite != "rollback" or self.rate is None or self.progress.rolled_back >= 0 or not before:
             return False
         with agreed():
@@ -141,7 +127,7 @@ class Trainer:
             self.parts.method.learning_rate = self.rate * SLOWER
             if self.first:
                 self.folder.forget_after(self.progress.step)
-        self.save()
+        on_first(self.save)
         self.bar.update(self.task, completed=self.progress.step)
         self.console.print(
             f"[yellow]rolled back: {error}. The run goes on from step {self.progress.step} with {SLOWER:g} times the learning rate"
@@ -153,9 +139,7 @@ class Trainer:
         check_equal(self.parts.method, self.parts.streams)
         terms = self.meter.read()
         telemetry, picture = self.telemetry(), self.picture()  # on all ranks: in training mode layers take statistics over all
-        with agreed():
-            if self.first:
-                self.look(terms, telemetry, picture)
+        on_first(self.look, terms, telemetry, picture)
 
     def telemetry(self) -> dict[str, float]:
         """That of the method, on a fixed batch."""
@@ -179,19 +163,15 @@ class Trainer:
             save_png(folder.samples / f"epoch_{progress.epoch:04d}.png", picture)
         shown = f"test error {errors['test_error/last']:.2f} %  averaged {errors['test_error/averaged']:.2f} %"
         self.bar.update(self.task, description=f"epoch {progress.epoch}  {shown}")
-        self.warn(telemetry)
+        for subject, line in telemetry_warnings(telemetry).items():
+            if subject not in self.warned:  # once per session
+                self.warned.add(subject)
+                self.console.print(f"[yellow]seed {self.options.seed}, epoch {progress.epoch}: {line}")
         error, before = errors.get("validation_error/averaged", math.inf), progress.best
         progress.best = min(error, before)
-        keep(folder.checkpoint, data := self.saved(), self.options.keep)
+        data = self.save()
         if error < before:
             write_atomically(folder.best, data)
-
-    def warn(self, telemetry: dict[str, float]) -> None:
-        """Print each subject's warning once per session, with the seed."""
-        for subject, line in telemetry_warnings(telemetry).items():
-            if subject not in self.warned:
-                self.warned.add(subject)
-                self.console.print(f"[yellow]seed {self.options.seed}, epoch {self.progress.epoch}: {line}")
 
     def errors(self) -> dict[str, float]:
         """Test errors in percent of every classifier, and validation errors if images are held out."""
@@ -214,10 +194,10 @@ class Trainer:
             varied = augmentation(x, purpose_generator(self.options.seed, "display", x.device))
             self.folder.log_image("data/augmented", grid(stretched(varied).cpu()), 0)
 
-    def result(self) -> dict:
-        """The contents of result.json: errors in percent, of the last epoch."""
+    def finish(self) -> None:
+        """Write result.json: errors in percent, of the last epoch."""
         errors = self.measured or self.errors()  # not measured yet where all epochs were trained in an earlier session
-        return {
+        result = {
             **{f"test_error_{name}": errors[f"test_error/{name}"] for name in self.parts.method.classifiers},
             "validation_error": errors.get("validation_error/averaged"),
             "test_images": len(self.parts.source.test_y),
@@ -230,12 +210,7 @@ class Trainer:
             "split_sha256": hashlib.sha256(self.parts.split.text().encode()).hexdigest(),
             "config": identity(self.folder.read_options()),
         }
-
-    def finish(self) -> None:
-        """Write the result."""
-        with agreed():
-            if self.first:
-                self.folder.finish(self.result())
+        self.folder.finish(result)
 
 
 class Training:
@@ -253,29 +228,26 @@ class Training:
             self.streams = StackedStreams([trainer.parts.streams for trainer in trainers])
 
     def run(self) -> None:
-        """Train with a live display, then write the results."""
-        with ExitStack() as folders, display(self.trainers[0].console) as bar, self.watch:
+        """Train with a live display, a line for each run, then write the results."""
+        options = self.trainers[0].options
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+        with ExitStack() as folders, ProgressBar(*columns, console=self.trainers[0].console) as bar, self.watch:
             for trainer in self.trainers:
                 folders.enter_context(folder_errors(trainer.folder))
                 trainer.show(bar)
             self.clock = time.perf_counter()
-            try:
-                self.fit()
-            except NonFiniteError as error:
-                if len(self.trainers) > 1:
-                    raise NonFiniteError(f"{error}; without this seed in --seeds the others go on") from error
-                if not self.trainers[0].roll_back(error):
-                    raise
-                self.watch.has_saved()
-                self.fit()
+            span, calls = (options.epochs, options.interval_epochs), (self.on_step, self.on_interval)
+            while self.progress.epoch < options.epochs:
+                try:
+                    loop.fit(self.method, self.streams, *span, self.progress, *calls, options.precision, self.meter)
+                except NonFiniteError as error:
+                    if len(self.trainers) > 1:
+                        raise NonFiniteError(f"{error}; without this seed in --seeds the others go on") from error
+                    if not self.trainers[0].roll_back(error):
+                        raise
+                    self.watch.has_saved()
             for trainer in self.trainers:
-                trainer.finish()
-
-    def fit(self) -> None:
-        """Go on to the last epoch."""
-        options, calls = self.trainers[0].options, (self.on_step, self.on_interval)
-        span = options.epochs, options.interval_epochs
-        loop.fit(self.method, self.streams, *span, self.progress, *calls, options.precision, self.meter)
+                on_first(trainer.finish)
 
     def on_step(self) -> None:
         """Move the progress bars; save or stop where it is time to."""
@@ -287,7 +259,7 @@ class Training:
             self.meter.check(self.streams.steps_per_epoch)
             self.hand_out()
             for trainer in self.trainers:
-                trainer.save()
+                on_first(trainer.save)
             self.watch.has_saved()
         if stopped:
             raise stopped
