@@ -17,10 +17,6 @@ class Progress:
         self.epoch, self.step, self.seconds, self.best = 0, 0, 0.0, math.inf
         self.rate_scale, self.rolled_back = 1.0, -1
 
-    def state_dict(self) -> dict[str, int | float]:
-        """Its numbers by name."""
-        return vars(self).copy()
-
     def load_state_dict(self, state: dict[str, int | float]) -> None:
         """Restore the numbers, missing ones as at the start. Raises ValueError where one is invalid."""
         state = vars(Progress()) | state

@@ -18,10 +18,11 @@ from gan_sntg.errors import UnhealthyError
 from gan_sntg.networks.compile import EagerForward, use
 from gan_sntg.networks.precision import Precision
 from gan_sntg.training import checkpoint
-from gan_sntg.training.cuda_graphs import eager_gradients
+from gan_sntg.training.cuda_graphs import eager_gradients, gradients
 from gan_sntg.training.loop import Progress
 from gan_sntg.training.meter import Terms
-from gan_sntg.training.method import Method, descend
+from gan_sntg.training.method import Method
+from gan_sntg.training.optim import parameters
 
 IMAGES = 20  # of each kind in a step, where a run's own steps have more
 STEPS = 2
@@ -145,7 +146,8 @@ def _watch(health: TermReport, method: Method, prefix: str, own: str, terms: Ter
     if not any(value.requires_grad for value in terms.values()):
         return
     before = _snapshot(method)
-    descend(method.optimizers[prefix], terms)
+    gradients(parameters(method.optimizers[prefix]), terms)
+    method.optimizers[prefix].step()
     changed = _changed(before, _snapshot(method))
     health.moved.setdefault(prefix, set()).update(changed)
     for name in sorted(changed - {own}):
