@@ -25,7 +25,7 @@ from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, config_parser
 from gan_sntg.runs.parsing import Parser, check_options
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, Recordable
-from gan_sntg.training.data_parallel import check_norms, check_sizes
+from gan_sntg.training.data_parallel import check_shares
 from gan_sntg.training.method import Method
 
 
@@ -70,7 +70,6 @@ def instantiate(parser: Parser, options: Namespace) -> Callable[[], Objects]:
 
 def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
     """Build all a run needs, on its device; write nothing. make: called once the seed is set."""
-    check_sizes(batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
     if options.compile and world_size() > 1:
         raise InputError("passes that wait for other processes are not compiled; with torchrun leave --compile out")
     device = own_device(pick_device(options.device))
@@ -79,7 +78,7 @@ def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
     torch.manual_seed(options.seed)
     source, normalization, method = make()
     method.to(device)
-    check_norms(method)
+    check_shares(method, batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
     for note in source.notes if rank() == 0 else []:
         print(note, file=sys.stderr)
     split = choose_split(options, source)

@@ -30,21 +30,9 @@ class TrainedRun:
         """objects: as of the last checkpoint."""
         self.folder, self.objects, self.result = folder, objects, folder.read_result()
         self.method, self.normalization = objects.method, objects.normalization
-
-    @property
-    def test_error(self) -> float:
-        """Of the averaged weights, in percent."""
-        return self.result["test_error_averaged"]
-
-    @property
-    def test_error_last(self) -> float:
-        """Of the last weights, in percent."""
-        return self.result["test_error_last"]
-
-    @property
-    def validation_error(self) -> float | None:
-        """Of the averaged weights, in percent; None where no validation images were held out."""
-        return self.result["validation_error"]
+        self.test_error: float = self.result["test_error_averaged"]  # of the averaged weights
+        self.test_error_last: float = self.result["test_error_last"]  # of the last weights
+        self.validation_error: float | None = self.result["validation_error"]  # None where no validation images were held out
 
     @property
     def metrics(self) -> list[dict]:

@@ -88,7 +88,8 @@ def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
             runs = [prepare_run(own) for own in options_of_seeds(options)]
             unfinished = [run for run in runs if not run.folder.finished]
         try:
-            train_all(unfinished)
+            if unfinished:
+                train_all(unfinished)
         finally:
             for run in runs:
                 run.folder.release()
@@ -97,8 +98,6 @@ def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
 
 def train_all(runs: list[Run]) -> None:
     """Train unfinished runs to the end, as one program where that is faster."""
-    if not runs:
-        return
     watch = StopSignals(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes)
     first = Trainer(runs[0])
     if rank() == 0 and first.parts.device.type == "cpu" and (note := core_warning(first.options.threads)):

@@ -65,7 +65,14 @@ class Trainer:
         """Build everything and read the checkpoint, if any, before writing."""
         self.folder, self.options, self.first = run.folder, run.options, rank() == 0
         with agreed():
-            self.build(run.make)
+            if self.first and self.folder.config.exists():
+                self.folder.lock()
+            self.parts: RunObjects = assemble(self.options, run.make)
+            begun = self.folder.split
+            if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
+                raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
+        self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
+        self.state = self.parts.method, self.parts.streams, self.progress, self.meter
         with agreed():
             self.begin_or_restore()
         on_first(self.folder.open, run.text, self.parts.split.text(), self.parts.device, self.progress.step)
@@ -76,17 +83,6 @@ class Trainer:
         self.console = Console(stderr=True, quiet=not self.first)
         self.warned: set[str] = set()
         self.measured: dict[str, float] = {}
-
-    def build(self, make: Callable[[], Objects]) -> None:
-        """Make the objects of the run; nothing is written."""
-        if self.first and self.folder.config.exists():
-            self.folder.lock()
-        self.parts: RunObjects = assemble(self.options, make)
-        self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
-        self.state = self.parts.method, self.parts.streams, self.progress, self.meter
-        begun = self.folder.split
-        if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
-            raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
 
     def begin_or_restore(self) -> None:
         """Bring the run to where its next step begins, all ranks alike; nothing is written."""
@@ -135,23 +131,15 @@ class Trainer:
         return True
 
     def record(self) -> None:
-        """Evaluate, draw, record and save what stands at an interval."""
-        check_equal(self.parts.method, self.parts.streams)
-        terms = self.meter.read()
-        telemetry, picture = self.telemetry(), self.picture()  # on all ranks: in training mode layers take statistics over all
-        on_first(self.look, terms, telemetry, picture)
-
-    def telemetry(self) -> dict[str, float]:
-        """That of the method, on a fixed batch."""
-        batch = self.parts.streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
-        return {name: float(value) for name, value in self.parts.method.telemetry(batch).items()}
-
-    def picture(self) -> Tensor | None:
-        """The generator's grid at the fixed z bank; None for methods without a generator."""
-        generator = self.parts.method.generator
-        if generator is None:
-            return None
-        return grid(draw(generator, z_bank(generator.latent, GRID_SIZE, self.parts.device), self.parts.normalization))
+        """Evaluate, draw, record and save what stands at an interval; on all ranks, whose layers share statistics in training mode."""
+        method, streams = self.parts.method, self.parts.streams
+        check_equal(method, streams)
+        batch = streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
+        telemetry, picture = {name: float(value) for name, value in method.telemetry(batch).items()}, None
+        if method.generator is not None:
+            bank = z_bank(method.generator.latent, GRID_SIZE, self.parts.device)
+            picture = grid(draw(method.generator, bank, self.parts.normalization))
+        on_first(self.look, self.meter.read(), telemetry, picture)
 
     def look(self, terms: dict[str, float], telemetry: dict[str, float], picture: Tensor | None) -> None:
         """Evaluate, record and save what stands at an interval."""

@@ -1,7 +1,7 @@
 """Gradients of a step, computed eagerly or by recorded CUDA graphs."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -79,23 +79,19 @@ class CudaGraphGradients(EagerGradients):
         recording = self.recordings.get(name)
         if recording is None or recording.key != key:
             recording = self.recordings[name] = Recording(key)
-        if recording.steps < WARM_UP:
+        if recording.steps < WARM_UP:  # on the stream that records: autograd goes back on the streams that it came on
             recording.steps += 1
-            return self.beside(lambda: super(CudaGraphGradients, self).__call__(method, name, batch, t))
+            main = torch.cuda.current_stream()
+            self.stream = self.stream or torch.cuda.Stream()
+            self.stream.wait_stream(main)
+            with torch.cuda.stream(self.stream):
+                terms = super().__call__(method, name, batch, t)
+            main.wait_stream(self.stream)
+            return terms
         self.inputs.take(batch)
         if recording.graph is None and not self.record(recording, method, name, self.inputs.batch, t):
             return super().__call__(method, name, batch, t)
         return recording.replay()
-
-    def beside(self, call: Callable[[], Terms]) -> Terms:
-        """`call` on the stream that records: autograd goes back on the streams that it came on."""
-        main = torch.cuda.current_stream()
-        self.stream = self.stream or torch.cuda.Stream()
-        self.stream.wait_stream(main)
-        with torch.cuda.stream(self.stream):
-            found = call()
-        main.wait_stream(self.stream)
-        return found
 
     def record(self, recording: "Recording", method, name: str, batch: Batch, t: int) -> bool:
         """Record without computing; whether it succeeded."""
