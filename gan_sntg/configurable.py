@@ -65,8 +65,7 @@ def configuration(made: Any, linked: tuple[str, ...] = ()) -> Any:
 
 def arguments(made: Configurable, linked: tuple[str, ...]) -> dict:
     """The constructor's arguments of an object, each as a `configuration`."""
-    args, kwargs = made._arguments
-    found, signature = {}, inspect.signature(type(made))
+    (args, kwargs), signature, found = made._arguments, inspect.signature(type(made)), {}
     bound = signature.bind_partial(*args, **kwargs)
     for name, value in (dict(zip(signature.parameters, bound.args, strict=False)) | bound.kwargs).items():
         if name in linked:

@@ -21,12 +21,8 @@ class StoppedError(RuntimeError):
         self.status = status
 
 
-class ElsewhereError(RuntimeError):
-    """An error or a stop that another process of the run reports. `status`: exit status."""
-
-    def __init__(self, status: int):
-        super().__init__("another rank says why")
-        self.status = status
+class ElsewhereError(StoppedError):
+    """An end of a run that another of its processes reports."""
 
 
 class LostRankError(RuntimeError):

@@ -46,13 +46,13 @@ def started() -> Iterator[None]:
 
 @contextmanager
 def said_once(*alike: type[Exception]) -> Iterator[None]:
-    """Within it, an error of these kinds is alike on all ranks: the first raises it, the others ElsewhereError."""
+    """Within it, ranks raise these errors alike: the first as they are, the others by ElsewhereError."""
     try:
         yield
     except alike as error:
         if os.environ.get("RANK", "0") == "0":
             raise
-        raise ElsewhereError(2 if isinstance(error, InputError) else getattr(error, "status", 1)) from error
+        raise ElsewhereError("another rank says why", 2 if isinstance(error, InputError) else getattr(error, "status", 1)) from error
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def agreed() -> Iterator[None]:
     if lowest == rank() and failed is not None:
         raise failed
     if lowest is not None:
-        raise ElsewhereError(statuses[lowest])
+        raise ElsewhereError("another rank says why", statuses[lowest])
 
 
 def on_first(work: Callable, *arguments) -> None:

@@ -1,4 +1,4 @@
-"""The training session of a run: build, restore, train, evaluate, record and save."""
+"""The training of runs: build, restore, train, evaluate, record and save."""
 
 import hashlib
 import math
@@ -59,7 +59,7 @@ class Run(NamedTuple):
 
 
 class Trainer:
-    """A run that is trained: its objects, state and folder. The first rank alone evaluates, writes and prints."""
+    """A run in training: its objects, state and folder. The first rank alone evaluates and writes."""
 
     def __init__(self, run: Run):
         """Build everything and read the checkpoint, if any, before writing."""
@@ -87,12 +87,11 @@ class Trainer:
     def begin_or_restore(self) -> None:
         """Bring the run to where its next step begins, all ranks alike; nothing is written."""
         if generations(self.folder.checkpoint):
-            self.restore()
-        else:
-            method, streams, options = self.parts.method, self.parts.streams, self.options
-            if options.liveness:
-                check_terms(method, streams, options.sizes, options.epochs - 1, options.precision, self.folder.path)
-            method.start(streams.example(method.start_size, "start"))
+            return self.restore()
+        method, streams, options = self.parts.method, self.parts.streams, self.options
+        if options.liveness:
+            check_terms(method, streams, options.sizes, options.epochs - 1, options.precision, self.folder.path)
+        method.start(streams.example(method.start_size, "start"))
 
     def restore(self) -> None:
         """Restore the newest readable checkpoint."""
@@ -112,7 +111,7 @@ class Trainer:
         return data
 
     def roll_back(self, error: NonFiniteError) -> bool:
-        """Save the state beside the last good one; go back to that, once and if asked for, and lower the rate; whether it was done."""
+        """Save the state aside; go back once, if asked for, and lower the rate; whether it was done."""
         stopped_at, before = self.progress.step, generations(self.folder.checkpoint)
         on_first(checkpoint.save, self.folder.checkpoint.with_name("nonfinite.pt"), *self.state)
         if self.options.on_nonfinite != "rollback" or self.rate is None or self.progress.rolled_back >= 0 or not before:
@@ -121,8 +120,7 @@ class Trainer:
             self.restore()
             self.progress.rolled_back, self.progress.rate_scale = stopped_at, SLOWER
             self.parts.method.learning_rate = self.rate * SLOWER
-            if self.first:
-                self.folder.forget_after(self.progress.step)
+        on_first(self.folder.forget_after, self.progress.step)
         on_first(self.save)
         self.bar.update(self.task, completed=self.progress.step)
         self.console.print(
@@ -131,11 +129,12 @@ class Trainer:
         return True
 
     def record(self) -> None:
-        """Evaluate, draw, record and save what stands at an interval; on all ranks, whose layers share statistics in training mode."""
+        """Evaluate, draw, record and save what stands at an interval."""
         method, streams = self.parts.method, self.parts.streams
         check_equal(method, streams)
         batch = streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
-        telemetry, picture = {name: float(value) for name, value in method.telemetry(batch).items()}, None
+        telemetry = {name: float(value) for name, value in method.telemetry(batch).items()}
+        picture = None  # drawn on all ranks: in training mode layers take statistics over all
         if method.generator is not None:
             bank = z_bank(method.generator.latent, GRID_SIZE, self.parts.device)
             picture = grid(draw(method.generator, bank, self.parts.normalization))
@@ -202,7 +201,7 @@ class Trainer:
 
 
 class Training:
-    """The training of one run, or of several at the same step as one program, each saved by its own trainer."""
+    """The training of one run, or as one program of several at the same step, each with its trainer."""
 
     def __init__(self, trainers: list[Trainer], watch: StopSignals):
         """trainers: alike but for the seeds; the methods of several stay as they are until the first save."""
@@ -262,7 +261,7 @@ class Training:
         self.clock = time.perf_counter()
 
     def hand_out(self) -> None:
-        """Give each run its part of the state, once its meter is checked, and its share of the time since the last call."""
+        """Give each run, its meter checked before, its part of the state and of the time."""
         now = time.perf_counter()
         share, self.clock = (now - self.clock) / len(self.trainers), now
         for trainer in self.trainers:

@@ -26,7 +26,7 @@ SHARED = "graph"  # the purpose of the generator that draws for the whole batch:
 
 
 def check_shares(method: Method, **sizes: int) -> None:
-    """Raise InputError unless ranks can take equal parts of these batches, and layers statistics over all parts."""
+    """Raise InputError unless ranks can share these batches, and layers see the statistics of all."""
     for name, size in sizes.items():
         if size % world_size():
             raise InputError(

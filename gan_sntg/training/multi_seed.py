@@ -100,8 +100,7 @@ def stacked(methods: list[Method]) -> Method:
     def joined(value, *others):
         return torch.stack([value, *others]) if isinstance(value, Tensor) else value
 
-    first = methods[0]
-    method = copy.deepcopy(first, {id(g): g for g in first.generators.values()})
+    method = copy.deepcopy(methods[0], {id(g): g for g in methods[0].generators.values()})
     states = [m.state_dict() for m in methods]
     for name, tensor in method.state_dict(keep_vars=True).items():
         tensor.data = torch.stack([state[name] for state in states])

@@ -67,8 +67,7 @@ def test_runs_in_one_program_are_all_saved_and_go_on(command, tiny, tmp_path, at
     assert command(*words, "--out", tmp_path / "runs").status == LATER
     for seed in "01":
         assert torch.load(tmp_path / f"runs/{seed}/checkpoints/last.pt", weights_only=True)["progress"]["step"] == 6
-    together = []
-    init = Training.__init__
+    together, init = [], Training.__init__
     monkeypatch.setattr(Training, "__init__", lambda self, runs, watch: (together.append(len(runs)), init(self, runs, watch))[1])
     assert command(*words, "--out", tmp_path / "runs").status == 0 and together == [2]
     for seed in "01":

@@ -41,20 +41,19 @@ class Scribe(Method):
 
 def trained(method: Scribe, epochs: int, interval_epochs: int, progress: Progress | None = None) -> Progress:
     made, progress, meter = streams(batch_size=30), progress or Progress(), Meter()
-    read = lambda: method.calls.append(meter.read()["net/step"])  # noqa: E731
-    fit(method, made, epochs, interval_epochs, progress, lambda: None, read, meter=meter)
+    calls = lambda: None, lambda: method.calls.append(meter.read()["net/step"])
+    fit(method, made, epochs, interval_epochs, progress, *calls, meter=meter)
     return progress
 
 
 def test_gradients_are_of_the_given_parameters_and_soil_no_other():
     d, g = nn.Linear(3, 2), nn.Linear(2, 3)
-    loss = d(g(torch.ones(1, 2))).sum()
-    gradients(list(g.parameters()), {"g/loss": loss})
+    gradients(list(g.parameters()), {"g/loss": d(g(torch.ones(1, 2))).sum()})
     assert all(p.grad is None for p in d.parameters())
     assert all(p.grad.abs().sum() > 0 for p in g.parameters())
 
 
-def test_a_step_by_them_is_one_down_the_sum_of_the_terms():
+def test_a_step_by_gradients_is_one_down_the_sum_of_the_terms():
     p = nn.Parameter(torch.tensor([1.0, -2.0]))
     optimizer = torch.optim.SGD([p], lr=0.1)
     for _ in range(2):

@@ -28,12 +28,11 @@ def test_the_meter_names_the_first_term_that_is_not_finite_its_epoch_and_step(va
 
 
 def test_the_meters_of_runs_abreast_give_each_its_means():
-    runs = [Meter(), Meter()]
-    meters = Meters(runs)
+    meters = Meters([Meter(), Meter()])
     for step, terms in enumerate([{"d/x": [1.0, 10.0]}, {"d/x": [3.0, 30.0], "d/y": [5.0, 50.0]}]):
         meters.add({name: torch.tensor(value) for name, value in terms.items()}, step)
     meters.check(1)
-    assert [meter.read() for meter in runs] == [{"d/x": 2.0, "d/y": 5.0}, {"d/x": 20.0, "d/y": 50.0}]
+    assert [meter.read() for meter in meters.runs] == [{"d/x": 2.0, "d/y": 5.0}, {"d/x": 20.0, "d/y": 50.0}]
 
 
 def test_meters_are_joined_and_taken_apart_as_they_were():
