@@ -154,9 +154,9 @@ def forget_peak_memory(device: torch.device) -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_memory(device: torch.device | None = None) -> float:
+def peak_memory(device: torch.device) -> float:
     """The most memory held on the GPU, or by this process, since it was forgotten, in MB (2^20 bytes)."""
-    if device is not None and device.type == "cuda":
+    if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     with suppress(OSError):
         line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))

@@ -44,7 +44,7 @@ def test_the_gan_is_healthy_and_its_terms_go_where_they_should(teacher):
     assert found.moved["d"] == {"discriminator"} and found.moved["g"] == {"generator"}
     assert {"discriminator", "generator", "average"} <= found.moved["step"]
     assert set(found.terms) == {"d/labeled", "d/unlabeled", "d/generated", "d/graph", "g/matching"}
-    assert found.gradients["d/graph"]["generator"] == (0, 0) and found.gradients["g/matching"]["generator"][0] > 0
+    assert found.gradients["d/graph"]["generator"] == [0, 0] and found.gradients["g/matching"]["generator"][0] > 0
 
 
 def test_a_healthy_method_is_healthy_in_bfloat16_too():
@@ -54,9 +54,8 @@ def test_a_healthy_method_is_healthy_in_bfloat16_too():
     assert any(seen)  # not the initialisation from data, but the steps
 
 
-def test_a_weight_of_0_is_said_and_is_no_fault():
-    found = examine(gan(weight=0.0, average_decay=0.9), streams(), t=5, steps=2)
-    assert found.off == ["d/graph"] and found.faults == []
+def test_a_weight_of_0_is_no_fault():
+    assert examine(gan(weight=0.0, average_decay=0.9), streams(), t=5, steps=2).faults == []
 
 
 class SelfTaught(MeanTeacher):
@@ -82,7 +81,7 @@ def given(**options) -> dict:
 
 @pytest.mark.parametrize("kind", [SelfTaught, Detached])
 def test_a_consistency_that_compares_what_cannot_learn_is_dead(kind):
-    assert health(kind(**given())).faults == [("dead", "net/consistency", "net/consistency gives net no gradient: it is dead")]
+    assert health(kind(**given())).faults == [("dead", "net/consistency gives net no gradient: it is dead")]
 
 
 def test_a_ramp_that_never_rises_is_named_with_its_terms(monkeypatch):
@@ -106,7 +105,7 @@ def test_a_teacher_that_never_moves_is_named():
         def follow(self, t):
             pass
 
-    assert health(Frozen(**given())).faults == [("unmoved", "teacher", "a step leaves teacher as it is")]
+    assert health(Frozen(**given())).faults == [("unmoved", "a step leaves teacher as it is")]
 
 
 def test_a_term_that_is_not_finite_is_named():
@@ -117,7 +116,7 @@ def test_a_term_that_is_not_finite_is_named():
         return (logits * float("nan")).sum()
 
     faults = health(method).faults
-    assert ("nonfinite", "net/consistency", "net/consistency is nan") in faults
+    assert ("nonfinite", "net/consistency is nan") in faults
 
 
 def test_an_optimizer_that_holds_anothers_weights_is_caught():
@@ -130,7 +129,7 @@ def test_an_optimizer_that_holds_anothers_weights_is_caught():
 
     method.discriminator_terms = both
     found = examine(method, streams(), t=5, steps=2)
-    assert ("leak", "d", "descending d/... changed generator, which it must not touch") in found.faults
+    assert ("leak", "descending d/... changed generator, which it must not touch") in found.faults
 
 
 def test_an_optimizer_without_the_students_weights_is_caught():
