@@ -2,7 +2,6 @@
 
 import itertools
 import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -90,11 +89,11 @@ def test_a_part_inside_another_stops_the_outer_ones_clock(clock):
 
 
 def test_watched_calls_return_what_they_did_and_end_their_part_where_they_fail(clock):
-    watch, owner = Stopwatch(CPU), SimpleNamespace(work=lambda x: x + 1)
-    watch.watch(owner, "work", "a")
-    assert owner.work(1) == 2 and set(watch.seconds) == {"a"}
+    watch = Stopwatch(CPU)
+    work = watch.part("a")(lambda x: x + 1)
+    assert work(1) == 2 and set(watch.seconds) == {"a"}
     with pytest.raises(TypeError):
-        owner.work("1")
+        work("1")
     assert watch.running == []
 
 
