@@ -61,6 +61,7 @@ class TimedSNTG(SNTG):
         self.sntg, self.watch = sntg, watch
 
     def __call__(self, h: Tensor, *args, **kwargs) -> Tensor:
+        """R_S."""
         h = h.view_as(h)
         with self.watch.part("graph loss"):
             term = self.sntg(h, *args, **kwargs)
