@@ -44,7 +44,7 @@ def run(options: Namespace) -> None:
         parts = build(*small_run(options, file))
         health = examine(parts.method, parts.streams, epochs_of(file) - 1, options.steps, options.precision)
         print_health(console, file, parts, health)
-        faults += [f"{file}: {fault.text}" for fault in health.faults]
+        faults += [f"{file}: {fault}" for fault in health.faults]
     console.print(f"{len(options.config)} configurations in {time.perf_counter() - began:.0f} s")
     if faults:
         raise UnhealthyError("; ".join(faults))
@@ -70,7 +70,7 @@ def print_health(console: Console, file: str, parts: RunObjects, health: TermRep
     moved, peak = ", ".join(sorted(health.moved["step"])), peak_memory(torch.device("cpu"))
     console.print(f"a step took {health.milliseconds:,.0f} ms and moved {moved}; memory so far at most {peak:,.0f} MB")
     for fault in health.faults:
-        console.print(f"[red]fault: {fault.text}")
+        console.print(f"[red]fault: {fault}")
 
 
 def term_table(method: Method, health: TermReport) -> Table:

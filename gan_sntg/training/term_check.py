@@ -8,9 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,30 +29,21 @@ STEPS = 2
 MAY_RECOVER = "dead", "absent"  # faults of a term that may yet come to life
 
 
-class Fault(NamedTuple):
-    """A fault of a term or a network.
-
-    nonfinite: a value or gradient; dead: no gradient; absent: never there; unmoved: a network stays; leak: a wrong network moves;
-    follower: a teacher equals its student.
-    """
-
-    kind: Literal["nonfinite", "dead", "absent", "unmoved", "leak", "follower"]
-    text: str
-
-
 @dataclass
 class TermReport:
     """Values and gradients of the terms, what they moved, and faults.
 
     terms: last values, or the first that is not finite; gradients: of each term by network, the norms of all steps; moved: networks
-    that a prefix's descents, or whole steps ("step"), changed; milliseconds: of an unwatched step.
+    that a prefix's descents, or whole steps ("step"), changed; milliseconds: of an unwatched step; faults: the kind of each by its text:
+    nonfinite, a value or gradient; dead, no gradient; absent, never there; unmoved, a network stays; leak, a wrong network moves;
+    follower, a teacher equals its student.
     """
 
     terms: dict[str, float] = field(default_factory=dict)
     gradients: dict[str, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     moved: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     milliseconds: float = 0.0
-    faults: list[Fault] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)
 
 
 def check_terms(method: Method, streams: Loader, sizes: tuple[int, int], t: int, precision: Precision, out: Path) -> None:
@@ -68,10 +57,10 @@ def check_terms(method: Method, streams: Loader, sizes: tuple[int, int], t: int,
     use(EagerForward(), twin)  # a compiled pass has one backward pass, not one a term
     twin.gradients = EagerGradients()
     faults = examine(twin, small, t, STEPS, precision).faults
-    for fault in faults:
-        if fault.kind in MAY_RECOVER and rank() == 0:
-            print(f"{out}: {fault.text} (before training; if it stays so, the term does nothing)", file=sys.stderr)
-    if worse := [fault.text for fault in faults if fault.kind not in MAY_RECOVER]:
+    for text, kind in faults.items():
+        if kind in MAY_RECOVER and rank() == 0:
+            print(f"{out}: {text} (before training; if it stays so, the term does nothing)", file=sys.stderr)
+    if worse := [text for text, kind in faults.items() if kind not in MAY_RECOVER]:
         raise UnhealthyError(f"{out} was not begun: {'; '.join(worse)}. Mend the configuration; --liveness false trains all the same")
 
 
@@ -80,7 +69,7 @@ def examine(method: Method, streams: Loader, t: int, steps: int, precision: Prec
 
     t should be past every ramp. The first round and its `end_epoch` are there so that averages and ensembles hold something.
     """
-    health, batches, device = TermReport(), list(islice(_with_labels(streams), steps)), streams.pool.x.device
+    health, batches, device = TermReport(), [_next_with_labels(streams) for _ in range(steps)], streams.pool.x.device
     method.start(streams.example(min(method.start_size, 5 * streams.batch_size), "start"))
     with _noting_moves(method, health.moved["step"]):
         began = time.perf_counter()
@@ -89,26 +78,24 @@ def examine(method: Method, streams: Loader, t: int, steps: int, precision: Prec
                 method.step(batch, t)
         health.milliseconds = 1000 * (time.perf_counter() - began) / steps
     if steps > 1:  # after one step a de-biased average is what it follows
-        health.faults += _idle_followers(method)
+        health.faults.update(_idle_followers(method))
     method.end_epoch()
     for batch in batches:
         for prefix, (_, terms_of) in method.losses.items():
             with precision(device):
                 terms = terms_of(batch, t)
             _watch(health, method, prefix, terms)
-    health.faults += _faults(health, method)
+    health.faults.update(_faults(health, method))
     return health
 
 
-def _with_labels(streams: Loader) -> Iterator[Batch]:
-    """The streams' batches; one of a single stream begins with labelled images, so that it has some."""
-    pool = streams.pool
-    while True:
-        for batch in streams.epoch():
-            if batch.labeled is None and batch.unlabeled is not None:
-                first = pool.labeled[: max(1, streams.batch_size // 4)]
-                batch = batch._replace(unlabeled=pool.view(torch.cat([first, batch.unlabeled.index])[: streams.batch_size]))
-            yield batch
+def _next_with_labels(streams: Loader) -> Batch:
+    """The streams' next batch; that of a single stream begins with labelled images, so that it has some."""
+    pool, batch = streams.pool, next(streams.epoch())
+    if batch.labeled is None and batch.unlabeled is not None:
+        first = pool.labeled[: max(1, streams.batch_size // 4)]
+        batch = batch._replace(unlabeled=pool.view(torch.cat([first, batch.unlabeled.index])[: streams.batch_size]))
+    return batch
 
 
 def _flat(net: nn.Module) -> Tensor:
@@ -142,34 +129,34 @@ def _norm(value: Tensor, net: nn.Module) -> float:
     return float(get_total_norm(torch.autograd.grad(value, params, retain_graph=True, materialize_grads=True)))
 
 
-def _faults(health: TermReport, method: Method) -> Iterator[Fault]:
-    """The faults that only the whole shows."""
+def _faults(health: TermReport, method: Method) -> Iterator[tuple[str, str]]:
+    """Text and kind of the faults that the values, gradients and moves show."""
     names = {net: name for name, net in method.networks.items()}
     own = {prefix: names[net] for prefix, (net, _) in method.losses.items()}
     for term, weight in method.weights().items():
         if weight and term not in health.terms:
-            yield Fault("absent", f"{term} has weight {weight:g} but is never there: its ramp does not rise")
+            yield f"{term} has weight {weight:g} but is never there: its ramp does not rise", "absent"
     for term, value in health.terms.items():
         net = own[term.split("/")[0]]
         norms = health.gradients[term][net]
         if not math.isfinite(value):
-            yield Fault("nonfinite", f"{term} is {value}")
+            yield f"{term} is {value}", "nonfinite"
         if not all(map(math.isfinite, norms)):
-            yield Fault("nonfinite", f"the gradient of {term} is not finite")
+            yield f"the gradient of {term} is not finite", "nonfinite"
         elif not any(norms):
-            yield Fault("dead", f"{term} gives {net} no gradient: it is dead")
+            yield f"{term} gives {net} no gradient: it is dead", "dead"
     for prefix, net in own.items():
         for name in sorted(health.moved[prefix] - {net}):
-            yield Fault("leak", f"descending {prefix}/... changed {name}, which it must not touch")
+            yield f"descending {prefix}/... changed {name}, which it must not touch", "leak"
         if net not in health.moved[prefix]:
-            yield Fault("unmoved", f"descending {prefix}/... does not change {net}")
+            yield f"descending {prefix}/... does not change {net}", "unmoved"
     for name in sorted(set(method.networks) - health.moved["step"]):
-        yield Fault("unmoved", f"a step leaves {name} as it is")
+        yield f"a step leaves {name} as it is", "unmoved"
 
 
-def _idle_followers(method: Method) -> Iterator[Fault]:
+def _idle_followers(method: Method) -> Iterator[tuple[str, str]]:
     """A fault of each teacher or average of a student's own type that still equals it."""
     for student, _ in method.losses.values():
         for name, other in method.named_modules():
             if type(other) is type(student) and other is not student and torch.equal(_flat(other), _flat(student)):
-                yield Fault("follower", f"{name} equals the student after several steps: it is the student, or its decay is 0")
+                yield f"{name} equals the student after several steps: it is the student, or its decay is 0", "follower"
