@@ -1,6 +1,5 @@
 """The baseline of `gan-sntg bench`: the usual way to write a training step."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -45,54 +44,44 @@ class Pictures(Dataset):
         return views[-1], int(self.y[i]), i
 
 
-def endless(pictures: Pictures, size: int, workers: int, device: torch.device) -> Iterator[Examples]:
-    """Batches of `size` without end; workers: processes that prepare the images."""
-    sampler = RandomSampler(pictures, replacement=False, num_samples=2**20 * size)
-    loader = DataLoader(pictures, size, sampler=sampler, num_workers=workers, drop_last=True)
-    return (Examples(*(part.to(device) for part in batch)) for batch in loader)
-
-
 class NaiveStep:
     """`step(t)` takes one step of the method, data included; the method's networks are trained by it."""
 
     def __init__(self, method: Any, streams: Loader, workers: int):
-        """method: one that took a step of its own; streams: whose kinds and sizes of batches it takes; workers: for each kind."""
+        """method: one that took a step of its own; streams: give images and sizes of batches; workers: processes for each stream."""
         keep_layout(method)
-        pool, augmentation = streams.pool, getattr(method, "augmentation", Augmentation())
-        self.method = method
-        method.augmentation = Augmentation()  # the loader varies the images
-        views = 2 if augmentation else 1
-        self.loaders = {
-            name: endless(Pictures(pool, stream.index, augmentation, views), stream.batch_size, workers, pool.x.device)
-            for name, stream in streams.streams.items()
-        }
-        nets = {prefix: net for prefix, (net, _) in method.losses.items()}
-        self.terms = {prefix: terms for prefix, (_, terms) in method.losses.items()}
+        augmentation, self.loaders = getattr(method, "augmentation", Augmentation()), {}
+        for name, stream in streams.streams.items():
+            pictures = Pictures(streams.pool, stream.index, augmentation, 2 if augmentation else 1)
+            sampler = RandomSampler(pictures, num_samples=2**20 * stream.batch_size)
+            self.loaders[name] = iter(DataLoader(pictures, stream.batch_size, sampler=sampler, num_workers=workers))
+        method.augmentation = Augmentation()  # the loaders vary the images
+        self.method, self.device, self.losses = method, streams.pool.x.device, method.losses
         if isinstance(method, FeatureMatchingGAN):
-            self.terms = {"d": self.discriminator_terms, "g": self.generator_terms}
-        self.optimizers = {prefix: torch.optim.Adam(trainable(net), 1e-4, foreach=False) for prefix, net in nets.items()}
-        self.followed = next(iter(nets.values()))
-        self.followers = [part for part in method.networks.values() if part not in nets.values()]
+            self.losses = {"d": (method.discriminator, self.discriminator_terms), "g": (method.generator, self.generator_terms)}
+        students = [net for net, _ in self.losses.values()]
+        self.optimizers = [torch.optim.Adam(trainable(net), 1e-4, foreach=False) for net in students]
+        self.followers = [part for part in method.networks.values() if part not in students]
 
     def __call__(self, t: int) -> dict[str, float]:
         """The values of the terms in epoch t: of each network a whole backward pass, and a synchronisation a term."""
-        batch, values = Batch(**{name: next(loader) for name, loader in self.loaders.items()}), {}
-        for prefix, terms_of in self.terms.items():
+        batches = {name: Examples(*(part.to(self.device) for part in next(loader))) for name, loader in self.loaders.items()}
+        batch, values = Batch(**batches), {}
+        for optimizer, (prefix, (net, terms_of)) in zip(self.optimizers, self.losses.items(), strict=True):
             terms = terms_of(batch, t)
-            for optimizer in self.optimizers.values():
-                optimizer.zero_grad()
+            self.method.zero_grad()
             torch.stack(list(terms.values())).sum().backward()
-            self.optimizers[prefix].step()
+            optimizer.step()
             if prefix != "g":
-                self.follow()
+                self.follow(net)
             values |= {name: value.item() for name, value in terms.items()}
         return values
 
     @torch.no_grad()
-    def follow(self) -> None:
+    def follow(self, net: nn.Module) -> None:
         """Averages, parameter by parameter."""
         for part in self.followers:
-            for a, p in zip(part.parameters(), self.followed.parameters(), strict=True):
+            for a, p in zip(part.parameters(), net.parameters(), strict=True):
                 a.mul_(0.999).add_(p, alpha=0.001)
 
     def discriminator_terms(self, batch: Any, t: int) -> Terms:

@@ -1,19 +1,18 @@
-"""Time, memory and floating-point operations of the parts of a training step."""
+"""Time of the parts of a training step, and the memory that it takes."""
 
 import resource
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from gan_sntg.data.loader import Batch
+from gan_sntg.data.loader import Batch, Loader
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.networks.compile import use
 from gan_sntg.networks.precision import Precision
@@ -91,28 +90,22 @@ def watch_parts(method: Any, watch: Stopwatch) -> None:
             setattr(owner, name, watch.part(part)(getattr(owner, name)))
 
 
-def breakdown(method: Any, batches: Iterator[Batch], t: int, precision: Precision, device: torch.device, steps: int) -> dict[str, float]:
+def breakdown(method: Any, streams: Loader, t: int, precision: Precision, steps: int) -> dict[str, float]:
     """Seconds per step by part in epoch t; together a little longer than a step. Uses the method up.
 
     "graph loss" is R_S forward and, from its value to the features, backward, without the teacher's pass.
     """
-    watch, meter = Stopwatch(device), Meter()
+    device, meter = streams.pool.x.device, Meter()
+    watch = Stopwatch(device)
     watch_parts(method, watch)
     for _ in range(steps):
         with watch.part("data"):
-            batch = next(batches)
+            batch = next(streams.epoch())
         with watch.part("rest"), precision(device):
             terms = method.step(batch, t)
         with watch.part("logging"):
             meter.add(terms, 0)
     return {part: seconds / steps for part, seconds in watch.seconds.items()}
-
-
-def flops_of(step: Callable[[], object]) -> int:
-    """Floating-point operations of products and convolutions, forward and backward, of one call."""
-    with FlopCounterMode(display=False) as counter:
-        step()
-    return counter.get_total_flops()
 
 
 def forget_peak_memory(device: torch.device) -> None:
@@ -130,5 +123,4 @@ def peak_memory(device: torch.device) -> float:
     with suppress(OSError):
         line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -8,9 +8,10 @@ from statistics import median
 import torch
 from jsonargparse import Namespace
 from torch.utils.benchmark import Timer
+from torch.utils.flop_counter import FlopCounterMode
 
 from gan_sntg.benchmarks.baseline import NaiveStep, keep_layout
-from gan_sntg.benchmarks.profile import breakdown, flops_of, forget_peak_memory, peak_memory
+from gan_sntg.benchmarks.profile import breakdown, forget_peak_memory, peak_memory
 from gan_sntg.networks.precision import Precision
 from gan_sntg.runs.build import RunObjects, build, epochs_of, parse_run, pick_device
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, eager_gradients
@@ -41,7 +42,6 @@ class Way:
     def __init__(self, parts: RunObjects, t: int, precision: Precision = Precision.float32, naive: NaiveStep | None = None):
         """t: the epoch that its ramps are in."""
         self.parts, self.t, self.precision, self.naive = parts, t, precision, naive
-        self.batches = itertools.chain.from_iterable(parts.streams.epoch() for _ in itertools.count())
         self.meter, self.seconds, self.steps, self.memory = Meter(), [], 1, 0.0
 
     def step(self) -> None:
@@ -49,7 +49,7 @@ class Way:
         if self.naive is not None:
             self.naive(self.t)
             return
-        batch = next(self.batches)
+        batch = next(self.parts.streams.epoch())
         with self.precision(self.parts.device):
             terms = self.parts.method.step(batch, self.t)
         self.meter.add(terms, 0)
@@ -66,7 +66,7 @@ class Way:
         found |= {"flop_rate": flops / median(self.seconds), "peak_mb": self.memory}
         if self.naive is not None:
             return found
-        parts = breakdown(self.parts.method, self.batches, self.t, self.precision, self.parts.device, max(3, self.steps))
+        parts = breakdown(self.parts.method, self.parts.streams, self.t, self.precision, max(3, self.steps))
         return found | {"parts_ms": {name: 1e3 * s for name, s in sorted(parts.items(), key=lambda item: -item[1])}}
 
 
@@ -79,9 +79,9 @@ def measure(options: Namespace, file: str) -> dict:
     for way in list(ways.values()) * options.repeats:
         way.measure()
     first = next(iter(ways.values()))
-    with eager_gradients(first.parts.method):
-        flops = flops_of(first.step)
-    images = sum(len(view.y) for view in next(first.batches) if view is not None)
+    with eager_gradients(first.parts.method), FlopCounterMode(display=False) as counter:
+        first.step()
+    flops, images = counter.get_total_flops(), sum(len(view.y) for view in next(first.parts.streams.epoch()) if view is not None)
     return {"images_a_step": images, "flops_a_step": flops, "ways": {name: way.figures(flops) for name, way in ways.items()}}
 
 
