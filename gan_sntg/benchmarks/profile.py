@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_sntg.data.loader import Batch, Loader
+from gan_sntg.data.loader import Batch
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.networks.compile import use
-from gan_sntg.networks.precision import Precision
 from gan_sntg.training.cuda_graphs import gradients
-from gan_sntg.training.meter import Meter, Terms
+from gan_sntg.training.meter import Terms
 from gan_sntg.training.optim import parameters
 
 WHOLE = TARGETS, DIRECTION = "teacher pass", "adversarial direction"  # parts that keep all within them for themselves
@@ -34,8 +33,7 @@ class Stopwatch:
 
     def turn(self, name: str | None = None) -> None:
         """Begin a part, or end the one that runs, once the device is done with what came before."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        torch.get_device_module(self.device).synchronize()
         now = time.perf_counter()
         if self.running:
             self.seconds[self.running[-1]] += now - self.since
@@ -69,9 +67,10 @@ class TimedSNTG(SNTG):
         return term
 
 
-def watch_parts(method: Any, watch: Stopwatch) -> None:
+def watch_parts(method: Any, device: torch.device) -> Stopwatch:
     """Time the parts of the method's steps from now on, gradients found eagerly."""
-    names, execution = {net: f"forward {name}" for name, net in method.named_children()}, method.execution
+    watch, execution = Stopwatch(device), method.execution
+    names = {net: f"forward {name}" for name, net in method.named_children()}
 
     def timed_pass(net: nn.Module, *args) -> Any:
         with watch.part(names.get(net, TARGETS)):
@@ -88,24 +87,7 @@ def watch_parts(method: Any, watch: Stopwatch) -> None:
     for owner, name, part in watched + [(optimizer, "step", "optimizer") for optimizer in method.optimizers.values()]:
         if hasattr(owner, name):
             setattr(owner, name, watch.part(part)(getattr(owner, name)))
-
-
-def breakdown(method: Any, streams: Loader, t: int, precision: Precision, steps: int) -> dict[str, float]:
-    """Seconds per step by part in epoch t; together a little longer than a step. Uses the method up.
-
-    "graph loss" is R_S forward and, from its value to the features, backward, without the teacher's pass.
-    """
-    device, meter = streams.pool.x.device, Meter()
-    watch = Stopwatch(device)
-    watch_parts(method, watch)
-    for _ in range(steps):
-        with watch.part("data"):
-            batch = next(streams.epoch())
-        with watch.part("rest"), precision(device):
-            terms = method.step(batch, t)
-        with watch.part("logging"):
-            meter.add(terms, 0)
-    return {part: seconds / steps for part, seconds in watch.seconds.items()}
+    return watch
 
 
 def forget_peak_memory(device: torch.device) -> None:

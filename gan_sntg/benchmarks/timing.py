@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from statistics import median
 
@@ -11,7 +12,7 @@ from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_sntg.benchmarks.baseline import NaiveStep, keep_layout
-from gan_sntg.benchmarks.profile import breakdown, forget_peak_memory, peak_memory
+from gan_sntg.benchmarks.profile import forget_peak_memory, peak_memory, watch_parts
 from gan_sntg.networks.precision import Precision
 from gan_sntg.runs.build import RunObjects, build, epochs_of, parse_run, pick_device
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, eager_gradients
@@ -43,16 +44,19 @@ class Way:
         """t: the epoch that its ramps are in."""
         self.parts, self.t, self.precision, self.naive = parts, t, precision, naive
         self.meter, self.seconds, self.steps, self.memory = Meter(), [], 1, 0.0
+        self.part: Callable[[str], AbstractContextManager] = nullcontext  # or of a stopwatch
 
     def step(self) -> None:
         """One step as `loop.fit` takes it, data and logging included."""
         if self.naive is not None:
             self.naive(self.t)
             return
-        batch = next(self.parts.streams.epoch())
-        with self.precision(self.parts.device):
+        with self.part("data"):
+            batch = next(self.parts.streams.epoch())
+        with self.part("rest"), self.precision(self.parts.device):
             terms = self.parts.method.step(batch, self.t)
-        self.meter.add(terms, 0)
+        with self.part("logging"):
+            self.meter.add(terms, 0)
 
     def measure(self) -> None:
         """One timing of `steps` steps, and the memory that they took."""
@@ -64,10 +68,18 @@ class Way:
         """What was measured; flops: of a step."""
         found = {"ms_a_step": [1e3 * s for s in self.seconds], "median_ms": 1e3 * median(self.seconds), "steps_a_timing": self.steps}
         found |= {"flop_rate": flops / median(self.seconds), "peak_mb": self.memory}
-        if self.naive is not None:
-            return found
-        parts = breakdown(self.parts.method, self.parts.streams, self.t, self.precision, max(3, self.steps))
-        return found | {"parts_ms": {name: 1e3 * s for name, s in sorted(parts.items(), key=lambda item: -item[1])}}
+        return found if self.naive is not None else found | {"parts_ms": self.breakdown(max(3, self.steps))}
+
+    def breakdown(self, steps: int) -> dict[str, float]:
+        """ms per step by part, the longest first; together a little longer than a step. Uses the method up.
+
+        "graph loss" is R_S forward and, from its value to the features, backward, without the teacher's pass.
+        """
+        watch = watch_parts(self.parts.method, self.parts.device)
+        self.part = watch.part
+        for _ in range(steps):
+            self.step()
+        return {part: 1e3 * s / steps for part, s in sorted(watch.seconds.items(), key=lambda item: -item[1])}
 
 
 def measure(options: Namespace, file: str) -> dict:
@@ -89,23 +101,22 @@ def make_ways(options: Namespace, file: str) -> Iterator[tuple[str, Way]]:
     """Each asked for by name, on objects of its own; temporal ensembling has one epoch behind it."""
     t, graphs = epochs_of(file) - 1, options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
     for precision, compiled, recorded in itertools.product(options.precision, options.compile, graphs):
-        words = f"--precision {precision.value} --compile {compiled} --cuda_graphs {recorded}".split()
-        parts = started(options, file, words)
+        parts = started(options, file, f"--precision {precision.value} --compile {compiled} --cuda_graphs {recorded}")
         recorded = isinstance(parts.method.gradients, CudaGraphGradients)
         yield f"{precision.value}{' compiled' * compiled}{' recorded' * recorded}", Way(parts, t, precision)
     if options.plain:
-        parts = started(options, file, [])
+        parts = started(options, file)
         keep_layout(parts.method)
         yield "plain layers", Way(parts, t)
     if options.naive:
-        parts = started(options, file, [])
+        parts = started(options, file)
         yield "naive", Way(parts, t, naive=NaiveStep(parts.method, parts.streams, options.workers))
 
 
-def started(options: Namespace, file: str, more: list[str]) -> RunObjects:
+def started(options: Namespace, file: str, words: str = "") -> RunObjects:
     """The objects of a run of this file, started, with one step and the end of an epoch behind it."""
-    threads = ["--threads", str(options.threads)] if options.threads else []
-    parts = build(*parse_run(options, file, threads + more))
+    threads = f"--threads {options.threads} " if options.threads else ""
+    parts = build(*parse_run(options, file, (threads + words).split()))
     parts.method.start(parts.streams.example(parts.method.start_size, "start"))
     parts.method.step(next(iter(parts.streams.epoch())), 0)
     parts.method.end_epoch()

@@ -46,7 +46,13 @@ def parser() -> Parser:
 
 def run(options: Namespace) -> None:
     """Print a table a configuration, and write the JSON file after each."""
-    check(options)
+    if not options.config:
+        raise InputError("--config is not set; name one or more YAML files, such as --config configs/digits_20/*.yaml")
+    if options.repeats < 1 or not options.seconds > 0 or options.workers < 0:
+        raise InputError("give --repeats of at least 1, --seconds above 0 and --workers of 0 or more")
+    check_option("threads", options.threads)
+    if options.out and not Path(options.out).resolve().parent.is_dir():
+        raise InputError(f"--out {options.out}: its folder does not exist; make it first")
     device, console = pick_device(options.device), Console(width=None if sys.stdout.isatty() else 130, highlight=False)
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -59,17 +65,6 @@ def run(options: Namespace) -> None:
         console.print(way_table(title, cell, found["ceilings"], earlier.get(file, {})), part_table(cell["ways"]))
         if options.out:
             write_atomically(Path(options.out), (json.dumps(found, indent=1) + "\n").encode())
-
-
-def check(options: Namespace) -> None:
-    """Raise InputError for options that cannot be."""
-    if not options.config:
-        raise InputError("--config is not set; name one or more YAML files, such as --config configs/digits_20/*.yaml")
-    if options.repeats < 1 or not options.seconds > 0 or options.workers < 0:
-        raise InputError("give --repeats of at least 1, --seconds above 0 and --workers of 0 or more")
-    check_option("threads", options.threads)
-    if options.out and not Path(options.out).resolve().parent.is_dir():
-        raise InputError(f"--out {options.out}: its folder does not exist; make it first")
 
 
 def earlier_medians(file: str, here: dict) -> dict[str, dict[str, float]]:

@@ -1,6 +1,7 @@
 """A step by part: all of it counts once, watching changes nothing of the run, operations are counted as by hand, peaks begin anew."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,15 +10,19 @@ from helpers.tiny import gan, started, streams
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_sntg.benchmarks import profile
-from gan_sntg.benchmarks.profile import Stopwatch, breakdown, forget_peak_memory, peak_memory
+from gan_sntg.benchmarks.profile import Stopwatch, forget_peak_memory, peak_memory
+from gan_sntg.benchmarks.timing import Way
 from gan_sntg.networks.dense_gan import DenseDiscriminator
-from gan_sntg.networks.precision import Precision
 
 CPU = torch.device("cpu")
 
 
+def way_of(method, s) -> Way:
+    return Way(SimpleNamespace(method=method, streams=s, device=CPU), 1)
+
+
 def parts(method, s) -> set[str]:
-    return set(breakdown(method, s, 1, Precision.float32, 2))
+    return set(way_of(method, s).breakdown(2))
 
 
 def test_the_gans_parts_are_named():
@@ -46,7 +51,7 @@ def test_watched_steps_are_the_steps_that_are_not_watched():
         s = streams()
         method = started(gan(weight=1.0), s)
         if watched:
-            breakdown(method, s, 1, Precision.float32, 3)
+            way_of(method, s).breakdown(3)
         else:
             for _ in range(3):
                 method.step(next(s.epoch()), 1)
