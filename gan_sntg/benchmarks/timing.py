@@ -58,12 +58,6 @@ class Way:
         with self.part("logging"):
             self.meter.add(terms, 0)
 
-    def measure(self) -> None:
-        """One timing of `steps` steps, and the memory that they took."""
-        forget_peak_memory(self.parts.device)
-        self.seconds.append(seconds_of(self.step, self.steps))
-        self.memory = max(self.memory, peak_memory(self.parts.device))
-
     def figures(self, flops: int) -> dict:
         """What was measured; flops: of a step."""
         found = {"ms_a_step": [1e3 * s for s in self.seconds], "median_ms": 1e3 * median(self.seconds), "steps_a_timing": self.steps}
@@ -89,7 +83,9 @@ def measure(options: Namespace, file: str) -> dict:
         seconds_of(way.step)  # three steps, which a recording takes
         way.steps = max(1, round(options.seconds / seconds_of(way.step)))
     for way in list(ways.values()) * options.repeats:
-        way.measure()
+        forget_peak_memory(way.parts.device)
+        way.seconds.append(seconds_of(way.step, way.steps))
+        way.memory = max(way.memory, peak_memory(way.parts.device))
     first = next(iter(ways.values()))
     with eager_gradients(first.parts.method), FlopCounterMode(display=False) as counter:
         first.step()

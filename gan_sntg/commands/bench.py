@@ -54,8 +54,7 @@ def run(options: Namespace) -> None:
     if options.out and not Path(options.out).resolve().parent.is_dir():
         raise InputError(f"--out {options.out}: its folder does not exist; make it first")
     device, console = pick_device(options.device), Console(width=None if sys.stdout.isatty() else 130, highlight=False)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads or torch.get_num_threads())
     earlier = earlier_medians(options.against, environment(device)) if options.against else {}
     found = {"command": shlex.join(["gan-sntg", *sys.argv[1:]]), "environment": environment(device), "ceilings": ceilings(device)}
     found["configs"] = {}
