@@ -61,28 +61,23 @@ class NaiveStep:
             self.losses = {"d": (method.discriminator, self.discriminator_terms), "g": (method.generator, self.generator_terms)}
         students = [net for net, _ in self.losses.values()]
         self.optimizers = [torch.optim.Adam(trainable(net), 1e-4, foreach=False) for net in students]
-        self.followers = [part for part in method.networks.values() if part not in students]
+        followers = [part for part in method.networks.values() if part not in students]
+        self.averaged = [pair for part in followers for pair in zip(part.parameters(), students[0].parameters(), strict=True)]
 
     def __call__(self, t: int) -> dict[str, float]:
-        """The values of the terms in epoch t: of each network a whole backward pass, and a synchronisation a term."""
+        """The values of the terms in epoch t: a whole backward pass of each network, averages by parameter, a synchronisation a term."""
         batches = {name: Examples(*(part.to(self.device) for part in next(loader))) for name, loader in self.loaders.items()}
         batch, values = Batch(**batches), {}
-        for optimizer, (prefix, (net, terms_of)) in zip(self.optimizers, self.losses.items(), strict=True):
+        for optimizer, (prefix, (_, terms_of)) in zip(self.optimizers, self.losses.items(), strict=True):
             terms = terms_of(batch, t)
             self.method.zero_grad()
             torch.stack(list(terms.values())).sum().backward()
             optimizer.step()
             if prefix != "g":
-                self.follow(net)
+                for a, p in self.averaged:
+                    a.mul_(0.999).add_(p.detach(), alpha=0.001)
             values |= {name: value.item() for name, value in terms.items()}
         return values
-
-    @torch.no_grad()
-    def follow(self, net: nn.Module) -> None:
-        """Averages, parameter by parameter."""
-        for part in self.followers:
-            for a, p in zip(part.parameters(), net.parameters(), strict=True):
-                a.mul_(0.999).add_(p, alpha=0.001)
 
     def discriminator_terms(self, batch: Any, t: int) -> Terms:
         """D's terms from three passes, and the graph's with the teacher's own pass."""

@@ -85,7 +85,7 @@ def watch_parts(method: Any, device: torch.device) -> Stopwatch:
     method.gradients, method.sntg = timed_gradients, TimedSNTG(method.sntg, watch)
     watched = [(module, *part) for module in method.modules() for part in PARTS.items()]
     for owner, name, part in watched + [(optimizer, "step", "optimizer") for optimizer in method.optimizers.values()]:
-        if hasattr(owner, name):
+        if callable(getattr(owner, name, None)):
             setattr(owner, name, watch.part(part)(getattr(owner, name)))
     return watch
 

@@ -75,8 +75,7 @@ def earlier_medians(file: str, here: dict) -> dict[str, dict[str, float]]:
         medians = {name: {way: float(found["median_ms"]) for way, found in ways} for name, ways in cells.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"--against {file} is no file that `gan-sntg bench --out` wrote ({type(error).__name__}); give one") from error
-    differ = [f"{key} {value} there, {here[key]} here" for key, value in there.items() if value != here[key]]
-    if differ:
+    if differ := [f"{key} {value} there, {here[key]} here" for key, value in there.items() if value != here[key]]:
         raise InputError(f"--against {file} is of another machine or setting ({'; '.join(differ)}); ratios would mean nothing")
     return medians
 

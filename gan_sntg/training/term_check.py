@@ -116,17 +116,13 @@ def _watch(health: TermReport, method: Method, prefix: str, terms: Terms) -> Non
         if math.isfinite(health.terms.get(term, 0.0)):
             health.terms[term] = float(value.detach())
         for name, net in method.networks.items():
-            health.gradients[term][name].append(_norm(value, net))
+            params = trainable(net) if value.requires_grad else []
+            grads = torch.autograd.grad(value, params, retain_graph=True, materialize_grads=True) if params else []
+            health.gradients[term][name].append(float(get_total_norm(grads)))
     if any(value.requires_grad for value in terms.values()):
         with _noting_moves(method, health.moved[prefix]):
             gradients(parameters(method.optimizers[prefix]), terms)
             method.optimizers[prefix].step()
-
-
-def _norm(value: Tensor, net: nn.Module) -> float:
-    if not (params := trainable(net)) or not value.requires_grad:
-        return 0.0
-    return float(get_total_norm(torch.autograd.grad(value, params, retain_graph=True, materialize_grads=True)))
 
 
 def _faults(health: TermReport, method: Method) -> Iterator[tuple[str, str]]:
