@@ -48,7 +48,7 @@ class NaiveStep:
     """`step(t)` takes one step of the method, data included; the method's networks are trained by it."""
 
     def __init__(self, method: Any, streams: Loader, workers: int):
-        """method: one that took a step of its own; streams: give images and sizes of batches; workers: processes for each stream."""
+        """method: one that took a step of its own; workers: processes that prepare images, for each stream."""
         keep_layout(method)
         augmentation, self.loaders = getattr(method, "augmentation", Augmentation()), {}
         for name, stream in streams.streams.items():
@@ -65,7 +65,7 @@ class NaiveStep:
         self.averaged = [pair for part in followers for pair in zip(part.parameters(), students[0].parameters(), strict=True)]
 
     def __call__(self, t: int) -> dict[str, float]:
-        """The values of the terms in epoch t: a whole backward pass of each network, averages by parameter, a synchronisation a term."""
+        """Terms in epoch t, by whole backward passes, averages by parameter, a synchronisation a term."""
         batches = {name: Examples(*(part.to(self.device) for part in next(loader))) for name, loader in self.loaders.items()}
         batch, values = Batch(**batches), {}
         for optimizer, (prefix, (_, terms_of)) in zip(self.optimizers, self.losses.items(), strict=True):

@@ -22,12 +22,12 @@ REPEATS = 5
 
 
 def seconds_of(call: Callable[[], object], times: int = 1) -> float:
-    """Seconds per call with the threads of now, after two that do not count; on a GPU it waits for the device."""
+    """Seconds per call with the threads of now, after two that do not count; waits for a GPU."""
     return Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads()).timeit(times).mean
 
 
 def ceilings(device: torch.device) -> dict[str, float]:
-    """FLOP/s of "products <precision>" (2 n^3 operations), and bytes/s of "copy", read and written: the best of a few calls."""
+    """Best FLOP/s of "products <precision>" (2 n^3 each), and bytes/s of "copy", read and written."""
     n, calls = 8192 if device.type == "cuda" else 2048, {}
     for precision in Precision:
         factors = torch.randn(2, n, n, device=device, dtype=getattr(torch, precision.value))
