@@ -1,19 +1,8 @@
 """The SNTG regulariser: graph, pairs, contrastive loss and the teachers that the graph is built from."""
 
 from gan_sntg.graph.adjacency import Adjacency, DrawnNeighborGraph, FixedGraph, NeighborGraph, TeacherGraph
-from gan_sntg.graph.loss import (
-    Distance,
-    Graph,
-    contrastive,
-    euclidean,
-    graph_loss,
-    hard_weights,
-    pair_loss,
-    rms,
-    soft_weights,
-    teacher_classes,
-)
-from gan_sntg.graph.pairs import AllPairs, Halves, Pairing, Pairs, Sampled, all_pairs, halves, sampled
+from gan_sntg.graph.loss import Graph, contrastive, graph_loss, hard_weights, pair_loss, soft_weights, teacher_classes
+from gan_sntg.graph.pairs import AllPairs, Distance, Halves, Pairing, Pairs, Sampled, all_pairs, euclidean, halves, rms, sampled
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass, Teacher
 

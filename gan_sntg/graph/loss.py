@@ -1,19 +1,14 @@
-"""SNTG's loss in both families: the teacher's graph W (Eq. 6), contrastive loss on it (Eqs. 7, 8).
-
-Distances are `rms` by default, as in the authors' code; with `euclidean`, as in Eq. 8, a margin m corresponds to m * sqrt(D).
-"""
+"""SNTG's loss in both families: the teacher's graph W (Eq. 6), contrastive loss on it (Eqs. 7, 8)."""
 
 from collections.abc import Callable
 from enum import member
-from math import sqrt
 
 import torch
 from torch import Tensor
 
 from gan_sntg.configurable import Choice
 from gan_sntg.data.loader import UNLABELED
-from gan_sntg.graph.pairs import Pairs, halves
-from gan_sntg.networks.precision import at_least_float32
+from gan_sntg.graph.pairs import Pairs, halves, rms
 
 
 def teacher_classes(targets: Tensor, y: Tensor) -> Tensor:
@@ -51,23 +46,6 @@ class Graph(Choice):
 
     hard = member(hard_weights)
     soft = member(soft_weights)
-
-
-def euclidean(h: Tensor, pairs: Pairs) -> Tensor:
-    """|h_i - h_j| (Eq. 8) in float32 or float64. h [B, D] -> [S]; its gradient is 0 where h_i = h_j."""
-    return pairs.norms(at_least_float32(h))
-
-
-def rms(h: Tensor, pairs: Pairs) -> Tensor:
-    """|h_i - h_j| / sqrt(D), as in the authors' code; else as `euclidean`."""
-    return euclidean(h, pairs) / sqrt(h.shape[1])
-
-
-class Distance(Choice):
-    """Which distance between features: `rms` (the authors' code) or `euclidean` (Eq. 8)."""
-
-    rms = member(rms)
-    euclidean = member(euclidean)
 
 
 def contrastive(distance: Tensor, w: Tensor, margin: float) -> Tensor:

@@ -1,14 +1,17 @@
 """Pairs of a batch (Sec. 4.3) and their distances: disjoint halves, a random sample, or all."""
 
 from abc import ABC, abstractmethod
+from enum import member
 from functools import lru_cache
+from math import sqrt
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
-from gan_sntg.configurable import Configurable
+from gan_sntg.configurable import Choice, Configurable
 from gan_sntg.errors import InputError
+from gan_sntg.networks.precision import at_least_float32
 
 
 class Pairs(NamedTuple):
@@ -67,6 +70,23 @@ def all_pairs(n: int, device: torch.device | str | None = None) -> EveryPair:
     if n < 2:
         raise InputError(f"all_pairs needs at least 2 examples, but got {n}; use a larger batch")
     return EveryPair(*torch.triu_indices(n, n, offset=1, device=device))
+
+
+def euclidean(h: Tensor, pairs: Pairs) -> Tensor:
+    """|h_i - h_j| (Eq. 8) in float32 or float64. h [B, D] -> [S]; its gradient is 0 where h_i = h_j."""
+    return pairs.norms(at_least_float32(h))
+
+
+def rms(h: Tensor, pairs: Pairs) -> Tensor:
+    """|h_i - h_j| / sqrt(D), as in the authors' code; else as `euclidean`."""
+    return euclidean(h, pairs) / sqrt(h.shape[1])
+
+
+class Distance(Choice):
+    """Which distance: `rms`, as in the authors' code, or `euclidean` (Eq. 8), whose margin is sqrt(D) times it."""
+
+    rms = member(rms)
+    euclidean = member(euclidean)
 
 
 class Pairing(Configurable, ABC):

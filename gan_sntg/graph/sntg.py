@@ -9,8 +9,8 @@ from gan_sntg.data.loader import UNLABELED, Examples, Pool
 from gan_sntg.distributed import all_gather, own_rows
 from gan_sntg.errors import InputError
 from gan_sntg.graph.adjacency import Adjacency, DrawnNeighborGraph, TeacherGraph
-from gan_sntg.graph.loss import Distance, contrastive, pair_loss
-from gan_sntg.graph.pairs import Halves, Pairing, all_pairs
+from gan_sntg.graph.loss import contrastive, pair_loss
+from gan_sntg.graph.pairs import Distance, Halves, Pairing, all_pairs
 from gan_sntg.schedules import ramp_up
 
 

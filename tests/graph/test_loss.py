@@ -12,8 +12,8 @@ from torch.utils._pytree import tree_leaves
 
 from gan_sntg.errors import InputError
 from gan_sntg.graph.adjacency import TeacherGraph
-from gan_sntg.graph.loss import Distance, Graph, graph_loss, pair_loss, teacher_classes
-from gan_sntg.graph.pairs import AllPairs, EveryPair, Pairs, all_pairs, halves, sampled
+from gan_sntg.graph.loss import Graph, graph_loss, pair_loss, teacher_classes
+from gan_sntg.graph.pairs import AllPairs, Distance, EveryPair, Pairs, all_pairs, halves, sampled
 
 BOTH_GRAPHS = pytest.mark.parametrize("kind", list(Graph))
 BOTH_DISTANCES = pytest.mark.parametrize("distance", list(Distance))

@@ -5,8 +5,7 @@ import math
 import pytest
 import torch
 
-from gan_sntg.graph.loss import Distance
-from gan_sntg.graph.pairs import Pairs
+from gan_sntg.graph.pairs import Distance, Pairs
 from gan_sntg.graph.sntg import SNTG
 
 
