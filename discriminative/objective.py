@@ -71,7 +71,7 @@ class Objective(Recordable, Method):
         self.schedule, self.learning_rate, self.augmentation = schedule, learning_rate, augmentation or Augmentation()
         self.sntg, self.w, self.consistency_weight = sntg or SNTG(), w or RampedWeight(), consistency_weight
         self.stream, self.divisor, self.share = stream, divisor, 1.0
-        self.optimizers = {"net": adam(trainable(net), learning_rate, schedule.betas(0), adam_epsilon)}
+        self.optimizers = {"net": adam(trainable(net), learning_rate, schedule.at(0)[1], adam_epsilon)}
         if self.sntg.labeled:
             raise InputError("sntg.labeled is a GAN's: the passes of this method hold the labelled images anyway; leave it out")
 
@@ -114,8 +114,9 @@ class Objective(Recordable, Method):
 
     def step(self, batch: Batch, t: int) -> Terms:
         """One descent, then the average."""
-        rate = self.learning_rate * self.schedule.factor(t)
-        set_learning_rate(self.optimizers["net"], rate, self.schedule.betas(t))
+        factor, betas = self.schedule.at(t)
+        rate = self.learning_rate * factor
+        set_learning_rate(self.optimizers["net"], rate, betas)
         weights = {"weight/consistency": self.consistency_weight_at(t), "weight/graph": self.graph_weight_at(t)}
         self.settings = {"learning_rate": rate} | weights
         terms = self.descend("net", batch, t)

@@ -46,15 +46,11 @@ class RampedWeight:
 
 
 class Schedule(Configurable, ABC):
-    """Factor of the learning rate, and Adam's betas, in epoch t."""
+    """Learning rate and Adam's betas by the epoch."""
 
     @abstractmethod
-    def factor(self, t: float) -> float:
-        """In 0..1."""
-
-    @abstractmethod
-    def betas(self, t: float) -> Betas:
-        """(beta1, beta2)."""
+    def at(self, t: float) -> tuple[float, Betas]:
+        """Factor of the learning rate, in 0..1, and (beta1, beta2) in epoch t."""
 
 
 class LinearTail(Schedule):
@@ -64,13 +60,9 @@ class LinearTail(Schedule):
         """epochs: null for a constant rate."""
         self.epochs, self.beta1 = epochs, beta1
 
-    def factor(self, t: float) -> float:
+    def at(self, t: float) -> tuple[float, Betas]:
         """1, then linear to 0."""
-        return linear_tail(t, self.epochs)
-
-    def betas(self, t: float) -> Betas:
-        """Constant."""
-        return self.beta1, 0.999
+        return linear_tail(t, self.epochs), (self.beta1, 0.999)
 
 
 class RampUpDown(Schedule):
@@ -80,28 +72,20 @@ class RampUpDown(Schedule):
         """epochs: of the run; up_epochs, down_epochs: of its ends; early_beta2: of the rise (reference 3)."""
         self.epochs, self.up_epochs, self.down_epochs, self.early_beta2 = epochs, up_epochs, down_epochs, early_beta2
 
-    def factor(self, t: float) -> float:
-        """Up times down; above 0 in the first epoch, unlike w(t)."""
+    def at(self, t: float) -> tuple[float, Betas]:
+        """Up times down, above 0 in the first epoch, unlike w(t); beta1 = 0.9 down + 0.5 (1 - down)."""
         up = exp(-5 * (1 - min(t / self.up_epochs, 1.0)) ** 2) if self.up_epochs else 1.0
-        return up * ramp_down(t, self.epochs, self.down_epochs)
-
-    def betas(self, t: float) -> Betas:
-        """beta1 = 0.9 down + 0.5 (1 - down)."""
         down = ramp_down(t, self.epochs, self.down_epochs)
-        return 0.9 * down + 0.5 * (1 - down), 0.999 if t >= self.up_epochs else self.early_beta2
+        return up * down, (0.9 * down + 0.5 * (1 - down), 0.999 if t >= self.up_epochs else self.early_beta2)
 
 
 class LinearDecay(Schedule):
     """1 until `start_epochs`, then linear to 0 at `epochs` with beta1 0.5, not 0.9: VAT (reference 4)."""
 
     def __init__(self, epochs: float, start_epochs: float):
-        """epochs: of the whole run."""
         self.epochs, self.start_epochs = epochs, start_epochs
 
-    def factor(self, t: float) -> float:
-        """In the last epoch 1 / (epochs - start) of the rate is left."""
-        return min(1.0, max(0.0, (self.epochs - t) / (self.epochs - self.start_epochs)))
-
-    def betas(self, t: float) -> Betas:
-        """The change comes at once."""
-        return (0.9 if t < self.start_epochs else 0.5), 0.999
+    def at(self, t: float) -> tuple[float, Betas]:
+        """In the last epoch 1 / (epochs - start) of the rate is left; beta1 changes at once."""
+        factor = min(1.0, max(0.0, (self.epochs - t) / (self.epochs - self.start_epochs)))
+        return factor, (0.9 if t < self.start_epochs else 0.5, 0.999)

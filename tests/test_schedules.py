@@ -29,32 +29,30 @@ def test_up_and_down_multiply_the_rate_and_anneal_beta1():
     for t in range(300):
         up = exp(-5 * (1 - t / 80) ** 2) if t < 80 else 1
         down = exp(-((0.5 * (t - 250)) ** 2) / 50) if t >= 250 else 1  # as the authors' code writes it
-        assert schedule.factor(t) == pytest.approx(up * down)
-        assert schedule.betas(t) == (pytest.approx(0.9 * down + 0.5 * (1 - down)), 0.999)
+        assert schedule.at(t) == (pytest.approx(up * down), (pytest.approx(0.9 * down + 0.5 * (1 - down)), 0.999))
 
 
 def test_the_rate_is_not_0_in_the_first_epoch_though_the_weight_is():
-    assert RampUpDown(300).factor(0) == pytest.approx(0.0067, abs=5e-5) and ramp_up(0, 80) == 0
+    assert RampUpDown(300).at(0)[0] == pytest.approx(0.0067, abs=5e-5) and ramp_up(0, 80) == 0
 
 
 def test_mean_teacher_on_svhn_has_another_beta2_while_the_rate_rises():
     schedule = RampUpDown(epochs=360, early_beta2=0.99)
-    assert [schedule.betas(t)[1] for t in (0, 79, 80, 359)] == [0.99, 0.99, 0.999, 0.999]
+    assert [schedule.at(t)[1][1] for t in (0, 79, 80, 359)] == [0.99, 0.99, 0.999, 0.999]
 
 
 def test_without_ends_the_rate_is_constant():
-    assert {RampUpDown(10, up_epochs=0, down_epochs=0).factor(t) for t in range(10)} == {1.0}
+    assert {RampUpDown(10, up_epochs=0, down_epochs=0).at(t)[0] for t in range(10)} == {1.0}
     assert ramp_down(9, 10, 0) == 1
 
 
 def test_vats_rate_falls_to_nothing_after_its_start():
     schedule = LinearDecay(epochs=500, start_epochs=460)
     for t in (0, 459, 460, 470, 499, 500):
-        assert schedule.factor(t) == pytest.approx(min(1, (500 - t) / 40))
-        assert schedule.betas(t) == (0.9 if t < 460 else 0.5, 0.999)
+        assert schedule.at(t) == (pytest.approx(min(1, (500 - t) / 40)), (0.9 if t < 460 else 0.5, 0.999))
 
 
 def test_the_gans_schedule_as_an_object_is_its_function():
     for t in (0, 60, 90, 119):
-        assert LinearTail(120).factor(t) == linear_tail(t, 120) and LinearTail(beta1=0.5).betas(t) == (0.5, 0.999)
-    assert LinearTail().factor(10**6) == 1
+        assert LinearTail(120, beta1=0.5).at(t) == (linear_tail(t, 120), (0.5, 0.999))
+    assert LinearTail().at(10**6)[0] == 1
