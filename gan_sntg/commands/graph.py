@@ -12,7 +12,7 @@ from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.files.atomic import check_writable
-from gan_sntg.graph.fixed_graphs import NEIGHBORS, PREDICTIONS, write_neighbors, write_predictions
+from gan_sntg.graph.adjacency import NEIGHBORS, PREDICTIONS, write_neighbors, write_predictions
 from gan_sntg.graph.neighbors import BLOCK, nearest
 from gan_sntg.runs.build import pick_device, source_of
 from gan_sntg.runs.folder import RunFolder

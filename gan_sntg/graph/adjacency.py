@@ -1,22 +1,31 @@
-"""Adjacency W of a batch: the teacher's learned graph, or one fixed before training (Sec. 5.3)."""
+"""Adjacency W of a batch: the teacher's learned graph, or one fixed before training (Sec. 5.3).
 
+Fixed graphs are .npz files of plain arrays, pinned to the bytes of their data.
+"""
+
+import io
+import re
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import UNLABELED
-from gan_sntg.graph.fixed_graphs import Table, read_neighbors, read_predictions
+from gan_sntg.errors import InputError
+from gan_sntg.files.atomic import write_atomically, writing
+from gan_sntg.files.npz_files import read_npz
 from gan_sntg.graph.loss import Graph, same_class
 from gan_sntg.graph.pairs import Pairs
+
+NEIGHBORS, PREDICTIONS = "neighbors", "predictions"  # the kinds of files, and the words of `gan-sntg graph` that make them
 
 
 class Adjacency(Configurable, ABC):
     """W of the contrastive loss (Eq. 8), for pairs of examples in a batch."""
-
-    table: Table | None = None  # of a graph that is read from a file
 
     @abstractmethod
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
@@ -27,8 +36,6 @@ class Adjacency(Configurable, ABC):
 
     def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
         """Raise InputError where the graph was made of other data than those with this hash, N and K."""
-        if self.table is not None:
-            self.table.check(sha256, num_examples, num_classes)
 
     def companions(self, index: Tensor, generator: torch.Generator) -> Tensor | None:
         """Images [B] to take in place of those at `index` [B], to bring neighbours together; None: no others."""
@@ -47,7 +54,6 @@ class TeacherGraph(Adjacency):
     """
 
     def __init__(self, kind: Graph = Graph.hard, merge: bool = True):
-        """kind: the function of W."""
         self.kind, self.merge = kind, merge
 
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
@@ -55,42 +61,101 @@ class TeacherGraph(Adjacency):
         return self.kind(targets, y if self.merge else torch.full_like(y, UNLABELED), i, j)
 
 
-class FixedGraph(Adjacency):
+class GraphFile(Adjacency):
+    """A graph that is read from a file: `table`, a row per training image, and the hash of their data."""
+
+    kind: str
+    table: Tensor
+
+    def __init__(self, file: str):
+        """file: of `gan-sntg graph KIND`. Raises InputError where it is missing or invalid."""
+        self.path, self.again = Path(file), f"make it with `gan-sntg graph {self.kind}`"
+        if not self.path.is_file():
+            raise InputError(f"the graph file {file} does not exist; {self.again}")
+        kind, self.sha256 = map(_text, self.arrays("kind", "sha256"))
+        if kind not in (NEIGHBORS, PREDICTIONS) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise self.damaged("its kind or sha256 is invalid")
+        if kind != self.kind:
+            raise InputError(f"{file} holds {kind}, not {self.kind}; give another file, or {self.again}")
+
+    def arrays(self, *names: str) -> list[np.ndarray]:
+        """Arrays of the file. Raises InputError where it lacks one."""
+        return list(read_npz(self.path, names, remedy=self.again).values())
+
+    def damaged(self, what: str) -> InputError:
+        """The error of a file that cannot be used."""
+        return InputError(f"{self.path} is damaged: {what}; {self.again}")
+
+    def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
+        """Raise InputError unless the graph was made of data with this hash, N and K."""
+        if self.sha256 != sha256:
+            hashes = f"SHA-256 {self.sha256[:12]}..., here {sha256[:12]}..."
+            raise InputError(f"{self.path} was made of other data ({hashes}); {self.again} of these")
+        if len(self.table) != num_examples:
+            raise self.damaged(f"it is of {len(self.table)} images, not of the {num_examples} there are")
+
+    def rows(self, index: Tensor) -> Tensor:
+        """The rows of the table at `index`, on whose device it stays."""
+        self.table = self.table.to(index.device)
+        return self.table[index]
+
+
+class FixedGraph(GraphFile):
     """Second fixed graph of Sec. 5.3: W_ij = 1 if a finished run predicted one class of both images.
 
     With `merge` a known label overrides the prediction (reference 8). A run that knew other labels would tell this one of them.
     """
 
-    table: Table
+    kind = PREDICTIONS
 
     def __init__(self, file: str, merge: bool = True):
         """file: of `gan-sntg graph predictions`. Raises InputError where it is missing or invalid."""
-        self.merge, self.table = merge, read_predictions(Path(file))
+        super().__init__(file)
+        (classes,) = self.arrays("classes")
+        if classes.dtype != np.int64 or classes.ndim != 1 or not len(classes):
+            raise self.damaged(f"classes is {classes.dtype} {list(classes.shape)}, not int64 [images]")
+        if classes.min() < 0:
+            raise self.damaged(f"it names a class {classes.min()}")
+        self.table, self.merge = torch.from_numpy(classes), merge
+
+    def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
+        """Raise InputError unless the graph was made of data with this hash, N and K."""
+        super().check(sha256, num_examples, num_classes)
+        if self.table.max() >= num_classes:
+            raise self.damaged(f"it names a class {self.table.max()}, but there are {num_classes}")
 
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
         """From the file; of targets only their type counts."""
-        classes = self.table.on(index.device)[index]
+        classes = self.rows(index)
         if self.merge:
             classes = torch.where(y == UNLABELED, classes, y)
         return same_class(classes, i, j).to(targets.dtype)
 
 
-class NeighborGraph(Adjacency):
+class NeighborGraph(GraphFile):
     """First fixed graph of Sec. 5.3: W_ij = 1 if i or j is among the other's k nearest in pixel space.
 
     The paper does not say how the relation is made symmetric; either way suffices here (reference 8). W_ii = 0, labels are ignored.
     """
 
-    table: Table
+    kind = NEIGHBORS
 
     def __init__(self, file: str):
         """file: of `gan-sntg graph neighbors`. Raises InputError where it is missing or invalid."""
-        self.table = read_neighbors(Path(file))
+        super().__init__(file)
+        neighbors, k = self.arrays("neighbors", "k")
+        if neighbors.dtype != np.int32 or neighbors.ndim != 2 or k.tolist() != neighbors.shape[1] or 0 in neighbors.shape:
+            raise self.damaged(f"neighbors is {neighbors.dtype} {list(neighbors.shape)}, not int32 [images, k] with its own k")
+        n = len(neighbors)
+        rows = np.sort(np.column_stack([np.arange(n), neighbors]), axis=1)  # each with the image itself
+        if rows.min() < 0 or rows.max() >= n or (rows[:, 1:] == rows[:, :-1]).any():
+            raise self.damaged(f"the neighbours of an image are not different other images in 0..{n - 1}")
+        self.table = torch.from_numpy(np.ascontiguousarray(neighbors))
 
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
         """From the file; of targets only their type counts, y is not used."""
-        neighbors, a, b = self.table.on(index.device), index[i], index[j]
-        joined = (neighbors[a] == b.unsqueeze(1)) | (neighbors[b] == a.unsqueeze(1))
+        a, b = index[i], index[j]
+        joined = (self.rows(a) == b.unsqueeze(1)) | (self.rows(b) == a.unsqueeze(1))
         return joined.any(1).to(targets.dtype)
 
 
@@ -99,11 +164,37 @@ class DrawnNeighborGraph(NeighborGraph):
 
     def companions(self, index: Tensor, generator: torch.Generator) -> Tensor:
         """The first half of `index`, one neighbour of each, uniform over its k nearest, and a last odd one."""
-        neighbors, half = self.table.on(index.device), len(index) // 2
-        drawn = torch.randint(neighbors.shape[1], (half,), generator=generator, device=index.device)
-        return torch.cat([index[:half], neighbors[index[:half], drawn].long(), index[2 * half :]])
+        half = len(index) // 2
+        drawn = torch.randint(self.table.shape[1], (half,), generator=generator, device=index.device)
+        neighbors = self.rows(index[:half]).gather(1, drawn.unsqueeze(1)).squeeze(1)
+        return torch.cat([index[:half], neighbors.long(), index[2 * half :]])
 
     def pairs(self, pairs: Pairs, order: Tensor) -> Pairs:
         """Pairs of each former first-half image with its neighbour, then those of the pairing."""
         now, half = order.argsort(), len(order) // 2
         return Pairs(torch.cat([now[:half], pairs.i]), torch.cat([now[half : 2 * half], pairs.j]))
+
+
+def write_neighbors(path: Path, sha256: str, neighbors: Tensor) -> None:
+    """Write neighbors int32 [N, k] of the data with this hash. Raises InputError on failure."""
+    _write(path, kind=NEIGHBORS, sha256=sha256, neighbors=neighbors.numpy(), k=neighbors.shape[1])
+
+
+def write_predictions(path: Path, sha256: str, classes: Tensor, method: str, test_error: str, split_sha256: str) -> None:
+    """Write classes int64 [N] that a run predicted, and their origin. Raises InputError on failure."""
+    _write(path, kind=PREDICTIONS, sha256=sha256, classes=classes.numpy(), method=method, test_error=test_error, split_sha256=split_sha256)
+
+
+def _write(path: Path, **arrays: Any) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    with writing(path):
+        write_atomically(path, buffer.getbuffer())
+
+
+def _text(array: np.ndarray) -> str:
+    """The text in an array of one; empty where there is none."""
+    try:
+        return array.item() if array.dtype.kind == "U" and array.shape == () else ""
+    except SystemError:  # a code beyond the last character
+        return ""

@@ -78,12 +78,12 @@ def euclidean(h: Tensor, pairs: Pairs) -> Tensor:
 
 
 def rms(h: Tensor, pairs: Pairs) -> Tensor:
-    """|h_i - h_j| / sqrt(D), as in the authors' code; else as `euclidean`."""
+    """|h_i - h_j| / sqrt(D), as in the authors' code: a margin m corresponds to m sqrt(D) in Eq. 8."""
     return euclidean(h, pairs) / sqrt(h.shape[1])
 
 
 class Distance(Choice):
-    """Which distance: `rms`, as in the authors' code, or `euclidean` (Eq. 8), whose margin is sqrt(D) times it."""
+    """Which distance between features: `rms` (the authors' code) or `euclidean` (Eq. 8)."""
 
     rms = member(rms)
     euclidean = member(euclidean)

@@ -27,7 +27,7 @@ def test_neighbours_are_written_and_their_share_of_the_same_label_is_printed(com
     assert "100%" in err
     graph = NeighborGraph(str(out))
     graph.check(DIGITS.sha256, N, 10)
-    table = graph.table.values
+    table = graph.table
     assert table.shape == (N, k or 10)
     rows = DIGITS.train_x.flatten(1).double()
     for i in range(0, N, 200):
@@ -59,7 +59,7 @@ def test_a_neighbour_of_unknown_label_does_not_count(command, tiny, tmp_path, mo
     monkeypatch.setattr(Digits, "__init__", hiding)
     hidden = torch.arange(N) % 2 == 1
     shared = printed()
-    table = NeighborGraph(str(tmp_path / "knn.npz")).table.values.squeeze(1).tolist()
+    table = NeighborGraph(str(tmp_path / "knn.npz")).table.squeeze(1).tolist()
     judged = [(i, j) for i, j in enumerate(table) if i % 2 == j % 2 == 0]
     assert 0 < len(judged) < N / 2
     right = sum(int(DIGITS.train_y[i] == DIGITS.train_y[j]) for i, j in judged)
@@ -82,7 +82,7 @@ def test_predictions_are_those_of_the_classifier_on_images_as_they_are_and_say_w
     assert not torch.equal(found["last"], found["averaged"])
     graph = FixedGraph(str(out))
     graph.check(DIGITS.sha256, N, 10)
-    assert torch.equal(graph.table.values, classes)
+    assert torch.equal(graph.table, classes)
     assert percent(printed) == round(100 * float((classes == DIGITS.train_y).double().mean()), 2)
     result = json.loads((finished / "result.json").read_text())
     held = {name: str(array) for name, array in np.load(out).items() if array.dtype.kind == "U"}  # where it is from
@@ -105,6 +105,6 @@ def test_a_file_that_cannot_be_written_is_named(command, tiny, tmp_path, monkeyp
     def full(path, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gan_sntg.graph.fixed_graphs.write_atomically", full)
+    monkeypatch.setattr("gan_sntg.graph.adjacency.write_atomically", full)
     outcome = command("graph", "neighbors", "--config", tiny, "--out", tmp_path / "a.npz")
     assert outcome.status == 2 and "a.npz cannot be written" in outcome.err and not (tmp_path / "a.npz").exists()

@@ -3,7 +3,7 @@
 import pytest
 from helpers.graph_tables import CLASSES, SHA, neighbors_table
 
-from gan_sntg.graph.fixed_graphs import write_neighbors, write_predictions
+from gan_sntg.graph.adjacency import write_neighbors, write_predictions
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ from gan_sntg.commands.main import main
 from gan_sntg.distributed import all_gather, own_rows, rank, world_size
 from gan_sntg.distributed.process_group import started
 from gan_sntg.errors import StoppedError
-from gan_sntg.graph.adjacency import DrawnNeighborGraph
-from gan_sntg.graph.fixed_graphs import write_neighbors
+from gan_sntg.graph.adjacency import DrawnNeighborGraph, write_neighbors
 from gan_sntg.graph.loss import Graph
 from gan_sntg.graph.neighbors import nearest
 from gan_sntg.graph.pairs import AllPairs, Sampled
