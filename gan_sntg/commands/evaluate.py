@@ -19,7 +19,7 @@ from gan_sntg.evaluation.fidelity_records import Measurement, record
 from gan_sntg.experiments.plots import save_reliability
 from gan_sntg.files.hashes import weights_sha256
 from gan_sntg.files.json_files import json_text
-from gan_sntg.networks.dense_gan import Generator
+from gan_sntg.networks.gan import Generator
 from gan_sntg.runs.build import RunObjects
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.loading import class_names, load, run_parser

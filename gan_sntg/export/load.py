@@ -12,7 +12,7 @@ from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError, first_line
 from gan_sntg.evaluation.samples import z_bank
 from gan_sntg.export.card import CARD, DTYPES, REMEDY, WEIGHTS, Card, instantiate, read_card, short
-from gan_sntg.networks.dense_gan import Generator
+from gan_sntg.networks.gan import Generator
 
 AT_ONCE = 250  # examples that are classified in one batch
 Net = TypeVar("Net", bound=nn.Module)

@@ -2,9 +2,8 @@
 
 from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
 from gan_sntg.networks.classifiers import Classifier, ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
-from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
-from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator, Discriminator, Generator
 from gan_sntg.networks.ema import Average
+from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator, Discriminator, Generator
 from gan_sntg.networks.noise import Dropout, GaussianNoise
 from gan_sntg.networks.precision import Precision
 from gan_sntg.networks.weight_norm import (

@@ -12,7 +12,7 @@ from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import agreed, started
 from gan_sntg.errors import InputError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
-from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.runs.build import instantiate, read_run
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, config_parser, flat, identity, short_hash

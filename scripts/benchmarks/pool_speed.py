@@ -19,7 +19,7 @@ from gan_sntg.experiments.report import markdown_table
 from gan_sntg.experiments.scripts import machine, run_script, write_results
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
-from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.training import loop
 
 SIZES = (10_000, 20_000, 50_000)

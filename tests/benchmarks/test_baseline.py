@@ -14,7 +14,7 @@ from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.classifiers import ConvNet13, SmallConvNet
-from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
+from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator
 from gan_sntg.networks.noise import Noise
 
 NETS = {

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gan_sntg.benchmarks import profile
 from gan_sntg.benchmarks.profile import Stopwatch, forget_peak_memory, peak_memory
 from gan_sntg.benchmarks.timing import Way
-from gan_sntg.networks.dense_gan import DenseDiscriminator
+from gan_sntg.networks.gan import DenseDiscriminator
 
 CPU = torch.device("cpu")
 

@@ -40,7 +40,7 @@ def test_neighbours_are_written_and_their_share_of_the_same_label_is_printed(com
 
 @pytest.mark.parametrize("words", ["graph neighbors --k 1", "splits make"])
 def test_no_network_is_built_for_neighbours_or_a_split(command, tiny, tmp_path, monkeypatch, words):
-    monkeypatch.setattr("gan_sntg.networks.dense_gan.WeightNormLinear.__init__", lambda *a, **k: pytest.fail("a network was built"))
+    monkeypatch.setattr("gan_sntg.networks.gan.WeightNormLinear.__init__", lambda *a, **k: pytest.fail("a network was built"))
     assert command(*words.split(), "--config", tiny, "--out", tmp_path / "made").status == 0
 
 

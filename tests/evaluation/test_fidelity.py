@@ -15,7 +15,7 @@ from gan_sntg.evaluation import fidelity as evaluation_fidelity
 from gan_sntg.evaluation.feature_extractors import ClassifierFeatures
 from gan_sntg.evaluation.fidelity import Extracted, fidelity_provenance, generator_features, image_features, scores, scores_with_intervals
 from gan_sntg.evaluation.fidelity_records import Score
-from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from gan_sntg.data.normalization import UnitRange
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import draw, draw_batches, grid, interpolate_z, png, save_npz, save_png, save_pngs, z_bank
 from gan_sntg.evaluation.samples import GREY, LINE, check_size, class_cells, neighbor_sheet, sheet, stretched
-from gan_sntg.networks.dense_gan import DenseGenerator
+from gan_sntg.networks.gan import DenseGenerator
 
 
 def test_the_same_z_gives_the_same_image_in_any_batch():

@@ -65,7 +65,7 @@ PATHS = [
     "gan_sntg.networks.classifiers.channels_of",
     "gan_sntg.commands.main.main",
     "gan_sntg.__main__.main",
-    "gan_sntg.networks.dense_gan.Intruder",
+    "gan_sntg.networks.gan.Intruder",
     "gan_sntg.intruder.Thing",
     "gan_sntgx.Thing",
     "gan_sntg",

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from gan_sntg.networks.batch_norm import BatchNorm
 from gan_sntg.networks.classifiers import ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
-from gan_sntg.networks.conv_gan import ConvDiscriminator
-from gan_sntg.networks.dense_gan import DenseDiscriminator
+from gan_sntg.networks.gan import ConvDiscriminator, DenseDiscriminator
 from gan_sntg.networks.weight_norm import MeanOnlyLinear
 
 K = 4

@@ -11,7 +11,7 @@ from discriminative.vat import VAT
 from gan_sntg.data.loader import Loader, Pool
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.data.splits import make_split
-from gan_sntg.networks.dense_gan import DenseDiscriminator
+from gan_sntg.networks.gan import DenseDiscriminator
 from gan_sntg.schedules import LinearTail, RampedWeight
 from helpers.tiny import Squares, UnitRange64, sntg
 

@@ -13,8 +13,7 @@ from gan_sntg.graph.loss import Graph
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import SecondPass
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
-from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator
-from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator
 
 
 class Squares(Dataset):

@@ -23,7 +23,7 @@ from gan_sntg.methods.telemetry import (
     health_telemetry,
     nearest_share,
 )
-from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.networks.noise import GaussianNoise
 
 # --- figures of features ----------------------------------------------------------------------------------------------

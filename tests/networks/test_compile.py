@@ -7,7 +7,7 @@ from helpers.tiny import UnitRange64, assert_same, gan, started, streams
 
 from gan_sntg.graph.teachers import Averaged, NoiseFree, SecondPass
 from gan_sntg.networks.compile import CompiledForward, EagerForward, use
-from gan_sntg.networks.dense_gan import DenseDiscriminator
+from gan_sntg.networks.gan import DenseDiscriminator
 
 
 class Traced(CompiledForward):

@@ -13,8 +13,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.graph.teachers import SamePass
 from gan_sntg.losses import Matching
 from gan_sntg.networks.batch_norm import BatchNormBias
-from gan_sntg.networks.conv_gan import ConvDiscriminator, ConvGenerator, Maps
-from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator, Maps
 from gan_sntg.networks.noise import Dropout
 from gan_sntg.networks.weight_norm import WeightNorm
 from gan_sntg.rng import purpose_generator

@@ -8,8 +8,7 @@ from helpers.method_factories import ALL, made, prepared
 from helpers.tiny import assert_same, gan, started, streams
 
 from gan_sntg.graph.teachers import Averaged
-from gan_sntg.networks.conv_gan import ConvGenerator
-from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.gan import ConvGenerator, DenseDiscriminator, DenseGenerator
 from gan_sntg.networks.noise import drawing_from
 from gan_sntg.networks.precision import Precision, exactly
 
