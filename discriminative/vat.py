@@ -10,8 +10,8 @@ from gan_sntg.data.loader import Batch, Examples
 from gan_sntg.errors import InputError
 from gan_sntg.losses import entropy, kl_divergence
 from gan_sntg.networks.batch_norm import frozen_statistics
+from gan_sntg.networks.contexts import exactly
 from gan_sntg.networks.noise import drawing_from
-from gan_sntg.networks.precision import exactly
 from gan_sntg.training.meter import Terms
 
 GraphPass = Literal["perturbed", "clean"]  # whose features the graph shapes; the paper does not say (reference 1.6)

@@ -1,9 +1,11 @@
-"""Contexts that set the mode of a network, or an attribute of its layers, for a while."""
+"""Contexts of a network's passes: its mode, attributes of its layers, and the precision of products."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 @contextmanager
@@ -29,3 +31,25 @@ def mode(net: nn.Module, training: bool) -> Iterator[None]:
         yield
     finally:
         net.train(before)
+
+
+class Precision(Enum):
+    """Precision of products in training; weights, optimizers, losses and evaluation stay float32."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+    def __call__(self, device: torch.device | str) -> AbstractContextManager:
+        """The context to train in: autocast on the device, off for float32."""
+        # without a cache, or G's pass through D, after D's update, would take D's casts of before
+        return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self is Precision.bfloat16, cache_enabled=False)
+
+
+def exactly(device: torch.device | str) -> AbstractContextManager:
+    """A context without autocast, for what rounding would spoil (VAT's power iteration)."""
+    return torch.autocast(torch.device(device).type, enabled=False)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """x, as float32 where its type is shorter: on a CPU autocast leaves norms in bfloat16."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""The Improved GAN's discriminators and generators: dense, of any widths, and convolutional, sized to the image."""
+"""The Improved GAN's discriminators and generators, dense and convolutional."""
 
 from abc import ABC, abstractmethod
 from functools import partial
@@ -13,8 +13,8 @@ from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNormBias, channels_last
 from gan_sntg.networks.classifiers import Classifier, ConvClassifier
+from gan_sntg.networks.contexts import at_least_float32
 from gan_sntg.networks.noise import Dropout, GaussianNoise
-from gan_sntg.networks.precision import at_least_float32
 from gan_sntg.networks.weight_norm import WeightNormConv, WeightNormConvTranspose, WeightNormLinear
 
 # By the side of an image: halvings in D, to maps of 6 to 8 pixels; pixels of G's smallest maps; and doublings in G. 32 is the source's.
@@ -102,7 +102,7 @@ def depth_for(image_shape: tuple[int, ...]) -> tuple[int, int, int]:
     if channels not in (1, 3) or height != width or height not in DEPTHS:
         raise InputError(
             f"the convolutional networks have no form for images of {channels} x {height} x {width}; give square images of "
-            f"{', '.join(map(str, DEPTHS))} pixels with 1 or 3 channels, or use the dense networks of gan_sntg.networks"
+            f"{', '.join(map(str, DEPTHS))} pixels with 1 or 3 channels, or use DenseDiscriminator and DenseGenerator"
         )
     return DEPTHS[height]
 

@@ -8,9 +8,9 @@ from helpers.method_factories import ALL, made, prepared
 from helpers.tiny import assert_same, gan, started, streams
 
 from gan_sntg.graph.teachers import Averaged
+from gan_sntg.networks.contexts import Precision, exactly
 from gan_sntg.networks.gan import ConvGenerator, DenseDiscriminator, DenseGenerator
 from gan_sntg.networks.noise import drawing_from
-from gan_sntg.networks.precision import Precision, exactly
 
 
 @ANY
