@@ -36,7 +36,6 @@ class RunningMean(nn.Module):
     updates: Tensor
 
     def __init__(self, channels: int):
-        """channels: size of dimension 1 of y."""
         super().__init__()
         self.register_buffer("running", torch.zeros(channels))
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
@@ -104,7 +103,6 @@ class BatchNormBias(nn.Module):
     var: Tensor
 
     def __init__(self, features: int):
-        """features: size of dimension 1 of x."""
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(features))
         self.register_buffer("mean", torch.full((features,), torch.nan))

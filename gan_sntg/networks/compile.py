@@ -24,7 +24,6 @@ class CompiledForward(EagerForward):
     """The same through `torch.compile`; eager, after one line on stderr, from where compiling fails."""
 
     def __init__(self):
-        """Nothing is compiled before it is called."""
         # A compiled program cannot draw from a generator of its own. (Decorated where it is defined, it would slow every command's start.)
         Noise.draw = torch.compiler.disable(Noise.draw)  # pyright: ignore[reportAttributeAccessIssue]
         torch._dynamo.config.recompile_limit = max(PROGRAMS, torch._dynamo.config.recompile_limit)

@@ -23,7 +23,6 @@ class GaussianNoise(Noise):
     """x + std * N(0, 1) in training, x in evaluation, any shape."""
 
     def __init__(self, std: float):
-        """std: in units of x."""
         super().__init__()
         self.std = std
 

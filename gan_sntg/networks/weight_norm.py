@@ -23,11 +23,13 @@ class WeightNorm(nn.Module):
     eps = 1e-6
     initializing = False
     fixed: Tensor | None = None  # W, within `fixed_weights`
-    linear: Callable[..., Tensor]  # of x, W and b; x [B, inputs, ...] -> [B, units, ...]
 
-    def __init__(self, shape: tuple[int, ...], train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05):
-        """shape: of V."""
+    def __init__(
+        self, linear: Callable[..., Tensor], *shape: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05
+    ):
+        """linear: of x [B, inputs, ...], W and b -> [B, units, ...]; shape: of V."""
         super().__init__()
+        self.linear = linear
         self.v = nn.Parameter(v_std * torch.randn(shape))
         self.g = nn.Parameter(torch.ones(shape[self.unit_dim]), requires_grad=train_scale)
         self.b = nn.Parameter(torch.zeros(shape[self.unit_dim]))
@@ -55,22 +57,17 @@ class WeightNorm(nn.Module):
 
 
 class WeightNormLinear(WeightNorm):
-    """Dense: y = x W^T + b, V [outputs, inputs]."""
-
-    linear = staticmethod(F.linear)
+    """Dense: y = x W^T + b, V [outputs, inputs]; options: see `WeightNorm`."""
 
     def __init__(self, inputs: int, outputs: int, v_std: float = 0.1, **options):
-        """inputs, outputs: features of x and y; options: see `WeightNorm`."""
-        super().__init__((outputs, inputs), v_std=v_std, **options)
+        super().__init__(F.linear, outputs, inputs, v_std=v_std, **options)
 
 
 class WeightNormConv(WeightNorm):
-    """Convolution: V [outputs, inputs, kernel, kernel]."""
+    """Convolution: V [outputs, inputs, kernel, kernel]; options: see `WeightNorm`."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0, **options):
-        """inputs, outputs: channels; kernel, stride, padding: pixels, both ways; options: see `WeightNorm`."""
-        super().__init__((outputs, inputs, kernel, kernel), **options)
-        self.linear = partial(F.conv2d, stride=stride, padding=padding)
+        super().__init__(partial(F.conv2d, stride=stride, padding=padding), outputs, inputs, kernel, kernel, **options)
 
 
 class WeightNormConvTranspose(WeightNorm):
@@ -79,9 +76,8 @@ class WeightNormConvTranspose(WeightNorm):
     unit_dim = 1
 
     def __init__(self, inputs: int, outputs: int, kernel: int, **options):
-        """inputs, outputs: channels; kernel: pixels, the same both ways; options: see `WeightNorm`."""
-        super().__init__((inputs, outputs, kernel, kernel), **options)
-        self.linear = partial(F.conv_transpose2d, stride=2, padding=kernel // 2, output_padding=1)
+        double = partial(F.conv_transpose2d, stride=2, padding=kernel // 2, output_padding=1)
+        super().__init__(double, inputs, outputs, kernel, kernel, **options)
 
 
 @contextmanager
@@ -121,10 +117,9 @@ class MeanOnly(WeightNorm):
 
     eps = 0.0
 
-    def __init__(self, shape: tuple[int, ...]):
-        """shape: of V."""
-        super().__init__(shape, train_scale=True)
-        self.mean = RunningMean(shape[self.unit_dim])
+    def __init__(self, linear: Callable[..., Tensor], *shape: int):
+        super().__init__(linear, *shape, train_scale=True)
+        self.mean = RunningMean(len(self.b))
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, inputs, ...] -> [B, units, ...]."""
@@ -139,11 +134,8 @@ class MeanOnly(WeightNorm):
 class MeanOnlyLinear(MeanOnly):
     """Dense: W*x = x W^T, V [outputs, inputs]."""
 
-    linear = staticmethod(F.linear)
-
     def __init__(self, inputs: int, outputs: int):
-        """inputs, outputs: features of x and y."""
-        super().__init__((outputs, inputs))
+        super().__init__(F.linear, outputs, inputs)
 
 
 class MeanOnlyConv(MeanOnly):
@@ -152,10 +144,8 @@ class MeanOnlyConv(MeanOnly):
     layout = staticmethod(channels_last)
 
     def __init__(self, inputs: int, outputs: int, kernel: int, padding: int = 0):
-        """inputs, outputs: channels; kernel, padding: pixels, the same both ways."""
-        super().__init__((outputs, inputs, kernel, kernel))
-        self.padding = padding
+        super().__init__(partial(F.conv2d, padding=padding), outputs, inputs, kernel, kernel)
 
-    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
-        """x [B, inputs, H, W] -> [B, outputs, H', W'], without b."""
-        return F.conv2d(self.layout(x), weight, padding=self.padding)
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, inputs, H, W] -> [B, outputs, H', W']."""
+        return super().forward(self.layout(x))

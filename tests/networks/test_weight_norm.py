@@ -156,7 +156,7 @@ def naive_weighted(layer, x: Tensor) -> Tensor:
         [g * v / sum(float(value) ** 2 for value in v.flatten()) ** 0.5 for g, v in zip(layer.g, layer.v, strict=True)]
     ).detach()
     w, x = (t.reshape(*t.shape, *[1] * (4 - t.dim())) for t in (w, x))
-    return nn.functional.conv2d(x, w, padding=getattr(layer, "padding", 0))
+    return nn.functional.conv2d(x, w, **getattr(layer.linear, "keywords", {}))
 
 
 def naive_means(y: Tensor) -> list[float]:
