@@ -101,11 +101,10 @@ def telemetry_warnings(telemetry: dict[str, float]) -> dict[str, str]:
             f"{inside:.1%} of the negative pairs are inside the margin, so the graph hardly pushes apart. Try a larger --method.sntg.margin"
         )
     if telemetry.get("gan/collapsed"):
-        names = "diversity", "copies", "nearest_share", "effective_rank", "effective_rank_real"
-        diversity, copies, share, rank, real = (telemetry[f"gan/{name}"] for name in names)
         found["collapse"] = (
-            f"the generator has collapsed: in D's features its images are {diversity:.1%} as far apart as real ones, {copies:.0%} of them "
-            f"repeat another, {share:.0%} have one real image nearest, and their effective rank is {rank:.1f} (real: {real:.1f}). Look at "
-            "its images, in samples/ of the run; if gan/collapsed stays 1, try a smaller --method.learning_rate or another --seed"
-        )
+            "the generator has collapsed: in D's features its images are {gan/diversity:.1%} as far apart as real ones, {gan/copies:.0%} "
+            "of them repeat another, {gan/nearest_share:.0%} have one real image nearest, and their effective rank is "
+            "{gan/effective_rank:.1f} (real: {gan/effective_rank_real:.1f}). Look at its images, in samples/ of the run; if gan/collapsed "
+            "stays 1, try a smaller --method.learning_rate or another --seed"
+        ).format_map(telemetry)
     return found

@@ -1,7 +1,4 @@
-"""Classifiers: the 13-layer ConvNet, its small variant, VAT's, and an MLP for points.
-
-Their running statistics move in every training-mode pass, except within `frozen_statistics`, and serve averaged weights too (`Average`).
-"""
+"""Classifiers: the 13-layer ConvNet, its small variant, VAT's, and an MLP for points."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -18,6 +15,7 @@ from gan_sntg.networks.noise import Dropout, GaussianNoise
 from gan_sntg.networks.weight_norm import MeanOnlyConv, MeanOnlyLinear
 
 SLOPE = 0.1  # of every LeakyReLU
+Widths = tuple[int, int, int]  # channels of the two first blocks, of the third's first layer
 
 
 class Classifier(Configurable, nn.Module, ABC):
@@ -34,7 +32,6 @@ class ConvClassifier(Classifier):
     layout = staticmethod(channels_last)
 
     def __init__(self, features: list[nn.Module], out: nn.Module):
-        """features: layers from images to maps; out: from h to logits."""
         super().__init__()
         self.features, self.out = nn.Sequential(*features), out
 
@@ -51,7 +48,7 @@ class ConvNet13(ConvClassifier):
     Defaults are the network of MNIST, SVHN and CIFAR; h is 128-d.
     """
 
-    def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int, int] = (128, 256, 512), noise: float = 0.15):
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: Widths = (128, 256, 512), noise: float = 0.15):
         """widths: of the two first blocks and the third's first layer; noise: std of the whitened x."""
         channels = channels_of("ConvNet13", image_shape, smallest=12)
         layers = [GaussianNoise(noise), *thirteen_layers(channels, widths, mean_only)]
@@ -77,10 +74,8 @@ class VATConvNet(ConvClassifier):
     norm (the source: SVHN only); the dense layer's bias, which that cancels, is then left out.
     """
 
-    def __init__(
-        self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int, int] = (128, 256, 512), top_bn: bool = False
-    ):
-        """widths: as ConvNet13's; top_bn: batch norm on the logits."""
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: Widths = (128, 256, 512), top_bn: bool = False):
+        """widths: as ConvNet13's."""
         channels = channels_of("VATConvNet", image_shape, smallest=12)
         layers = thirteen_layers(channels, widths, batch_norm)
         dense = nn.Linear(widths[0], num_classes, bias=not top_bn)
@@ -114,7 +109,7 @@ class PlaneMLP(Classifier):
         return h, at_least_float32(self.out(h))
 
 
-def thirteen_layers(channels: int, widths: tuple[int, int, int], unit: Callable[[int, int, int, int], list[nn.Module]]) -> list[nn.Module]:
+def thirteen_layers(channels: int, widths: Widths, unit: Callable[[int, int, int, int], list[nn.Module]]) -> list[nn.Module]:
     """Three 3 x 3 of a, halve, three of b, halve, 3 x 3 of c without padding, 1 x 1 of b and of a.
 
     widths: (a, b, c), else InputError where one is below 1; unit(inputs, outputs, kernel, padding): makes one of them.
