@@ -10,7 +10,7 @@ from gan_sntg.data.loader import Batch, Examples
 from gan_sntg.errors import InputError
 from gan_sntg.losses import entropy, kl_divergence
 from gan_sntg.networks.batch_norm import frozen_statistics
-from gan_sntg.networks.contexts import exactly
+from gan_sntg.networks.contexts import Precision
 from gan_sntg.networks.noise import drawing_from
 from gan_sntg.training.meter import Terms
 
@@ -90,7 +90,7 @@ class VAT(Objective):
         generator = self.generators["direction"]
         d = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
         rounded = torch.is_autocast_enabled(x.device.type)
-        with exactly(x.device):
+        with Precision.float32(x.device):  # rounding would spoil the iteration
             if rounded:  # the difference of two precisions would drown that of x and x + d
                 with torch.no_grad():
                     targets = self.predict_with(noise, x)[1].softmax(1)

@@ -45,11 +45,6 @@ class Precision(Enum):
         return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self is Precision.bfloat16, cache_enabled=False)
 
 
-def exactly(device: torch.device | str) -> AbstractContextManager:
-    """A context without autocast, for what rounding would spoil (VAT's power iteration)."""
-    return torch.autocast(torch.device(device).type, enabled=False)
-
-
 def at_least_float32(x: Tensor) -> Tensor:
     """x, as float32 where its type is shorter: on a CPU autocast leaves norms in bfloat16."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
