@@ -17,7 +17,7 @@ from gan_sntg.graph.sntg import SNTG
 from gan_sntg.losses import squared_error, supervised_loss
 from gan_sntg.networks.classifiers import Classifier
 from gan_sntg.networks.ema import Average
-from gan_sntg.networks.noise import drawing_from
+from gan_sntg.networks.passes import drawing_from
 from gan_sntg.networks.weight_norm import data_dependent_init
 from gan_sntg.rng import preserve_generators
 from gan_sntg.schedules import RampedWeight, Schedule

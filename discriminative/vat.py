@@ -10,8 +10,7 @@ from gan_sntg.data.loader import Batch, Examples
 from gan_sntg.errors import InputError
 from gan_sntg.losses import entropy, kl_divergence
 from gan_sntg.networks.batch_norm import frozen_statistics
-from gan_sntg.networks.contexts import Precision
-from gan_sntg.networks.noise import drawing_from
+from gan_sntg.networks.passes import Precision, drawing_from
 from gan_sntg.training.meter import Terms
 
 GraphPass = Literal["perturbed", "clean"]  # whose features the graph shapes; the paper does not say (reference 1.6)

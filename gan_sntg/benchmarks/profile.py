@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gan_sntg.data.loader import Batch
 from gan_sntg.graph.sntg import SNTG
-from gan_sntg.networks.compile import use
+from gan_sntg.networks.passes import use
 from gan_sntg.training.cuda_graphs import gradients
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.optim import parameters

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gan_sntg.benchmarks.baseline import NaiveStep, keep_layout
 from gan_sntg.benchmarks.profile import forget_peak_memory, peak_memory, watch_parts
-from gan_sntg.networks.contexts import Precision
+from gan_sntg.networks.passes import Precision
 from gan_sntg.runs.build import RunObjects, build, epochs_of, parse_run, pick_device
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, eager_gradients
 from gan_sntg.training.meter import Meter

@@ -14,7 +14,7 @@ from gan_sntg.benchmarks.timing import ceilings, measure
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.files.json_files import read_json
-from gan_sntg.networks.contexts import Precision
+from gan_sntg.networks.passes import Precision
 from gan_sntg.runs.build import pick_device
 from gan_sntg.runs.folder import environment
 from gan_sntg.runs.options import check_option

@@ -13,7 +13,7 @@ from gan_sntg.benchmarks.profile import peak_memory
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.files.yaml_files import load_yaml
-from gan_sntg.networks.contexts import Precision
+from gan_sntg.networks.passes import Precision
 from gan_sntg.runs.build import RunObjects, build, epochs_of, parse_run
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training.method import Method

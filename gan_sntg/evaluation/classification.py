@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gan_sntg.networks.contexts import mode
+from gan_sntg.networks.passes import mode
 
 BINS = 15  # of confidence, equally wide
 

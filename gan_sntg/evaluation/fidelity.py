@@ -24,8 +24,8 @@ from gan_sntg.evaluation.fidelity_records import Score
 from gan_sntg.evaluation.samples import BANK_SIZE, fix_on_bank
 from gan_sntg.files.cache import cached, key_of
 from gan_sntg.files.hashes import tensor_sha256
-from gan_sntg.networks.contexts import mode
 from gan_sntg.networks.gan import Generator
+from gan_sntg.networks.passes import mode
 
 SEED = 0  # of z, and of all that is drawn for a score
 FEWEST = 100  # samples

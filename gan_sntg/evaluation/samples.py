@@ -16,8 +16,8 @@ from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import atomic, atomic_folder, write_atomically
 from gan_sntg.networks.batch_norm import fix_statistics
-from gan_sntg.networks.contexts import mode
 from gan_sntg.networks.gan import Generator
+from gan_sntg.networks.passes import mode
 from gan_sntg.rng import purpose_generator
 
 BANK_SIZE = 500

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gan_sntg.configurable import Choice, Configurable
 from gan_sntg.errors import InputError
-from gan_sntg.networks.contexts import at_least_float32
+from gan_sntg.networks.passes import at_least_float32
 
 
 class Pairs(NamedTuple):

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import Examples
 from gan_sntg.distributed import all_gather
-from gan_sntg.networks.compile import EagerForward
-from gan_sntg.networks.contexts import mode
 from gan_sntg.networks.ema import Average
+from gan_sntg.networks.passes import EagerForward, mode
 
 
 class Teacher(Configurable, nn.Module, ABC):

@@ -13,10 +13,9 @@ from gan_sntg.graph.teachers import Averaged, Teacher
 from gan_sntg.losses import matching_squared
 from gan_sntg.methods.telemetry import health_telemetry
 from gan_sntg.networks.batch_norm import frozen_statistics
-from gan_sntg.networks.contexts import mode
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.gan import Discriminator, Generator
-from gan_sntg.networks.noise import drawing_from
+from gan_sntg.networks.passes import drawing_from, mode
 from gan_sntg.networks.weight_norm import data_dependent_init, starts_from_data
 from gan_sntg.schedules import linear_tail
 from gan_sntg.training.cuda_graphs import Recordable

@@ -2,10 +2,10 @@
 
 from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
 from gan_sntg.networks.classifiers import Classifier, ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
-from gan_sntg.networks.contexts import Precision
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator, Discriminator, Generator
 from gan_sntg.networks.noise import Dropout, GaussianNoise
+from gan_sntg.networks.passes import Precision
 from gan_sntg.networks.weight_norm import (
     MeanOnlyConv,
     MeanOnlyLinear,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gan_sntg.distributed import all_mean, world_size
-from gan_sntg.networks.contexts import at_least_float32, attribute, mode
+from gan_sntg.networks.passes import at_least_float32, attribute, mode
 
 MOMENTUM = 0.999  # of running means, per training-mode pass
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNorm, channels_last
-from gan_sntg.networks.contexts import at_least_float32
 from gan_sntg.networks.noise import Dropout, GaussianNoise
+from gan_sntg.networks.passes import at_least_float32
 from gan_sntg.networks.weight_norm import MeanOnlyConv, MeanOnlyLinear
 
 SLOPE = 0.1  # of every LeakyReLU

@@ -13,8 +13,8 @@ from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNormBias, channels_last
 from gan_sntg.networks.classifiers import Classifier, ConvClassifier
-from gan_sntg.networks.contexts import at_least_float32
 from gan_sntg.networks.noise import Dropout, GaussianNoise
+from gan_sntg.networks.passes import at_least_float32
 from gan_sntg.networks.weight_norm import WeightNormConv, WeightNormConvTranspose, WeightNormLinear
 
 # By the side of an image: halvings in D, to maps of 6 to 8 pixels; pixels of G's smallest maps; and doublings in G. 32 is the source's.

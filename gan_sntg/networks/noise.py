@@ -1,11 +1,7 @@
 """Gaussian noise and dropout layers, drawn from a named generator."""
 
-from contextlib import AbstractContextManager
-
 import torch
 from torch import Tensor, nn
-
-from gan_sntg.networks.contexts import attribute
 
 
 class Noise(nn.Module):
@@ -48,8 +44,3 @@ class Dropout(Noise):
         # uniform numbers are four times as fast as bernoulli_ on a CPU
         kept = self.draw("uniform_", x) >= self.p  # pyright: ignore[reportCallIssue]
         return x * kept.to(x.dtype).div_(1 - self.p)
-
-
-def drawing_from(net: nn.Module, generator: torch.Generator | None) -> AbstractContextManager[None]:
-    """Within it, every `Noise` layer of `net` draws from `generator`."""
-    return attribute(net, Noise, "generator", generator)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_sntg.networks.batch_norm import RunningMean, channels_last, frozen_statistics, other_dims, per_channel
-from gan_sntg.networks.contexts import attribute
+from gan_sntg.networks.passes import attribute
 
 
 class WeightNorm(nn.Module):

@@ -20,7 +20,7 @@ from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import own_device
 from gan_sntg.errors import InputError
 from gan_sntg.files.yaml_files import load_yaml
-from gan_sntg.networks.compile import CompiledForward, use
+from gan_sntg.networks.passes import CompiledForward, use
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, config_parser
 from gan_sntg.runs.parsing import Parser, check_options

@@ -17,7 +17,7 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.splits import Balance
 from gan_sntg.errors import InputError
-from gan_sntg.networks.contexts import Precision
+from gan_sntg.networks.passes import Precision
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training.method import Method
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from gan_sntg.data.loader import Loader
-from gan_sntg.networks.contexts import Precision
+from gan_sntg.networks.passes import Precision
 from gan_sntg.training.meter import Meter
 from gan_sntg.training.method import Method
 from gan_sntg.training.multi_seed import StackedStreams

@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 from gan_sntg.configurable import Configurable
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import Batch, Pool
-from gan_sntg.networks.compile import EagerForward
 from gan_sntg.networks.gan import Generator
+from gan_sntg.networks.passes import EagerForward
 from gan_sntg.rng import purpose_generator
 from gan_sntg.training.cuda_graphs import EagerGradients
 from gan_sntg.training.meter import Terms

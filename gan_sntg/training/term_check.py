@@ -17,8 +17,7 @@ from torch.nn.utils import get_total_norm
 from gan_sntg.data.loader import Batch, Loader
 from gan_sntg.distributed import rank, world_size
 from gan_sntg.errors import UnhealthyError
-from gan_sntg.networks.compile import EagerForward, use
-from gan_sntg.networks.contexts import Precision
+from gan_sntg.networks.passes import EagerForward, Precision, use
 from gan_sntg.training.cuda_graphs import EagerGradients, gradients
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.method import Method

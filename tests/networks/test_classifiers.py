@@ -12,7 +12,8 @@ from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
 from gan_sntg.networks.classifiers import ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.networks.ema import Average
-from gan_sntg.networks.noise import Dropout, GaussianNoise, Noise, drawing_from
+from gan_sntg.networks.noise import Dropout, GaussianNoise, Noise
+from gan_sntg.networks.passes import drawing_from
 from gan_sntg.networks.weight_norm import MeanOnly, WeightNorm, data_dependent_init, starts_from_data
 
 SIZES = pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])

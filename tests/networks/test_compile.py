@@ -6,8 +6,8 @@ from helpers.method_factories import made, prepared
 from helpers.tiny import UnitRange64, assert_same, gan, started, streams
 
 from gan_sntg.graph.teachers import Averaged, NoiseFree, SecondPass
-from gan_sntg.networks.compile import CompiledForward, EagerForward, use
 from gan_sntg.networks.gan import DenseDiscriminator
+from gan_sntg.networks.passes import CompiledForward, EagerForward, use
 
 
 class Traced(CompiledForward):

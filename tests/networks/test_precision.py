@@ -10,9 +10,8 @@ from helpers.method_factories import ALL, made, prepared
 from helpers.tiny import assert_same, gan, started, streams
 
 from gan_sntg.graph.teachers import Averaged
-from gan_sntg.networks.contexts import Precision
 from gan_sntg.networks.gan import ConvGenerator, DenseDiscriminator, DenseGenerator
-from gan_sntg.networks.noise import drawing_from
+from gan_sntg.networks.passes import Precision, drawing_from
 
 
 @ANY

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_sntg.networks.batch_norm import RunningMean
-from gan_sntg.networks.contexts import Precision
+from gan_sntg.networks.passes import Precision
 from gan_sntg.networks.weight_norm import (
     MeanOnlyConv,
     MeanOnlyLinear,

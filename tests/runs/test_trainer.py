@@ -10,9 +10,8 @@ from helpers.tiny import assert_same
 
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.methods.telemetry import telemetry_warnings
-from gan_sntg.networks.compile import CompiledForward
-from gan_sntg.networks.contexts import Precision
 from gan_sntg.networks.gan import DenseGenerator
+from gan_sntg.networks.passes import CompiledForward, Precision
 from gan_sntg.runs import seeds
 from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser

@@ -9,7 +9,7 @@ from helpers.tiny import UnitRange64, assert_same, gan, started, streams
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.graph.pairs import AllPairs, Halves, Sampled
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass
-from gan_sntg.networks.contexts import Precision
+from gan_sntg.networks.passes import Precision
 from gan_sntg.training.multi_seed import PerRunGenerators, StackedStreams, stacked, unstack
 
 SEEDS = (0, 1, 5)

@@ -11,7 +11,7 @@ from discriminative.mean_teacher import MeanTeacher
 from discriminative.pi_model import PiModel
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged, Ensemble, SecondPass
-from gan_sntg.networks.contexts import Precision
+from gan_sntg.networks.passes import Precision
 from gan_sntg.schedules import LinearTail, RampedWeight
 from gan_sntg.training.optim import trainable
 from gan_sntg.training.term_check import TermReport, examine
