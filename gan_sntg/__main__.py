@@ -1,8 +1,6 @@
 """`python -m gan_sntg`: the same as the command `gan-sntg`."""
 
-import sys
-
 from gan_sntg.commands.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

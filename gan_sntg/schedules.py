@@ -10,11 +10,8 @@ Betas = tuple[float, float]
 
 
 def ramp_up(t: float, ramp_epochs: float, start_epochs: float = 0) -> float:
-    """w(t) = exp(-5 (1 - (t - start) / ramp)^2), rising to 1 at t = start + ramp (reference 1.4).
-
-    0 up to and including t = start, so that the first epoch, whose teacher knows nothing, has no weight.
-    """
-    if t <= start_epochs:
+    """w(t) = exp(-5 (1 - (t - start) / ramp)^2), 0 up to t = start, 1 from start + ramp (reference 1.4)."""
+    if t <= start_epochs:  # the teacher of the first epoch knows nothing
         return 0.0
     done = (t - start_epochs) / ramp_epochs if ramp_epochs else 1.0
     return exp(-5 * (1 - min(done, 1.0)) ** 2)
@@ -57,7 +54,6 @@ class LinearTail(Schedule):
     """`linear_tail`, as for the Improved GAN's networks; betas (beta1, 0.999) throughout (reference 5)."""
 
     def __init__(self, epochs: float | None = None, beta1: float = 0.5):
-        """epochs: null for a constant rate."""
         self.epochs, self.beta1 = epochs, beta1
 
     def at(self, t: float) -> tuple[float, Betas]:

@@ -7,7 +7,6 @@ from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass, Teacher
 
 __all__ = ["SNTG", "Adjacency", "DrawnNeighborGraph", "FixedGraph", "NeighborGraph", "TeacherGraph"]
-__all__ += ["Distance", "Graph", "contrastive", "euclidean", "graph_loss", "hard_weights", "pair_loss", "rms"]
-__all__ += ["soft_weights", "teacher_classes"]
-__all__ += ["AllPairs", "Halves", "Pairing", "Pairs", "Sampled", "all_pairs", "halves", "sampled"]
+__all__ += ["Graph", "contrastive", "graph_loss", "hard_weights", "pair_loss", "soft_weights", "teacher_classes"]
+__all__ += ["AllPairs", "Distance", "Halves", "Pairing", "Pairs", "Sampled", "all_pairs", "euclidean", "halves", "rms", "sampled"]
 __all__ += ["Averaged", "Ensemble", "NoiseFree", "SamePass", "SecondPass", "Teacher"]

@@ -1,7 +1,4 @@
-"""Adjacency W of a batch: the teacher's learned graph, or one fixed before training (Sec. 5.3).
-
-Fixed graphs are .npz files of plain arrays, pinned to the bytes of their data.
-"""
+"""Adjacency W of a batch: the teacher's learned graph, or one fixed before training (Sec. 5.3)."""
 
 import io
 import re
@@ -62,7 +59,7 @@ class TeacherGraph(Adjacency):
 
 
 class GraphFile(Adjacency):
-    """A graph that is read from a file: `table`, a row per training image, and the hash of their data."""
+    """A graph from an .npz file: `table`, a row per training image, pinned to the bytes of the data."""
 
     kind: str
     table: Tensor

@@ -12,10 +12,7 @@ from gan_sntg.graph.pairs import Pairs, halves, rms
 
 
 def teacher_classes(targets: Tensor, y: Tensor) -> Tensor:
-    """y~_i = argmax_k f~(x_i)_k (Eq. 6); a known label overrides the teacher (the authors' `merge`).
-
-    targets [B, K]: the teacher's probabilities; y [B]: labels, UNLABELED where hidden -> [B] int64, no gradient.
-    """
+    """y~_i = argmax_k f~(x_i)_k (Eq. 6), or a known label (authors' `merge`). [B, K], y [B] -> [B] int64."""
     return torch.where(y == UNLABELED, targets.argmax(1), y)
 
 
@@ -48,22 +45,21 @@ class Graph(Choice):
     soft = member(soft_weights)
 
 
+PairDistance = Callable[[Tensor, Pairs], Tensor]  # features h [B, D], pairs -> [S]
+
+
 def contrastive(distance: Tensor, w: Tensor, margin: float) -> Tensor:
     """l_G = w d^2 + (1 - w) max(0, m - d)^2 (Eq. 8). distance d and w in [0, 1]: [S] -> [S]."""
     return torch.lerp(torch.relu(margin - distance).square(), distance.square(), w)
 
 
-def pair_loss(h: Tensor, pairs: Pairs, w: Tensor, margin: float, distance: Callable[[Tensor, Pairs], Tensor]) -> Tensor:
+def pair_loss(h: Tensor, pairs: Pairs, w: Tensor, margin: float, distance: PairDistance) -> Tensor:
     """Mean of l_G (Eq. 8) over the pairs. h [B, D], w [S] -> scalar; gradient into h alone."""
     return contrastive(distance(h, pairs), w.detach(), margin).mean()
 
 
 def graph_loss(
-    h: Tensor,
-    classes: Tensor,
-    margin: float = 1.0,
-    pairing: Callable[[int], Pairs] = halves,
-    distance: Callable[[Tensor, Pairs], Tensor] = rms,
+    h: Tensor, classes: Tensor, margin: float = 1.0, pairing: Callable[[int], Pairs] = halves, distance: PairDistance = rms
 ) -> Tensor:
     """R_S (Eq. 7), a mean over pairing(n). h [B, D], classes [B] -> scalar; gradient into h."""
     pairs = pairing(len(h)).to(h.device)

@@ -106,10 +106,9 @@ class Halves(Pairing):
 
 
 class Sampled(Pairing):
-    """`sampled`: a number of random pairs."""
+    """`sampled`: a number of random pairs a step (s of Sec. 4.3)."""
 
     def __init__(self, pairs: int):
-        """pairs: how many a step (s of Sec. 4.3)."""
         self.pairs = pairs
 
     def __call__(self, n: int, generator: torch.Generator) -> Pairs:

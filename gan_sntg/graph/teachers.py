@@ -59,10 +59,9 @@ class NoiseFree(Teacher):
 
 
 class Averaged(Teacher):
-    """An exponential moving average of D's weights, de-biased, without noise (reference 6, D)."""
+    """A moving average of D's weights, of this decay a step, de-biased, without noise (reference 6, D)."""
 
     def __init__(self, decay: float = 0.999):
-        """decay: of the average, a step."""
         super().__init__()
         self.decay = decay
 
@@ -86,7 +85,6 @@ class Ensemble(Teacher):
     visits: Tensor
 
     def __init__(self, alpha: float = 0.6):
-        """alpha: momentum a visit."""
         super().__init__()
         self.alpha = alpha
 

@@ -1,7 +1,7 @@
 """Layers with weight norm, with data-dependent initialisation or mean-only batch norm."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from gan_sntg.networks.batch_norm import RunningMean, channels_last, frozen_statistics, other_dims, per_channel
 from gan_sntg.networks.passes import attribute
+
+Linear = Callable[..., Tensor]  # of x [B, inputs, ...], W and b, if any -> [B, units, ...]
 
 
 class WeightNorm(nn.Module):
@@ -24,10 +26,8 @@ class WeightNorm(nn.Module):
     initializing = False
     fixed: Tensor | None = None  # W, within `fixed_weights`
 
-    def __init__(
-        self, linear: Callable[..., Tensor], *shape: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05
-    ):
-        """linear: of x [B, inputs, ...], W and b -> [B, units, ...]; shape: of V."""
+    def __init__(self, linear: Linear, *shape: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05):
+        """shape: of V."""
         super().__init__()
         self.linear = linear
         self.v = nn.Parameter(v_std * torch.randn(shape))
@@ -83,16 +83,14 @@ class WeightNormConvTranspose(WeightNorm):
 @contextmanager
 def fixed_weights(net: nn.Module) -> Iterator[None]:
     """Within it, W of `net` is made (and by autocast rounded) once; no gradient reaches V and g."""
-    layers = [m for m in net.modules() if isinstance(m, WeightNorm)]
-    try:
-        for m in layers:
-            with torch.no_grad():
-                w, kind = m.weight(), m.v.device.type
-                m.fixed = w.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else w
+    with ExitStack() as stack:
+        for layer in net.modules():
+            if isinstance(layer, WeightNorm):
+                with torch.no_grad():
+                    w, kind = layer.weight(), layer.v.device.type
+                    w = w.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else w
+                stack.enter_context(attribute(layer, WeightNorm, "fixed", w))
         yield
-    finally:
-        for m in layers:
-            m.fixed = None
 
 
 def starts_from_data(net: nn.Module) -> list[WeightNorm]:
@@ -117,7 +115,7 @@ class MeanOnly(WeightNorm):
 
     eps = 0.0
 
-    def __init__(self, linear: Callable[..., Tensor], *shape: int):
+    def __init__(self, linear: Linear, *shape: int):
         super().__init__(linear, *shape, train_scale=True)
         self.mean = RunningMean(len(self.b))
 
