@@ -69,15 +69,11 @@ class GraphFile(Adjacency):
         self.path, self.again = Path(file), f"make it with `gan-sntg graph {self.kind}`"
         if not self.path.is_file():
             raise InputError(f"the graph file {file} does not exist; {self.again}")
-        kind, self.sha256 = map(_text, self.arrays("kind", "sha256"))
+        kind, self.sha256 = map(_text, read_npz(self.path, ("kind", "sha256"), remedy=self.again).values())
         if kind not in (NEIGHBORS, PREDICTIONS) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise self.damaged("its kind or sha256 is invalid")
         if kind != self.kind:
             raise InputError(f"{file} holds {kind}, not {self.kind}; give another file, or {self.again}")
-
-    def arrays(self, *names: str) -> list[np.ndarray]:
-        """Arrays of the file. Raises InputError where it lacks one."""
-        return list(read_npz(self.path, names, remedy=self.again).values())
 
     def damaged(self, what: str) -> InputError:
         """The error of a file that cannot be used."""
@@ -108,7 +104,7 @@ class FixedGraph(GraphFile):
     def __init__(self, file: str, merge: bool = True):
         """file: of `gan-sntg graph predictions`. Raises InputError where it is missing or invalid."""
         super().__init__(file)
-        (classes,) = self.arrays("classes")
+        (classes,) = read_npz(self.path, ("classes",), remedy=self.again).values()
         if classes.dtype != np.int64 or classes.ndim != 1 or not len(classes):
             raise self.damaged(f"classes is {classes.dtype} {list(classes.shape)}, not int64 [images]")
         if classes.min() < 0:
@@ -140,7 +136,7 @@ class NeighborGraph(GraphFile):
     def __init__(self, file: str):
         """file: of `gan-sntg graph neighbors`. Raises InputError where it is missing or invalid."""
         super().__init__(file)
-        neighbors, k = self.arrays("neighbors", "k")
+        neighbors, k = read_npz(self.path, ("neighbors", "k"), remedy=self.again).values()
         if neighbors.dtype != np.int32 or neighbors.ndim != 2 or k.tolist() != neighbors.shape[1] or 0 in neighbors.shape:
             raise self.damaged(f"neighbors is {neighbors.dtype} {list(neighbors.shape)}, not int32 [images, k] with its own k")
         n = len(neighbors)

@@ -106,10 +106,10 @@ class Halves(Pairing):
 
 
 class Sampled(Pairing):
-    """`sampled`: a number of random pairs a step (s of Sec. 4.3)."""
+    """`sampled`: a number of random pairs."""
 
     def __init__(self, pairs: int):
-        self.pairs = pairs
+        self.pairs = pairs  # a step (s of Sec. 4.3)
 
     def __call__(self, n: int, generator: torch.Generator) -> Pairs:
         """`pairs` draws from the generator."""

@@ -59,11 +59,11 @@ class NoiseFree(Teacher):
 
 
 class Averaged(Teacher):
-    """A moving average of D's weights, of this decay a step, de-biased, without noise (reference 6, D)."""
+    """An exponential moving average of D's weights, de-biased, without noise (reference 6, D)."""
 
     def __init__(self, decay: float = 0.999):
         super().__init__()
-        self.decay = decay
+        self.decay = decay  # a step
 
     def start(self, net: nn.Module, num_examples: int, num_classes: int) -> None:
         """Make the average."""
@@ -86,7 +86,7 @@ class Ensemble(Teacher):
 
     def __init__(self, alpha: float = 0.6):
         super().__init__()
-        self.alpha = alpha
+        self.alpha = alpha  # momentum a visit
 
     def start(self, net: nn.Module, num_examples: int, num_classes: int) -> None:
         """Make F~ [N, K] and the number of visits [N]."""

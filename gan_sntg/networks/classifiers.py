@@ -43,13 +43,10 @@ class ConvClassifier(Classifier):
 
 
 class ConvNet13(ConvClassifier):
-    """`thirteen_layers` of noisy images, weight norm with mean-only batch norm (reference 1.1).
-
-    Defaults are the network of MNIST, SVHN and CIFAR; h is 128-d.
-    """
+    """`thirteen_layers` of noisy images, weight norm with mean-only batch norm (reference 1.1)."""
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: Widths = (128, 256, 512), noise: float = 0.15):
-        """widths: of the two first blocks and the third's first layer; noise: std of the whitened x."""
+        """Defaults are the network of MNIST, SVHN and CIFAR. noise: standard deviation, of the whitened x."""
         channels = channels_of("ConvNet13", image_shape, smallest=12)
         layers = [GaussianNoise(noise), *thirteen_layers(channels, widths, mean_only)]
         super().__init__(layers, MeanOnlyLinear(widths[0], num_classes))
@@ -75,7 +72,6 @@ class VATConvNet(ConvClassifier):
     """
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: Widths = (128, 256, 512), top_bn: bool = False):
-        """widths: as ConvNet13's."""
         channels = channels_of("VATConvNet", image_shape, smallest=12)
         layers = thirteen_layers(channels, widths, batch_norm)
         dense = nn.Linear(widths[0], num_classes, bias=not top_bn)

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from gan_sntg.networks.batch_norm import RunningMean, channels_last, frozen_statistics, other_dims, per_channel
 from gan_sntg.networks.passes import attribute
 
-Linear = Callable[..., Tensor]  # of x [B, inputs, ...], W and b, if any -> [B, units, ...]
-
 
 class WeightNorm(nn.Module):
     """W = g V / sqrt(1e-6 + |V|^2), the norm over the inputs of one output unit, and a bias b.
@@ -26,8 +24,8 @@ class WeightNorm(nn.Module):
     initializing = False
     fixed: Tensor | None = None  # W, within `fixed_weights`
 
-    def __init__(self, linear: Linear, *shape: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05):
-        """shape: of V."""
+    def __init__(self, linear: Callable, *shape: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05):
+        """linear: of x [B, inputs, ...], W and b -> [B, units, ...]; shape: of V."""
         super().__init__()
         self.linear = linear
         self.v = nn.Parameter(v_std * torch.randn(shape))
@@ -115,7 +113,7 @@ class MeanOnly(WeightNorm):
 
     eps = 0.0
 
-    def __init__(self, linear: Linear, *shape: int):
+    def __init__(self, linear: Callable, *shape: int):
         super().__init__(linear, *shape, train_scale=True)
         self.mean = RunningMean(len(self.b))
 
