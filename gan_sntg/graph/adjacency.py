@@ -68,12 +68,12 @@ class GraphFile(Adjacency):
         """file: of `gan-sntg graph KIND`. Raises InputError where it is missing or invalid."""
         self.path, self.again = Path(file), f"make it with `gan-sntg graph {self.kind}`"
         if not self.path.is_file():
-            raise InputError(f"the graph file {file} does not exist; {self.again}")
+            raise InputError(f"the graph file {self.path} does not exist; {self.again}")
         kind, self.sha256 = map(_text, read_npz(self.path, ("kind", "sha256"), remedy=self.again).values())
         if kind not in (NEIGHBORS, PREDICTIONS) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise self.damaged("its kind or sha256 is invalid")
         if kind != self.kind:
-            raise InputError(f"{file} holds {kind}, not {self.kind}; give another file, or {self.again}")
+            raise InputError(f"{self.path} holds {kind}, not {self.kind}; give another file, or {self.again}")
 
     def damaged(self, what: str) -> InputError:
         """The error of a file that cannot be used."""

@@ -82,20 +82,19 @@ class CompiledForward(EagerForward):
 
     def __call__(self, net: nn.Module, x: Tensor, generator: torch.Generator | None) -> Any:
         """What net(x) returns, but for rounding."""
-        if self.failed:
-            return super().__call__(net, x, generator)
-        before = generator.get_state() if generator else None
-        try:
-            with drawing_from(net, generator):
-                return self.compiled(net, x)
-        except Exception as error:  # whatever a compiler of another machine may raise
-            if not type(error).__module__.startswith("torch._"):
-                raise
-            self.failed = True
-            print(f"compiling failed, and passes are not compiled: {' '.join(str(error).split())[:200]}", file=sys.stderr)
-            if generator and before is not None:
-                generator.set_state(before)
-            return super().__call__(net, x, generator)
+        if not self.failed:
+            before = generator.get_state() if generator else None
+            try:
+                with drawing_from(net, generator):
+                    return self.compiled(net, x)
+            except Exception as error:  # whatever a compiler of another machine may raise
+                if not type(error).__module__.startswith("torch._"):
+                    raise
+                self.failed = True
+                print(f"compiling failed, and passes are not compiled: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+                if generator and before is not None:
+                    generator.set_state(before)
+        return super().__call__(net, x, generator)
 
 
 def use(execution: EagerForward, method: nn.Module) -> None:
