@@ -5,9 +5,13 @@ import sys
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from jsonargparse import ArgumentParser
 
 from gan_sntg.errors import InputError
+
+T = TypeVar("T")
 
 
 class Configurable:
@@ -79,3 +83,10 @@ def arguments(made: Configurable, linked: tuple[str, ...]) -> dict:
                     "or objects of gan_sntg's classes, or make it in the constructor of a subclass"
                 ) from error
     return found
+
+
+def instance(kind: type[T], arguments: dict[str, Any]) -> T:
+    """The object of a class of these arguments. Raises an error of any kind unless its signature takes them."""
+    parser, name = ArgumentParser(exit_on_error=False), kind.__name__.lower()
+    parser.add_class_arguments(kind, name)
+    return parser.instantiate(parser.parse_object({name: arguments} if arguments else {}))[name]

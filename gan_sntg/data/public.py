@@ -7,8 +7,6 @@ import hashlib
 import io
 import os
 import pickle
-import tarfile
-import zlib
 from abc import abstractmethod
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from scipy.io import loadmat
 from torch import Tensor
 
 from gan_sntg.data.dataset import Dataset
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.npz_files import read_npz
 
 
@@ -90,16 +88,12 @@ class Published(Dataset):
         from torchvision import datasets  # noqa: PLC0415  a third of a command's start
 
         kind = getattr(datasets, type(self).__name__)
-        try:
+        remedy = f"check the connection, or put the files there yourself: {', '.join(self.files)}"
+        with refusing(f"{type(self).__name__} could not be downloaded to {self.root}", remedy):
             for part in self.parts:
                 fetch(kind, str(self.root), split=part, url=kind.split_list[part][0], filename=kind.split_list[part][1])
             if not self.parts:
                 fetch(kind, str(self.root))
-        except (OSError, RuntimeError, tarfile.TarError, EOFError, zlib.error) as error:
-            raise InputError(
-                f"{type(self).__name__} could not be downloaded to {self.root} ({error}); check the connection, or put the files "
-                f"there yourself: {', '.join(self.files)}"
-            ) from error
 
     @abstractmethod
     def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:

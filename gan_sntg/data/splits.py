@@ -12,7 +12,7 @@ from torch import Tensor
 from gan_sntg.configurable import Choice
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.json_files import is_number, read_json
 from gan_sntg.rng import purpose_generator
 
@@ -154,11 +154,9 @@ def _noise(labeled: list[int], num_classes: int, rate: float, data_seed: int) ->
 
 def read_split(path: Path) -> Split:
     """Manifest that is not checked against any data. Raises InputError where the file is invalid."""
-    try:
+    with refusing(f"{path} is not a readable split manifest", "give the split.json of a run folder"):
         split = Split(**read_json(path))
         _check_kinds(split)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path} is not a readable split manifest ({error}); give the split.json of a run folder") from error
     return split
 
 

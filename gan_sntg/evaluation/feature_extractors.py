@@ -13,7 +13,7 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
 from gan_sntg.data.normalization import Normalization
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.hashes import file_sha256, weights_sha256
 from gan_sntg.files.tensor_files import load_tensors, load_unchecked
 
@@ -31,11 +31,9 @@ def inception_file(folder: Path, download: bool) -> Path:
     """The standard weights in `folder`, checked by their hash; fetched if `download`. Raises InputError."""
     path = folder / INCEPTION_FILE
     if not path.is_file() and download:
-        try:
+        with refusing(f"{URL_INCEPTION_V3} cannot be fetched", f"put the file into {folder} by hand"):
             folder.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), INCEPTION_HASH)
-        except (OSError, RuntimeError) as error:
-            raise InputError(f"{URL_INCEPTION_V3} cannot be fetched ({error}); put the file into {folder} by hand") from error
     if not path.is_file():
         raise InputError(
             f"{path} is not there: the Inception weights that torch-fidelity publishes, whose SHA-256 begins with {INCEPTION_HASH}. Put "
@@ -50,10 +48,8 @@ def inception_file(folder: Path, download: bool) -> Path:
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The state in a file of weights, on the CPU; nothing but tensors is unpickled. Raises InputError."""
-    try:
+    with refusing(f"{path} is not a readable file of weights", "fetch it again"):
         state = load_tensors(path) if zipfile.is_zipfile(path) else load_unchecked(path)
-    except Exception as error:  # see load_tensors
-        raise InputError(f"{path} is not a readable file of weights ({type(error).__name__}); fetch it again") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path} does not hold the tensors of a network alone; fetch it again")
     return state
@@ -164,10 +160,8 @@ class Inception(FeatureExtractorInceptionV3):
         safe = io.BytesIO()  # the constructor unpickles what it is given: it gets tensors that were read without that
         torch.save(read_weights(path), safe)
         safe.seek(0)
-        try:
+        with refusing(f"{path} does not hold Inception's weights", f"fetch {INCEPTION_FILE} again"):
             super().__init__(type(self).__name__, list(self.layers), feature_extractor_weights_path=safe)
-        except RuntimeError as error:
-            raise InputError(f"{path} does not hold Inception's weights ({str(error)[:200]}); fetch {INCEPTION_FILE} again") from error
         self.suffix = None if found.startswith(INCEPTION_HASH) else f"inception_{found[:8]}"
         self.identity = {
             "extractor": "Inception v3 of torch-fidelity",

@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gan_sntg.errors import InputError
+from gan_sntg.configurable import instance
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.files.json_files import read_json
 
@@ -37,19 +38,8 @@ def measurements(run: Path) -> list[Measurement]:
     path = run / FILE
     if not path.exists():
         return []
-    try:
-        return [parsed_measurement(entry) for entry in read_json(path)]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{path} is damaged ({error}); delete it and measure again with gan-sntg evaluate --fidelity") from error
-
-
-def parsed_measurement(entry: dict) -> Measurement:
-    """An entry of the file. Raises KeyError, TypeError or ValueError where it is invalid."""
-    scores = {str(name): Score(**{part: float(value) for part, value in s.items()}) for name, s in entry["scores"].items()}
-    provenance, generator = ({str(k): v for k, v in entry[part].items()} for part in ("provenance", "generator"))
-    if not all(isinstance(v, str | int | float) for v in (*provenance.values(), *generator.values())):
-        raise ValueError("a field is neither text nor number")
-    return Measurement(provenance, generator, scores)
+    with refusing(f"{path} is damaged", "delete it and measure again with gan-sntg evaluate --fidelity"):
+        return [instance(Measurement, entry) for entry in read_json(path)]
 
 
 def record(run: Path, new: Measurement) -> None:

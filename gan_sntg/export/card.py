@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
-from jsonargparse import ArgumentParser
 
-from gan_sntg.errors import InputError, first_line
+from gan_sntg.configurable import instance
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.import_paths import OURS, check_tree, class_at, own_packages
 from gan_sntg.files.old_names import modern
 
@@ -58,9 +58,7 @@ class Card:
 
 def parse_card(tree: dict[str, Any]) -> Card:
     """The card of a tree of JSON. Raises an exception of any kind where it is damaged."""
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(Card, "card")
-    card = parser.instantiate(parser.parse_object({"card": tree})).card
+    card = instance(Card, tree)
     if len(card.classes) < 2 or not all(0 < side < 2**16 for side in card.input.shape):
         raise ValueError("it has fewer than two classes, or sides of its input that are not in 1..65535")
     wanted = {WEIGHTS["net"], PROGRAM, *([WEIGHTS["generator"]] if card.architecture.generator else [])}
@@ -72,33 +70,19 @@ def parse_card(tree: dict[str, Any]) -> Card:
 def read_card(folder: Path) -> Card:
     """The card of an export. Raises InputError where it is missing, damaged, or names what it must not."""
     path = folder / CARD
-    try:
+    with refusing(f"{path} is not a readable card", "name a folder that `gan-sntg export` wrote"):  # whatever it is that a parser raises
         tree = modern(json.loads(path.read_bytes()))
         found = tree["format"]
-    except Exception as error:  # parsers fail in many ways on what is no text, no JSON or no object
-        raise InputError(f"{path} is not a readable card ({first_line(error)}); name a folder that `gan-sntg export` wrote") from error
     if found != FORMAT:
         raise InputError(f"{path} has card format {found!r}, this version reads {FORMAT}; use the version that wrote it")
-    try:
+    with refusing(f"{path} is damaged", REMEDY):
         card = parse_card(tree)
-    except Exception as error:
-        raise InputError(f"{path} is damaged ({short(error)}); {REMEDY}") from error
     check_tree(tree["architecture"], f"{path}: architecture", packages=(*OURS, *own_packages()))
     return card
-
-
-def short(error: Exception) -> str:
-    """The beginning of a message, in one line."""
-    return " ".join(str(error).split())[:300]
 
 
 def instantiate(spec: dict, kind: type[T], where: str) -> T:
     """The object of a card, a network without memory for weights. Raises InputError where it is invalid."""
     found = class_at(str(spec.get("class_path")), kind, where)
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(found, "object")
-    try:
-        with torch.device("meta"):
-            return parser.instantiate(parser.parse_object({"object": spec["init_args"]} if spec["init_args"] else {})).object
-    except Exception as error:  # constructors refuse what they are given in any way
-        raise InputError(f"{where}: no {found.__name__} can be built of what stands there ({short(error)}); {REMEDY}") from error
+    with refusing(f"{where}: no {found.__name__} can be built of what stands there", REMEDY), torch.device("meta"):
+        return instance(found, spec["init_args"])

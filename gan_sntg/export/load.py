@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_sntg.data.normalization import Normalization
-from gan_sntg.errors import InputError, first_line
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.evaluation.samples import z_bank
-from gan_sntg.export.card import CARD, DTYPES, REMEDY, WEIGHTS, Card, instantiate, read_card, short
+from gan_sntg.export.card import CARD, DTYPES, REMEDY, WEIGHTS, Card, instantiate, read_card
 from gan_sntg.networks.dense_gan import Generator
 
 AT_ONCE = 250  # examples that are classified in one batch
@@ -89,10 +89,8 @@ def read_files(folder: Path, card: Card) -> dict[str, bytes]:
     """The bytes of every file of a card. Raises InputError where one is missing or not as exported."""
     data = {}
     for name, sha256 in card.files.items():
-        try:
+        with refusing(f"{folder / name} cannot be read", REMEDY):
             data[name] = (folder / name).read_bytes()
-        except OSError as error:
-            raise InputError(f"{folder / name} cannot be read ({error}); {REMEDY}") from error
         if hashlib.sha256(data[name]).hexdigest() != sha256:
             raise InputError(f"{folder / name} is damaged or foreign: it does not have the SHA-256 in {folder / CARD}; {REMEDY}")
     return data
@@ -102,13 +100,10 @@ def load_network(spec: dict, kind: type[Net], name: str, folder: Path, data: dic
     """A network of a card with the weights of its file. Raises InputError unless they are its own."""
     net, path = instantiate(spec, kind, f"{folder / CARD}: {name}"), folder / WEIGHTS[name]
     wanted, found = net.state_dict(), read_tensors(data[path.name], path)
-    odd = [name for name, tensor in found.items() if name in wanted and tensor.dtype != wanted[name].dtype]
-    try:
-        if odd:
+    with refusing(f"{path} does not fit the network of {CARD}", REMEDY):
+        if odd := [name for name, tensor in found.items() if name in wanted and tensor.dtype != wanted[name].dtype]:
             raise TypeError(f"{odd[0]} is {found[odd[0]].dtype}")
         net.load_state_dict(found, assign=True)
-    except (RuntimeError, TypeError) as error:
-        raise InputError(f"{path} does not fit the network of {CARD} ({short(error)}); {REMEDY}") from error
     return net
 
 
@@ -125,18 +120,14 @@ def load_normalization(spec: dict, folder: Path, data: dict[str, bytes]) -> Norm
 
 def read_tensors(data: bytes, path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file. Raises InputError where it is invalid."""
-    try:
+    with refusing(f"{path} is not a safetensors file", REMEDY):
         return safetensors.torch.load(data)
-    except Exception as error:  # an error of its own, or of the tensors it would make
-        raise InputError(f"{path} is not a safetensors file ({first_line(error)}); {REMEDY}") from error
 
 
 def check_fit(classifier: Classifier, generator: ImageGenerator | None, folder: Path) -> None:
     """Raise InputError unless an example has a logit for each class, and z an image."""
     x = torch.zeros(1, *classifier.shape, dtype=classifier.dtype)
-    try:
+    with refusing(f"{folder}: its parts do not fit each other", REMEDY):
         logits, image = classifier(x), generator(generator.z(1)) if generator else x
-    except Exception as error:  # parts that are whole and do not fit each other fail in any way
-        raise InputError(f"{folder}: its parts do not fit each other ({first_line(error)}); {REMEDY}") from error
     if logits.shape != (1, len(classifier.classes)) or image.shape != x.shape:
         raise InputError(f"{folder}: its networks do not fit the classes and images of {CARD}; {REMEDY}")
