@@ -5,11 +5,10 @@ from typing import Literal
 
 from jsonargparse import Namespace
 
-from gan_sntg.errors import InputError
 from gan_sntg.evaluation.samples import fix_on_bank
 from gan_sntg.export.load import Classifier, ImageGenerator
 from gan_sntg.export.write import card_of_run, write_export
-from gan_sntg.files.atomic import check_writable, writing
+from gan_sntg.files.atomic import writable, writing
 from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.runs.build import RunObjects
 from gan_sntg.runs.folder import RunFolder
@@ -33,11 +32,9 @@ def parser() -> Parser:
 
 def run(options: Namespace) -> None:
     """Write the export and print its folder."""
-    folder, out = RunFolder(Path(options.run)), Path(options.out or Path(options.run) / "export")
+    folder = RunFolder(Path(options.run))
     folder.check_made()
-    check_writable(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} exists and is not an empty folder; remove it, or choose another with --out")
+    out = writable(options.out or folder.path / "export", folder=True)
     parts, progress = load(options.run, "cpu", options.root, options.checkpoint)
     classifier, generator = exported_networks(parts, options.classifier)
     card = card_of_run(folder, parts, progress, options.classifier)

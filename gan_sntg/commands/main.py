@@ -11,6 +11,7 @@ from gan_sntg.errors import ElsewhereError, InputError, LostRankError, NonFinite
 from gan_sntg.files.import_paths import allow
 
 COMMANDS = "train", "reproduce", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
+WORDS = {InputError: "error: ", NonFiniteError: "stopped: ", LostRankError: "stopped: ", UnhealthyError: "unhealthy: ", StoppedError: ""}
 ALLOW = "  --allow PACKAGE, after any command, admits classes of a package of your own that configurations and run folders name"
 
 
@@ -47,19 +48,11 @@ def dispatch(argv: list[str]) -> int:
             if argv[0] != "train" and launched() > 1:
                 raise InputError(f"torchrun starts {launched()} processes, but only train shares its work; leave torchrun out")
         command.run(options)
-    except InputError as error:
-        print(f"gan-sntg {argv[0]}: error: {error}", file=sys.stderr)
-        return 2
-    except (NonFiniteError, LostRankError) as error:
-        print(f"gan-sntg {argv[0]}: stopped: {error}", file=sys.stderr)
-        return 1
-    except UnhealthyError as error:
-        print(f"gan-sntg {argv[0]}: unhealthy: {error}", file=sys.stderr)
-        return 1
+    except tuple(WORDS) as error:
+        word = next(word for kind, word in WORDS.items() if isinstance(error, kind))
+        print(f"gan-sntg {argv[0]}: {word}{error}", file=sys.stderr)
+        return getattr(error, "status", 2 if isinstance(error, InputError) else 1)
     except ElsewhereError as error:
-        return error.status
-    except StoppedError as error:
-        print(f"gan-sntg {argv[0]}: {error}", file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         print(f"\ngan-sntg {argv[0]}: Interrupted. Run the same command to resume from the last checkpoint.", file=sys.stderr)

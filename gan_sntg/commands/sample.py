@@ -12,7 +12,7 @@ from torch import Tensor
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import samples
 from gan_sntg.evaluation.classification import logits_of, outputs_of
-from gan_sntg.files.atomic import check_writable, writing
+from gan_sntg.files.atomic import writable, writing
 from gan_sntg.graph.neighbors import nearest_rows, nearest_to
 from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.runs.build import RunObjects
@@ -149,8 +149,7 @@ def run(options: Namespace) -> None:
         method = type(parts.method).__name__
         raise InputError(f"{options.run} is a run of {method}, which has no generator; give a run of FeatureMatchingGAN")
     name = file.format(settings["n"] if options.seed is None else f"{settings['n']}_seed{options.seed}")
-    out = Path(options.out or Path(options.run) / "samples" / name)
-    check_target(out, options.kind)
+    out = writable(options.out or Path(options.run) / "samples" / name, folder=options.kind == "png")
     with writing(out):
         write(out, Sampler(parts, generator, options.seed), **settings)
     print(out)
@@ -171,12 +170,3 @@ def settings_of(options: Namespace, write: Callable[..., None]) -> dict[str, int
     if options.seed is not None and not 0 <= options.seed < 2**63:
         raise InputError(f"--seed is {options.seed}; give a whole number from 0 to 2^63 - 1")
     return settings
-
-
-def check_target(out: Path, kind: str) -> None:
-    """Raise InputError where `out` cannot be written or is a folder with something in it."""
-    check_writable(out)
-    if out.is_dir() and (kind != "png" or any(out.iterdir())):
-        raise InputError(f"{out} cannot be written (it is a folder with something in it, or not to be one); choose another with --out")
-    if out.exists() and not out.is_dir() and kind == "png":
-        raise InputError(f"{out} cannot be written (it is a file, and --kind png writes a folder); choose another with --out")
