@@ -1,8 +1,4 @@
-"""Random flips and translations of a batch on its device.
-
-The order is fixed: images are normalised first, then mirrored, then translated; what a translation uncovers is filled by reflection
-of the normalised image (reference 1.2).
-"""
+"""Random flips, then translations, of a batch of normalised images on its device (reference 1.2)."""
 
 import torch
 from einops import rearrange
@@ -32,7 +28,6 @@ class Augmentation(Configurable):
         self.translation, self.flip = translation, flip
 
     def __bool__(self) -> bool:
-        """Whether it changes anything."""
         return self.flip or self.translation > 0
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:

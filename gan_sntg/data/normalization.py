@@ -57,7 +57,6 @@ class Symmetric(Normalization):
     """(x - 127.5) / divisor: 127.5 for SVHN, 128 for the Improved GAN on CIFAR-10 (reference 5)."""
 
     def __init__(self, divisor: float = 127.5):
-        """Raise InputError unless divisor is positive."""
         if not divisor > 0:
             raise InputError(f"the divisor of Symmetric is {divisor}; give a positive number, such as 127.5")
         self.divisor = divisor
@@ -72,10 +71,7 @@ class Symmetric(Normalization):
 
 
 class PerImage(Normalization):
-    """(x - mean) / RMS(x - mean) over all pixels and channels of an image (reference 1.2).
-
-    SVHN and MNIST for Pi and TempEns. No epsilon; an image of one value becomes 0.
-    """
+    """(x - mean) / RMS(x - mean) over all values of an image, without epsilon, which makes 0 of one value (reference 1.2)."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """0..255 -> mean 0 and mean square 1."""
@@ -137,10 +133,7 @@ class Whitening(Normalization):
         """Factor of each direction; spectrum [D]: S, the variances along them."""
 
     def fit(self, x: Tensor) -> None:
-        """Fit x uint8 [N, C, H, W], or recall its statistics, which are cached where they are large.
-
-        Raises InputError where the images vary in too few directions.
-        """
+        """Fit x, or recall its statistics if they are large. Raises InputError where x varies in too few directions."""
         d = x[0].numel()
         shapes = {"mean": (d,), "matrix": (d, d), "inverse": (d, d)}
         found = cached(key_of(type(self).__name__, x), shapes, lambda: self._found(x)) if d >= LARGE else self._found(x)

