@@ -14,7 +14,7 @@ from gan_sntg.data.public import data_folder
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import fidelity
 from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, percent_wrong, reliability
-from gan_sntg.evaluation.feature_extractors import ClassifierFeatures, EfficientNetLite0, Extractor, Inception, inception_file
+from gan_sntg.evaluation.feature_extractors import ClassifierFeatures, EfficientNetLite0, Features, Inception, inception_file
 from gan_sntg.evaluation.fidelity_records import Measurement, record
 from gan_sntg.experiments.plots import save_reliability
 from gan_sntg.files.hashes import weights_sha256
@@ -114,7 +114,7 @@ def scored_generator(options: Namespace, parts: RunObjects) -> Generator:
     return generator
 
 
-def chosen_extractor(options: Namespace, source: Dataset, device: str) -> Extractor:
+def chosen_extractor(options: Namespace, source: Dataset, device: str) -> Features:
     """The extractor of --extractor, or the data set's own. Raises InputError."""
     name = options.extractor or default_extractor(source)
     if name == "inception":

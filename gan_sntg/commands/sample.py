@@ -17,6 +17,7 @@ from gan_sntg.graph.neighbors import nearest_rows, nearest_to
 from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.runs.build import RunObjects
 from gan_sntg.runs.loading import class_names, load, run_parser, shown
+from gan_sntg.runs.options import check_option
 from gan_sntg.runs.parsing import Parser
 
 AT_ONCE = 500  # images that are held at once where they are written to files
@@ -35,11 +36,6 @@ class Sampler(NamedTuple):
     parts: RunObjects
     generator: Generator
     seed: int | None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of an image, [C, H, W]."""
-        return self.parts.source.image_shape
 
     def z(self, n: int) -> Tensor:
         """The first n z [n, latent]."""
@@ -66,7 +62,7 @@ class Sampler(NamedTuple):
 def save_grid(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) -> None:
     """n images in rows, as square as can be."""
     columns = max(1, round(n**0.5))
-    samples.check_size(ceil(n / columns), columns, sampler.shape, scale)
+    samples.check_size(ceil(n / columns), columns, sampler.parts.source.image_shape, scale)
     samples.save_png(out, samples.grid(sampler.images(sampler.z(n)), columns, scale))
 
 
@@ -78,12 +74,12 @@ def save_folder(out: Path, sampler: Sampler, *, n: int = 64) -> None:
 def save_arrays(out: Path, sampler: Sampler, *, n: int = 64) -> None:
     """n images, their z, and what D says of them."""
     z = sampler.z(n)
-    samples.save_npz(out, sampler.batches(z), sampler.shape, z, sampler.classify)
+    samples.save_npz(out, sampler.batches(z), sampler.parts.source.image_shape, z, sampler.classify)
 
 
 def save_interpolation(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, steps: int = 8) -> None:
     """n rows of straight lines in z, from one z of the bank to the next."""
-    samples.check_size(n, steps, sampler.shape, scale)
+    samples.check_size(n, steps, sampler.parts.source.image_shape, scale)
     images = sampler.images(samples.interpolate_z(sampler.z(2 * n), steps))
     samples.save_png(out, samples.sheet(images.unflatten(0, (n, steps)), scale))
 
@@ -91,18 +87,18 @@ def save_interpolation(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 
 def save_classes(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) -> None:
     """n images in a row for each class; prints how many each class has."""
     source = sampler.parts.source
-    samples.check_size(1, n, sampler.shape, scale)
+    samples.check_size(1, n, sampler.parts.source.image_shape, scale)
     images = sampler.images(sampler.z(n))
     classes, confidence = sampler.classify(images)
     counts = classes.bincount(minlength=source.num_classes)
-    samples.check_size(source.num_classes, int(counts.max()), sampler.shape, scale)
+    samples.check_size(source.num_classes, int(counts.max()), sampler.parts.source.image_shape, scale)
     samples.save_png(out, samples.sheet(samples.class_cells(images, classes, confidence, source.num_classes), scale))
     print(", ".join(f"{name}: {count}" for name, count in zip(class_names(source), counts.tolist(), strict=True)))
 
 
 def save_neighbors(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, k: int = 7, space: str = "pixels") -> None:
     """n rows of a sample and the k images of the pool nearest to it, by pixels or the averaged D's h."""
-    samples.check_size(n, 1 + k, sampler.shape, scale)
+    samples.check_size(n, 1 + k, sampler.parts.source.image_shape, scale)
     images, pool = sampler.images(sampler.z(n)), sampler.parts.streams.pool
     x, real = images.to(pool.x.device), pool.x[pool.unlabeled]
     if space == "pixels":
@@ -167,6 +163,6 @@ def settings_of(options: Namespace, write: Callable[..., None]) -> dict[str, int
     settings = heeded | given
     if settings["n"] > MOST:
         raise InputError(f"--n is {settings['n']}; give at most {MOST:,}")
-    if options.seed is not None and not 0 <= options.seed < 2**63:
-        raise InputError(f"--seed is {options.seed}; give a whole number from 0 to 2^63 - 1")
+    if options.seed is not None:
+        check_option("seed", options.seed)
     return settings

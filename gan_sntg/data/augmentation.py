@@ -10,10 +10,7 @@ from gan_sntg.errors import InputError
 
 
 def translate(x: Tensor, shifts: Tensor, most: int) -> Tensor:
-    """y[b, :, i, j] = x[b, :, i + dy, j + dx], reflected at the borders, which are not repeated.
-
-    x float [B, C, H, W]; shifts int64 [B, 2]: (dy, dx) of each image, in -most..most, with `most` smaller than H and W.
-    """
+    """y[b, :, i, j] = x[b, :, i + dy, j + dx], (dy, dx) = shifts[b] in -most..most, reflected at borders, which are not repeated."""
     windows = functional.pad(x, [most] * 4, mode="reflect").unfold(2, x.shape[2], 1).unfold(3, x.shape[3], 1)
     return windows[torch.arange(len(x), device=x.device), :, shifts[:, 0] + most, shifts[:, 1] + most]
 

@@ -40,10 +40,7 @@ class Batch(NamedTuple):
 
 
 class Pool:
-    """Training images on the device, with the labels known to training, `y`, and all, `truth`.
-
-    Both are UNLABELED where there is none; `y` may hold noise that `truth` does not.
-    """
+    """Training images on the device, labels known to training, `y`, noise included, and all, `truth`; else UNLABELED."""
 
     def __init__(self, x: Tensor, truth: Tensor, y: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
         """x uint8 [N, C, H, W] or float32 [N, 2]; unlabeled: indices [U], of the labelled images too."""
@@ -112,15 +109,10 @@ class Loader:
         labeled_batch_size: int | None = None,
         views: tuple[str, ...] = Batch._fields,
     ):
-        """Make a stream for each field of a Batch in `views`.
-
-        batch_size: of each view, but for `labeled_batch_size` where it is given. Raises InputError where the pool is smaller.
-        """
+        """batch_size: of each view of `views`, but for `labeled_batch_size`. Raises InputError where the pool is smaller."""
         if batch_size < 1 or len(pool.unlabeled) < batch_size:
-            raise InputError(
-                f"a batch of {batch_size} cannot be drawn from {len(pool.unlabeled)} unlabelled images; "
-                f"choose batch_size in 1..{len(pool.unlabeled)}"
-            )
+            n = len(pool.unlabeled)
+            raise InputError(f"a batch of {batch_size} cannot be drawn from {n} unlabelled images; choose batch_size in 1..{n}")
         if steps_per_epoch is not None and steps_per_epoch < 1:
             raise InputError(f"steps_per_epoch is {steps_per_epoch}; give at least 1, or leave it out for one pass over the pool")
         self.pool, self.batch_size, self.seed = pool, batch_size, seed

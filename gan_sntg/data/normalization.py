@@ -120,13 +120,10 @@ LARGE = 1000  # values of an image from which on statistics are cached (half a m
 
 
 class Whitening(Normalization):
-    """(s(x) - mean) U diag(gain(S)) U^T, with U diag(S) U^T the covariance (by N) of the s(x).
+    """(s(x) - mean) U diag(gain(S)) U^T, with U diag(S) U^T the covariance (by N) of the s(x)."""
 
-    A variant defines s, `scaling`, and `gain`. The statistics are float64 while they are fitted, float32 in use.
-    """
-
-    statistics = ("mean", "matrix", "inverse")
-    scaling: Normalization
+    statistics = ("mean", "matrix", "inverse")  # fitted in float64, float32 in use
+    scaling: Normalization  # s
 
     @abstractmethod
     def gain(self, spectrum: Tensor) -> Tensor:

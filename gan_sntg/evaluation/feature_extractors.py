@@ -23,6 +23,7 @@ try:
 except ImportError:  # of the extra [offline-fidelity]
     EfficientNet = None
 
+LAYERS = "features", "logits"  # what torch-fidelity takes for the names of layers
 INCEPTION_FILE = URL_INCEPTION_V3.rpartition("/")[2]
 INCEPTION_HASH = INCEPTION_FILE.rpartition("-")[2].removesuffix(".pth")  # the first digits of its SHA-256, as torch.hub names files
 
@@ -61,16 +62,20 @@ class Features(FeatureExtractorBase):
     suffix: str | None  # that its scores' names bear; None for the field's standard one
     identity: dict[str, str | int | float]  # what of it must agree where scores are compared
     net: Any  # one of a package without types
-    layers = ("features", "logits")  # as torch-fidelity names them
 
     def __init__(self, net: nn.Module):
-        super().__init__(type(self).__name__, list(self.layers))
-        self.net = net.eval().requires_grad_(False)
+        super().__init__(type(self).__name__, list(LAYERS))
+        self.net = net.requires_grad_(False)
+        self.eval()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and logits of one batch."""
+        return self.net(x)
 
     @staticmethod
     def get_provided_features_list() -> tuple[str, ...]:
-        """The layers."""
-        return Features.layers
+        """The names of both."""
+        return LAYERS
 
 
 class ClassifierFeatures(Features):
@@ -139,12 +144,8 @@ def without_batch_norms(net: nn.Module) -> nn.Module:
     return net.to(memory_format=torch.channels_last)
 
 
-class Inception(FeatureExtractorInceptionV3):
+class Inception(Features):
     """torch-fidelity's Inception v3, resizing as TensorFlow 1 did: that of published IS, FID and KID."""
-
-    suffix: str | None
-    identity: dict[str, str | int | float]
-    layers = ("2048", "logits_unbiased")
 
     def __init__(self, path: Path):
         """path: weights that torch-fidelity publishes; of others scores bear the hash. Raises InputError."""
@@ -155,13 +156,11 @@ class Inception(FeatureExtractorInceptionV3):
         torch.save(read_weights(path), safe)
         safe.seek(0)
         with refusing(f"{path} does not hold Inception's weights", f"fetch {INCEPTION_FILE} again"):
-            super().__init__(type(self).__name__, list(self.layers), feature_extractor_weights_path=safe)
+            net = FeatureExtractorInceptionV3(type(self).__name__, ["2048", "logits_unbiased"], feature_extractor_weights_path=safe)
+        super().__init__(net)
         self.suffix = None if found.startswith(INCEPTION_HASH) else f"inception_{found[:8]}"
         self.identity = {
             "extractor": "Inception v3 of torch-fidelity",
             "weights_sha256": found,
             "resize": "299 x 299, bilinear as in TensorFlow 1",
         }
-
-
-Extractor = Features | Inception

@@ -23,13 +23,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Scores by name, how they were measured, which must agree to be compared, and of whose images.
+    """Scores by name, how they were measured, and of whose images."""
 
-    provenance: of texts and numbers, by field. generator: epoch, step and hash of the weights, which differ from run to run.
-    """
-
-    provenance: dict[str, str | int | float]
-    generator: dict[str, str | int]
+    provenance: dict[str, str | int | float]  # must agree to be compared
+    generator: dict[str, str | int]  # epoch, step and hash of the weights
     scores: dict[str, Score]
 
 
@@ -55,21 +52,17 @@ def differences(a: dict, b: dict) -> list[str]:
 
 
 def comparable(found: dict[str, list[Measurement]]) -> dict[str, Measurement]:
-    """The newest measurement of each run that was made in a way of all; runs without any are left out.
-
-    Raises InputError with the fields that differ where the measured runs share no way.
-    """
-    measured = {run: list(reversed(own)) for run, own in found.items() if own}
+    """The newest measurement of each measured run in a way common to all. Raises InputError with the fields that differ."""
+    measured = {run: own for run, own in found.items() if own}
     if not measured:
         return {}
-    (first, own), *rest = measured.items()
-    for candidate in own:
-        same = {run: [m for m in others if m.provenance == candidate.provenance] for run, others in rest}
-        if all(same.values()):
-            return {first: candidate} | {run: matches[0] for run, matches in same.items()}
-    run, others = next((run, ms) for run, ms in rest if all(m.provenance != own[0].provenance for m in ms))
-    nearest = min((differences(own[0].provenance, m.provenance) for m in others), key=len)
-    raise InputError(
-        f"the fidelity of {first} and of {run} was not measured in one way, so that the figures cannot stand side by side "
-        f"({'; '.join(nearest)}); measure both again with the same options of gan-sntg evaluate --fidelity"
-    )
+    first, own = next(iter(measured.items()))
+    for way in [m.provenance for m in reversed(own)]:
+        same = {run: m for run, others in measured.items() for m in others if m.provenance == way}  # of each its last
+        if len(same) == len(measured):
+            return same
+    way = own[-1].provenance
+    run, others = next((run, others) for run, others in measured.items() if all(m.provenance != way for m in others))
+    nearest = "; ".join(min((differences(way, m.provenance) for m in reversed(others)), key=len))
+    what = f"the fidelity of {first} and of {run} cannot stand side by side, as it was not measured in one way ({nearest})"
+    raise InputError(f"{what}; measure both again with the same options of gan-sntg evaluate --fidelity")

@@ -31,10 +31,7 @@ TOLERANCE = 1e-4  # of logits, absolute and relative; other kernels may round ot
 
 
 def write_export(out: Path, card: Card, classifier: Classifier, generator: ImageGenerator | None, x: Tensor) -> None:
-    """Write an export and its card; `out` appears when they were read back and compared with the run.
-
-    x: examples on which what was read back must do what the run does, else UnhealthyError. Raises OSError.
-    """
+    """Write an export, which appears when what was read back does on x what the run does; else raise UnhealthyError."""
     normalization = classifier.normalization
     states = {
         "net": classifier.net.state_dict(),

@@ -146,7 +146,7 @@ COMMANDS = {
     "sample run --kind neighbors --k 1500": "1500 neighbours cannot be found among 1400 images",
     "sample run --kind png --scale 2": "--scale 2 changes nothing in --kind png; leave it out",
     "sample run --kind grid --steps 4": "--steps 4 changes nothing in --kind grid",
-    "sample run --seed -1": "--seed is -1; give a whole number",
+    "sample run --seed -1": "seed is -1; give at least 0",
     "sample run --kind best": "best",
     "sample run --kind npz --out .": "is a folder",
     "sample run --kind npz --out none/a.npz": "none/a.npz cannot be written (its folder does not exist",
