@@ -16,8 +16,7 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.errors import UnhealthyError
 from gan_sntg.evaluation.fidelity_records import measurements
 from gan_sntg.evaluation.samples import BANK_SIZE
-from gan_sntg.export.card import CARD, FORMAT, PROGRAM, WEIGHTS, Architecture, Card, InputSpec
-from gan_sntg.export.load import Classifier, ImageGenerator, load_export
+from gan_sntg.export.load import CARD, FORMAT, PROGRAM, WEIGHTS, Architecture, Card, Classifier, ImageGenerator, InputSpec, load_export
 from gan_sntg.files.atomic import atomic_folder
 from gan_sntg.files.hashes import sha256_of, tensor_sha256
 from gan_sntg.runs.build import RunObjects
@@ -31,7 +30,7 @@ TOLERANCE = 1e-4  # of logits, absolute and relative; other kernels may round ot
 
 
 def write_export(out: Path, card: Card, classifier: Classifier, generator: ImageGenerator | None, x: Tensor) -> None:
-    """Write an export, which appears when what was read back does on x what the run does; else raise UnhealthyError."""
+    """Write an export, which appears once it does on x what the run does; else raise UnhealthyError."""
     normalization = classifier.normalization
     states = {
         "net": classifier.net.state_dict(),
