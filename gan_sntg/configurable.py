@@ -86,7 +86,7 @@ def arguments(made: Configurable, linked: tuple[str, ...]) -> dict:
 
 
 def instance(kind: type[T], arguments: dict[str, Any]) -> T:
-    """The object of a class of these arguments. Raises an error of any kind unless its signature takes them."""
+    """The object of a class of these arguments. Raises an error of any kind where they do not fit it."""
     parser, name = ArgumentParser(exit_on_error=False), kind.__name__.lower()
     parser.add_class_arguments(kind, name)
     return parser.instantiate(parser.parse_object({name: arguments} if arguments else {}))[name]

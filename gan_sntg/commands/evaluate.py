@@ -130,16 +130,12 @@ def default_extractor(source: Dataset) -> str:
     if source.image_shape[0] == 3:
         return "inception"
     if source.name not in OWN:
-        raise InputError(
-            f"{source.name} has grey images and no extractor of its own; train a classifier on all its labels (as configs/mnist_all) and "
-            "give its run folder as --extractor, or take --extractor inception"
-        )
+        remedy = "train a classifier on all its labels (as configs/mnist_all) and name its run folder, or inception, by --extractor"
+        raise InputError(f"{source.name} has grey images and no extractor of its own; {remedy}")
     folder = CLASSIFIERS / OWN[source.name]
     if not (folder / "result.json").is_file():
-        raise InputError(
-            f"{folder} is not there: the classifier in whose features {source.name} is scored. Train it once with "
-            f"gan-sntg train --config {OWN[source.name]}_all/supervised --out {folder}, or name another with --extractor"
-        )
+        remedy = f"Train it once with gan-sntg train --config {OWN[source.name]}_all/supervised --out {folder}"
+        raise InputError(f"{folder}, the classifier that scores {source.name}, is not there. {remedy}, or name another with --extractor")
     return str(folder)
 
 

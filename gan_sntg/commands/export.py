@@ -46,8 +46,7 @@ def run(options: Namespace) -> None:
 def exported_networks(parts: RunObjects, weights: str) -> tuple[Classifier, ImageGenerator | None]:
     """The networks as the run has them; G's batch statistics are fixed on the bank, as for samples."""
     source, method, normalization = parts.source, parts.method, parts.normalization
-    net = method.classifiers[weights]
-    classifier = Classifier(net, normalization, source.image_shape, source.test_x.dtype, class_names(source))
+    classifier = Classifier(method.classifiers[weights], normalization, source.image_shape, source.test_x.dtype, class_names(source))
     if not isinstance(method.generator, Generator):
         return classifier, None
     fix_on_bank(method.generator)

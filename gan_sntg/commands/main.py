@@ -3,7 +3,6 @@
 import os
 import sys
 from importlib import import_module
-from types import ModuleType
 
 from gan_sntg import __version__
 from gan_sntg.distributed.process_group import launched, said_once
@@ -13,11 +12,6 @@ from gan_sntg.files.import_paths import allow
 COMMANDS = "train", "reproduce", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
 WORDS = {InputError: "error: ", NonFiniteError: "stopped: ", LostRankError: "stopped: ", UnhealthyError: "unhealthy: ", StoppedError: ""}
 ALLOW = "  --allow PACKAGE, after any command, admits classes of a package of your own that configurations and run folders name"
-
-
-def module(name: str) -> ModuleType:
-    """The module of one command, imported alone, for a grid starts many processes."""
-    return import_module(f"gan_sntg.commands.{name}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,7 +37,7 @@ def dispatch(argv: list[str]) -> int:
     try:
         with said_once(InputError):
             argv = allow_packages(argv)
-            command = module(argv[0])
+            command = import_module(f"gan_sntg.commands.{argv[0]}")  # alone, for a grid starts many processes
             options = command.parser().parse_args(argv[1:])
             if argv[0] != "train" and launched() > 1:
                 raise InputError(f"torchrun starts {launched()} processes, but only train shares its work; leave torchrun out")
@@ -76,7 +70,8 @@ def _usage(argv: list[str]) -> int:
     if argv[:1] == ["--version"]:
         print(__version__)
         return 0
-    lines = [f"  {name:9} {(module(name).__doc__ or '').splitlines()[0]}" for name in COMMANDS]
+    first = [(import_module(f"gan_sntg.commands.{name}").__doc__ or "").splitlines()[0] for name in COMMANDS]
+    lines = [f"  {name:9} {line}" for name, line in zip(COMMANDS, first, strict=True)]
     text = "\n".join(["usage: gan-sntg COMMAND ...  (gan-sntg COMMAND --help says more)", "", *lines, "", ALLOW])
     if argv[:1] in (["-h"], ["--help"]):
         print(text)

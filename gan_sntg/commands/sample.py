@@ -21,7 +21,7 @@ from gan_sntg.runs.options import check_option
 from gan_sntg.runs.parsing import Parser
 
 AT_ONCE = 500  # images that are held at once where they are written to files
-MOST = 1_000_000  # images or rows, whose z are held at once
+MOST = 1_000_000  # images or rows, whose z are held at once, and of all that is counted
 LEAST = {"n": 1, "scale": 1, "steps": 2, "k": 1}
 DESCRIPTION = (
     "Write generated images; the same z in every run. Kinds: grid, one picture; png, a folder of single files; npz, arrays images, z, "
@@ -81,7 +81,7 @@ def save_interpolation(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 
     """n rows of straight lines in z, from one z of the bank to the next."""
     samples.check_size(n, steps, sampler.parts.source.image_shape, scale)
     images = sampler.images(samples.interpolate_z(sampler.z(2 * n), steps))
-    samples.save_png(out, samples.sheet(images.unflatten(0, (n, steps)), scale))
+    samples.save_png(out, samples.grid(images, steps, scale))
 
 
 def save_classes(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) -> None:
@@ -92,7 +92,8 @@ def save_classes(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) ->
     classes, confidence = sampler.classify(images)
     counts = classes.bincount(minlength=source.num_classes)
     samples.check_size(source.num_classes, int(counts.max()), sampler.parts.source.image_shape, scale)
-    samples.save_png(out, samples.sheet(samples.class_cells(images, classes, confidence, source.num_classes), scale))
+    cells = samples.class_cells(images, classes, confidence, source.num_classes)
+    samples.save_png(out, samples.grid(cells.flatten(0, 1), cells.shape[1], scale))
     print(", ".join(f"{name}: {count}" for name, count in zip(class_names(source), counts.tolist(), strict=True)))
 
 
@@ -158,11 +159,8 @@ def settings_of(options: Namespace, write: Callable[..., None]) -> dict[str, int
     for name, value in given.items():
         if name not in heeded:
             raise InputError(f"--{name} {value} changes nothing in --kind {options.kind}; leave it out")
-        if name in LEAST and value < LEAST[name]:
-            raise InputError(f"--{name} is {value}; give at least {LEAST[name]}")
-    settings = heeded | given
-    if settings["n"] > MOST:
-        raise InputError(f"--n is {settings['n']}; give at most {MOST:,}")
+        if name in LEAST and not LEAST[name] <= value <= MOST:
+            raise InputError(f"--{name} is {value}; give at least {LEAST[name]} and at most {MOST:,}")
     if options.seed is not None:
         check_option("seed", options.seed)
-    return settings
+    return heeded | given

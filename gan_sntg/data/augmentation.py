@@ -10,7 +10,7 @@ from gan_sntg.errors import InputError
 
 
 def translate(x: Tensor, shifts: Tensor, most: int) -> Tensor:
-    """y[b, :, i, j] = x[b, :, i + dy, j + dx], (dy, dx) = shifts[b] in -most..most, reflected at borders, which are not repeated."""
+    """y[b, :, i, j] = x[b, :, i + dy, j + dx], reflected; (dy, dx) = shifts[b], int64 in -most..most."""
     windows = functional.pad(x, [most] * 4, mode="reflect").unfold(2, x.shape[2], 1).unfold(3, x.shape[3], 1)
     return windows[torch.arange(len(x), device=x.device), :, shifts[:, 0] + most, shifts[:, 1] + most]
 

@@ -9,6 +9,7 @@ import os
 import pickle
 from abc import abstractmethod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +22,12 @@ from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.npz_files import read_npz
 
 
-def fetch(kind: type, root: str, **named: str) -> None:
-    """Fetch the files of torchvision's class `kind` into root, one process at a time, and read none: archives are checked by MD5.
-
-    named: fields that `download` reads, as the constructor, which would read the files, is not called.
-    """
+def fetch(kind: Any, root: str, part: str | None = None) -> None:
+    """Fetch torchvision's files, one process at a time, without its constructor, which would read them."""
     fetcher = object.__new__(kind)
-    vars(fetcher).update(named, root=root)
+    fetcher.root = root
+    if part:
+        fetcher.split, (fetcher.url, fetcher.filename, _) = part, kind.split_list[part]
     os.makedirs(root, exist_ok=True)
     folder = os.open(root, os.O_RDONLY)
     try:
@@ -71,7 +71,7 @@ class Published(Dataset):
     """Data set whose files are checked by hash before they are parsed; torchvision fetches them."""
 
     files: tuple[str, ...]  # paths under root, keys of KNOWN_FILES
-    parts: tuple[str, ...] = ()  # of a `split_list` of torchvision's class of the same name, where that fetches one at a time
+    parts: tuple[str | None, ...] = (None,)  # of a `split_list` of torchvision's class of the same name, where that fetches one at a time
     validation_share: float = 0.1
 
     def __init__(self, root: str | None = None, download: bool = False):
@@ -90,9 +90,7 @@ class Published(Dataset):
         remedy = f"check the connection, or put the files there yourself: {', '.join(self.files)}"
         with refusing(f"{type(self).__name__} could not be downloaded to {self.root}", remedy):
             for part in self.parts:
-                fetch(kind, str(self.root), split=part, url=kind.split_list[part][0], filename=kind.split_list[part][1])
-            if not self.parts:
-                fetch(kind, str(self.root))
+                fetch(kind, str(self.root), part)
 
     @abstractmethod
     def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -109,10 +107,8 @@ def published_bytes(root: Path, name: str) -> bytes:
     kind = "sha256" if len(known) == 64 else "md5"
     found = hashlib.new(kind, data, usedforsecurity=False).hexdigest()
     if found != known:
-        raise InputError(
-            f"{path} is not the published file ({kind} {found[:12]}..., expected {known[:12]}...; {path.stat().st_size} bytes): "
-            "it is truncated or altered; delete it and fetch it again"
-        )
+        why = f"{kind} {found[:12]}..., expected {known[:12]}...; {path.stat().st_size} bytes"
+        raise InputError(f"{path} is not the published file ({why}): it is truncated or altered; delete it and fetch it again")
     return data
 
 
@@ -135,7 +131,7 @@ def _under(folder: str) -> tuple[str, ...]:
 
 
 class Digits(Dataset):
-    """scikit-learn's 1,797 digits of 8 x 8 pixels, 0..16 scaled to 0..255: 1,400, with 400 for validation, and 397 for testing."""
+    """scikit-learn's digits, 8 x 8 pixels in 0..255: 1,000, 400 for validation and 397 for testing."""
 
     name = "digits"
     num_classes = 10

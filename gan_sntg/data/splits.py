@@ -22,10 +22,8 @@ def equal(labels: int, sizes: list[int], generator: torch.Generator) -> list[int
     """labels / K of each class. Raises InputError where K does not divide them."""
     each, rest = divmod(labels, len(sizes))
     if rest or each < 1:
-        raise InputError(
-            f"{labels} labels cannot be shared equally by the {len(sizes)} classes; give a positive multiple of {len(sizes)}, or "
-            "--balance rounded, proportional or random"
-        )
+        remedy = f"give a positive multiple of {len(sizes)}, or --balance rounded, proportional or random"
+        raise InputError(f"{labels} labels cannot be shared equally by the {len(sizes)} classes; {remedy}")
     return [each] * len(sizes)
 
 
@@ -66,7 +64,7 @@ class Balance(Choice):
 
 
 def choose(y: Tensor, candidates: Tensor, labels: int, num_classes: int, balance: Balance, generator: torch.Generator) -> list[int]:
-    """Sorted indices of `labels` of the candidates [M] of classes y [N], drawn by `balance`. Raises InputError for too few."""
+    """Sorted `labels` of the candidates [M] of classes y [N], drawn. Raises InputError for too few."""
     if labels < 1:
         raise InputError(f"{labels} labels: give at least 1")
     members = [candidates[y[candidates] == k] for k in range(num_classes)]
@@ -121,10 +119,7 @@ class Split:
 def make_split(
     source: Dataset, labels: int | None, data_seed: int, validation: bool, balance: Balance = Balance.equal, label_noise: float = 0.0
 ) -> Split:
-    """Choose `labels` of the labelled images (None: all) and replace some of them, by `data_seed`.
-
-    `validation` takes the validation images out of the pool first. Raises InputError where the data or the rate do not allow it.
-    """
+    """Split of `labels` images (None: all), with noise, by `data_seed`. Raises InputError for too few."""
     if validation and not len(source.validation):
         raise InputError(f"{source.name} has no validation images: a fifth of each class is less than one; leave --validation out")
     held_out = source.validation.tolist() if validation else []
@@ -179,10 +174,8 @@ def load_split(path: Path, source: Dataset) -> Split:
     if split.format != FORMAT:
         raise InputError(f"{path} has manifest format {split.format}, this version reads {FORMAT}; make it again with gan-sntg splits make")
     if split.sha256 != source.sha256:
-        raise InputError(
-            f"{path} belongs to {split.data} with SHA-256 {str(split.sha256)[:12]}..., but the data here are {source.name} with "
-            f"{source.sha256[:12]}...; use the data that the manifest was made from"
-        )
+        there, here = f"{split.data} with SHA-256 {split.sha256[:12]}...", f"{source.name} with {source.sha256[:12]}..."
+        raise InputError(f"{path} belongs to {there}, but the data here are {here}; use the data that the manifest was made from")
     if problem := _problem(split, source):
         raise InputError(f"{path} is damaged: {problem}; make it again")
     return split

@@ -52,10 +52,7 @@ class TwoMoons(Plane):
 
 
 class FourSpins(Plane):
-    """Four arms of a spiral of half a turn each; formula and noise are ours, for the paper gives none.
-
-    Class k: x = r (cos a, sin a) + noise * N(0, I), with a = k pi / 2 + pi r and r uniform in [0.2, 1].
-    """
+    """Ours: x = r (cos a, sin a) + noise * N(0, I), with a = k pi / 2 + pi r and r uniform in [0.2, 1]."""
 
     name = "four_spins"
     num_classes = 4

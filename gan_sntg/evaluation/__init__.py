@@ -1,7 +1,4 @@
-"""Error rates and calibration of classifiers, and the quality of generated samples.
-
-`gan_sntg.evaluation.fidelity` needs torch-fidelity, which takes its time to load, and is imported by its own name.
-"""
+"""Errors and calibration of classifiers, and samples; `fidelity` is slow to load, and imported apart."""
 
 from gan_sntg.evaluation.classification import class_errors, confusion_matrix, error_rate, logits_of, outputs_of, percent_wrong, reliability
 from gan_sntg.evaluation.samples import draw, draw_batches, grid, interpolate_z, png, save_npz, save_png, save_pngs, z_bank

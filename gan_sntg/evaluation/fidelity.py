@@ -49,7 +49,7 @@ def rgb(x: Tensor) -> Tensor:
 def generator_features(
     generator: Generator, normalization: Normalization, extractor: Features, n: int, batch_size: int = 100, verbose: bool = False
 ) -> Extracted:
-    """Features of n images of uniform z, drawn by torch-fidelity from SEED, with G's batch statistics fixed on the bank."""
+    """Features of n images of uniform z, which torch-fidelity draws from SEED; G is fixed on the bank."""
     device = next(generator.parameters()).device
     fix_on_bank(generator, device)
     images = nn.Sequential(generator, Lambda(normalization.images), Lambda(rgb))
@@ -92,9 +92,8 @@ def scores(fake: Extracted, real: Extracted, statistics: dict, subset: int) -> d
 def scores_with_intervals(fake: Extracted, real: Extracted) -> dict[str, Score]:
     """The scores +- Student's 97.5 % quantile times the deviation over HALVES halves of the samples.
 
-    The deviation over halves without replacement estimates that of the whole (a jackknife that deletes half); a half's own bias, such as
-    that of FID with fewer samples, is the same for each and does not enter. What training would do with another seed is not in it.
-    Raises InputError for fewer than FEWEST images of a kind.
+    A jackknife that deletes half, without replacement: a half's own bias, as of FID with fewer samples, is the same for each and does not
+    enter. What training would do with another seed is not in it. Raises InputError for fewer than FEWEST images of a kind.
     """
     if min(len(fake.h), len(real.h)) < FEWEST:
         raise InputError(f"{len(fake.h)} samples and {len(real.h)} real images are too few to score; give {FEWEST} or more of each")

@@ -52,7 +52,7 @@ def differences(a: dict, b: dict) -> list[str]:
 
 
 def comparable(found: dict[str, list[Measurement]]) -> dict[str, Measurement]:
-    """The newest measurement of each measured run in a way common to all. Raises InputError with the fields that differ."""
+    """Each measured run's newest in a way of all. Raises InputError with the fields that differ."""
     measured = {run: own for run, own in found.items() if own}
     if not measured:
         return {}

@@ -46,7 +46,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def writable(out: str | Path | None, folder: bool = False) -> Path:
-    """The path of --out. Raises InputError unless a file, or a `folder` that is new or empty, can be made there."""
+    """Path of --out. Raises InputError unless a file, or a new or empty `folder`, can be made there."""
     if not out:
         raise InputError("--out is not set; name the file to write")
     path, why = Path(out), ""

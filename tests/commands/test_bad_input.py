@@ -137,7 +137,7 @@ COMMANDS = {
     "sample run --n 0": "--n is 0; give at least 1",
     "sample run --n x": "x",
     "sample run --scale 0": "--scale is 0; give at least 1",
-    "sample run --n 100000000": "give at most 1,000,000",
+    "sample run --n 100000000": "at most 1,000,000",
     "sample run --n 900000": "can be looked at; give a smaller --n",
     "sample run --scale 1000": "can be looked at",
     "sample run --kind classes --n 900000": "can be looked at",
