@@ -84,9 +84,7 @@ class AsIs(Normalization):
     def check(self, x: Tensor) -> None:
         """Raise InputError unless x are points, float [N, D]."""
         if not x.is_floating_point() or x.dim() != 2:
-            raise InputError(
-                f"AsIs maps points, but the data are images ({x.dtype}, {list(x.shape[1:])}); choose UnitRange, Symmetric or ZCA"
-            )
+            raise InputError(f"AsIs maps points, but the data are images ({x.dtype} {[*x.shape[1:]]}); choose UnitRange, Symmetric or ZCA")
 
     def __call__(self, x: Tensor) -> Tensor:
         """float [B, D], unchanged. Raises InputError for images."""
