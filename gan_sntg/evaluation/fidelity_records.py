@@ -64,5 +64,5 @@ def comparable(found: dict[str, list[Measurement]]) -> dict[str, Measurement]:
     way = own[-1].provenance
     run, others = next((run, others) for run, others in measured.items() if all(m.provenance != way for m in others))
     nearest = "; ".join(min((differences(way, m.provenance) for m in reversed(others)), key=len))
-    what = f"the fidelity of {first} and of {run} cannot stand side by side, as it was not measured in one way ({nearest})"
+    what = f"the fidelity of {first} and of {run} was not measured in one way, and cannot stand side by side ({nearest})"
     raise InputError(f"{what}; measure both again with the same options of gan-sntg evaluate --fidelity")
