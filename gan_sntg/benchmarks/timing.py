@@ -11,7 +11,7 @@ from torch.utils.benchmark import Timer
 from gan_sntg.benchmarks.baseline import NaiveStep, keep_layout
 from gan_sntg.benchmarks.profile import breakdown, flops_of, forget_peak_memory, peak_memory
 from gan_sntg.networks.precision import Precision
-from gan_sntg.runs.build import RunObjects, build, epochs_of, parse_run, pick_device
+from gan_sntg.runs.build import RunObjects, build, parse_run, pick_device
 from gan_sntg.training.cuda_graphs import EagerGradients, eager_gradients
 from gan_sntg.training.meter import Meter
 
@@ -105,7 +105,7 @@ def measure(options: Namespace, file: str) -> dict:
 
 def make_ways(options: Namespace, file: str) -> Iterator[Way]:
     """Each asked for, on objects of its own; temporal ensembling has one epoch behind it."""
-    t, graphs = epochs_of(file) - 1, options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
+    t, graphs = parse_run(options, file, [])[1].epochs - 1, options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
     for precision, compiled, recorded in itertools.product(options.precision, options.compile, graphs):
         words = {"precision": precision.value, "compile": compiled, "cuda_graphs": recorded}
         way = Way("", started(options, file, [w for name, value in words.items() for w in (f"--{name}", str(value).lower())]), t, precision)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
-from jsonargparse import ArgumentParser
 
 from gan_sntg.errors import InputError, first_line
-from gan_sntg.files.import_paths import OURS, check_tree, class_at, own_packages
+from gan_sntg.files.import_paths import class_at
 from gan_sntg.files.old_names import modern
+from gan_sntg.runs.parsing import Parser
 
 FORMAT = 1
 CARD, PROGRAM = "card.json", "classifier.pt2"
@@ -58,7 +58,7 @@ class Card:
 
 def parse_card(tree: dict[str, Any]) -> Card:
     """The card of a tree of JSON. Raises an exception of any kind where it is damaged."""
-    parser = ArgumentParser(exit_on_error=False)
+    parser = Parser()
     parser.add_class_arguments(Card, "card")
     card = parser.instantiate(parser.parse_object({"card": tree})).card
     if len(card.classes) < 2 or not all(0 < side < 2**16 for side in card.input.shape):
@@ -83,7 +83,6 @@ def read_card(folder: Path) -> Card:
         card = parse_card(tree)
     except Exception as error:
         raise InputError(f"{path} is damaged ({short(error)}); {REMEDY}") from error
-    check_tree(tree["architecture"], f"{path}: architecture", packages=(*OURS, *own_packages()))
     return card
 
 
@@ -95,7 +94,7 @@ def short(error: Exception) -> str:
 def instantiate(spec: dict, kind: type[T], where: str) -> T:
     """The object of a card, a network without memory for weights. Raises InputError where it is invalid."""
     found = class_at(str(spec.get("class_path")), kind, where)
-    parser = ArgumentParser(exit_on_error=False)
+    parser = Parser()
     parser.add_class_arguments(found, "object")
     try:
         with torch.device("meta"):

@@ -8,11 +8,8 @@ from pathlib import Path
 from jsonargparse import set_parsing_settings
 
 from gan_sntg.errors import InputError
-from gan_sntg.files.yaml_files import texts
 
 OURS = ("gan_sntg", "discriminative")
-DOTTED = re.compile(r"[^\W\d]\w*(\.\w+)+")  # names may be of any script
-PLAIN_KEYS = ("root", "file")  # values that are never imported, though they may look like a dotted path
 
 _packages: dict[str, str] = {}  # one's own packages, by --allow or by objects given in Python, and the SHA-256 of their code
 
@@ -59,20 +56,6 @@ def code_sha256(package: str) -> str:
     files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin] if place else []
     contents = (str(file.relative_to(origin.parent)).encode() + b"\0" + file.read_bytes() for file in files)
     return hashlib.sha256(b"".join(contents)).hexdigest()
-
-
-def check_tree(tree, where: str, key: str = "", packages: tuple[str, ...] | None = None) -> None:
-    """Raise InputError where a text in the tree names a path outside packages or is invalid YAML.
-
-    packages: the allowed ones unless given.
-    """
-    try:
-        paths = [match.group() for name, text in texts(tree, key) if name not in PLAIN_KEYS for match in DOTTED.finditer(text)]
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} cannot be read: {error}") from error
-    for path in paths:
-        if path.split(".")[0] not in (packages or allowed()):
-            raise InputError(f"{where}: {path} {refusal()}")
 
 
 def class_at(path: str, kind: type, where: str) -> type:

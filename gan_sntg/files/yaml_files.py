@@ -1,7 +1,6 @@
 """Safe reading of YAML: the safe loader, without aliases, also for YAML inside texts."""
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -18,7 +17,7 @@ def load_yaml(path: Path) -> dict:
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is not a file, or has more than {MOST_BYTES:,} bytes")
         tree = loaded(path.read_text())
-        list(texts(tree, ""))
+        check_texts(tree)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is not a readable YAML file ({reason}); {EXAMPLE}") from error
@@ -34,20 +33,12 @@ def loaded(text: str):
     return yaml.safe_load(text)
 
 
-def texts(tree, key: str) -> Iterator[tuple[str, str]]:
-    """(key, text) of every text in a tree, also of YAML inside texts, as jsonargparse reads it.
-
-    Raises ValueError where that has aliases and RecursionError where it is too deep.
-    """
-    if isinstance(tree, dict):
-        for name, branch in tree.items():
-            yield from texts(branch, str(name))
-    elif isinstance(tree, list):
-        for branch in tree:
-            yield from texts(branch, key)
-    elif isinstance(tree, str):
-        yield key, tree
+def check_texts(tree) -> None:
+    """Check YAML inside the texts of a tree, which jsonargparse reads. Raises ValueError, RecursionError: aliases, too deep."""
+    for branch in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        check_texts(branch)
+    if isinstance(tree, str) and any(sign in tree for sign in "{}[]:\"'\\\n"):
         with contextlib.suppress(yaml.YAMLError):
-            inner = loaded(tree) if any(sign in tree for sign in "{}[]:\"'\\\n") else tree
+            inner = loaded(tree)
             if inner != tree:
-                yield from texts(inner, key)
+                check_texts(inner)

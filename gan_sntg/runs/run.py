@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import Namespace
 from torch import Tensor, nn
 
 from gan_sntg.configurable import configuration
@@ -86,9 +87,9 @@ def train(
     check_folder(folder, text)
     if hasattr(method, "generators") and not generations(folder.checkpoint):
         raise InputError(f"this {type(method).__name__} was trained before; make its networks and itself anew for another run")
-    run = Run(folder, own, text, lambda: (data, normalization, method))
+    run = Run(folder, own, text, lambda: Namespace(data=data, normalization=normalization, method=method))
     if folder.finished:
-        return TrainedRun(folder, restore(folder, assemble(own, run.make)))
+        return TrainedRun(folder, restore(folder.checkpoint, assemble(own, run.make))[0])
     try:
         trainer = Trainer(run)
         trainer.train()
