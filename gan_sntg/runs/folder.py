@@ -125,13 +125,9 @@ class RunFolder:
         """Raise InputError where the folder is in use (but for what a killed `open` left) or badly named."""
         check_new_name(self.path)
         begun = {self.checkpoint.parent, self.samples, self.tensorboard, self.split, self.code}
-        there = set(self.contents()) if self.path.is_dir() else {self.path} if self.path.exists() else set()
-        if there and not (self.checkpoint.parent in there and there <= begun):
+        there = {part for part in self.path.rglob("*") if not part.name.endswith(".tmp")} if self.path.is_dir() else {self.path}
+        if self.path.exists() and there and not (self.checkpoint.parent in there and there <= begun):
             raise InputError(f"{self.path} exists and is not a run folder (it has no config.yaml); choose another with --out")
-
-    def contents(self) -> list[Path]:
-        """Everything in the folder and below, but for temporary files."""
-        return [part for part in self.path.rglob("*") if not part.name.endswith(".tmp")]
 
     def open(self, config: str, split: str, device: torch.device, step: int) -> None:
         """Make missing files; forget what was logged after `step`, that of the checkpoint."""

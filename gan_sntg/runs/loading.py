@@ -50,15 +50,14 @@ def load(run: str, device: str, root: str | None = None, which: str = "last") ->
             if which == "last"
             else f"{run} has no best checkpoint: it was trained without validation images; leave --checkpoint out"
         )
+    return restore(path, build(parser, options))
+
+
+def restore(path: Path, parts: RunObjects) -> tuple[RunObjects, loop.Progress]:
+    """Freshly built objects and the progress, as of a checkpoint."""
     progress = loop.Progress()
-    return restore(folder, build(parser, options), which, progress), progress
-
-
-def restore(folder: RunFolder, parts: RunObjects, which: str = "last", progress: loop.Progress | None = None) -> RunObjects:
-    """Restore freshly built objects, and the progress, from the run's last or best checkpoint."""
-    state, file = training_checkpoint.newest(folder.checkpoint if which == "last" else folder.best, parts.device)
-    training_checkpoint.put_back(state, file, parts.method, parts.streams, progress or loop.Progress())
-    return parts
+    training_checkpoint.put_back(*training_checkpoint.newest(path, parts.device), parts.method, parts.streams, progress)
+    return parts, progress
 
 
 def class_names(source: Dataset) -> list[str]:
