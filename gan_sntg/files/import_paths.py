@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jsonargparse import set_parsing_settings
 
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 
 OURS = ("gan_sntg", "discriminative")
 
@@ -39,10 +39,8 @@ def allow(package: str) -> None:
     """Import a package and admit what it holds. Raises InputError where it cannot be imported."""
     if not re.fullmatch(r"[^\W\d]\w*", package):
         raise InputError(f"--allow {package!r} is not the name of a package; give the name that Python imports, such as mypackage")
-    try:
+    with refusing(f"--allow {package}: it cannot be imported", "install it, or name its folder in PYTHONPATH"):
         importlib.import_module(package)
-    except ImportError as error:
-        raise InputError(f"--allow {package}: it cannot be imported ({error}); install it, or name its folder in PYTHONPATH") from error
     _packages[package] = code_sha256(package)  # refuses what has no files before it is admitted
     apply()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 
 MOST_BYTES = 8 * 2**30
 
@@ -20,19 +20,15 @@ def read_npz(
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA")
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            if missing := [name for name in names if name not in held]:
-                raise InputError(f"{path} has no {' and no '.join(missing)}; it must hold the arrays {', '.join(names)}; {remedy}")
-            wanted = [name for name in (*names, *optional) if name in held]
-            total = sum(_stated_bytes(path, held.zip, f"{name}.npy") for name in wanted)
-            if total > MOST_BYTES:
-                raise InputError(f"{path} says that its arrays take {total:,} bytes; the most that is read is {MOST_BYTES:,}")
-            return {name: held[name] for name in wanted}
-    except InputError:
-        raise
-    except Exception as error:  # headers are parsed as Python literals, which may fail in any way
-        raise InputError(f"{path} is not a readable .npz file ({type(error).__name__}: {error}); {remedy}") from error
+    # headers are parsed as Python literals, which may fail in any way
+    with refusing(f"{path} is not a readable .npz file", remedy), np.load(path, allow_pickle=False) as held:
+        if missing := [name for name in names if name not in held]:
+            raise InputError(f"{path} has no {' and no '.join(missing)}; it must hold the arrays {', '.join(names)}; {remedy}")
+        wanted = [name for name in (*names, *optional) if name in held]
+        total = sum(_stated_bytes(path, held.zip, f"{name}.npy") for name in wanted)
+        if total > MOST_BYTES:
+            raise InputError(f"{path} says that its arrays take {total:,} bytes; the most that is read is {MOST_BYTES:,}")
+        return {name: held[name] for name in wanted}
 
 
 def _stated_bytes(path: Path, archive: zipfile.ZipFile, member: str) -> int:

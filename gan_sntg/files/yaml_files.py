@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 
 MOST_BYTES = 2**17  # a second of reading
 EXAMPLE = "give one such as configs/digits_20/fm_gan.yaml"
@@ -13,14 +13,11 @@ EXAMPLE = "give one such as configs/digits_20/fm_gan.yaml"
 
 def load_yaml(path: Path) -> dict:
     """Mapping in a YAML file. Raises InputError where there is none, or an alias in it or its texts."""
-    try:
+    with refusing(f"{path} is not a readable YAML file", EXAMPLE):
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is not a file, or has more than {MOST_BYTES:,} bytes")
         tree = loaded(path.read_text())
         check_texts(tree)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is not a readable YAML file ({reason}); {EXAMPLE}") from error
     if not isinstance(tree, dict):
         raise InputError(f"{path} holds no options (a mapping of names to values); {EXAMPLE}")
     return tree

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from gan_sntg.errors import InputError
-from gan_sntg.files.atomic import write_atomically
+from gan_sntg.errors import InputError, refusing
+from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.files.import_paths import own_packages
 from gan_sntg.files.json_files import is_number, parsed, read_json
 from gan_sntg.files.old_names import GONE, LEFT, modern
@@ -131,7 +131,7 @@ class RunFolder:
 
     def open(self, config: str, split: str, device: torch.device, step: int) -> None:
         """Make missing files; forget what was logged after `step`, that of the checkpoint."""
-        try:
+        with writing(self.path):
             for folder in (self.checkpoint.parent, self.samples, self.tensorboard):
                 folder.mkdir(parents=True, exist_ok=True)
             self.lock()
@@ -140,11 +140,9 @@ class RunFolder:
                 if packages := own_packages():
                     write_atomically(self.code, (json.dumps(packages, indent=1) + "\n").encode())
                 write_atomically(self.config, config.encode())
-            sessions = self.sessions()
-            write_atomically(self.environment, (json.dumps([*sessions, environment(device)], indent=1) + "\n").encode())
+            sessions = [*self.sessions(), environment(device)]
+            write_atomically(self.environment, (json.dumps(sessions, indent=1) + "\n").encode())
             self.forget_after(step)
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written ({error}); choose another folder with --out") from error
 
     def forget_after(self, step: int) -> None:
         """Drop what was logged after `step`, in metrics.jsonl and TensorBoard."""
@@ -156,13 +154,11 @@ class RunFolder:
 
     def sessions(self) -> list[dict]:
         """The environments that the run was trained in so far. Raises InputError where the file is damaged."""
-        try:
+        with refusing(f"{self.environment} is damaged", "delete it and run the same command again"):
             found = read_json(self.environment) if self.environment.exists() else []
             if not isinstance(found, list) or not all(isinstance(session, dict) for session in found):
                 raise ValueError("it is no list of environments")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.environment} is damaged ({error}); delete it and run the same command again") from error
-        return found
+            return found
 
     def rows(self) -> list[dict]:
         """The rows of metrics.jsonl, without a torn last line. Raises InputError where another is damaged."""
@@ -190,12 +186,8 @@ class RunFolder:
 
     def check_code(self) -> None:
         """Raise InputError where a package of the run is not allowed; report changed ones on stderr."""
-        try:
-            packages = read_json(self.code) if self.code.exists() else {}
-            if not isinstance(packages, dict) or not all(isinstance(name, str) for name in packages):
-                raise ValueError("it is not a mapping of packages to hashes")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.code} is damaged ({error}); give --allow for the packages of the run, and delete the file") from error
+        with refusing(f"{self.code} is damaged", "give --allow for the packages of the run, and delete the file"):
+            packages = dict(read_json(self.code)) if self.code.exists() else {}
         for name, sha256 in packages.items():
             if name not in (present := own_packages()):
                 raise InputError(f"{self.path} was trained with code of {name}; if you trust it, add --allow {name} to the command")
@@ -215,12 +207,10 @@ class RunFolder:
 
     def read_result(self) -> dict:
         """The result of a finished run. Raises InputError where the file is damaged."""
-        try:
+        with refusing(f"{self.result} cannot be read", "delete it and run the same command to write it again"):
             result = read_json(self.result)
             check_result(result)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.result} cannot be read ({error}); delete it and run the same command to write it again") from error
-        return modern(result)
+            return modern(result)
 
     def finish(self, result: dict) -> None:
         """Write result.json: its presence says that the run is finished."""
