@@ -11,6 +11,7 @@ from gan_sntg.errors import InputError, refusing
 
 OURS = ("gan_sntg", "discriminative")
 
+set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=[*OURS, "torch"])  # what a value may name, for jsonargparse
 _packages: dict[str, str] = {}  # one's own packages, by --allow or by objects given in Python, and the SHA-256 of their code
 
 
@@ -30,11 +31,6 @@ def refusal() -> str:
     return f"is refused: {others}; for code of your own that you trust, add --allow PACKAGE to the command"
 
 
-def apply() -> None:
-    """Let jsonargparse import nothing that a value names but what is in the allowed packages."""
-    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=list(allowed()))
-
-
 def allow(package: str) -> None:
     """Import a package and admit what it holds. Raises InputError where it cannot be imported."""
     if not re.fullmatch(r"[^\W\d]\w*", package):
@@ -42,7 +38,7 @@ def allow(package: str) -> None:
     with refusing(f"--allow {package}: it cannot be imported", "install it, or name its folder in PYTHONPATH"):
         importlib.import_module(package)
     _packages[package] = code_sha256(package)  # refuses what has no files before it is admitted
-    apply()
+    set_parsing_settings(import_path_allowlist=[package])
 
 
 def code_sha256(package: str) -> str:
@@ -71,6 +67,3 @@ def class_at(path: str, kind: type, where: str) -> type:
     if not (isinstance(found, type) and f"{found.__module__}.".startswith(f"{module}.") and issubclass(found, kind)):
         raise InputError(f"{where}: {path} is refused: it is not a {kind.__name__} that {module} defines; use the version that wrote it")
     return found
-
-
-apply()

@@ -28,14 +28,12 @@ MARKUP = '<>"'
 
 def check_inside(folder: Path, parts: list[Path]) -> None:
     """Raise InputError where a link leads one of the parts out of the folder."""
-    try:
+    with refusing(f"{str(folder)!r} cannot be the name of a folder", "choose another"):
         inside = Path(os.path.realpath(folder))
-        elsewhere = {part: place for part in parts if not (place := Path(os.path.realpath(part))).is_relative_to(inside)}
-        inside.exists()  # where a name is too long
-    except (OSError, ValueError) as error:
-        raise InputError(f"{str(folder)!r} cannot be the name of a folder ({error}); choose another") from error
-    for part, place in elsewhere.items():
-        raise InputError(f"{part} leads out of the run folder, to {place}; put a real file or folder in its place")
+        inside.exists()  # fails where a name is too long
+        for part in parts:
+            if not (place := Path(os.path.realpath(part))).is_relative_to(inside):
+                raise InputError(f"{part} leads out of the run folder, to {place}; put a real file or folder in its place")
 
 
 def check_new_name(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # pyright: ignore[reportPrivateImportUsage]
 
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.config_files import config_file
 from gan_sntg.files.import_paths import refusal
 from gan_sntg.files.old_names import modern
@@ -24,9 +24,11 @@ class Parser(ArgumentParser):
     files: tuple[str, ...] = ()  # that were read for what is being parsed
 
     def parse_args(self, args: list[str], *rest, **named):
-        """Parse, --max-minutes as --max_minutes."""
+        """Parse, --max-minutes as --max_minutes, once no YAML in a word has an alias or is too deep."""
         self.files = ()
-        check_words(args)
+        for word in args:
+            with refusing(f"{word[:40]!r} cannot be read", "give plain values"):
+                check_texts(word.partition("=")[2] if word.startswith("--") else word)
         args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
         return super().parse_args(args, *rest, **named)
 
@@ -107,15 +109,6 @@ def parameters(class_path: str) -> list[str]:
     module, _, name = class_path.rpartition(".")
     found = getattr(sys.modules.get(module), name, None)  # a message is no reason to import anything
     return list(inspect.signature(found).parameters) if inspect.isclass(found) else []
-
-
-def check_words(args: list[str]) -> None:
-    """Raise InputError where YAML in a word has an alias or is too deep."""
-    for word in args:
-        try:
-            check_texts(word.partition("=")[2] if word.startswith("--") else word)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{word[:40]!r} cannot be read: {error}") from error
 
 
 def check_options(tree: dict, file: Path | str) -> None:
