@@ -13,8 +13,8 @@ from rich.table import Table
 from gan_sntg.benchmarks.timing import ceilings, measure
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
-from gan_sntg.files.config_files import config_file
 from gan_sntg.files.json_files import read_json
+from gan_sntg.files.yaml_files import config_file
 from gan_sntg.networks.precision import Precision
 from gan_sntg.runs.build import pick_device
 from gan_sntg.runs.folder import environment

@@ -11,8 +11,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.files.hashes import sha256_of
 from gan_sntg.files.json_files import json_text
-from gan_sntg.runs.build import choose_split, source_of
-from gan_sntg.runs.loading import class_names
+from gan_sntg.runs.build import choose_split, class_names, source_of
 from gan_sntg.runs.options import check_nulls, check_option, config_parser
 from gan_sntg.runs.parsing import Parser
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.errors import InputError
-from gan_sntg.files.npz_files import read_npz
+from gan_sntg.files.array_files import read_npz
 
 
 def fetch(kind: type, root: str, **named: str) -> None:

@@ -12,10 +12,9 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # pyright: ignore[reportPrivateImportUsage]
 
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.files.config_files import config_file
 from gan_sntg.files.import_paths import refusal
 from gan_sntg.files.old_names import modern
-from gan_sntg.files.yaml_files import check_texts, load_yaml
+from gan_sntg.files.yaml_files import check_texts, config_file, load_yaml
 
 
 class Parser(ArgumentParser):

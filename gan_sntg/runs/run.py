@@ -13,9 +13,8 @@ from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.evaluation.samples import draw, z_bank
 from gan_sntg.files.import_paths import allow, allowed
-from gan_sntg.runs.build import RunObjects, assemble
+from gan_sntg.runs.build import RunObjects, assemble, load, restore
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.loading import load, restore
 from gan_sntg.runs.options import LINKED, RunOptions, config_parser, short_hash
 from gan_sntg.runs.seeds import check_folder
 from gan_sntg.runs.trainer import Run, Trainer
