@@ -23,8 +23,6 @@ from gan_sntg.files.json_files import is_number, parsed, read_json
 from gan_sntg.files.old_names import GONE, LEFT, modern
 from gan_sntg.files.yaml_files import load_yaml
 
-MARKUP = '<>"'
-
 
 def check_inside(folder: Path, parts: list[Path]) -> None:
     """Raise InputError where a link leads one of the parts out of the folder."""
@@ -38,7 +36,7 @@ def check_inside(folder: Path, parts: list[Path]) -> None:
 
 def check_new_name(folder: Path) -> None:
     """Raise InputError where a new folder's path holds markup or unprintable characters."""
-    wrong = sorted({sign for sign in str(folder) if sign in MARKUP or not sign.isprintable()})
+    wrong = sorted({sign for sign in str(folder) if sign in '<>"' or not sign.isprintable()})
     if wrong:
         raise InputError(
             f"{str(folder)!r} has {', '.join(map(repr, wrong))} in it, which pages and shells take for more; choose another with --out"
@@ -81,8 +79,7 @@ class RunFolder:
         """path: need not exist yet. Raises InputError where a part of it lies elsewhere."""
         self.path = path
         self.config, self.split, self.result = path / "config.yaml", path / "split.json", path / "result.json"
-        self.metrics, self.environment = path / "metrics.jsonl", path / "environment.json"
-        self.code = path / "code.json"
+        self.metrics, self.environment, self.code = path / "metrics.jsonl", path / "environment.json", path / "code.json"
         self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
         self.real, self.best = self.samples / "real.png", path / "checkpoints" / "best.pt"
         files = self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint, self.code

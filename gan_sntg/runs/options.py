@@ -32,12 +32,11 @@ OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinit
 CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
 LINKED = ("image_shape", "num_classes")  # arguments of networks that the data give
 UNSET = ("epochs", *LINKED)  # that are null where a command needs no run, or till the data are there
-MOST_THREADS = 1024
 
 
-def option(default: Any, text: str, least: float = -inf, most: float = inf, above: float = -inf) -> Any:
+def option(default: Any, text: str, least: float = -inf, most: float = inf, positive: bool = False) -> Any:
     """A field of `RunOptions` with its help and range."""
-    return field(default=default, metadata={"help": text, "range": (least, most, above)})
+    return field(default=default, metadata={"help": text, "range": (least, most, positive)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +57,12 @@ class RunOptions:
     precision: Precision = option(Precision.float32, "of products in training; bfloat16 is faster")
     compile: bool = option(False, "compile the networks while training; pays on small ones")
     cuda_graphs: bool = option(True, "on a GPU, record a step and replay it: the same numbers, sooner")
-    threads: int | None = option(None, "CPU threads; part of the run, for sums depend on it", least=1, most=MOST_THREADS)
+    threads: int | None = option(None, "CPU threads; part of the run, for sums depend on it", least=1, most=1024)
     split: str | None = option(None, "manifest (split.json) to use instead of choosing labels")
     out: str | None = option(None, "run folder; default runs/<config>-seed<seed>-<hash>")
     device: str = option("auto", "cpu, cuda or auto")
-    max_minutes: float | None = option(None, "time limit: stop before it is over, with all saved", above=0)
-    checkpoint_minutes: float | None = option(15, "longest time between checkpoints; null: each interval", above=0)
+    max_minutes: float | None = option(None, "time limit: stop before it is over, with all saved", positive=True)
+    checkpoint_minutes: float | None = option(15, "longest time between checkpoints; null: each interval", positive=True)
     keep: int = option(2, "number of the last checkpoints that are kept", least=1)
     on_nonfinite: Literal["stop", "rollback"] = option("stop", "rollback: once, to a tenth of the rate")
     liveness: bool = option(True, "before a run, check that its loss terms are alive and move only what they must")
@@ -93,10 +92,10 @@ RANGES = {own.name: own.metadata["range"] for own in fields(RunOptions)}
 
 def check_option(name: str, value: Any) -> None:
     """Raise InputError where a field of `RunOptions` is out of its range."""
-    least, most, above = RANGES[name]
-    if isinstance(value, int | float) and not (least <= value <= most and value > above):
+    least, most, positive = RANGES[name]
+    if isinstance(value, int | float) and (value < least or value > most or positive and not value > 0):
         at_least = f"at least {least}{f' and at most {most:,}' if most < inf else ''}"
-        raise InputError(f"{name} is {value}; give {at_least if above < 0 else f'more than {above}, or null for none'}")
+        raise InputError(f"{name} is {value}; give {'more than 0, or null for none' if positive else at_least}")
 
 
 def check_nulls(options: Namespace, hints: dict = HINTS, where: str = "") -> None:
