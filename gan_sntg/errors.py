@@ -45,7 +45,7 @@ def first_line(error: Exception) -> str:
 
 @contextmanager
 def refusing(what: str, remedy: str) -> Iterator[None]:
-    """Turn any error within, as of parsers of foreign bytes, into an InputError: what is wrong, why, and what to do."""
+    """Turn any error within, as of parsers of foreign bytes, into an InputError that says what to do."""
     try:
         yield
     except InputError:

@@ -1,4 +1,4 @@
-"""Safe reading of .npz and tensor files, and the cache of tensors: no pickles, bounded sizes, bytes as their checksums say."""
+"""Safe reading of .npz and tensor files, and the cache of tensors: no pickles, bounded sizes."""
 
 import contextlib
 import io
@@ -103,9 +103,9 @@ def key_of(kind: str, x: Tensor) -> str:
 
 
 def cached(key: str, shapes: dict[str, tuple[int, ...]], fit: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """float32 tensors of these names and shapes, kept under `key` in $GAN_SNTG_CACHE or ~/.cache/gan-sntg, else fitted and kept.
+    """float32 tensors of these names and shapes from the user's cache, or else fitted and kept there.
 
-    A damaged file is replaced; a folder that cannot be written costs only time.
+    The cache is $GAN_SNTG_CACHE, else ~/.cache/gan-sntg. A damaged file is replaced; a folder that cannot be written costs only time.
     """
     path = Path(os.environ.get("GAN_SNTG_CACHE") or Path.home() / ".cache" / "gan-sntg", f"{key}.pt")
     with contextlib.suppress(Exception):  # see load_tensors

@@ -53,7 +53,7 @@ def code_sha256(package: str) -> str:
 
 
 def class_at(path: str, kind: type, where: str) -> type:
-    """The class of a kind that the module of its dotted path defines, not imports; nothing private. Raises InputError for another."""
+    """A class of a kind by its dotted path. InputError where it is private, or only imported there."""
     module, _, name = path.rpartition(".")
     if not re.fullmatch(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", module) or module.split(".")[0] not in (*OURS, *_packages):
         raise InputError(f"{where}: {path} is refused: only classes of {' and '.join((*OURS, *_packages))} may be named here")

@@ -52,7 +52,7 @@ def loaded(text: str):
 
 
 def check_texts(tree) -> None:
-    """Check YAML inside the texts of a tree, which jsonargparse reads. Raises ValueError, RecursionError: aliases, too deep."""
+    """Raise ValueError or RecursionError where YAML in a text of a tree has an alias or is too deep."""
     for branch in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
         check_texts(branch)
     if isinstance(tree, str) and any(sign in tree for sign in "{}[]:\"'\\\n"):

@@ -58,7 +58,7 @@ def build(parser: Parser, options: Namespace) -> RunObjects:
 
 
 def assemble(options: RunOptions, make: Callable[[], Namespace]) -> RunObjects:
-    """Build all a run needs, on its device; write nothing. make: of its objects, called once the seed is set."""
+    """Build all a run needs, on its device; write nothing. make: called once the seed is set."""
     check_sizes(batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
     if options.compile and world_size() > 1:
         raise InputError("passes that wait for other processes are not compiled; with torchrun leave --compile out")

@@ -99,7 +99,7 @@ def check_option(name: str, value: Any) -> None:
 
 
 def check_nulls(options: Namespace, hints: dict = HINTS, where: str = "") -> None:
-    """Raise InputError where an option, or an argument of a class in one, is null against its type; jsonargparse lets it through."""
+    """Raise InputError where an option, or an argument of its class, is null against its type."""
     for name, value in vars(options).items():
         if isinstance(value, Namespace) and "class_path" in value:
             check_nulls(value.get("init_args") or Namespace(), argument_hints(value.class_path), f"{where}{name}.")
