@@ -20,18 +20,12 @@ class StoppedError(RuntimeError):
     """A run stopped in good order, its state saved. The message is whole; `status`: exit status."""
 
     def __init__(self, why: str, status: int):
-        """status: an exit status."""
         super().__init__(why)
         self.status = status
 
 
-class ElsewhereError(RuntimeError):
-    """An error or a stop that another process of the run reports. `status`: exit status."""
-
-    def __init__(self, status: int):
-        """status: an exit status."""
-        super().__init__("another rank says why")
-        self.status = status
+class ElsewhereError(StoppedError):
+    """An end of a run that another of its processes reports."""
 
 
 class LostRankError(RuntimeError):

@@ -1,6 +1,5 @@
 """The baseline of `gan-sntg bench`: the usual way to write a training step."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -10,10 +9,9 @@ from torchvision import transforms
 from torchvision.transforms.functional import to_pil_image
 
 from gan_sntg.data.augmentation import Augmentation
-from gan_sntg.data.loader import Batch, Examples, Pool
+from gan_sntg.data.loader import Batch, Examples, Loader, Pool
 from gan_sntg.losses import fake_loss, real_loss, supervised_loss
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
-from gan_sntg.networks.ema import Average
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.optim import trainable
 
@@ -29,7 +27,6 @@ class Pictures(Dataset):
     """The images at `index`, each varied on its own as a PIL image, as many times as a method has views."""
 
     def __init__(self, pool: Pool, index: Tensor, augmentation: Augmentation, views: int):
-        """index: into the pool's images."""
         self.x, self.y, self.index, self.views = pool.x.cpu(), pool.y.cpu(), index.cpu(), views
         size, shift = self.x.shape[2], augmentation.translation
         varied = [transforms.RandomHorizontalFlip()] * augmentation.flip
@@ -37,7 +34,6 @@ class Pictures(Dataset):
         self.vary = transforms.Compose([*varied, transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
 
     def __len__(self) -> int:
-        """The number of images."""
         return len(self.index)
 
     def __getitem__(self, k: int) -> tuple[Tensor, int, int]:
@@ -48,59 +44,40 @@ class Pictures(Dataset):
         return views[-1], int(self.y[i]), i
 
 
-def endless(pictures: Pictures, size: int, workers: int, device: torch.device) -> Iterator[Examples]:
-    """Batches of `size` without end."""
-    sampler = RandomSampler(pictures, replacement=False, num_samples=2**20 * size)
-    loader = DataLoader(pictures, size, sampler=sampler, num_workers=workers, drop_last=True)
-    return (Examples(*(part.to(device) for part in batch)) for batch in loader)
-
-
 class NaiveStep:
     """`step(t)` takes one step of the method, data included; the method's networks are trained by it."""
 
-    def __init__(self, method: Any, pool: Pool, batch_size: int, labeled_batch_size: int, workers: int):
-        """method: one that is started; workers: processes that prepare images, for each kind of image."""
+    def __init__(self, method: Any, streams: Loader, workers: int):
+        """method: one that took a step of its own; workers: processes that prepare images, for each stream."""
         keep_layout(method)
-        augmentation = getattr(method, "augmentation", Augmentation())
-        self.method = method
-        method.augmentation = Augmentation()  # the loader varies the images
-        kinds = {"labeled": (pool.labeled, labeled_batch_size)} | dict.fromkeys(("unlabeled", "unlabeled_g"), (pool.unlabeled, batch_size))
-        pictures = {name: Pictures(pool, kinds[name][0], augmentation, 2 if augmentation else 1) for name in method.views}
-        self.loaders = {name: endless(found, kinds[name][1], workers, pool.x.device) for name, found in pictures.items()}
-        nets = {prefix: net for prefix, (net, _) in method.losses.items()}
-        self.terms = {prefix: terms for prefix, (_, terms) in method.losses.items()}
+        augmentation, self.loaders = getattr(method, "augmentation", Augmentation()), {}
+        for name, stream in streams.streams.items():
+            pictures = Pictures(streams.pool, stream.index, augmentation, 2 if augmentation else 1)
+            sampler = RandomSampler(pictures, num_samples=2**20 * stream.batch_size)
+            self.loaders[name] = iter(DataLoader(pictures, stream.batch_size, sampler=sampler, num_workers=workers))
+        method.augmentation = Augmentation()  # the loaders vary the images
+        self.method, self.device, self.losses = method, streams.pool.x.device, method.losses
         if isinstance(method, FeatureMatchingGAN):
-            self.terms = {"d": self.discriminator_terms, "g": self.generator_terms}
-        self.optimizers = {prefix: torch.optim.Adam(trainable(net), 1e-4, foreach=False) for prefix, net in nets.items()}
-        self.followed = next(iter(nets.values()))
-        self.followers = [part for part in method.networks.values() if not any(part is net for net in nets.values())]
+            self.losses = {"d": (method.discriminator, self.discriminator_terms), "g": (method.generator, self.generator_terms)}
+        students = [net for net, _ in self.losses.values()]
+        self.optimizers = [torch.optim.Adam(trainable(net), 1e-4, foreach=False) for net in students]
+        followers = [part for part in method.networks.values() if part not in students]
+        self.averaged = [pair for part in followers for pair in zip(part.parameters(), students[0].parameters(), strict=True)]
 
     def __call__(self, t: int) -> dict[str, float]:
-        """The values of the terms in epoch t, each network descended in its turn."""
-        batch, values = Batch(**{name: next(loader) for name, loader in self.loaders.items()}), {}
-        for prefix, terms in self.terms.items():
-            values |= self.descend(prefix, terms(batch, t))
+        """Terms in epoch t, by whole backward passes, averages by parameter, a synchronisation a term."""
+        batches = {name: Examples(*(part.to(self.device) for part in next(loader))) for name, loader in self.loaders.items()}
+        batch, values = Batch(**batches), {}
+        for optimizer, (prefix, (_, terms_of)) in zip(self.optimizers, self.losses.items(), strict=True):
+            terms = terms_of(batch, t)
+            self.method.zero_grad()
+            torch.stack(list(terms.values())).sum().backward()
+            optimizer.step()
+            if prefix != "g":
+                for a, p in self.averaged:
+                    a.mul_(0.999).add_(p.detach(), alpha=0.001)
+            values |= {name: value.item() for name, value in terms.items()}
         return values
-
-    def descend(self, prefix: str, terms: Terms) -> dict[str, float]:
-        """A whole backward pass, a parameter by parameter update, and one synchronisation a term."""
-        for optimizer in self.optimizers.values():
-            optimizer.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()
-        self.optimizers[prefix].step()
-        if prefix != "g":
-            self.follow()
-        return {name: value.item() for name, value in terms.items()}
-
-    @torch.no_grad()
-    def follow(self) -> None:
-        """Averages, parameter by parameter."""
-        for part in self.followers:
-            for average in part.modules():
-                if isinstance(average, Average):
-                    average.count += 1  # a teacher that was never moved would not be asked
-            for a, p in zip(part.parameters(), self.followed.parameters(), strict=True):
-                a.mul_(0.999).add_(p, alpha=0.001)
 
     def discriminator_terms(self, batch: Any, t: int) -> Terms:
         """D's terms from three passes, and the graph's with the teacher's own pass."""

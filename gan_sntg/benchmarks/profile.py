@@ -1,83 +1,59 @@
-"""Time, memory and floating-point operations of the parts of a training step."""
+"""Time of the parts of a training step, and the memory that it takes."""
 
 import resource
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from gan_sntg.data.loader import Batch
 from gan_sntg.graph.sntg import SNTG
-from gan_sntg.networks.ema import Average
-from gan_sntg.networks.precision import Precision
-from gan_sntg.training.cuda_graphs import EagerGradients, gradients
-from gan_sntg.training.meter import Meter, Terms
+from gan_sntg.networks.compile import use
+from gan_sntg.training.cuda_graphs import gradients
+from gan_sntg.training.meter import Terms
 from gan_sntg.training.optim import parameters
 
-TARGETS, DIRECTION = WHOLE = "teacher pass", "adversarial direction"  # parts that keep the networks' passes within them
+WHOLE = TARGETS, DIRECTION = "teacher pass", "adversarial direction"  # parts that keep all within them for themselves
+PARTS = {"targets": TARGETS, "direction": DIRECTION, "follow": "averages", "update": "averages"}  # of methods, teachers and averages
 
 
 class Stopwatch:
     """`seconds` by part. A part in another stops the other's clock. Each change of part waits for a GPU."""
 
     def __init__(self, device: torch.device):
-        """device: where the work is done."""
         self.device, self.since = device, 0.0
         self.seconds: dict[str, float] = defaultdict(float)
         self.running: list[str] = []
 
-    def change(self) -> None:
-        """Give the time since the last change to the part that runs, once the device is done."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+    def turn(self, name: str | None = None) -> None:
+        """Begin a part, or end the one that runs, once the device is done with what came before."""
+        torch.get_device_module(self.device).synchronize()
         now = time.perf_counter()
         if self.running:
             self.seconds[self.running[-1]] += now - self.since
         self.since = now
-
-    def start(self, name: str) -> None:
-        """Begin a part."""
-        self.change()
-        self.running.append(name)
-
-    def stop(self) -> None:
-        """End the part that runs."""
-        self.change()
-        self.running.pop()
+        self.running = [*self.running, name] if name else self.running[:-1]
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Within it, time counts for `name`."""
-        self.start(name)
+        """Within it, or in calls of what it decorates, time counts for `name`."""
+        self.turn(next((part for part in self.running if part in WHOLE), name))
         try:
             yield
         finally:
-            self.stop()
-
-    def watch(self, owner: Any, name: str, part: str | Callable[..., str]) -> None:
-        """Count each call of owner's attribute `name` for `part`, or for what that makes of the arguments."""
-        call = getattr(owner, name)
-
-        def timed(*args, **kwargs):
-            with self.part(part if isinstance(part, str) else part(*args, **kwargs)):
-                return call(*args, **kwargs)
-
-        setattr(owner, name, timed)
+            self.turn()
 
 
 class TimedSNTG(SNTG):
     """Another SNTG, timed: forward, and by hooks on R_S and on its own view of the features backward."""
 
     def __init__(self, sntg: SNTG, watch: Stopwatch):
-        """sntg: that computes R_S, and whose settings it has."""
         vars(self).update(vars(sntg))
         self.sntg, self.watch = sntg, watch
 
@@ -86,64 +62,32 @@ class TimedSNTG(SNTG):
         h = h.view_as(h)
         with self.watch.part("graph loss"):
             term = self.sntg(h, *args, **kwargs)
-        term.register_hook(lambda grad: self.watch.start("graph loss"))
-        h.register_hook(lambda grad: self.watch.stop())
+        term.register_hook(lambda grad: self.watch.turn("graph loss"))
+        h.register_hook(lambda grad: self.watch.turn())
         return term
 
 
-@dataclass
-class TimedGradients(EagerGradients):
-    """Gradients found eagerly, the backward pass timed."""
+def watch_parts(method: Any, device: torch.device) -> Stopwatch:
+    """Time the parts of the method's steps from now on, gradients found eagerly."""
+    watch, execution = Stopwatch(device), method.execution
+    names = {net: f"forward {name}" for name, net in method.named_children()}
 
-    watch: Stopwatch
+    def timed_pass(net: nn.Module, *args) -> Any:
+        with watch.part(names.get(net, TARGETS)):
+            return execution(net, *args)
 
-    def __call__(self, method, name: str, batch: Batch, t: int) -> Terms:
-        """As `EagerGradients`."""
+    def timed_gradients(method: Any, name: str, batch: Batch, t: int) -> Terms:
         terms = method.losses[name][1](batch, t)
-        with self.watch.part("backward"):
+        with watch.part("backward"):
             return gradients(parameters(method.optimizers[name]), terms)
 
-
-def watch_parts(method: Any, watch: Stopwatch) -> None:
-    """Time the parts of the method's steps from now on, gradients found eagerly."""
-    names = {id(net): f"forward {name}" for name, net in method.named_children()}
-
-    def pass_of(net: nn.Module, *_) -> str:
-        return watch.running[-1] if watch.running[-1] in WHOLE else names.get(id(net), TARGETS)
-
-    parts = [(module, "execution", pass_of) for module in method.modules()]
-    parts += [(module, "update", "averages") for module in method.modules() if isinstance(module, Average)]
-    parts += [(optimizer, "step", "optimizer") for optimizer in method.optimizers.values()]
-    parts += [(method, "follow", "averages"), (method, "targets", TARGETS), (method, "direction", DIRECTION)]
-    parts += [(getattr(method, "teacher", None), "targets", TARGETS)]
-    for owner, name, part in parts:
-        if hasattr(owner, name):
-            watch.watch(owner, name, part)
-    method.gradients, method.sntg = TimedGradients(watch), TimedSNTG(method.sntg, watch)
-
-
-def breakdown(method: Any, batches: Iterator[Batch], t: int, precision: Precision, device: torch.device, steps: int) -> dict[str, float]:
-    """Seconds per step by part in epoch t; together a little longer than a step. Uses the method up.
-
-    "graph loss" is R_S forward and, from its value to the features, backward, without the teacher's pass.
-    """
-    watch, meter = Stopwatch(device), Meter()
-    watch_parts(method, watch)
-    for _ in range(steps):
-        with watch.part("data"):
-            batch = next(batches)
-        with watch.part("rest"), precision(device):
-            terms = method.step(batch, t)
-        with watch.part("logging"):
-            meter.add(terms, 0)
-    return {part: seconds / steps for part, seconds in watch.seconds.items()}
-
-
-def flops_of(step: Callable[[], object]) -> int:
-    """Floating-point operations of products and convolutions, forward and backward, of one call."""
-    with FlopCounterMode(display=False) as counter:
-        step()
-    return counter.get_total_flops()
+    use(timed_pass, method)  # pyright: ignore[reportArgumentType]
+    method.gradients, method.sntg = timed_gradients, TimedSNTG(method.sntg, watch)
+    watched = [(module, *part) for module in method.modules() for part in PARTS.items()]
+    for owner, name, part in watched + [(optimizer, "step", "optimizer") for optimizer in method.optimizers.values()]:
+        if callable(getattr(owner, name, None)):
+            setattr(owner, name, watch.part(part)(getattr(owner, name)))
+    return watch
 
 
 def forget_peak_memory(device: torch.device) -> None:
@@ -154,12 +98,11 @@ def forget_peak_memory(device: torch.device) -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_memory(device: torch.device | None = None) -> float:
+def peak_memory(device: torch.device) -> float:
     """The most memory held on the GPU, or by this process, since it was forgotten, in MB (2^20 bytes)."""
-    if device is not None and device.type == "cuda":
+    if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     with suppress(OSError):
         line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

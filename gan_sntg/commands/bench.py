@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from jsonargparse import Namespace
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gan_sntg.benchmarks.timing import ceilings, measure
 from gan_sntg.errors import InputError
@@ -21,7 +21,7 @@ from gan_sntg.runs.folder import environment
 from gan_sntg.runs.options import check_option
 from gan_sntg.runs.parsing import Parser
 
-COLUMNS = "way", "ms per step", "least to most", "images/s", "GFLOP/s", "of products", "peak MB", "naive's time / this", "before / this"
+COLUMNS = "ms per step", "least to most", "images/s", "GFLOP/s", "of products", "peak MB", "naive's time / this", "before / this"
 
 
 def parser() -> Parser:
@@ -45,12 +45,18 @@ def parser() -> Parser:
     return parser
 
 
-def run(options: Namespace) -> dict:
-    """Print a table a configuration; returns what the JSON file holds."""
-    check(options)
+def run(options: Namespace) -> None:
+    """Print a table a configuration, and write the JSON file after each."""
+    if not options.config:
+        raise InputError("--config is not set; name one or more YAML files, such as --config configs/digits_20/*.yaml")
+    options.config = [str(config_file(name)) for name in options.config]
+    if options.repeats < 1 or not options.seconds > 0 or options.workers < 0:
+        raise InputError("give --repeats of at least 1, --seconds above 0 and --workers of 0 or more")
+    check_option("threads", options.threads)
+    if options.out and not Path(options.out).resolve().parent.is_dir():
+        raise InputError(f"--out {options.out}: its folder does not exist; make it first")
     device, console = pick_device(options.device), Console(width=None if sys.stdout.isatty() else 130, highlight=False)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads or torch.get_num_threads())
     earlier = earlier_medians(options.against, environment(device)) if options.against else {}
     found = {"command": shlex.join(["gan-sntg", *sys.argv[1:]]), "environment": environment(device), "ceilings": ceilings(device)}
     found["configs"] = {}
@@ -60,21 +66,6 @@ def run(options: Namespace) -> dict:
         console.print(way_table(title, cell, found["ceilings"], earlier.get(file, {})), part_table(cell["ways"]))
         if options.out:
             write_atomically(Path(options.out), (json.dumps(found, indent=1) + "\n").encode())
-    return found
-
-
-def check(options: Namespace) -> None:
-    """Raise InputError for options that cannot be."""
-    if not options.config:
-        raise InputError("--config is not set; name one or more YAML files, such as --config configs/digits_20/*.yaml")
-    options.config = [str(config_file(name)) for name in options.config]
-    if options.repeats < 1 or not options.seconds > 0 or options.workers < 0:
-        raise InputError("give --repeats of at least 1, --seconds above 0 and --workers of 0 or more")
-    check_option("threads", options.threads)
-    if options.against and not Path(options.against).is_file():
-        raise InputError(f"--against {options.against} is no file; give the JSON file of an earlier `gan-sntg bench --out`")
-    if options.out and not Path(options.out).resolve().parent.is_dir():
-        raise InputError(f"--out {options.out}: its folder does not exist; make it first")
 
 
 def earlier_medians(file: str, here: dict) -> dict[str, dict[str, float]]:
@@ -86,17 +77,15 @@ def earlier_medians(file: str, here: dict) -> dict[str, dict[str, float]]:
         medians = {name: {way: float(found["median_ms"]) for way, found in ways} for name, ways in cells.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"--against {file} is no file that `gan-sntg bench --out` wrote ({type(error).__name__}); give one") from error
-    differ = [f"{key} {value} there, {here[key]} here" for key, value in there.items() if value != here[key]]
-    if differ:
+    if differ := [f"{key} {value} there, {here[key]} here" for key, value in there.items() if value != here[key]]:
         raise InputError(f"--against {file} is of another machine or setting ({'; '.join(differ)}); ratios would mean nothing")
     return medians
 
 
 def way_table(title: str, cell: dict, ceilings: dict[str, float], before: dict[str, float]) -> Table:
     """A row a way; before: ms per step of the ways of an earlier run."""
-    table, naive = Table(title=title), cell["ways"].get("naive", {}).get("median_ms")
-    for column in COLUMNS:
-        table.add_column(column, justify="left" if column == "way" else "right")
+    table = Table("way", *(Column(name, justify="right") for name in COLUMNS), title=title)
+    naive = cell["ways"].get("naive", {}).get("median_ms")
     for name, way in cell["ways"].items():
         ms, rate = way["median_ms"], way["flop_rate"]
         share = rate / ceilings[f"products {'bfloat16' if name.startswith('bfloat16') else 'float32'}"]
@@ -108,11 +97,8 @@ def way_table(title: str, cell: dict, ceilings: dict[str, float], before: dict[s
 
 def part_table(ways: dict[str, dict]) -> Table:
     """A row a part of a step, a column a way that was timed by part."""
-    table = Table(title="ms of a step by part (with a stopwatch)")
     timed = {name: way["parts_ms"] for name, way in ways.items() if "parts_ms" in way}
-    table.add_column("part")
-    for name in timed:
-        table.add_column(name, justify="right")
+    table = Table("part", *(Column(name, justify="right") for name in timed), title="ms of a step by part (with a stopwatch)")
     for part in dict.fromkeys(part for way in timed.values() for part in way):
         table.add_row(part, *(f"{way.get(part, 0.0):,.2f}  {way.get(part, 0.0) / sum(way.values()):5.1%}" for way in timed.values()))
     return table

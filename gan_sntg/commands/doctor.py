@@ -6,7 +6,7 @@ import time
 import torch
 from jsonargparse import Namespace
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gan_sntg.benchmarks.profile import peak_memory
 from gan_sntg.data.loader import UNLABELED
@@ -14,7 +14,8 @@ from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.networks.precision import Precision
 from gan_sntg.runs.build import RunObjects, build, parse_run
 from gan_sntg.runs.parsing import Parser
-from gan_sntg.training.term_check import TermReport, describe, examine
+from gan_sntg.training.method import Method
+from gan_sntg.training.term_check import TermReport, examine
 
 
 def parser() -> Parser:
@@ -36,17 +37,16 @@ def run(options: Namespace) -> None:
         raise InputError("--config is not set; name one or more YAML files, such as --config configs/*/*.yaml")
     if options.steps < 1 or options.batch_size < 4:
         raise InputError(f"--steps {options.steps} --batch_size {options.batch_size}: give at least 1 and 4")
-    console, faults, began = Console(width=None if sys.stdout.isatty() else 120, highlight=False), {}, time.perf_counter()
+    console, faults, began = Console(width=None if sys.stdout.isatty() else 120, highlight=False), [], time.perf_counter()
     for file in options.config:
         parser, own = small_run(options, file)
         parts = build(parser, own)
         health = examine(parts.method, parts.streams, own.epochs - 1, options.steps, options.precision)
         print_health(console, file, parts, health)
-        if health.faults:
-            faults[file] = health.faults
+        faults += [f"{file}: {fault}" for fault in health.faults]
     console.print(f"{len(options.config)} configurations in {time.perf_counter() - began:.0f} s")
     if faults:
-        raise UnhealthyError("; ".join(f"{file}: {fault.text}" for file, found in faults.items() for fault in found))
+        raise UnhealthyError("; ".join(faults))
 
 
 def small_run(options: Namespace, file: str) -> tuple[Parser, Namespace]:
@@ -59,23 +59,30 @@ def small_run(options: Namespace, file: str) -> tuple[Parser, Namespace]:
 
 def print_health(console: Console, file: str, parts: RunObjects, health: TermReport) -> None:
     """One configuration's table, what it was fed and what is wrong."""
-    nets = [net for net in next(iter(health.gradients.values())) if any(found[net][1] > 0 for found in health.gradients.values())]
-    table = Table()
-    for column in ("term", "value", *(f"|gradient| into {net}" for net in nets), "its step moves"):
-        table.add_column(column, justify="left" if column in ("term", "its step moves") else "right")
-    for term, value in health.terms.items():
-        moved = ", ".join(sorted(health.moved.get(term.split("/")[0], ()))) or "nothing"
-        bounds = (health.gradients[term][net] for net in nets)
-        norms = (f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}" for low, high in bounds)
-        table.add_row(term, f"{value:.4g}", *norms, moved)
-    for term in health.off:
-        table.add_row(term, "off: its weight is 0", *("" for _ in nets), "")
-    console.print(f"{file}: {type(parts.method).__name__} on {parts.source.name}", table, sep="\n")
-    pool, y = parts.streams.pool, parts.streams.pool.y
+    pool, y, batch = parts.streams.pool, parts.streams.pool.y, next(iter(parts.streams.epoch()))
     counts = torch.bincount(y[y != UNLABELED], minlength=parts.source.num_classes).tolist()
     labels = " ".join(map(str, counts)) if len(counts) <= 10 else f"{min(counts)} to {max(counts)} in {len(counts)} classes"
-    console.print(f"labels per class: {labels}; {describe(next(iter(parts.streams.epoch())))}; {len(pool.unlabeled):,} in the pool")
-    moved = ", ".join(sorted(health.moved["step"]))
-    console.print(f"a step took {health.milliseconds:,.0f} ms and moved {moved}; memory so far at most {peak_memory():,.0f} MB")
+    views = {name: view.x for name, view in batch._asdict().items() if view is not None}
+    sizes = ", ".join(f"{name} {list(x.shape)}" for name, x in views.items())
+    low, high = torch.cat([x.flatten() for x in views.values()]).aminmax()
+    console.print(f"{file}: {type(parts.method).__name__} on {parts.source.name}", term_table(parts.method, health), sep="\n")
+    console.print(f"labels per class: {labels}; {sizes}; values {low:.3g} to {high:.3g}; {len(pool.unlabeled):,} in the pool")
+    moved, peak = ", ".join(sorted(health.moved["step"])), peak_memory(torch.device("cpu"))
+    console.print(f"a step took {health.milliseconds:,.0f} ms and moved {moved}; memory so far at most {peak:,.0f} MB")
     for fault in health.faults:
-        console.print(f"[red]fault: {fault.text}")
+        console.print(f"[red]fault: {fault}")
+
+
+def term_table(method: Method, health: TermReport) -> Table:
+    """A row a term, a column a network that any of them has a gradient into."""
+    nets = [net for net in method.networks if any(any(norms[net]) for norms in health.gradients.values())]
+    headers = "value", *(f"|gradient| into {net}" for net in nets)
+    table = Table("term", *(Column(header, justify="right") for header in headers), "its step moves")
+    for term, value in health.terms.items():
+        bounds = ((min(norms), max(norms)) for norms in (health.gradients[term][net] for net in nets))
+        norms = (f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}" for low, high in bounds)
+        table.add_row(term, f"{value:.4g}", *norms, ", ".join(sorted(health.moved[term.split("/")[0]])) or "nothing")
+    for term, weight in method.weights().items():
+        if not weight:
+            table.add_row(term, "off: its weight is 0")
+    return table

@@ -40,7 +40,7 @@ def dispatch(argv: list[str]) -> int:
     if not argv or argv[0] not in COMMANDS:
         return _usage(argv)
     try:
-        with said_once():
+        with said_once(InputError):
             argv = allow_packages(argv)
             command = module(argv[0])
             options = command.parser().parse_args(argv[1:])

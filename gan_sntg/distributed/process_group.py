@@ -1,7 +1,7 @@
 """The processes of torchrun: how they start, what they agree on, and how one that fails ends all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -32,33 +32,27 @@ def launched() -> int:
 
 @contextmanager
 def started() -> Iterator[None]:
-    """Within it, this process is one of those that torchrun started.
-
-    What all ranks raise alike is raised by the first; the others end by ElsewhereError.
-    """
+    """Within it, this process is one of those that torchrun started."""
     if launched() == 1:
         yield
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     try:
-        yield
-    except (NonFiniteError, UnhealthyError, StoppedError) as error:
-        if rank() == 0:
-            raise
-        raise ElsewhereError(getattr(error, "status", 1)) from error
+        with said_once(NonFiniteError, UnhealthyError, StoppedError):
+            yield
     finally:
         dist.destroy_process_group()
 
 
 @contextmanager
-def said_once() -> Iterator[None]:
-    """Within it, before processes meet, an InputError is alike on all of them, and the first one's."""
+def said_once(*alike: type[Exception]) -> Iterator[None]:
+    """Within it, ranks raise these errors alike: the first as they are, the others by ElsewhereError."""
     try:
         yield
-    except InputError as error:
+    except alike as error:
         if os.environ.get("RANK", "0") == "0":
             raise
-        raise ElsewhereError(2) from error
+        raise ElsewhereError("another rank says why", 2 if isinstance(error, InputError) else getattr(error, "status", 1)) from error
 
 
 @contextmanager
@@ -78,7 +72,14 @@ def agreed() -> Iterator[None]:
     if lowest == rank() and failed is not None:
         raise failed
     if lowest is not None:
-        raise ElsewhereError(statuses[lowest])
+        raise ElsewhereError("another rank says why", statuses[lowest])
+
+
+def on_first(work: Callable, *arguments) -> None:
+    """Let the first rank alone do work; none goes on before it is done, and an error of it ends all."""
+    with agreed():
+        if rank() == 0:
+            work(*arguments)
 
 
 def largest(numbers: list[int]) -> list[int]:

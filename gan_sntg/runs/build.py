@@ -26,7 +26,7 @@ from gan_sntg.runs.options import RunOptions, config_parser
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training import checkpoint
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, Recordable
-from gan_sntg.training.data_parallel import check_norms, check_sizes
+from gan_sntg.training.data_parallel import check_shares
 from gan_sntg.training.loop import Progress
 from gan_sntg.training.method import Method
 
@@ -59,7 +59,6 @@ def build(parser: Parser, options: Namespace) -> RunObjects:
 
 def assemble(options: RunOptions, make: Callable[[], Namespace]) -> RunObjects:
     """Build all a run needs, on its device; write nothing. make: called once the seed is set."""
-    check_sizes(batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
     if options.compile and world_size() > 1:
         raise InputError("passes that wait for other processes are not compiled; with torchrun leave --compile out")
     device = own_device(pick_device(options.device))
@@ -69,7 +68,7 @@ def assemble(options: RunOptions, make: Callable[[], Namespace]) -> RunObjects:
     made = make()
     source, normalization, method = made.data, made.normalization, cast(Method, made.method)
     method.to(device)
-    check_norms(method)
+    check_shares(method, batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
     for note in source.notes if rank() == 0 else []:
         print(note, file=sys.stderr)
     split = choose_split(options, source)

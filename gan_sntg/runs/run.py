@@ -17,7 +17,8 @@ from gan_sntg.runs.build import RunObjects, assemble, load, restore
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import LINKED, RunOptions, config_parser, short_hash
 from gan_sntg.runs.seeds import check_folder
-from gan_sntg.runs.trainer import Run, Trainer
+from gan_sntg.runs.stopping import StopSignals
+from gan_sntg.runs.trainer import Run, Trainer, Training
 from gan_sntg.training.checkpoint import generations
 from gan_sntg.training.method import Method
 
@@ -29,21 +30,9 @@ class TrainedRun:
         """objects: as of the last checkpoint."""
         self.folder, self.objects, self.result = folder, objects, folder.read_result()
         self.method, self.normalization = objects.method, objects.normalization
-
-    @property
-    def test_error(self) -> float:
-        """Of the averaged weights, in percent."""
-        return self.result["test_error_averaged"]
-
-    @property
-    def test_error_last(self) -> float:
-        """Of the last weights, in percent."""
-        return self.result["test_error_last"]
-
-    @property
-    def validation_error(self) -> float | None:
-        """Of the averaged weights, in percent; None where no validation images were held out."""
-        return self.result["validation_error"]
+        self.test_error: float = self.result["test_error_averaged"]  # of the averaged weights
+        self.test_error_last: float = self.result["test_error_last"]  # of the last weights
+        self.validation_error: float | None = self.result["validation_error"]  # None where no validation images were held out
 
     @property
     def metrics(self) -> list[dict]:
@@ -89,9 +78,10 @@ def train(
     run = Run(folder, own, text, lambda: Namespace(data=data, normalization=normalization, method=method))
     if folder.finished:
         return TrainedRun(folder, restore(folder.checkpoint, assemble(own, run.make))[0])
+    watch = StopSignals(own.max_minutes, own.checkpoint_minutes)
     try:
         trainer = Trainer(run)
-        trainer.train()
+        Training([trainer], watch).run()
     finally:
         folder.release()
     return TrainedRun(folder, trainer.parts)

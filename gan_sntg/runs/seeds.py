@@ -3,9 +3,6 @@
 import os
 import re
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -14,21 +11,17 @@ from jsonargparse import Namespace
 
 from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import agreed, started
-from gan_sntg.errors import InputError, NonFiniteError
+from gan_sntg.errors import InputError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.dense_gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.runs.build import read_run
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, config_parser, flat, identity, short_hash
 from gan_sntg.runs.stopping import StopSignals
-from gan_sntg.runs.trainer import Run, Trainer, display, folder_errors
-from gan_sntg.training.loop import Progress, fit
-from gan_sntg.training.meter import Meter, Meters
+from gan_sntg.runs.trainer import Run, Trainer, Training
 from gan_sntg.training.method import Method
-from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 
 MOST = 1000  # runs of one command
-TERMS = ("discriminator_terms", "generator_terms")  # the functions of a FeatureMatchingGAN whose terms are descended
 ONE_PROGRAM_ON = ("cuda",)  # not "cpu": one program is not faster there than one run after another (results/seeds_speed.md)
 
 
@@ -89,16 +82,6 @@ def whole_numbers(name: str, text: str) -> list[int]:
     return numbers
 
 
-class SeedTrainer(Trainer):
-    """The trainer of a run that may be trained with others, as one program."""
-
-    def receive(self, progress: Progress, meter: Meter, seconds: float) -> None:
-        """Go on from where all stand. meter: of this run; seconds: its share of the time since its last save."""
-        self.progress.epoch, self.progress.step = progress.epoch, progress.step
-        self.meter.sums = meter.sums
-        self.clock = time.perf_counter() - seconds
-
-
 def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
     """Train what the options ask for: each run's folder and result, on the first rank alone."""
     with started():
@@ -106,7 +89,8 @@ def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
             runs = [prepare_run(own) for own in options_of_seeds(options)]
             unfinished = [run for run in runs if not run.folder.finished]
         try:
-            train_all(unfinished)
+            if unfinished:
+                train_all(unfinished)
         finally:
             for run in runs:
                 run.folder.release()
@@ -115,30 +99,28 @@ def train_seeds(options: Namespace) -> list[tuple[RunFolder, dict]]:
 
 def train_all(runs: list[Run]) -> None:
     """Train unfinished runs to the end, as one program where that is faster."""
-    if not runs:
-        return
     watch = StopSignals(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes)
-    first = SeedTrainer(runs[0], watch)
+    first = Trainer(runs[0])
     if rank() == 0 and first.parts.device.type == "cpu" and (note := core_warning(first.options.threads)):
         print(note, file=sys.stderr)
     if len(runs) > 1 and not (why_not := stacking_obstacle(first.parts.method, first.options)):
-        return train_groups([first, *(SeedTrainer(run, watch) for run in runs[1:])])
+        return train_groups([first, *map(Trainer, runs[1:])], watch)
     if len(runs) > 1:
         print(f"the seeds are trained one after another: {why_not}", file=sys.stderr)
-    first.train()
+    Training([first], watch).run()
     for run in runs[1:]:
-        SeedTrainer(run, watch).train()
+        Training([Trainer(run)], watch).run()
 
 
-def train_groups(trainers: list[SeedTrainer]) -> None:
+def train_groups(trainers: list[Trainer], watch: StopSignals) -> None:
     """Train runs at the same step together, group after group."""
-    groups: dict[int, list[SeedTrainer]] = {}
+    groups: dict[int, list[Trainer]] = {}
     for trainer in trainers:
         groups.setdefault(trainer.progress.step, []).append(trainer)
     for step, group in groups.items():
         if len(groups) > 1:
             print(f"from step {step}: seeds {', '.join(str(s.options.seed) for s in group)}", file=sys.stderr)
-        (StackedTrainer(group) if len(group) > 1 else group[0]).train()
+        Training(group, watch).run()
 
 
 def stacking_obstacle(method: Method, options: RunOptions) -> str | None:
@@ -151,60 +133,6 @@ def stacking_obstacle(method: Method, options: RunOptions) -> str | None:
     if next(method.parameters()).device.type not in ONE_PROGRAM_ON:
         return "one program is not faster on a CPU (results/seeds_speed.md)"
     return None
-
-
-class StackedTrainer:
-    """Runs at the same step trained as one program, each recorded and saved by its own trainer."""
-
-    def __init__(self, trainers: list[SeedTrainer]):
-        """trainers: alike but for the seeds; their methods stay as they are until the first save."""
-        self.trainers, self.progress, self.watch = trainers, trainers[0].progress, trainers[0].watch
-        self.meters = Meters({f"seed {s.options.seed} ({s.folder.path})": s.meter for s in trainers})
-        self.method = stacked([s.parts.method for s in trainers], TERMS)
-        self.streams = StackedStreams([s.parts.streams for s in trainers])
-
-    def train(self) -> None:
-        """Train with a live display, then write the results."""
-        first, calls = self.trainers[0].options, (self.progress, self.on_step, self.on_interval)
-        with ExitStack() as folders, display(self.trainers[0].console) as bar, self.watch:
-            for trainer in self.trainers:
-                folders.enter_context(folder_errors(trainer.folder))
-                trainer.begin(bar)
-            self.clock = time.perf_counter()
-            try:
-                fit(self.method, self.streams, first.epochs, first.interval_epochs, *calls, first.precision, self.meters)
-            except NonFiniteError as error:
-                raise NonFiniteError(f"{error}; without this seed in --seeds the others go on") from error
-            for trainer in self.trainers:
-                trainer.folder.finish(trainer.result())
-
-    def on_step(self) -> None:
-        """Move every run's progress bar; save all, or stop all, where it is time to."""
-        for trainer in self.trainers:
-            trainer.bar.advance(trainer.task)
-        self.watch.tick()
-        stopped = self.watch.stop()
-        if stopped or self.watch.must_save:
-            self.meters.check(self.streams.steps_per_epoch)
-            for trainer in self.handed_out():
-                trainer.count_seconds()
-                trainer.save()
-        if stopped:
-            raise stopped
-
-    def on_interval(self, terms: list[dict[str, float]]) -> None:
-        """Evaluate, record and save each run. terms: a mapping per run."""
-        for trainer, own in zip(self.handed_out(), terms, strict=True):
-            trainer.on_interval(own)
-
-    def handed_out(self) -> Iterator[SeedTrainer]:
-        """Each run's trainer, once it has its part of the state and its share of the time."""
-        share = (time.perf_counter() - self.clock) / len(self.trainers)
-        unstack(self.method, [s.parts.method for s in self.trainers])
-        for trainer, meter in zip(self.trainers, self.meters.apart(), strict=True):
-            trainer.receive(self.progress, meter, share)
-            yield trainer
-        self.clock = time.perf_counter()
 
 
 def prepare_run(options: Namespace) -> Run:

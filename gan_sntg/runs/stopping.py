@@ -25,15 +25,12 @@ class StopSignals:
         self.longest, self.signal, self.over, self.must_save = 0.0, None, False, False
 
     def __enter__(self) -> "StopSignals":
-        """Take the signals."""
-        self.before = {}
-        if threading.current_thread() is threading.main_thread():
-            self.before = {number: signal.signal(number, self.note) for number in SIGNALS}
+        numbers = SIGNALS if threading.current_thread() is threading.main_thread() else ()
+        self.before = {number: signal.signal(number, self.note) for number in numbers}
         self.last = time.monotonic()
         return self
 
     def __exit__(self, *_) -> None:
-        """Give them back."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
 

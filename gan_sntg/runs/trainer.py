@@ -1,10 +1,10 @@
-"""The training session of a run: build, restore, train, evaluate, record and save."""
+"""The training of runs: build, restore, train, evaluate, record and save."""
 
 import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from jsonargparse import Namespace
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gan_sntg.data.splits import load_split
 from gan_sntg.distributed import rank
-from gan_sntg.distributed.process_group import agreed
+from gan_sntg.distributed.process_group import agreed, on_first
 from gan_sntg.errors import InputError, NonFiniteError
 from gan_sntg.evaluation.classification import error_rate
 from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
@@ -29,17 +29,12 @@ from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.training import checkpoint, loop
 from gan_sntg.training.checkpoint import generations, keep, newest
 from gan_sntg.training.data_parallel import check_equal, join
-from gan_sntg.training.meter import Meter
+from gan_sntg.training.meter import Meter, Meters
+from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 from gan_sntg.training.term_check import check_terms
 
 GRID_SIZE = 100  # images
 SLOWER = 0.1  # times the learning rate after a roll-back
-
-
-def display(console: Console) -> ProgressBar:
-    """A line for each run: what it does, how far it is, and times."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    return ProgressBar(*columns, console=console)
 
 
 @contextmanager
@@ -65,158 +60,86 @@ class Run(NamedTuple):
 
 
 class Trainer:
-    """A training session on a run folder. All ranks train; the first alone watches, writes and prints."""
+    """A run in training: its objects, state and folder. The first rank alone evaluates and writes."""
 
-    def __init__(self, run: Run, watch: StopSignals | None = None):
-        """Build everything and read the checkpoint, if any, before writing. watch: shared by sessions."""
-        self.folder, self.options, self.first, options = run.folder, run.options, rank() == 0, run.options
-        self.watch = watch or StopSignals(options.max_minutes, options.checkpoint_minutes)
+    def __init__(self, run: Run):
+        """Build everything and read the checkpoint, if any, before writing."""
+        self.folder, self.options, self.first = run.folder, run.options, rank() == 0
         with agreed():
-            self.build(run.make)
+            if self.first and self.folder.config.exists():
+                self.folder.lock()
+            self.parts: RunObjects = assemble(self.options, run.make)
+            begun = self.folder.split
+            if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
+                raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
+        self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
+        self.state = self.parts.method, self.parts.streams, self.progress, self.meter
         with agreed():
             self.begin_or_restore()
-        with agreed():
-            if self.first:
-                self.folder.open(run.text, self.parts.split.text(), self.parts.device, self.progress.step)
-                if len(self.parts.source.image_shape) == 3:
-                    self.draw_data()
+        on_first(self.folder.open, run.text, self.parts.split.text(), self.parts.device, self.progress.step)
+        if len(self.parts.source.image_shape) == 3:
+            on_first(self.draw_data)
         join(self.parts.method)
         self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
-        self.validation = self.parts.streams.pool.x, self.parts.streams.pool.truth
         self.console = Console(stderr=True, quiet=not self.first)
         self.warned: set[str] = set()
         self.measured: dict[str, float] = {}
 
-    def build(self, make: Callable[[], Namespace]) -> None:
-        """Make the objects of the run; nothing is written."""
-        if self.first and self.folder.config.exists():
-            self.folder.lock()
-        self.parts: RunObjects = assemble(self.options, make)
-        self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
-        begun = self.folder.split
-        if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
-            raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
-
     def begin_or_restore(self) -> None:
         """Bring the run to where its next step begins, all ranks alike; nothing is written."""
         if generations(self.folder.checkpoint):
-            self.restore()
-        else:
-            method, streams, options = self.parts.method, self.parts.streams, self.options
-            if options.liveness:
-                check_terms(method, streams, options.sizes, options.epochs - 1, options.precision, self.folder.path)
-            method.start(streams.example(method.start_size, "start"))
+            return self.restore()
+        method, streams, options = self.parts.method, self.parts.streams, self.options
+        if options.liveness:
+            check_terms(method, streams, options.sizes, options.epochs - 1, options.precision, self.folder.path)
+        method.start(streams.example(method.start_size, "start"))
 
     def restore(self) -> None:
         """Restore the newest readable checkpoint."""
-        method, streams = self.parts.method, self.parts.streams
-        state, file = newest(self.folder.checkpoint, self.parts.device)
-        self.meter.sums.clear()
-        checkpoint.put_back(state, file, method, streams, self.progress, self.meter)
+        checkpoint.put_back(*newest(self.folder.checkpoint, self.parts.device), *self.state)
         if self.rate is not None and self.progress.rate_scale != 1:
-            method.learning_rate = self.rate * self.progress.rate_scale
+            self.parts.method.learning_rate = self.rate * self.progress.rate_scale
 
-    def train(self) -> None:
-        """Train with a live display, then write the result."""
-        with folder_errors(self.folder), display(self.console) as bar, self.watch:
-            self.begin(bar)
-            try:
-                self.fit()
-            except NonFiniteError as error:
-                with agreed():
-                    if self.first:
-                        state = self.parts.method, self.parts.streams, self.progress, self.meter
-                        checkpoint.save(self.folder.checkpoint.with_name("nonfinite.pt"), *state)
-                if not self.roll_back(error):
-                    raise
-                self.fit()
-            with agreed():
-                if self.first:
-                    self.folder.finish(self.result())
-
-    def fit(self) -> None:
-        """Go on to the last epoch."""
-        options, calls = self.options, (self.on_step, self.on_interval)
-        span = options.epochs, options.interval_epochs
-        loop.fit(self.parts.method, self.parts.streams, *span, self.progress, *calls, options.precision, self.meter)
-
-    def begin(self, bar: ProgressBar) -> None:
-        """Show in `bar` how far the run is, and start the clock."""
+    def show(self, bar: ProgressBar) -> None:
+        """Show in `bar` how far the run is."""
         total = self.options.epochs * self.parts.streams.steps_per_epoch
         self.bar, self.task = bar, bar.add_task("training", total=total, completed=self.progress.step)
-        self.clock = time.perf_counter()
 
-    def on_step(self) -> None:
-        """Move the progress bar; save or stop where it is time to."""
-        self.bar.advance(self.task)
-        self.watch.tick()
-        stopped = self.watch.stop()
-        if stopped or self.watch.must_save:
-            self.meter.check(self.parts.streams.steps_per_epoch)
-            self.count_seconds()
-            self.save()
-        if stopped:
-            raise stopped
-
-    def count_seconds(self) -> None:
-        """Add the seconds since the last call to the progress."""
-        now = time.perf_counter()
-        self.progress.seconds, self.clock = self.progress.seconds + now - self.clock, now
-
-    def save(self) -> None:
-        """Write the newest checkpoint, while other ranks wait."""
-        with agreed():
-            if self.first:
-                self.write()
-        self.watch.has_saved()
-
-    def write(self, best: bool = False) -> None:
-        """Write the newest checkpoint, and the best one where it is that."""
-        data = checkpoint.as_bytes(checkpoint.state_of(self.parts.method, self.parts.streams, self.progress, self.meter))
+    def save(self) -> memoryview:
+        """Write the newest checkpoint; what is in it."""
+        data = checkpoint.as_bytes(checkpoint.state_of(*self.state))
         keep(self.folder.checkpoint, data, self.options.keep)
-        if best:
-            write_atomically(self.folder.best, data)
+        return data
 
     def roll_back(self, error: NonFiniteError) -> bool:
-        """Go back, once and if asked for, to the last checkpoint and lower the rate; whether it was done."""
+        """Save the state aside; go back once, if asked for, and lower the rate; whether it was done."""
         stopped_at, before = self.progress.step, generations(self.folder.checkpoint)
+        on_first(checkpoint.save, self.folder.checkpoint.with_name("nonfinite.pt"), *self.state)
         if self.options.on_nonfinite != "rollback" or self.rate is None or self.progress.rolled_back >= 0 or not before:
             return False
         with agreed():
             self.restore()
             self.progress.rolled_back, self.progress.rate_scale = stopped_at, SLOWER
             self.parts.method.learning_rate = self.rate * SLOWER
-            if self.first:
-                self.folder.forget_after(self.progress.step)
-        self.save()
+        on_first(self.folder.forget_after, self.progress.step)
+        on_first(self.save)
         self.bar.update(self.task, completed=self.progress.step)
         self.console.print(
             f"[yellow]rolled back: {error}. The run goes on from step {self.progress.step} with {SLOWER:g} times the learning rate"
         )
         return True
 
-    def on_interval(self, terms: dict[str, float]) -> None:
-        """Evaluate, draw, record, save."""
-        self.count_seconds()
-        check_equal(self.parts.method, self.parts.streams)
-        telemetry, picture = self.telemetry(), self.picture()  # on all ranks: in training mode layers take statistics over all
-        with agreed():
-            if self.first:
-                self.look(terms, telemetry, picture)
-        self.watch.has_saved()
-        self.clock = time.perf_counter()
-
-    def telemetry(self) -> dict[str, float]:
-        """That of the method, on a fixed batch."""
-        batch = self.parts.streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
-        return {name: float(value) for name, value in self.parts.method.telemetry(batch).items()}
-
-    def picture(self) -> Tensor | None:
-        """The generator's grid at the fixed z bank; None for methods without a generator."""
-        generator = self.parts.method.generator
-        if generator is None:
-            return None
-        return grid(draw(generator, z_bank(generator.latent, GRID_SIZE, self.parts.device), self.parts.normalization))
+    def record(self) -> None:
+        """Evaluate, draw, record and save what stands at an interval."""
+        method, streams = self.parts.method, self.parts.streams
+        check_equal(method, streams)
+        batch = streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
+        telemetry = {name: float(value) for name, value in method.telemetry(batch).items()}
+        picture = None  # drawn on all ranks: in training mode layers take statistics over all
+        if method.generator is not None:
+            bank = z_bank(method.generator.latent, GRID_SIZE, self.parts.device)
+            picture = grid(draw(method.generator, bank, self.parts.normalization))
+        on_first(self.look, self.meter.read(), telemetry, picture)
 
     def look(self, terms: dict[str, float], telemetry: dict[str, float], picture: Tensor | None) -> None:
         """Evaluate, record and save what stands at an interval."""
@@ -228,25 +151,22 @@ class Trainer:
             save_png(folder.samples / f"epoch_{progress.epoch:04d}.png", picture)
         shown = f"test error {errors['test_error/last']:.2f} %  averaged {errors['test_error/averaged']:.2f} %"
         self.bar.update(self.task, description=f"epoch {progress.epoch}  {shown}")
-        self.warn(telemetry)
-        error = errors.get("validation_error/averaged", math.inf)
-        best = error < progress.best
-        progress.best = min(error, progress.best)
-        self.write(best)
-
-    def warn(self, telemetry: dict[str, float]) -> None:
-        """Print each subject's warning once per session, with the seed."""
         for subject, line in telemetry_warnings(telemetry).items():
-            if subject not in self.warned:
+            if subject not in self.warned:  # once per session
                 self.warned.add(subject)
-                self.console.print(f"[yellow]seed {self.options.seed}, epoch {self.progress.epoch}: {line}")
+                self.console.print(f"[yellow]seed {self.options.seed}, epoch {progress.epoch}: {line}")
+        error, before = errors.get("validation_error/averaged", math.inf), progress.best
+        progress.best = min(error, before)
+        data = self.save()
+        if error < before:
+            write_atomically(folder.best, data)
 
     def errors(self) -> dict[str, float]:
         """Test errors in percent of every classifier, and validation errors if images are held out."""
-        normalize, held_out = self.parts.normalization, self.parts.split.validation
+        normalize, held_out, pool = self.parts.normalization, self.parts.split.validation, self.parts.streams.pool
         sets = {"test_error": self.test}
         if held_out:
-            sets["validation_error"] = self.validation[0][held_out], self.validation[1][held_out]
+            sets["validation_error"] = pool.x[held_out], pool.truth[held_out]
         nets = self.parts.method.classifiers
         return {f"{kind}/{name}": error_rate(net, x, y, normalize) for kind, (x, y) in sets.items() for name, net in nets.items()}
 
@@ -262,10 +182,10 @@ class Trainer:
             varied = augmentation(x, purpose_generator(self.options.seed, "display", x.device))
             self.folder.log_image("data/augmented", grid(stretched(varied).cpu()), 0)
 
-    def result(self) -> dict:
-        """The contents of result.json: errors in percent, of the last epoch."""
+    def finish(self) -> None:
+        """Write result.json: errors in percent, of the last epoch."""
         errors = self.measured or self.errors()  # not measured yet where all epochs were trained in an earlier session
-        return {
+        result = {
             **{f"test_error_{name}": errors[f"test_error/{name}"] for name in self.parts.method.classifiers},
             "validation_error": errors.get("validation_error/averaged"),
             "test_images": len(self.parts.source.test_y),
@@ -278,3 +198,75 @@ class Trainer:
             "split_sha256": hashlib.sha256(self.parts.split.text().encode()).hexdigest(),
             "config": identity(self.folder.read_options()),
         }
+        self.folder.finish(result)
+
+
+class Training:
+    """The training of one run, or as one program of several at the same step, each with its trainer."""
+
+    def __init__(self, trainers: list[Trainer], watch: StopSignals):
+        """trainers: alike but for the seeds; the methods of several stay as they are until the first save."""
+        self.trainers, self.watch = trainers, watch
+        self.method, self.streams, self.progress, self.meter = trainers[0].state
+        self.methods = [trainer.parts.method for trainer in trainers]
+        if len(trainers) > 1:
+            for trainer in trainers:
+                trainer.meter.whose = f"seed {trainer.options.seed} ({trainer.folder.path}): "
+            self.method, self.meter = stacked(self.methods), Meters([trainer.meter for trainer in trainers])
+            self.streams = StackedStreams([trainer.parts.streams for trainer in trainers])
+
+    def run(self) -> None:
+        """Train with a live display, a line for each run, then write the results."""
+        options = self.trainers[0].options
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+        with ExitStack() as folders, ProgressBar(*columns, console=self.trainers[0].console) as bar, self.watch:
+            for trainer in self.trainers:
+                folders.enter_context(folder_errors(trainer.folder))
+                trainer.show(bar)
+            self.clock = time.perf_counter()
+            span, calls = (options.epochs, options.interval_epochs), (self.on_step, self.on_interval)
+            while self.progress.epoch < options.epochs:
+                try:
+                    loop.fit(self.method, self.streams, *span, self.progress, *calls, options.precision, self.meter)
+                except NonFiniteError as error:
+                    if len(self.trainers) > 1:
+                        raise NonFiniteError(f"{error}; without this seed in --seeds the others go on") from error
+                    if not self.trainers[0].roll_back(error):
+                        raise
+                    self.watch.has_saved()
+            for trainer in self.trainers:
+                on_first(trainer.finish)
+
+    def on_step(self) -> None:
+        """Move the progress bars; save or stop where it is time to."""
+        for trainer in self.trainers:
+            trainer.bar.advance(trainer.task)
+        self.watch.tick()
+        stopped = self.watch.stop()
+        if stopped or self.watch.must_save:
+            self.meter.check(self.streams.steps_per_epoch)
+            self.hand_out()
+            for trainer in self.trainers:
+                on_first(trainer.save)
+            self.watch.has_saved()
+        if stopped:
+            raise stopped
+
+    def on_interval(self) -> None:
+        """Evaluate, record and save each run."""
+        self.hand_out()
+        for trainer in self.trainers:
+            trainer.record()
+        self.meter.sums = {}
+        self.watch.has_saved()
+        self.clock = time.perf_counter()
+
+    def hand_out(self) -> None:
+        """Give each run, its meter checked before, its part of the state and of the time."""
+        now = time.perf_counter()
+        share, self.clock = (now - self.clock) / len(self.trainers), now
+        for trainer in self.trainers:
+            trainer.progress.seconds += share
+            trainer.progress.epoch, trainer.progress.step = self.progress.epoch, self.progress.step
+        if len(self.trainers) > 1:
+            unstack(self.method, self.methods)

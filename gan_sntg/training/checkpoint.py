@@ -24,7 +24,7 @@ def state_of(method: Method, streams: Loader, progress: Progress, meter: Meter |
     """All state that the rest of the run depends on. meter: not empty within an interval."""
     return {
         "format": FORMAT,
-        "progress": progress.state_dict(),
+        "progress": dict(vars(progress)),
         "method": method.state_dict(),
         "optimizers": {name: optimizer.state_dict() for name, optimizer in method.optimizers.items()},
         "generators": {name: generator.get_state() for name, generator in method.generators.items()},

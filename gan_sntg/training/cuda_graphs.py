@@ -1,7 +1,7 @@
 """Gradients of a step, computed eagerly or by recorded CUDA graphs."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -59,7 +59,6 @@ class CudaGraphGradients(EagerGradients):
     """
 
     def __init__(self):
-        """Start without recordings."""
         self.recordings: dict[str, Recording] = {}
         self.inputs: Inputs | None = None
         self.stream: torch.cuda.Stream | None = None
@@ -80,64 +79,51 @@ class CudaGraphGradients(EagerGradients):
         recording = self.recordings.get(name)
         if recording is None or recording.key != key:
             recording = self.recordings[name] = Recording(key)
-        if recording.steps < WARM_UP:
+        if recording.steps < WARM_UP:  # on the stream that records: autograd goes back on the streams that it came on
             recording.steps += 1
-            return self.beside(lambda: super(CudaGraphGradients, self).__call__(method, name, batch, t))
+            main = torch.cuda.current_stream()
+            self.stream = self.stream or torch.cuda.Stream()
+            self.stream.wait_stream(main)
+            with torch.cuda.stream(self.stream):
+                terms = super().__call__(method, name, batch, t)
+            main.wait_stream(self.stream)
+            return terms
         self.inputs.take(batch)
         if recording.graph is None and not self.record(recording, method, name, self.inputs.batch, t):
             return super().__call__(method, name, batch, t)
         return recording.replay()
 
-    def beside(self, call: Callable[[], Terms]) -> Terms:
-        """`call` on the stream that records: autograd goes back on the streams that it came on."""
-        main = torch.cuda.current_stream()
-        self.stream = self.stream or torch.cuda.Stream()
-        self.stream.wait_stream(main)
-        with torch.cuda.stream(self.stream):
-            found = call()
-        main.wait_stream(self.stream)
-        return found
-
     def record(self, recording: "Recording", method, name: str, batch: Batch, t: int) -> bool:
-        """Record; whether it succeeded."""
-        before = [{purpose: g.get_state() for purpose, g in generators.items()} for generators in generator_sets(method)]
+        """Record without computing; whether it succeeded."""
+        sets = getattr(method, "generator_sets", None) or [method.generators]  # of each run where it stands for several
+        before = [(generators, purpose, g.get_state()) for generators in sets for purpose, g in generators.items()]
+        graph = torch.cuda.CUDAGraph()
         try:
-            recording.record(method, name, batch, t, self.stream)
+            for generators, purpose, _ in before:
+                graph.register_generator_state(generators[purpose])
+            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
+                recording.terms = super().__call__(method, name, batch, t)
         except RuntimeError as error:
             self.failed = True
             self.recordings.clear()
             cause = error.__context__ or error  # ending a recording that failed raises once more
             print(f"a step was not recorded, and CUDA graphs are not used: {' '.join(str(cause).split())[:200]}", file=sys.stderr)
-            for generators, states in zip(generator_sets(method), before, strict=True):
-                for purpose, state in states.items():  # those that were registered with the failed graph are of no use
-                    generators[purpose] = torch.Generator(generators[purpose].device)
-                    generators[purpose].set_state(state)
+            for generators, purpose, state in before:  # those that were registered with the failed graph are of no use
+                generators[purpose] = torch.Generator(generators[purpose].device)
+                generators[purpose].set_state(state)
             return False
+        recording.graph, recording.grads = graph, [(p, p.grad) for p in parameters(method.optimizers[name])]
         return True
-
-
-def generator_sets(method) -> list[dict[str, torch.Generator]]:
-    """The generators that its terms draw from: its own, or those of each run where it stands for several."""
-    return getattr(method, "generator_sets", None) or [method.generators]
 
 
 class Recording:
     """One graph: it leaves terms and gradients where it left them when it was recorded."""
 
     def __init__(self, key: tuple):
-        """key: what the recording depends on."""
         self.key, self.steps = key, 0
         self.graph: torch.cuda.CUDAGraph | None = None
-
-    def record(self, method, name: str, batch: Batch, t: int, stream: torch.cuda.Stream | None) -> None:
-        """Record without computing. Raises RuntimeError where a step cannot be recorded."""
-        graph = torch.cuda.CUDAGraph()
-        for generators in generator_sets(method):
-            for generator in generators.values():
-                graph.register_generator_state(generator)
-        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-            self.terms = EagerGradients()(method, name, batch, t)
-        self.graph, self.grads = graph, [(p, p.grad) for p in parameters(method.optimizers[name])]
+        self.terms: Terms = {}
+        self.grads: list[tuple[Tensor, Tensor | None]] = []
 
     def replay(self) -> Terms:
         """The terms, in memory of their own, and the gradients."""

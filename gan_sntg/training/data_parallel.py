@@ -25,18 +25,14 @@ from gan_sntg.training.optim import parameters
 SHARED = "graph"  # the purpose of the generator that draws for the whole batch: pairs are the same on all ranks
 
 
-def check_sizes(**sizes: int) -> None:
-    """Raise InputError unless every batch can be cut into parts of one size, one per rank."""
+def check_shares(method: Method, **sizes: int) -> None:
+    """Raise InputError unless ranks can share these batches, and layers see the statistics of all."""
     for name, size in sizes.items():
         if size % world_size():
             raise InputError(
                 f"{name} is {size}, which {world_size()} processes cannot share evenly; give a multiple of {world_size()}, "
                 "or another --nproc-per-node"
             )
-
-
-def check_norms(method: Method) -> None:
-    """Raise InputError where a layer takes its statistics over the examples of one of several ranks."""
     foreign = [type(m).__name__ for m in method.modules() if isinstance(m, _BatchNorm) and not isinstance(m, BatchNorm)]
     if foreign and world_size() > 1:
         raise InputError(
@@ -78,11 +74,8 @@ def average(tensors: list[Tensor]) -> None:
 
 
 def join(method: Method) -> None:
-    """Let a method take its steps with the other ranks, from the first one's weights and statistics.
-
-    (Ranks on unlike machines may round an initialisation differently.)
-    """
-    if world_size() == 1:
+    """Let a method take its steps with the other ranks, from the first one's weights and statistics."""
+    if world_size() == 1:  # unlike machines may round an initialisation differently
         return
     with torch.no_grad():
         for t in (t for t in (*method.parameters(), *method.buffers()) if t.is_floating_point()):

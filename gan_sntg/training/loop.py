@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from gan_sntg.data.loader import Loader
 from gan_sntg.networks.precision import Precision
@@ -15,13 +14,8 @@ class Progress:
     """Progress of a run. rate_scale: of the learning rate; rolled_back: the step left, -1 for none."""
 
     def __init__(self):
-        """At the start."""
         self.epoch, self.step, self.seconds, self.best = 0, 0, 0.0, math.inf
         self.rate_scale, self.rolled_back = 1.0, -1
-
-    def state_dict(self) -> dict[str, int | float]:
-        """Its numbers by name."""
-        return vars(self).copy()
 
     def load_state_dict(self, state: dict[str, int | float]) -> None:
         """Restore the numbers, missing ones as at the start. Raises ValueError where one is invalid."""
@@ -40,15 +34,15 @@ def fit(
     interval_epochs: int,
     progress: Progress,
     on_step: Callable[[], None],
-    on_interval: Callable[[Any], None],
+    on_interval: Callable[[], None],
     precision: Precision = Precision.float32,
     meter: Meter | None = None,
 ) -> None:
     """Train from where `progress` stands to `epochs`.
 
     `on_step` is called after each step, and may stop training by what it raises: all that the rest depends on is then in the state of
-    method, streams, progress and meter. `on_interval` is called with what the meter reads each `interval_epochs` and at the end: it
-    evaluates, records and saves. Raises NonFiniteError before such a call where a term is not finite.
+    method, streams, progress and meter. `on_interval` is called each `interval_epochs` and at the end: it reads the meter, evaluates,
+    records and saves. Raises NonFiniteError before such a call where a term is not finite.
     """
     meter, device = meter or Meter(), streams.pool.x.device
     while progress.epoch < epochs:
@@ -61,6 +55,6 @@ def fit(
         method.end_epoch()
         progress.epoch += 1
         if progress.epoch % interval_epochs == 0 or progress.epoch == epochs:
-            terms = meter.read(streams.steps_per_epoch)
+            meter.check(streams.steps_per_epoch)
             method.before_evaluation()
-            on_interval(terms)
+            on_interval()

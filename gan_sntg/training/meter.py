@@ -9,10 +9,10 @@ Terms = dict[str, Tensor]
 
 
 class Meter:
-    """Means of terms over an interval, on the device; the first non-finite step is raised on reading."""
+    """Means of terms over an interval, on the device, and the first step at which each was not finite."""
 
     def __init__(self):
-        """Empty."""
+        self.whose = ""  # what an error says before all else, where there are meters of several runs
         self.sums: dict[tuple[str, ...], tuple[Tensor, Tensor, int]] = {}
 
     def add(self, terms: Terms, step: int) -> None:
@@ -28,6 +28,7 @@ class Meter:
 
     def load_state_dict(self, state: list[dict]) -> None:
         """Go on counting there. Raises ValueError unless it is such a state."""
+        self.sums = {}
         for entry in state:
             names, sums, first, count = entry["names"], entry["sums"], entry["first"], entry["count"]
             if not (sums.shape == first.shape == (len(names),) and type(count) is int and count > 0):
@@ -41,13 +42,12 @@ class Meter:
         if bad:
             step, name = min(bad)
             raise NonFiniteError(
-                f"the term {name} is not finite since epoch {step // steps_per_epoch}, step {step}; the last checkpoint is from "
-                "before. Lower the learning rate or this term's weight"
+                f"{self.whose}the term {name} is not finite since epoch {step // steps_per_epoch}, step {step}; the last checkpoint is "
+                "from before. Lower the learning rate or this term's weight"
             )
 
-    def read(self, steps_per_epoch: int) -> dict[str, float]:
-        """The means, and start anew. Raises as `check`."""
-        self.check(steps_per_epoch)
+    def read(self) -> dict[str, float]:
+        """The means, and start anew."""
         totals: dict[str, tuple[float, int]] = {}
         for names, (total, _, count) in self.sums.items():
             for name, value in zip(names, total.tolist(), strict=True):
@@ -60,32 +60,16 @@ class Meter:
 class Meters(Meter):
     """The meters of S runs abreast as one, whose terms are [S] each."""
 
-    def __init__(self, meters: dict[str, Meter]):
-        """meters: all of the same step, by what errors call the runs; they stay as they are."""
+    def __init__(self, runs: list[Meter]):
+        """runs: those of each, all of the same step; they stay as they are until the next check."""
         super().__init__()
-        self.runs, (first, *_) = list(meters), meters.values()
-        for names, (_, _, count) in first.sums.items():
-            sums, firsts, _ = zip(*(meter.sums[names] for meter in meters.values()), strict=True)
+        self.runs = runs
+        for names, (_, _, count) in runs[0].sums.items():
+            sums, firsts, _ = zip(*(meter.sums[names] for meter in runs), strict=True)
             self.sums[names] = torch.stack(sums, 1), torch.stack(firsts, 1), count
 
-    def apart(self) -> list[Meter]:
-        """That of each run."""
-        meters = [Meter() for _ in self.runs]
-        for names, (total, first, count) in self.sums.items():
-            for s, meter in enumerate(meters):
-                meter.sums[names] = total[:, s], first[:, s], count
-        return meters
-
     def check(self, steps_per_epoch: int) -> None:
-        """Check each run's meter. The NonFiniteError names the run, too."""
-        for run, meter in zip(self.runs, self.apart(), strict=True):
-            try:
-                meter.check(steps_per_epoch)
-            except NonFiniteError as error:
-                raise NonFiniteError(f"{run}: {error}") from error
-
-    def read(self, steps_per_epoch: int) -> list[dict[str, float]]:
-        """The means of each run, and start anew. Raises as `check`."""
-        self.check(steps_per_epoch)
-        meters, self.sums = self.apart(), {}
-        return [meter.read(steps_per_epoch) for meter in meters]
+        """Give each run's meter its part, and check it."""
+        for s, meter in enumerate(self.runs):
+            meter.sums = {names: (total[:, s], first[:, s], count) for names, (total, first, count) in self.sums.items()}
+            meter.check(steps_per_epoch)

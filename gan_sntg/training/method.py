@@ -1,4 +1,4 @@
-"""The contract of a method, and the descent of its loss terms."""
+"""The contract of a method."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,9 +13,8 @@ from gan_sntg.data.loader import Batch, Pool
 from gan_sntg.networks.compile import EagerForward
 from gan_sntg.networks.dense_gan import Generator
 from gan_sntg.rng import purpose_generator
-from gan_sntg.training.cuda_graphs import EagerGradients, gradients
+from gan_sntg.training.cuda_graphs import EagerGradients
 from gan_sntg.training.meter import Terms
-from gan_sntg.training.optim import parameters
 
 
 class Method(Configurable, nn.Module, ABC):
@@ -34,7 +33,6 @@ class Method(Configurable, nn.Module, ABC):
     gradients: EagerGradients = EagerGradients()  # how `descend` finds them; the run's to choose, not the method's
 
     def __init__(self):
-        """Without a generator of images."""
         super().__init__()
         self.generator: Generator | None = None
 
@@ -89,10 +87,3 @@ class Method(Configurable, nn.Module, ABC):
         terms = self.gradients(self, name, batch, t)
         self.optimizers[name].step()
         return terms
-
-
-def descend(optimizer: Optimizer, terms: Terms) -> Terms:
-    """Step down the sum of the terms; move the optimizer's parameters alone. The terms, detached."""
-    found = gradients(parameters(optimizer), terms)
-    optimizer.step()
-    return found

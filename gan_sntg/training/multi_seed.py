@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map, tree_map_only
 
 from gan_sntg.data.loader import Batch, Examples, Loader, Pool
 from gan_sntg.data.normalization import Normalization
@@ -45,7 +46,6 @@ class PerRunGenerators(TorchFunctionMode):
         self.own = {generator: [run[purpose] for run in runs] for purpose, generator in runs[0].items()}
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        """The call as it is, or dealt out."""
         kwargs = kwargs or {}
         own = self.own.get(kwargs["generator"]) if "generator" in kwargs else None
         if own is None:
@@ -90,30 +90,33 @@ def alike(pool: Pool, other: Pool) -> bool:
     return pool is other or (plain and torch.equal(pool.x, other.x))
 
 
-def stacked(methods: list[Method], names: tuple[str, ...]) -> Method:
+def stacked(methods: list[Method]) -> Method:
     """A method that stands for S of one configuration: its step is a step of each, its terms [S].
 
-    What it holds is copied from them, [S, ...], but for the generators, which stay theirs. `names`: its functions of a batch whose
-    terms are descended. All else that its step does must be elementwise in parameters and buffers, as optimizers and averages are.
+    What it holds is copied from them, [S, ...], but for the generators, which stay theirs. All that its step does besides its losses
+    must be elementwise in parameters and buffers, as optimizers and averages are.
     """
-    first = methods[0]
-    method = copy.deepcopy(first, {id(g): g for g in first.generators.values()})
+
+    def joined(value, *others):
+        return torch.stack([value, *others]) if isinstance(value, Tensor) else value
+
+    method = copy.deepcopy(methods[0], {id(g): g for g in methods[0].generators.values()})
     states = [m.state_dict() for m in methods]
     for name, tensor in method.state_dict(keep_vars=True).items():
         tensor.data = torch.stack([state[name] for state in states])
     for name, optimizer in method.optimizers.items():
-        optimizer.load_state_dict(joined([m.optimizers[name].state_dict() for m in methods]))
+        optimizer.load_state_dict(tree_map(joined, *(m.optimizers[name].state_dict() for m in methods)))
     sets = [m.generators for m in methods]
     object.__setattr__(method, "generator_sets", sets)
-    for name in names:
-        setattr(method, name, of_each(method, name, sets))
+    for _, terms in method.losses.values():
+        setattr(method, terms.__name__, of_each(method, terms, sets))
     return method
 
 
-def of_each(method: Method, name: str, generators: list[dict[str, torch.Generator]]) -> Callable[..., Terms]:
-    """A method's function for S runs at once: (batch of [S, B, ...], shared arguments) -> terms [S]."""
+def of_each(method: Method, loss: Callable[..., Terms], generators: list[dict[str, torch.Generator]]) -> Callable[..., Terms]:
+    """A method's loss for S runs at once: (batch of [S, B, ...], shared arguments) -> terms [S]."""
     module = nn.Module()  # whose forward it is, for `functional_call`
-    module.method, module.forward = method, getattr(method, name)
+    module.method, module.forward = method, loss
 
     def terms(batch: Batch, *shared) -> Terms:
         def one(state: dict[str, Tensor], batch: Batch, seat: Tensor) -> Terms:
@@ -126,16 +129,6 @@ def of_each(method: Method, name: str, generators: list[dict[str, torch.Generato
     return terms
 
 
-def joined(states: list[dict]) -> dict:
-    """The state of S optimizers as that of one: tensors stacked, numbers from the first."""
-    first = states[0]["state"]
-
-    def values(p: int, key: str, value):
-        return torch.stack([s["state"][p][key] for s in states]) if isinstance(value, Tensor) else value
-
-    return states[0] | {"state": {p: {k: values(p, k, v) for k, v in entry.items()} for p, entry in first.items()}}
-
-
 def unstack(method: Method, methods: list[Method]) -> None:
     """Write each run's part of a stacked method into its own of `methods`."""
     with_all = method.state_dict()
@@ -143,10 +136,5 @@ def unstack(method: Method, methods: list[Method]) -> None:
         own.load_state_dict({name: tensor[s] for name, tensor in with_all.items()})
         own.settings = method.settings
         for name, optimizer in own.optimizers.items():
-            optimizer.load_state_dict(part(method.optimizers[name].state_dict(), s))
-
-
-def part(state: dict, s: int) -> dict:
-    """That of run s of a stacked optimizer's state, in memory of its own."""
-    entries = state["state"].items()
-    return state | {"state": {p: {k: v[s].clone() if isinstance(v, Tensor) else v for k, v in entry.items()} for p, entry in entries}}
+            state = method.optimizers[name].state_dict()
+            optimizer.load_state_dict(tree_map_only(Tensor, lambda t, s=s: t[s].clone(), state))

@@ -3,7 +3,6 @@
 # pyright: reportPrivateImportUsage=false
 
 import math
-from types import UnionType
 from typing import Literal
 
 import torch
@@ -76,40 +75,19 @@ def adam(params: list[nn.Parameter], lr: float, betas: tuple[float, float], epsi
     return torch.optim.Adam(params, lr=lr, betas=betas, fused=True)
 
 
-KEPT = {AdamInside: ({"step", "m", "v"}, int), torch.optim.Adam: ({"step", "exp_avg", "exp_avg_sq"}, Tensor)}  # of a parameter
-
-
 def load_optimizer(optimizer: Optimizer, state: dict) -> None:
     """Put a state back. Raises ValueError, or nearly any error, where it cannot be gone on from."""
-    made = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    rates = [group["lr"] for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
-    for group, before in zip(optimizer.param_groups, made, strict=True):
-        if not all(_alike(group[name], value) for name, value in before.items()) or max(group.get("betas", (0,))) >= 1:
-            raise ValueError("an optimizer's settings are not of their kinds")
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        if math.isfinite(rate) and not 0 <= group["lr"] < math.inf or max(group.get("betas", (0,))) >= 1:
+            raise ValueError("an optimizer's rate or betas are out of range")
+    names = set().union(*optimizer.state.values())
     for parameter, kept in optimizer.state.items():
-        if kept:
-            _check_kept(parameter, kept, *KEPT.get(type(optimizer), (set(kept), int | float | Tensor)))
-
-
-def _check_kept(parameter: Tensor, kept: dict, names: set[str], kind: type | UnionType) -> None:
-    """Raise ValueError unless what is kept of a parameter has these names, its shape, and is finite."""
-    step = kept.get("step", 0)
-    if set(kept) != names or not isinstance(step, kind) or not 0 <= float(step) < 2**63:
-        raise ValueError(f"an optimizer does not keep {', '.join(sorted(names))} of a parameter, the steps a number from 0 on")
-    tensors = {name: value for name, value in kept.items() if name != "step" and value is not None}
-    like = parameter.shape, parameter.dtype
-    if any(not isinstance(value, Tensor) or (value.shape, value.dtype) != like for value in tensors.values()):
-        raise ValueError(f"an optimizer's state is not of its parameter's shape {list(parameter.shape)}")
-    check_finite("an optimizer", tensors)
-
-
-def _alike(found, made) -> bool:
-    """Whether a setting is a switch, or a finite number from 0 on, as the one it was made with."""
-    if isinstance(made, tuple):
-        return len(found) == len(made) and all(map(_alike, found, made))
-    if made is None or isinstance(made, bool):
-        return found is None or isinstance(found, bool)
-    return 0 <= float(found) < math.inf or not math.isfinite(made)
+        moments = {name: value for name, value in kept.items() if name != "step" and value is not None}
+        if set(kept) != names or kept.get("step", 0) < 0 or any(torch.as_tensor(m).shape != parameter.shape for m in moments.values()):
+            raise ValueError(f"an optimizer's state is not steps and moments of its parameter's shape {list(parameter.shape)}")
+        check_finite("an optimizer", moments)
 
 
 def check_finite(whose: str, tensors: dict[str, Tensor]) -> None:

@@ -45,7 +45,7 @@ class Run:
     def seconds(self) -> dict[str, float]:
         """Of one pass over the pool, trained, and of its batches alone."""
         began = time.perf_counter()
-        loop.fit(self.method, self.streams, 1, 2, loop.Progress(), lambda: None, lambda terms: None)
+        loop.fit(self.method, self.streams, 1, 2, loop.Progress(), lambda: None, lambda: None)
         trained = time.perf_counter()
         deque(self.streams.epoch(), maxlen=0)
         return {"epoch": trained - began, "batches": time.perf_counter() - trained}

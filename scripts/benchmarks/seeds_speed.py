@@ -20,7 +20,6 @@ from gan_sntg.experiments.report import markdown_table
 from gan_sntg.experiments.scripts import run_script, write_results
 from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser
-from gan_sntg.runs.seeds import TERMS
 from gan_sntg.training.method import Method
 from gan_sntg.training.multi_seed import StackedStreams, stacked
 
@@ -51,7 +50,7 @@ class Runs:
         self.methods: list[Method] = [p.method for p in parts]
         self.batches = [endless(p.streams) for p in parts]
         if abreast:
-            self.methods = [stacked(self.methods, TERMS)]
+            self.methods = [stacked(self.methods)]
             self.batches = [endless(StackedStreams([p.streams for p in parts]))]
 
     def steps(self, n: int) -> None:

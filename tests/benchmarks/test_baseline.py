@@ -9,6 +9,7 @@ from helpers.tiny import Squares, UnitRange64, gan, started, streams, weights
 
 from gan_sntg.benchmarks.baseline import NaiveStep, Pictures, keep_layout
 from gan_sntg.data.augmentation import Augmentation
+from gan_sntg.data.loader import Loader
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
@@ -73,7 +74,7 @@ def test_a_naive_step_has_the_methods_own_terms_and_moves_every_network(name):
     method = started(gan(teacher=Averaged(0.5), weight=1.0), s) if name == "gan" else made(name)
     s = s or prepared(method)
     names = set(method.step(next(iter(s.epoch())), 1))
-    step = NaiveStep(method, s.pool, 10, 6, workers=0)
+    step = NaiveStep(method, s, workers=0)
     before = {name: weights(net).clone() for name, net in method.named_children() if list(net.parameters())}
     values = step(1)
     assert set(values) == names and all(isinstance(v, float) and v == v for v in values.values())
@@ -81,11 +82,11 @@ def test_a_naive_step_has_the_methods_own_terms_and_moves_every_network(name):
 
 
 def test_the_naive_gan_takes_its_terms_from_separate_passes(monkeypatch):
-    s = streams()
+    s = Loader(streams().pool, 10, 0, labeled_batch_size=6)
     method = started(gan(teacher=Averaged(0.5), weight=1.0), s)
     sizes = []
     method.discriminator.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
-    NaiveStep(method, s.pool, 10, 6, workers=0)(1)
+    NaiveStep(method, s, workers=0)(1)
     assert sizes == [6, 10, 10, 10, 10]  # labelled, unlabelled, generated; then real and generated for G
 
 

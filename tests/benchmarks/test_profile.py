@@ -1,6 +1,5 @@
 """A step by part: all of it counts once, watching changes nothing of the run, operations are counted as by hand, peaks begin anew."""
 
-import itertools
 import sys
 from types import SimpleNamespace
 
@@ -8,21 +7,22 @@ import pytest
 import torch
 from helpers.method_factories import ALL, made, prepared
 from helpers.tiny import gan, started, streams
+from torch.utils.flop_counter import FlopCounterMode
 
 from gan_sntg.benchmarks import profile
-from gan_sntg.benchmarks.profile import Stopwatch, breakdown, flops_of, forget_peak_memory, peak_memory
+from gan_sntg.benchmarks.profile import Stopwatch, forget_peak_memory, peak_memory
+from gan_sntg.benchmarks.timing import Way
 from gan_sntg.networks.dense_gan import DenseDiscriminator
-from gan_sntg.networks.precision import Precision
 
 CPU = torch.device("cpu")
 
 
-def forever(s):
-    return itertools.chain.from_iterable(s.epoch() for _ in itertools.count())
+def way_of(method, s) -> Way:
+    return Way(SimpleNamespace(method=method, streams=s, device=CPU), 1)
 
 
 def parts(method, s) -> set[str]:
-    return set(breakdown(method, forever(s), 1, Precision.float32, CPU, 2))
+    return set(way_of(method, s).breakdown(2))
 
 
 def test_the_gans_parts_are_named():
@@ -50,21 +50,23 @@ def test_watched_steps_are_the_steps_that_are_not_watched():
     for watched in (True, False):
         s = streams()
         method = started(gan(weight=1.0), s)
-        batches = forever(s)
         if watched:
-            breakdown(method, batches, 1, Precision.float32, CPU, 3)
+            way_of(method, s).breakdown(3)
         else:
             for _ in range(3):
-                method.step(next(batches), 1)
+                method.step(next(s.epoch()), 1)
         states.append(torch.cat([p.detach().flatten() for p in method.parameters()]))
     assert torch.equal(*states)
 
 
 def test_operations_of_a_dense_net_are_two_for_each_weight_and_image_and_direction():
     net, x = DenseDiscriminator((1, 4, 4), 3, widths=(10,)), torch.rand(7, 1, 4, 4)
-    assert flops_of(lambda: net(x)) == 2 * 7 * (16 * 10 + 10 * 3)
+    with FlopCounterMode(display=False) as counter:
+        logits = net(x)[1]
+        assert counter.get_total_flops() == 2 * 7 * (16 * 10 + 10 * 3)
+        logits.sum().backward()
     backward = 2 * 7 * (16 * 10 + 2 * 10 * 3)  # nothing goes back into x
-    assert flops_of(lambda: net(x)[1].sum().backward()) == 2 * 7 * (16 * 10 + 10 * 3) + backward
+    assert counter.get_total_flops() == 2 * 7 * (16 * 10 + 10 * 3) + backward
 
 
 @pytest.fixture
@@ -90,11 +92,11 @@ def test_a_part_inside_another_stops_the_outer_ones_clock(clock):
 
 
 def test_watched_calls_return_what_they_did_and_end_their_part_where_they_fail(clock):
-    watch, owner = Stopwatch(CPU), SimpleNamespace(work=lambda x: x + 1)
-    watch.watch(owner, "work", "a")
-    assert owner.work(1) == 2 and set(watch.seconds) == {"a"}
+    watch = Stopwatch(CPU)
+    work = watch.part("a")(lambda x: x + 1)
+    assert work(1) == 2 and set(watch.seconds) == {"a"}
     with pytest.raises(TypeError):
-        owner.work("1")
+        work("1")
     assert watch.running == []
 
 

@@ -40,8 +40,8 @@ def alone_run(command, tiny, tmp_path_factory):
 def test_on_a_cpu_seeds_follow_one_another_and_each_leaves_to_the_bit_what_it_leaves_alone(
     command, tiny, finished, alone_run, tmp_path, monkeypatch
 ):
-    on_interval, order = seeds.Trainer.on_interval, []
-    monkeypatch.setattr(seeds.Trainer, "on_interval", lambda s, terms: (order.append(s.options.seed), on_interval(s, terms)))
+    record, order = seeds.Trainer.record, []
+    monkeypatch.setattr(seeds.Trainer, "record", lambda trainer: (order.append(trainer.options.seed), record(trainer)))
     outcome = command("train", "--config", tiny, "--seeds", "0,1", "--out", tmp_path / "cell")
     assert outcome.status == 0 and order == [0, 0, 0, 1, 1, 1]
     assert outcome.err.count(f"{IN_TURN}one program is not faster on a CPU (results/seeds_speed.md)\n") == 1
@@ -156,7 +156,7 @@ def test_those_at_another_epoch_are_trained_apart_and_one_by_itself_to_the_bit_a
 @STACKED
 def test_stopped_between_the_saves_of_two_seeds_they_finish_all_the_same(command, tiny, cell, tmp_path):
     words = ["--config", tiny, "--seeds", "0,1", "--data_seeds", "4,5"]
-    interrupted(command, words, tmp_path / "cell", seeds.Trainer, "on_interval", 4)
+    interrupted(command, words, tmp_path / "cell", seeds.Trainer, "record", 4)
     assert [len(rows(tmp_path / "cell" / str(seed))) for seed in (0, 1)] == [2, 1]
     assert command("train", *words, "--out", tmp_path / "cell").status == 0
     for seed in 0, 1:

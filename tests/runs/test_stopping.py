@@ -13,7 +13,6 @@ from gan_sntg.commands.main import main
 from gan_sntg.errors import StoppedError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.runs import trainer
-from gan_sntg.runs.seeds import StackedTrainer
 from gan_sntg.runs.stopping import LATER, StopSignals
 
 
@@ -67,9 +66,8 @@ def test_runs_in_one_program_are_all_saved_and_go_on(command, tiny, tmp_path, at
     assert command(*words, "--out", tmp_path / "runs").status == LATER
     for seed in "01":
         assert torch.load(tmp_path / f"runs/{seed}/checkpoints/last.pt", weights_only=True)["progress"]["step"] == 6
-    together = []
-    init = StackedTrainer.__init__
-    monkeypatch.setattr(StackedTrainer, "__init__", lambda self, sessions: (together.append(len(sessions)), init(self, sessions))[1])
+    together, init = [], trainer.Training.__init__
+    monkeypatch.setattr(trainer.Training, "__init__", lambda self, runs, watch: (together.append(len(runs)), init(self, runs, watch))[1])
     assert command(*words, "--out", tmp_path / "runs").status == 0 and together == [2]
     for seed in "01":
         assert_same_run(tmp_path / "runs" / seed, tmp_path / "whole" / seed)

@@ -11,7 +11,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gan_sntg.graph.loss import Graph
 from gan_sntg.graph.pairs import AllPairs, Halves, Sampled
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass
-from gan_sntg.runs.seeds import TERMS
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, EagerGradients, Inputs, eager_gradients, form
 from gan_sntg.training.meter import Meter
 from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
@@ -69,7 +68,7 @@ def test_recorded_runs_in_one_program_are_the_written_ones():
         each = [streams(seed=seed, device="cuda") for seed in range(3)]
         options = {"teacher": Averaged(), "weight": 1.0, "ramp_epochs": 3, "device": "cuda"}
         methods = [started(gan(seed, **options), s) for seed, s in enumerate(each)]
-        method = stacked(methods, TERMS)
+        method = stacked(methods)
         method.alone = methods
         return method, StackedStreams(each)
 

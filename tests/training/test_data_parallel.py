@@ -69,10 +69,10 @@ def test_one_process_has_every_row_and_every_mean():
 def test_a_batch_norm_that_knows_of_no_ranks_is_refused_on_several(monkeypatch):
     method = gan()
     method.discriminator.hidden.append(nn.BatchNorm1d(8))
-    data_parallel.check_norms(method)
+    data_parallel.check_shares(method)
     monkeypatch.setattr(data_parallel, "world_size", lambda: 2)
     with pytest.raises(InputError, match="BatchNorm1d takes its statistics over the examples of one process; build the network with"):
-        data_parallel.check_norms(method)
+        data_parallel.check_shares(method)
 
 
 def test_an_environment_of_half_a_torchrun_is_refused(monkeypatch):

@@ -8,8 +8,10 @@ from helpers.tiny import streams
 from torch import nn
 
 from gan_sntg.errors import NonFiniteError
+from gan_sntg.training.cuda_graphs import gradients
 from gan_sntg.training.loop import Progress, fit
-from gan_sntg.training.method import Method, descend
+from gan_sntg.training.meter import Meter
+from gan_sntg.training.method import Method
 
 
 class Scribe(Method):
@@ -38,26 +40,26 @@ class Scribe(Method):
 
 
 def trained(method: Scribe, epochs: int, interval_epochs: int, progress: Progress | None = None) -> Progress:
-    made, progress = streams(batch_size=30), progress or Progress()
-    fit(method, made, epochs, interval_epochs, progress, lambda: None, lambda terms: method.calls.append(terms["net/step"]))
+    made, progress, meter = streams(batch_size=30), progress or Progress(), Meter()
+    calls = lambda: None, lambda: method.calls.append(meter.read()["net/step"])
+    fit(method, made, epochs, interval_epochs, progress, *calls, meter=meter)
     return progress
 
 
-def test_descend_moves_only_the_optimizers_own_parameters_and_soils_no_gradient():
+def test_gradients_are_of_the_given_parameters_and_soil_no_other():
     d, g = nn.Linear(3, 2), nn.Linear(2, 3)
-    before = {name: p.clone() for name, p in d.named_parameters()}
-    loss = d(g(torch.ones(1, 2))).sum()
-    descend(torch.optim.SGD(g.parameters(), lr=0.1), {"g/loss": loss})
-    assert all(p.grad is None and torch.equal(p, before[name]) for name, p in d.named_parameters())
+    gradients(list(g.parameters()), {"g/loss": d(g(torch.ones(1, 2))).sum()})
+    assert all(p.grad is None for p in d.parameters())
     assert all(p.grad.abs().sum() > 0 for p in g.parameters())
 
 
-def test_descend_is_one_step_down_the_sum_of_the_terms():
+def test_a_step_by_gradients_is_one_down_the_sum_of_the_terms():
     p = nn.Parameter(torch.tensor([1.0, -2.0]))
     optimizer = torch.optim.SGD([p], lr=0.1)
     for _ in range(2):
         expected = p.detach() - 0.1 * (2 * p.detach() + torch.tensor([3.0, 3.0]))
-        terms = descend(optimizer, {"net/square": p.square().sum(), "net/linear": 3 * p.sum()})
+        terms = gradients([p], {"net/square": p.square().sum(), "net/linear": 3 * p.sum()})
+        optimizer.step()
         torch.testing.assert_close(p.detach(), expected)
     assert not any(value.requires_grad for value in terms.values())
 

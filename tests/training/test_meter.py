@@ -13,8 +13,8 @@ def test_the_meter_gives_the_mean_of_each_term_over_the_steps_that_had_it():
     meter = Meter()
     for step, terms in enumerate([{"a": 1.0}, {"a": 3.0, "b": 10.0}, {"a": 5.0, "b": 20.0}, {"b": 60.0}]):
         meter.add({name: torch.tensor(value) for name, value in terms.items()}, step)
-    assert meter.read(1) == {"a": 3.0, "b": 30.0}
-    assert meter.read(1) == {}
+    assert meter.read() == {"a": 3.0, "b": 30.0}
+    assert meter.read() == {}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -24,15 +24,15 @@ def test_the_meter_names_the_first_term_that_is_not_finite_its_epoch_and_step(va
         bad, later = value if step >= 7 else 1.0, value if step > 7 else 1.0
         meter.add({"d/early": torch.tensor(later), "d/graph": torch.tensor(bad)}, step)
     with pytest.raises(NonFiniteError, match="the term d/graph is not finite since epoch 2, step 7"):
-        meter.read(steps_per_epoch=3)
+        meter.check(steps_per_epoch=3)
 
 
 def test_the_meters_of_runs_abreast_give_each_its_means():
-    meters = Meters({"a": Meter(), "b": Meter()})
+    meters = Meters([Meter(), Meter()])
     for step, terms in enumerate([{"d/x": [1.0, 10.0]}, {"d/x": [3.0, 30.0], "d/y": [5.0, 50.0]}]):
         meters.add({name: torch.tensor(value) for name, value in terms.items()}, step)
-    assert meters.read(1) == [{"d/x": 2.0, "d/y": 5.0}, {"d/x": 20.0, "d/y": 50.0}]
-    assert meters.read(1) == [{}, {}]
+    meters.check(1)
+    assert [meter.read() for meter in meters.runs] == [{"d/x": 2.0, "d/y": 5.0}, {"d/x": 20.0, "d/y": 50.0}]
 
 
 def test_meters_are_joined_and_taken_apart_as_they_were():
@@ -40,11 +40,13 @@ def test_meters_are_joined_and_taken_apart_as_they_were():
     for k, meter in enumerate(meters):
         meter.add({"a": torch.tensor(1.0 + k), "b": torch.tensor(2.0)}, 0)
         meter.add({"a": torch.tensor(3.0)}, 1)
-    both = Meters(dict(zip(["one", "two"], meters, strict=True)))
-    assert [str(meter.state_dict()) for meter in both.apart()] == [str(meter.state_dict()) for meter in meters]
+    before, both = [str(meter.state_dict()) for meter in meters], Meters(meters)
+    both.check(4)
+    assert [str(meter.state_dict()) for meter in meters] == before
     again = Meter()
     again.load_state_dict(meters[1].state_dict())
-    assert again.read(4) == meters[1].read(4) == {"a": 2.5, "b": 2.0}
+    assert again.read() == meters[1].read() == {"a": 2.5, "b": 2.0}
+    meters[1].whose = "two: "
     both.add({"a": torch.tensor([1.0, torch.nan])}, 2)
     with pytest.raises(NonFiniteError, match="two: the term a is not finite since epoch 0, step 2"):
         both.check(4)

@@ -12,7 +12,6 @@ from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, Sec
 from gan_sntg.networks.precision import Precision
 from gan_sntg.training.multi_seed import PerRunGenerators, StackedStreams, stacked, unstack
 
-TERMS = ("discriminator_terms", "generator_terms")
 SEEDS = (0, 1, 5)
 PLAIN = {"weight": 0.0}
 GRAPHS = [{"teacher": teacher, "pairing": Halves} for teacher in (SamePass, SecondPass, NoiseFree, Averaged, Ensemble)]
@@ -33,7 +32,7 @@ def steps(method, from_streams, n: int) -> list[dict]:
 
 def together(methods, all_streams, n: int) -> list[list[dict]]:
     """n steps as one, written back; the terms of each."""
-    method = stacked(methods, TERMS)
+    method = stacked(methods)
     terms = steps(method, StackedStreams(all_streams), n)
     unstack(method, methods)
     return [[{name: value[s] for name, value in of_step.items()} for of_step in terms] for s in range(len(methods))]

@@ -17,10 +17,6 @@ from gan_sntg.training.optim import trainable
 from gan_sntg.training.term_check import TermReport, examine
 
 
-def texts(report: TermReport) -> list[str]:
-    return [fault.text for fault in report.faults]
-
-
 def health(method, steps: int = 3) -> TermReport:
     return examine(method, prepared(method), t=5, steps=steps)
 
@@ -29,7 +25,7 @@ def health(method, steps: int = 3) -> TermReport:
 def test_every_method_is_healthy_and_every_weighted_term_is_seen(name):
     method = made(name)
     found = health(method)
-    assert found.faults == []
+    assert found.faults == {}
     assert set(found.terms) == {term for term, weight in method.weights().items() if weight}
     follower = "teacher" if name == "mean_teacher" else "average"
     assert found.moved == {"net": {"net"}, "step": {"net", follower}}
@@ -40,23 +36,22 @@ def test_every_method_is_healthy_and_every_weighted_term_is_seen(name):
 def test_the_gan_is_healthy_and_its_terms_go_where_they_should(teacher):
     method = gan(weight=0.5, teacher=teacher(), average_decay=0.9)
     found = examine(method, streams(), t=5, steps=2)
-    assert found.faults == []
+    assert found.faults == {}
     assert found.moved["d"] == {"discriminator"} and found.moved["g"] == {"generator"}
     assert {"discriminator", "generator", "average"} <= found.moved["step"]
     assert set(found.terms) == {"d/labeled", "d/unlabeled", "d/generated", "d/graph", "g/matching"}
-    assert found.gradients["d/graph"]["generator"] == (0, 0) and found.gradients["g/matching"]["generator"][0] > 0
+    assert found.gradients["d/graph"]["generator"] == [0, 0] and found.gradients["g/matching"]["generator"][0] > 0
 
 
 def test_a_healthy_method_is_healthy_in_bfloat16_too():
     method, seen = made(next(iter(ALL))), []
     method.net.register_forward_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
-    assert examine(method, prepared(method), t=5, steps=2, precision=Precision.bfloat16).faults == []
+    assert examine(method, prepared(method), t=5, steps=2, precision=Precision.bfloat16).faults == {}
     assert any(seen)  # not the initialisation from data, but the steps
 
 
-def test_a_weight_of_0_is_said_and_is_no_fault():
-    found = examine(gan(weight=0.0, average_decay=0.9), streams(), t=5, steps=2)
-    assert found.off == ["d/graph"] and found.faults == []
+def test_a_weight_of_0_is_no_fault():
+    assert examine(gan(weight=0.0, average_decay=0.9), streams(), t=5, steps=2).faults == {}
 
 
 class SelfTaught(MeanTeacher):
@@ -82,23 +77,20 @@ def given(**options) -> dict:
 
 @pytest.mark.parametrize("kind", [SelfTaught, Detached])
 def test_a_consistency_that_compares_what_cannot_learn_is_dead(kind):
-    assert health(kind(**given())).faults == [("dead", "net/consistency", "net/consistency gives net no gradient: it is dead")]
+    assert health(kind(**given())).faults == {"net/consistency gives net no gradient: it is dead": "dead"}
 
 
 def test_a_ramp_that_never_rises_is_named_with_its_terms(monkeypatch):
     for place in ("gan_sntg.graph.sntg.ramp_up", "gan_sntg.schedules.ramp_up"):
         monkeypatch.setattr(place, lambda *arguments: 0.0)
-    found = health(PiModel(**given()))
-    assert {fault.kind for fault in found.faults} == {"absent"} and texts(found) == [
-        f"{term} has weight {w} but is never there: its ramp does not rise" for term, w in (("net/consistency", "1"), ("net/graph", "0.5"))
-    ]
+    weights = {"net/consistency": "1", "net/graph": "0.5"}
+    texts = [f"{term} has weight {w} but is never there: its ramp does not rise" for term, w in weights.items()]
+    assert health(PiModel(**given())).faults == dict.fromkeys(texts, "absent")
 
 
 def test_a_teacher_that_stays_the_student_is_named():
-    found = health(MeanTeacher(decay=0.0, **given()))
-    assert found.faults[0].kind == "follower" and texts(found) == [
-        "teacher equals the student after several steps: it is the student, or its decay is 0"
-    ]
+    text = "teacher equals the student after several steps: it is the student, or its decay is 0"
+    assert health(MeanTeacher(decay=0.0, **given())).faults == {text: "follower"}
 
 
 def test_a_teacher_that_never_moves_is_named():
@@ -106,7 +98,7 @@ def test_a_teacher_that_never_moves_is_named():
         def follow(self, t):
             pass
 
-    assert health(Frozen(**given())).faults == [("unmoved", "teacher", "a step leaves teacher as it is")]
+    assert health(Frozen(**given())).faults == {"a step leaves teacher as it is": "unmoved"}
 
 
 def test_a_term_that_is_not_finite_is_named():
@@ -116,8 +108,7 @@ def test_a_term_that_is_not_finite_is_named():
     def squash(logits):
         return (logits * float("nan")).sum()
 
-    faults = health(method).faults
-    assert ("nonfinite", "net/consistency", "net/consistency is nan") in faults
+    assert health(method).faults["net/consistency is nan"] == "nonfinite"
 
 
 def test_an_optimizer_that_holds_anothers_weights_is_caught():
@@ -130,7 +121,7 @@ def test_an_optimizer_that_holds_anothers_weights_is_caught():
 
     method.discriminator_terms = both
     found = examine(method, streams(), t=5, steps=2)
-    assert ("leak", "d", "descending d/... changed generator, which it must not touch") in found.faults
+    assert found.faults["descending d/... changed generator, which it must not touch"] == "leak"
 
 
 def test_an_optimizer_without_the_students_weights_is_caught():
@@ -138,11 +129,11 @@ def test_an_optimizer_without_the_students_weights_is_caught():
     stranger = copy.deepcopy(method.net)
     method.optimizers = {"net": torch.optim.SGD(trainable(stranger), 0.1)}
     method.terms = lambda batch, t: {"net/labeled": stranger(batch.unlabeled.x)[1].square().mean()}
-    faults = texts(health(method))
+    faults = health(method).faults
     assert "descending net/... does not change net" in faults and "net/labeled gives net no gradient: it is dead" in faults
 
 
 def test_a_small_batch_of_one_stream_is_given_labelled_images():
     method = made("pi")
     s = prepared(method, labels=3, batch_size=8)
-    assert examine(method, s, t=5, steps=2).faults == []
+    assert examine(method, s, t=5, steps=2).faults == {}
