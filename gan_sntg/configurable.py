@@ -70,8 +70,11 @@ def configuration(made: Any, linked: tuple[str, ...] = ()) -> Any:
 def arguments(made: Configurable, linked: tuple[str, ...]) -> dict:
     """The constructor's arguments of an object, each as a `configuration`."""
     (args, kwargs), signature, found = made._arguments, inspect.signature(type(made)), {}
-    bound = signature.bind_partial(*args, **kwargs)
-    for name, value in (dict(zip(signature.parameters, bound.args, strict=False)) | bound.kwargs).items():
+    given = dict(signature.bind_partial(*args, **kwargs).arguments)
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            given |= given.pop(parameter.name, {})
+    for name, value in given.items():
         if name in linked:
             continue
         try:

@@ -20,9 +20,8 @@ from gan_sntg.experiments.plots import save_reliability
 from gan_sntg.files.hashes import weights_sha256
 from gan_sntg.files.json_files import json_text
 from gan_sntg.networks.dense_gan import Generator
-from gan_sntg.runs.build import RunObjects
+from gan_sntg.runs.build import RunObjects, class_names, load, run_parser
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.loading import class_names, load, run_parser
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training.loop import Progress
 

@@ -10,9 +10,8 @@ from gan_sntg.export.load import Classifier, ImageGenerator
 from gan_sntg.export.write import card_of_run, write_export
 from gan_sntg.files.atomic import writable, writing
 from gan_sntg.networks.dense_gan import Generator
-from gan_sntg.runs.build import RunObjects
+from gan_sntg.runs.build import RunObjects, class_names, folder_parser, load
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.loading import class_names, folder_parser, load
 from gan_sntg.runs.parsing import Parser
 
 COMPARED = 64  # test examples, and z, on which what was written must do what the run does

@@ -14,9 +14,8 @@ from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.files.atomic import writable
 from gan_sntg.graph.fixed_graphs import NEIGHBORS, PREDICTIONS, write_neighbors, write_predictions
 from gan_sntg.graph.neighbors import BLOCK, nearest
-from gan_sntg.runs.build import pick_device, source_of
+from gan_sntg.runs.build import load, pick_device, run_parser, shown, source_of
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.loading import load, run_parser, shown
 from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.parsing import Parser
 

@@ -12,8 +12,7 @@ from gan_sntg.data.custom import read_pictures
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.files.atomic import writable, write_atomically, writing
-from gan_sntg.runs.build import RunObjects
-from gan_sntg.runs.loading import class_names, load, run_parser
+from gan_sntg.runs.build import RunObjects, class_names, load, run_parser
 from gan_sntg.runs.parsing import Parser
 
 AT_ONCE = 250  # images that are held in memory

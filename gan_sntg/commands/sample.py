@@ -15,8 +15,7 @@ from gan_sntg.evaluation.classification import logits_of, outputs_of
 from gan_sntg.files.atomic import writable, writing
 from gan_sntg.graph.neighbors import nearest_rows, nearest_to
 from gan_sntg.networks.dense_gan import Generator
-from gan_sntg.runs.build import RunObjects
-from gan_sntg.runs.loading import class_names, load, run_parser, shown
+from gan_sntg.runs.build import RunObjects, class_names, load, run_parser, shown
 from gan_sntg.runs.options import check_option
 from gan_sntg.runs.parsing import Parser
 

@@ -15,7 +15,7 @@ from gan_sntg.data.dataset import Dataset, check_apart, one_fifth
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import data_folder
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.files.npz_files import read_npz
+from gan_sntg.files.array_files import read_npz
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # of a moving picture, the first frame
 MOST_PIXELS = 2**26

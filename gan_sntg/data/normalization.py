@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
-from gan_sntg.files.cache import cached, key_of
+from gan_sntg.files.array_files import cached, key_of
 
 
 class Normalization(Configurable, ABC):

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.files.npz_files import read_npz
+from gan_sntg.files.array_files import read_npz
 
 
 def fetch(kind: Any, root: str, part: str | None = None) -> None:

@@ -14,7 +14,7 @@ from gan_sntg.configurable import instance
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.evaluation.samples import z_bank
-from gan_sntg.files.import_paths import OURS, check_tree, class_at, own_packages
+from gan_sntg.files.import_paths import class_at
 from gan_sntg.files.old_names import modern
 from gan_sntg.networks.dense_gan import Generator
 
@@ -78,7 +78,6 @@ def read_card(folder: Path) -> Card:
         wanted = {WEIGHTS["net"], PROGRAM, *([WEIGHTS["generator"]] if card.architecture.generator else [])}
         if not wanted <= set(card.files) <= wanted | {WEIGHTS["normalization"]}:
             raise ValueError("its files are not those of an export")
-    check_tree(tree["architecture"], f"{path}: architecture", packages=(*OURS, *own_packages()))
     return card
 
 

@@ -19,9 +19,8 @@ from gan_sntg.evaluation.samples import BANK_SIZE
 from gan_sntg.export.load import CARD, FORMAT, PROGRAM, WEIGHTS, Architecture, Card, Classifier, ImageGenerator, InputSpec, load_export
 from gan_sntg.files.atomic import atomic_folder
 from gan_sntg.files.hashes import sha256_of, tensor_sha256
-from gan_sntg.runs.build import RunObjects
+from gan_sntg.runs.build import RunObjects, class_names
 from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
-from gan_sntg.runs.loading import class_names
 from gan_sntg.runs.options import identity
 from gan_sntg.training.loop import Progress
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gan_sntg.errors import InputError
+from gan_sntg.files.array_files import read_npz
 from gan_sntg.files.atomic import write_atomically, writing
-from gan_sntg.files.npz_files import read_npz
 
 NEIGHBORS, PREDICTIONS = "neighbors", "predictions"  # the kinds, and the words of `gan-sntg graph` that make them
 
