@@ -5,9 +5,13 @@ import sys
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from jsonargparse import ArgumentParser
 
 from gan_sntg.errors import InputError
+
+T = TypeVar("T")
 
 
 class Configurable:
@@ -66,8 +70,11 @@ def configuration(made: Any, linked: tuple[str, ...] = ()) -> Any:
 def arguments(made: Configurable, linked: tuple[str, ...]) -> dict:
     """The constructor's arguments of an object, each as a `configuration`."""
     (args, kwargs), signature, found = made._arguments, inspect.signature(type(made)), {}
-    bound = signature.bind_partial(*args, **kwargs)
-    for name, value in (dict(zip(signature.parameters, bound.args, strict=False)) | bound.kwargs).items():
+    given = dict(signature.bind_partial(*args, **kwargs).arguments)
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            given |= given.pop(parameter.name, {})
+    for name, value in given.items():
         if name in linked:
             continue
         try:
@@ -79,3 +86,10 @@ def arguments(made: Configurable, linked: tuple[str, ...]) -> dict:
                     "or objects of gan_sntg's classes, or make it in the constructor of a subclass"
                 ) from error
     return found
+
+
+def instance(kind: type[T], arguments: dict[str, Any]) -> T:
+    """The object of a class of these arguments. Raises an error of any kind where they do not fit it."""
+    parser, name = ArgumentParser(exit_on_error=False), kind.__name__.lower()
+    parser.add_class_arguments(kind, name)
+    return parser.instantiate(parser.parse_object({name: arguments} if arguments else {}))[name]

@@ -1,5 +1,8 @@
 """Errors that the commands print without a traceback, and their exit status."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class InputError(ValueError):
     """An invalid file, option or value from outside. The message says what, why and what to do."""
@@ -32,3 +35,15 @@ class LostRankError(RuntimeError):
 def first_line(error: Exception) -> str:
     """The kind of an error and the beginning of its message."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
+
+
+@contextmanager
+def refusing(what: str, remedy: str) -> Iterator[None]:
+    """Turn any error within, as of parsers of foreign bytes, into an InputError that says what to do."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise InputError(f"{what} ({reason}); {remedy}") from error

@@ -19,7 +19,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.experiments.figures import curve, features, finished, regions, test_examples, title
 from gan_sntg.experiments.plots import PROJECTIONS, Embedding, project, save_curves, save_embedding, save_regions
 from gan_sntg.experiments.scripts import run_script
-from gan_sntg.runs.loading import class_names, load
+from gan_sntg.runs.build import class_names, load
 
 
 def named(words: list[str]) -> dict[str, list[Path]]:

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gan_sntg.benchmarks.baseline import NaiveStep, keep_layout
 from gan_sntg.benchmarks.profile import forget_peak_memory, peak_memory, watch_parts
 from gan_sntg.networks.passes import Precision
-from gan_sntg.runs.build import RunObjects, build, epochs_of, parse_run, pick_device
+from gan_sntg.runs.build import RunObjects, build, parse_run, pick_device
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, eager_gradients
 from gan_sntg.training.meter import Meter
 
@@ -95,7 +95,7 @@ def measure(options: Namespace, file: str) -> dict:
 
 def make_ways(options: Namespace, file: str) -> Iterator[tuple[str, Way]]:
     """Each asked for by name, on objects of its own; temporal ensembling has one epoch behind it."""
-    t, graphs = epochs_of(file) - 1, options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
+    t, graphs = parse_run(options, file, [])[1].epochs - 1, options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
     for precision, compiled, recorded in itertools.product(options.precision, options.compile, graphs):
         parts = started(options, file, f"--precision {precision.value} --compile {compiled} --cuda_graphs {recorded}")
         recorded = isinstance(parts.method.gradients, CudaGraphGradients)

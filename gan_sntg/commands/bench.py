@@ -14,6 +14,7 @@ from gan_sntg.benchmarks.timing import ceilings, measure
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.files.json_files import read_json
+from gan_sntg.files.yaml_files import config_file
 from gan_sntg.networks.passes import Precision
 from gan_sntg.runs.build import pick_device
 from gan_sntg.runs.folder import environment
@@ -48,6 +49,7 @@ def run(options: Namespace) -> None:
     """Print a table a configuration, and write the JSON file after each."""
     if not options.config:
         raise InputError("--config is not set; name one or more YAML files, such as --config configs/digits_20/*.yaml")
+    options.config = [str(config_file(name)) for name in options.config]
     if options.repeats < 1 or not options.seconds > 0 or options.workers < 0:
         raise InputError("give --repeats of at least 1, --seconds above 0 and --workers of 0 or more")
     check_option("threads", options.threads)

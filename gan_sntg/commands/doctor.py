@@ -2,7 +2,6 @@
 
 import sys
 import time
-from pathlib import Path
 
 import torch
 from jsonargparse import Namespace
@@ -12,9 +11,8 @@ from rich.table import Column, Table
 from gan_sntg.benchmarks.profile import peak_memory
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError, UnhealthyError
-from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.passes import Precision
-from gan_sntg.runs.build import RunObjects, build, epochs_of, parse_run
+from gan_sntg.runs.build import RunObjects, build, parse_run
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training.method import Method
 from gan_sntg.training.term_check import TermReport, examine
@@ -41,8 +39,9 @@ def run(options: Namespace) -> None:
         raise InputError(f"--steps {options.steps} --batch_size {options.batch_size}: give at least 1 and 4")
     console, faults, began = Console(width=None if sys.stdout.isatty() else 120, highlight=False), [], time.perf_counter()
     for file in options.config:
-        parts = build(*small_run(options, file))
-        health = examine(parts.method, parts.streams, epochs_of(file) - 1, options.steps, options.precision)
+        parser, own = small_run(options, file)
+        parts = build(parser, own)
+        health = examine(parts.method, parts.streams, own.epochs - 1, options.steps, options.precision)
         print_health(console, file, parts, health)
         faults += [f"{file}: {fault}" for fault in health.faults]
     console.print(f"{len(options.config)} configurations in {time.perf_counter() - began:.0f} s")
@@ -52,9 +51,10 @@ def run(options: Namespace) -> None:
 
 def small_run(options: Namespace, file: str) -> tuple[Parser, Namespace]:
     """Parser and options of a run of this file, with small batches."""
-    labeled = min(load_yaml(Path(file)).get("labeled_batch_size") or 0, options.batch_size // 2)
-    sizes = ["--batch_size", str(options.batch_size - labeled)]
-    return parse_run(options, file, sizes + ["--labeled_batch_size", str(labeled)] * bool(labeled))
+    parser, own = parse_run(options, file, [])
+    labeled = min(own.labeled_batch_size or 0, options.batch_size // 2)
+    own.batch_size, own.labeled_batch_size = options.batch_size - labeled, labeled or None
+    return parser, own
 
 
 def print_health(console: Console, file: str, parts: RunObjects, health: TermReport) -> None:

@@ -14,15 +14,14 @@ from gan_sntg.data.public import data_folder
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import fidelity
 from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, percent_wrong, reliability
-from gan_sntg.evaluation.feature_extractors import ClassifierFeatures, EfficientNetLite0, Extractor, Inception, inception_file
+from gan_sntg.evaluation.feature_extractors import ClassifierFeatures, EfficientNetLite0, Features, Inception, inception_file
 from gan_sntg.evaluation.fidelity_records import Measurement, record
 from gan_sntg.experiments.plots import save_reliability
 from gan_sntg.files.hashes import weights_sha256
 from gan_sntg.files.json_files import json_text
 from gan_sntg.networks.gan import Generator
-from gan_sntg.runs.build import RunObjects
+from gan_sntg.runs.build import RunObjects, class_names, load, run_parser
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.loading import class_names, load, run_parser
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training.loop import Progress
 
@@ -114,7 +113,7 @@ def scored_generator(options: Namespace, parts: RunObjects) -> Generator:
     return generator
 
 
-def chosen_extractor(options: Namespace, source: Dataset, device: str) -> Extractor:
+def chosen_extractor(options: Namespace, source: Dataset, device: str) -> Features:
     """The extractor of --extractor, or the data set's own. Raises InputError."""
     name = options.extractor or default_extractor(source)
     if name == "inception":
@@ -130,16 +129,12 @@ def default_extractor(source: Dataset) -> str:
     if source.image_shape[0] == 3:
         return "inception"
     if source.name not in OWN:
-        raise InputError(
-            f"{source.name} has grey images and no extractor of its own; train a classifier on all its labels (as configs/mnist_all) and "
-            "give its run folder as --extractor, or take --extractor inception"
-        )
+        remedy = "train a classifier on all its labels (as configs/mnist_all) and name its run folder, or inception, by --extractor"
+        raise InputError(f"{source.name} has grey images and no extractor of its own; {remedy}")
     folder = CLASSIFIERS / OWN[source.name]
     if not (folder / "result.json").is_file():
-        raise InputError(
-            f"{folder} is not there: the classifier in whose features {source.name} is scored. Train it once with "
-            f"gan-sntg train --config {OWN[source.name]}_all/supervised --out {folder}, or name another with --extractor"
-        )
+        remedy = f"Train it once with gan-sntg train --config {OWN[source.name]}_all/supervised --out {folder}"
+        raise InputError(f"{folder}, the classifier that scores {source.name}, is not there. {remedy}, or name another with --extractor")
     return str(folder)
 
 

@@ -5,15 +5,13 @@ from typing import Literal
 
 from jsonargparse import Namespace
 
-from gan_sntg.errors import InputError
 from gan_sntg.evaluation.samples import fix_on_bank
 from gan_sntg.export.load import Classifier, ImageGenerator
 from gan_sntg.export.write import card_of_run, write_export
-from gan_sntg.files.atomic import check_writable, writing
+from gan_sntg.files.atomic import writable, writing
 from gan_sntg.networks.gan import Generator
-from gan_sntg.runs.build import RunObjects
+from gan_sntg.runs.build import RunObjects, class_names, folder_parser, load
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.loading import class_names, folder_parser, load
 from gan_sntg.runs.parsing import Parser
 
 COMPARED = 64  # test examples, and z, on which what was written must do what the run does
@@ -33,11 +31,9 @@ def parser() -> Parser:
 
 def run(options: Namespace) -> None:
     """Write the export and print its folder."""
-    folder, out = RunFolder(Path(options.run)), Path(options.out or Path(options.run) / "export")
+    folder = RunFolder(Path(options.run))
     folder.check_made()
-    check_writable(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} exists and is not an empty folder; remove it, or choose another with --out")
+    out = writable(options.out or folder.path / "export", folder=True)
     parts, progress = load(options.run, "cpu", options.root, options.checkpoint)
     classifier, generator = exported_networks(parts, options.classifier)
     card = card_of_run(folder, parts, progress, options.classifier)
@@ -49,8 +45,7 @@ def run(options: Namespace) -> None:
 def exported_networks(parts: RunObjects, weights: str) -> tuple[Classifier, ImageGenerator | None]:
     """The networks as the run has them; G's batch statistics are fixed on the bank, as for samples."""
     source, method, normalization = parts.source, parts.method, parts.normalization
-    net = method.classifiers[weights]
-    classifier = Classifier(net, normalization, source.image_shape, source.test_x.dtype, class_names(source))
+    classifier = Classifier(method.classifiers[weights], normalization, source.image_shape, source.test_x.dtype, class_names(source))
     if not isinstance(method.generator, Generator):
         return classifier, None
     fix_on_bank(method.generator)

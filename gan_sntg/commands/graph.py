@@ -11,12 +11,11 @@ from torch import Tensor
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
-from gan_sntg.files.atomic import check_writable
+from gan_sntg.files.atomic import writable
 from gan_sntg.graph.adjacency import NEIGHBORS, PREDICTIONS, write_neighbors, write_predictions
 from gan_sntg.graph.neighbors import BLOCK, nearest
-from gan_sntg.runs.build import pick_device, source_of
+from gan_sntg.runs.build import load, pick_device, run_parser, shown, source_of
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.loading import load, run_parser, shown
 from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.parsing import Parser
 
@@ -71,16 +70,6 @@ def predictions(options: Namespace) -> None:
     write_predictions(out, parts.source.sha256, found, type(parts.method).__name__, *origin)
     right = share(found == parts.source.train_y, parts.source.train_y != UNLABELED)
     print(f"{out}\nclasses of {len(found):,} images; {right} of them are right")
-
-
-def writable(out: str | None) -> Path:
-    """The file of --out. Raises InputError where it is not given, or cannot be written."""
-    if not out:
-        raise InputError("--out is not set; name the file to write, such as --out graph.npz")
-    if Path(out).is_dir():
-        raise InputError(f"{out} cannot be written (it is a folder); choose another file with --out")
-    check_writable(Path(out))
-    return Path(out)
 
 
 def share(of: Tensor, among: Tensor) -> str:

@@ -3,7 +3,6 @@
 import os
 import sys
 from importlib import import_module
-from types import ModuleType
 
 from gan_sntg import __version__
 from gan_sntg.distributed.process_group import launched, said_once
@@ -11,12 +10,8 @@ from gan_sntg.errors import ElsewhereError, InputError, LostRankError, NonFinite
 from gan_sntg.files.import_paths import allow
 
 COMMANDS = "train", "reproduce", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
+WORDS = {InputError: "error: ", NonFiniteError: "stopped: ", LostRankError: "stopped: ", UnhealthyError: "unhealthy: ", StoppedError: ""}
 ALLOW = "  --allow PACKAGE, after any command, admits classes of a package of your own that configurations and run folders name"
-
-
-def module(name: str) -> ModuleType:
-    """The module of one command, imported alone, for a grid starts many processes."""
-    return import_module(f"gan_sntg.commands.{name}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,24 +37,16 @@ def dispatch(argv: list[str]) -> int:
     try:
         with said_once(InputError):
             argv = allow_packages(argv)
-            command = module(argv[0])
+            command = import_module(f"gan_sntg.commands.{argv[0]}")  # alone, for a grid starts many processes
             options = command.parser().parse_args(argv[1:])
             if argv[0] != "train" and launched() > 1:
                 raise InputError(f"torchrun starts {launched()} processes, but only train shares its work; leave torchrun out")
         command.run(options)
-    except InputError as error:
-        print(f"gan-sntg {argv[0]}: error: {error}", file=sys.stderr)
-        return 2
-    except (NonFiniteError, LostRankError) as error:
-        print(f"gan-sntg {argv[0]}: stopped: {error}", file=sys.stderr)
-        return 1
-    except UnhealthyError as error:
-        print(f"gan-sntg {argv[0]}: unhealthy: {error}", file=sys.stderr)
-        return 1
+    except tuple(WORDS) as error:
+        word = next(word for kind, word in WORDS.items() if isinstance(error, kind))
+        print(f"gan-sntg {argv[0]}: {word}{error}", file=sys.stderr)
+        return getattr(error, "status", 2 if isinstance(error, InputError) else 1)
     except ElsewhereError as error:
-        return error.status
-    except StoppedError as error:
-        print(f"gan-sntg {argv[0]}: {error}", file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         print(f"\ngan-sntg {argv[0]}: Interrupted. Run the same command to resume from the last checkpoint.", file=sys.stderr)
@@ -83,7 +70,8 @@ def _usage(argv: list[str]) -> int:
     if argv[:1] == ["--version"]:
         print(__version__)
         return 0
-    lines = [f"  {name:9} {(module(name).__doc__ or '').splitlines()[0]}" for name in COMMANDS]
+    first = [(import_module(f"gan_sntg.commands.{name}").__doc__ or "").splitlines()[0] for name in COMMANDS]
+    lines = [f"  {name:9} {line}" for name, line in zip(COMMANDS, first, strict=True)]
     text = "\n".join(["usage: gan-sntg COMMAND ...  (gan-sntg COMMAND --help says more)", "", *lines, "", ALLOW])
     if argv[:1] in (["-h"], ["--help"]):
         print(text)

@@ -11,9 +11,8 @@ from torch import nn
 from gan_sntg.data.custom import read_pictures
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
-from gan_sntg.files.atomic import check_writable, write_atomically, writing
-from gan_sntg.runs.build import RunObjects
-from gan_sntg.runs.loading import class_names, load, run_parser
+from gan_sntg.files.atomic import writable, write_atomically, writing
+from gan_sntg.runs.build import RunObjects, class_names, load, run_parser
 from gan_sntg.runs.parsing import Parser
 
 AT_ONCE = 250  # images that are held in memory
@@ -34,8 +33,7 @@ def parser() -> Parser:
 
 def run(options: Namespace) -> None:
     """Write the CSV and print its path. Raises InputError with every file that could not be read."""
-    out, folder = Path(options.out), Path(options.folder)
-    check_writable(out)
+    out, folder = writable(options.out), Path(options.folder)
     files = [path for path in files_in(folder) if path != out]
     parts, _ = load(options.run, options.device, options.root, options.checkpoint)
     rows, problems = predict(parts, parts.method.classifiers[options.classifier], files)

@@ -12,15 +12,15 @@ from torch import Tensor
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import samples
 from gan_sntg.evaluation.classification import logits_of, outputs_of
-from gan_sntg.files.atomic import check_writable, writing
+from gan_sntg.files.atomic import writable, writing
 from gan_sntg.graph.neighbors import nearest_rows, nearest_to
 from gan_sntg.networks.gan import Generator
-from gan_sntg.runs.build import RunObjects
-from gan_sntg.runs.loading import class_names, load, run_parser, shown
+from gan_sntg.runs.build import RunObjects, class_names, load, run_parser, shown
+from gan_sntg.runs.options import check_option
 from gan_sntg.runs.parsing import Parser
 
 AT_ONCE = 500  # images that are held at once where they are written to files
-MOST = 1_000_000  # images or rows, whose z are held at once
+MOST = 1_000_000  # images or rows, whose z are held at once, and of all that is counted
 LEAST = {"n": 1, "scale": 1, "steps": 2, "k": 1}
 DESCRIPTION = (
     "Write generated images; the same z in every run. Kinds: grid, one picture; png, a folder of single files; npz, arrays images, z, "
@@ -35,11 +35,6 @@ class Sampler(NamedTuple):
     parts: RunObjects
     generator: Generator
     seed: int | None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of an image, [C, H, W]."""
-        return self.parts.source.image_shape
 
     def z(self, n: int) -> Tensor:
         """The first n z [n, latent]."""
@@ -66,7 +61,7 @@ class Sampler(NamedTuple):
 def save_grid(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) -> None:
     """n images in rows, as square as can be."""
     columns = max(1, round(n**0.5))
-    samples.check_size(ceil(n / columns), columns, sampler.shape, scale)
+    samples.check_size(ceil(n / columns), columns, sampler.parts.source.image_shape, scale)
     samples.save_png(out, samples.grid(sampler.images(sampler.z(n)), columns, scale))
 
 
@@ -78,31 +73,32 @@ def save_folder(out: Path, sampler: Sampler, *, n: int = 64) -> None:
 def save_arrays(out: Path, sampler: Sampler, *, n: int = 64) -> None:
     """n images, their z, and what D says of them."""
     z = sampler.z(n)
-    samples.save_npz(out, sampler.batches(z), sampler.shape, z, sampler.classify)
+    samples.save_npz(out, sampler.batches(z), sampler.parts.source.image_shape, z, sampler.classify)
 
 
 def save_interpolation(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, steps: int = 8) -> None:
     """n rows of straight lines in z, from one z of the bank to the next."""
-    samples.check_size(n, steps, sampler.shape, scale)
+    samples.check_size(n, steps, sampler.parts.source.image_shape, scale)
     images = sampler.images(samples.interpolate_z(sampler.z(2 * n), steps))
-    samples.save_png(out, samples.sheet(images.unflatten(0, (n, steps)), scale))
+    samples.save_png(out, samples.grid(images, steps, scale))
 
 
 def save_classes(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) -> None:
     """n images in a row for each class; prints how many each class has."""
     source = sampler.parts.source
-    samples.check_size(1, n, sampler.shape, scale)
+    samples.check_size(1, n, sampler.parts.source.image_shape, scale)
     images = sampler.images(sampler.z(n))
     classes, confidence = sampler.classify(images)
     counts = classes.bincount(minlength=source.num_classes)
-    samples.check_size(source.num_classes, int(counts.max()), sampler.shape, scale)
-    samples.save_png(out, samples.sheet(samples.class_cells(images, classes, confidence, source.num_classes), scale))
+    samples.check_size(source.num_classes, int(counts.max()), sampler.parts.source.image_shape, scale)
+    cells = samples.class_cells(images, classes, confidence, source.num_classes)
+    samples.save_png(out, samples.grid(cells.flatten(0, 1), cells.shape[1], scale))
     print(", ".join(f"{name}: {count}" for name, count in zip(class_names(source), counts.tolist(), strict=True)))
 
 
 def save_neighbors(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, k: int = 7, space: str = "pixels") -> None:
     """n rows of a sample and the k images of the pool nearest to it, by pixels or the averaged D's h."""
-    samples.check_size(n, 1 + k, sampler.shape, scale)
+    samples.check_size(n, 1 + k, sampler.parts.source.image_shape, scale)
     images, pool = sampler.images(sampler.z(n)), sampler.parts.streams.pool
     x, real = images.to(pool.x.device), pool.x[pool.unlabeled]
     if space == "pixels":
@@ -149,8 +145,7 @@ def run(options: Namespace) -> None:
         method = type(parts.method).__name__
         raise InputError(f"{options.run} is a run of {method}, which has no generator; give a run of FeatureMatchingGAN")
     name = file.format(settings["n"] if options.seed is None else f"{settings['n']}_seed{options.seed}")
-    out = Path(options.out or Path(options.run) / "samples" / name)
-    check_target(out, options.kind)
+    out = writable(options.out or Path(options.run) / "samples" / name, folder=options.kind == "png")
     with writing(out):
         write(out, Sampler(parts, generator, options.seed), **settings)
     print(out)
@@ -163,20 +158,8 @@ def settings_of(options: Namespace, write: Callable[..., None]) -> dict[str, int
     for name, value in given.items():
         if name not in heeded:
             raise InputError(f"--{name} {value} changes nothing in --kind {options.kind}; leave it out")
-        if name in LEAST and value < LEAST[name]:
-            raise InputError(f"--{name} is {value}; give at least {LEAST[name]}")
-    settings = heeded | given
-    if settings["n"] > MOST:
-        raise InputError(f"--n is {settings['n']}; give at most {MOST:,}")
-    if options.seed is not None and not 0 <= options.seed < 2**63:
-        raise InputError(f"--seed is {options.seed}; give a whole number from 0 to 2^63 - 1")
-    return settings
-
-
-def check_target(out: Path, kind: str) -> None:
-    """Raise InputError where `out` cannot be written or is a folder with something in it."""
-    check_writable(out)
-    if out.is_dir() and (kind != "png" or any(out.iterdir())):
-        raise InputError(f"{out} cannot be written (it is a folder with something in it, or not to be one); choose another with --out")
-    if out.exists() and not out.is_dir() and kind == "png":
-        raise InputError(f"{out} cannot be written (it is a file, and --kind png writes a folder); choose another with --out")
+        if name in LEAST and not LEAST[name] <= value <= MOST:
+            raise InputError(f"--{name} is {value}; give at least {LEAST[name]} and at most {MOST:,}")
+    if options.seed is not None:
+        check_option("seed", options.seed)
+    return heeded | given

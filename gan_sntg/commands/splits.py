@@ -7,13 +7,11 @@ import torch
 from jsonargparse import Namespace
 
 from gan_sntg.data.splits import load_split, read_split
-from gan_sntg.errors import InputError
-from gan_sntg.files.atomic import write_atomically, writing
+from gan_sntg.files.atomic import writable, write_atomically, writing
 from gan_sntg.files.hashes import sha256_of
 from gan_sntg.files.json_files import json_text
-from gan_sntg.runs.build import choose_split, source_of
-from gan_sntg.runs.loading import class_names
-from gan_sntg.runs.options import check_option, check_options_of, config_parser
+from gan_sntg.runs.build import choose_split, class_names, source_of
+from gan_sntg.runs.options import check_nulls, check_option, config_parser
 from gan_sntg.runs.parsing import Parser
 
 HELP = {
@@ -43,14 +41,13 @@ def run(options: Namespace) -> None:
 
 def make(options: Namespace) -> None:
     """Write the manifest of the options. Raises InputError where data, labels or file do not allow it."""
-    if not options.out:
-        raise InputError("--out is not set; name the manifest to write, such as --out split.json")
-    check_options_of(options)
+    out = writable(options.out)
+    check_nulls(options)
     check_option("data_seed", options.data_seed)
     split = choose_split(options, source_of(options))
-    with writing(options.out):
-        write_atomically(Path(options.out), split.text().encode())
-    print(options.out)
+    with writing(out):
+        write_atomically(out, split.text().encode())
+    print(out)
 
 
 def verify(options: Namespace) -> None:

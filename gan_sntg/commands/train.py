@@ -31,8 +31,7 @@ def report(folder: RunFolder, result: dict) -> None:
     print(f"test error: {result['test_error_last']:.2f} % (last weights), {result['test_error_averaged']:.2f} % (averaged weights)")
     if result["validation_error"] is not None:
         print(f"validation error: {result['validation_error']:.2f} % (averaged weights)")
-    grids = sorted(folder.samples.glob("epoch_*.png"))
-    if grids:
+    if grids := sorted(folder.samples.glob("epoch_*.png")):
         print(f"sample grid: {grids[-1]}")
     print(f"run folder: {folder.path} ({result['seconds']:.0f} s of training)")
     print(f"TensorBoard: {Path(sys.executable).parent / 'tensorboard'} --logdir {folder.path.parent}")

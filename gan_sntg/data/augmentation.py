@@ -1,8 +1,4 @@
-"""Random flips and translations of a batch on its device.
-
-The order is fixed: images are normalised first, then mirrored, then translated; what a translation uncovers is filled by reflection
-of the normalised image (reference 1.2).
-"""
+"""Random flips, then translations, of a batch of normalised images on its device (reference 1.2)."""
 
 import torch
 from einops import rearrange
@@ -14,10 +10,7 @@ from gan_sntg.errors import InputError
 
 
 def translate(x: Tensor, shifts: Tensor, most: int) -> Tensor:
-    """y[b, :, i, j] = x[b, :, i + dy, j + dx], reflected at the borders, which are not repeated.
-
-    x float [B, C, H, W]; shifts int64 [B, 2]: (dy, dx) of each image, in -most..most, with `most` smaller than H and W.
-    """
+    """y[b, :, i, j] = x[b, :, i + dy, j + dx], reflected; (dy, dx) = shifts[b], int64 in -most..most."""
     windows = functional.pad(x, [most] * 4, mode="reflect").unfold(2, x.shape[2], 1).unfold(3, x.shape[3], 1)
     return windows[torch.arange(len(x), device=x.device), :, shifts[:, 0] + most, shifts[:, 1] + most]
 
@@ -32,7 +25,6 @@ class Augmentation(Configurable):
         self.translation, self.flip = translation, flip
 
     def __bool__(self) -> bool:
-        """Whether it changes anything."""
         return self.flip or self.translation > 0
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:

@@ -14,23 +14,19 @@ from torch import Tensor
 from gan_sntg.data.dataset import Dataset, check_apart, one_fifth
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import data_folder
-from gan_sntg.errors import InputError
-from gan_sntg.files.npz_files import read_npz
+from gan_sntg.errors import InputError, refusing
+from gan_sntg.files.array_files import read_npz
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # of a moving picture, the first frame
 MOST_PIXELS = 2**26
 
 
 def read_picture(path: Path, size: int, color: bool) -> Tensor:
-    """uint8 [3 or 1, size, size]: the shorter side resized to `size` (bicubic), then the centre.
-
-    Upright and without transparency. Raises InputError where the file is not an image of FORMATS, is damaged, or has more than MOST_PIXELS.
-    """
+    """The upright centre, its shorter side `size`, uint8 [3 or 1, size, size]. Raises InputError."""
     try:
         if not path.is_file():
             raise ValueError("not a file")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own limits; ours is lower
+        with warnings.catch_warnings(action="ignore"):  # Pillow's own limits; ours is lower
             return _decode(path, size, color)
     except Exception as error:  # a decoder of foreign bytes may fail in any way, and whichever it is, the file and it are named
         reason = "not an image, or of a kind that is not read" if isinstance(error, Image.UnidentifiedImageError) else error
@@ -63,7 +59,6 @@ def read_pictures(paths: list[Path], size: int, color: bool) -> tuple[Tensor, li
 
 
 Array = np.ndarray | Tensor
-CHANNELS = (1, 3)
 NAMES, OPTIONAL = ("train_x", "train_y", "test_x", "test_y"), ("unlabeled_x",)
 EVERY = (*NAMES, *OPTIONAL)
 
@@ -111,12 +106,10 @@ class Arrays(Dataset):
         """Copy as uint8 [N, C, H, W]. Raises InputError for another dtype or an ambiguous shape."""
         if x.dtype != np.uint8:
             raise InputError(f"{self.where}: {name} is {x.dtype}, not uint8; give pixels 0..255 as uint8")
-        last = x.ndim == 4 and x.shape[3] in CHANNELS
-        first = x.ndim == 4 and x.shape[1] in CHANNELS
+        first, last = (x.ndim == 4 and x.shape[axis] in (1, 3) for axis in (1, 3))
         if 0 in x.shape or last == first and x.ndim != 3:
-            raise InputError(
-                f"{self.where}: {name} has the shape {list(x.shape)}, not [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3"
-            )
+            shapes = "[N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3"
+            raise InputError(f"{self.where}: {name} has the shape {list(x.shape)}, not {shapes}")
         x = rearrange(x, "n h w -> n 1 h w") if x.ndim == 3 else rearrange(x, "n h w c -> n c h w") if last else x
         return torch.from_numpy(np.array(x, order="C"))
 
@@ -127,10 +120,8 @@ class Arrays(Dataset):
         if y.shape != (n,):
             raise InputError(f"{self.where}: {name} has the shape {list(y.shape)} for {n} images; give one label per image")
         if y.min() < 0 or y.max() >= num_classes:
-            raise InputError(
-                f"{self.where}: {name} has labels out of range, {y.min()} to {y.max()}, not in 0..{num_classes - 1}; number the classes "
-                "of train_y from 0 on, and put images without a label into unlabeled_x"
-            )
+            what = f"{self.where}: {name} has labels out of range, {y.min()} to {y.max()}, not in 0..{num_classes - 1}"
+            raise InputError(f"{what}; number the classes of train_y from 0 on, and put images without a label into unlabeled_x")
         return torch.from_numpy(y.astype(np.int64))
 
     def _count_classes(self, y: Tensor) -> int:
@@ -165,10 +156,8 @@ def _held(arrays: tuple, named: dict) -> dict[str, np.ndarray]:
     held = {name: _numpy(x) for name, x in (given | named).items() if x is not None}
     _check_names("Arrays", held)
     if missing := [name for name in NAMES if name not in held]:
-        raise InputError(
-            f"Arrays lacks {', '.join(missing)}; in Python give all four, or Arrays(*hold_out(x, y)) to test on a fifth of x and y; in a "
-            "configuration name an .npz file by data.file"
-        )
+        remedy = "in Python give all four, or Arrays(*hold_out(x, y)) to test on a fifth of x and y; in YAML name a file by data.file"
+        raise InputError(f"Arrays lacks {', '.join(missing)}; {remedy}")
     return held
 
 
@@ -192,10 +181,7 @@ class ImageFolder(Dataset):
     class_names: list[str]
 
     def __init__(self, root: str, image_size: int = 32, color: bool = True, skip_unreadable: bool = False):
-        """Read the folder at an `image_size` of SIZES; `skip_unreadable` leaves out and notes the rest.
-
-        Raises InputError that names every unreadable file, an empty or single class, or test images that are in training too.
-        """
+        """Raises InputError with every unreadable file, which `skip_unreadable` leaves out and notes."""
         if image_size not in SIZES:
             raise InputError(f"image_size is {image_size}; give one of {', '.join(map(str, SIZES))}")
         self.root = Path(root)
@@ -239,9 +225,5 @@ class ImageFolder(Dataset):
 
 def _listed(folder: Path) -> list[Path]:
     """Entries of a folder by name, without hidden ones. Raises InputError where there is no such folder."""
-    try:
+    with refusing(f"{folder} is not a readable folder", "an image folder holds labeled/<class>/, unlabeled/ and test/<class>/"):
         return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
-    except OSError as error:
-        raise InputError(
-            f"{folder} is not a readable folder ({error.strerror}); an image folder holds labeled/<class>/, unlabeled/ and test/<class>/"
-        ) from error

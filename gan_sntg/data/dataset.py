@@ -72,7 +72,5 @@ def check_apart(where: str, train_x: Tensor, test_x: Tensor, train_names: list[s
     seen = dict(hashed(train_x, train_names))
     if both := [f"{name} is {seen[digest]}" for digest, name in hashed(test_x, test_names) if digest in seen]:
         named = "; ".join(both[:20]) + ("; ..." if len(both) > 20 else "")
-        raise InputError(
-            f"{where}: {len(both)} of the test images are also in the training set ({named}), and an error measured on those says "
-            "nothing of new images; remove them from one of the two"
-        )
+        what = f"{where}: {len(both)} of the test images are also in the training set ({named})"
+        raise InputError(f"{what}, and an error measured on those says nothing of new images; remove them from one of the two")

@@ -24,8 +24,7 @@ class Examples(NamedTuple):
 class Batch(NamedTuple):
     """Examples of one step; None for a view that the method does not ask for.
 
-    `unlabeled` is drawn from all of the pool, its labels known where they are: alone, it is the one stream of Pi and TempEns.
-    `unlabeled_g` is an independent draw for the generator's step.
+    `unlabeled` is drawn from all of the pool, the one stream of Pi and TempEns; `unlabeled_g`, for the generator's step, independently.
     """
 
     labeled: Examples | None = None
@@ -40,10 +39,7 @@ class Batch(NamedTuple):
 
 
 class Pool:
-    """Training images on the device, with the labels known to training, `y`, and all, `truth`.
-
-    Both are UNLABELED where there is none; `y` may hold noise that `truth` does not.
-    """
+    """Training images on the device, their labels as training knows them, `y`, and as they are, `truth`."""
 
     def __init__(self, x: Tensor, truth: Tensor, y: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
         """x uint8 [N, C, H, W] or float32 [N, 2]; unlabeled: indices [U], of the labelled images too."""
@@ -112,27 +108,20 @@ class Loader:
         labeled_batch_size: int | None = None,
         views: tuple[str, ...] = Batch._fields,
     ):
-        """Make a stream for each field of a Batch in `views`.
-
-        batch_size: of each view, but for `labeled_batch_size` where it is given. Raises InputError where the pool is smaller.
-        """
-        if batch_size < 1 or len(pool.unlabeled) < batch_size:
-            raise InputError(
-                f"a batch of {batch_size} cannot be drawn from {len(pool.unlabeled)} unlabelled images; "
-                f"choose batch_size in 1..{len(pool.unlabeled)}"
-            )
+        """batch_size: of each view but "labeled", if that has its own. Raises InputError for a smaller pool."""
+        n = len(pool.unlabeled)
+        if not 1 <= batch_size <= n:
+            raise InputError(f"a batch of {batch_size} cannot be drawn from {n} unlabelled images; choose batch_size in 1..{n}")
         if steps_per_epoch is not None and steps_per_epoch < 1:
             raise InputError(f"steps_per_epoch is {steps_per_epoch}; give at least 1, or leave it out for one pass over the pool")
         self.pool, self.batch_size, self.seed = pool, batch_size, seed
-        self.steps_per_epoch = steps_per_epoch or len(pool.unlabeled) // batch_size
+        self.steps_per_epoch = steps_per_epoch or n // batch_size
 
-        def stream(name: str) -> IndexSampler:
-            order = purpose_generator(seed, f"order/{name}", pool.x.device)
-            if name == "labeled":
-                return IndexSampler(pool.labeled, labeled_batch_size or batch_size, order, drop_last=False)
-            return IndexSampler(pool.unlabeled, batch_size, order, drop_last=True)
-
-        self.streams = {name: stream(name) for name in Batch._fields if name in views}
+        self.streams: dict[str, IndexSampler] = {}
+        for name in (field for field in Batch._fields if field in views):
+            labeled, order = name == "labeled", purpose_generator(seed, f"order/{name}", pool.x.device)
+            index, size = (pool.labeled, labeled_batch_size or batch_size) if labeled else (pool.unlabeled, batch_size)
+            self.streams[name] = IndexSampler(index, size, order, drop_last=not labeled)
 
     def epoch(self, done: int = 0) -> Iterator[Batch]:
         """Batches of one epoch, or those that are left where `done` were drawn before."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
-from gan_sntg.files.cache import cached, key_of
+from gan_sntg.files.array_files import cached, key_of
 
 
 class Normalization(Configurable, ABC):
@@ -30,10 +30,8 @@ class Normalization(Configurable, ABC):
 
     def images(self, x: Tensor) -> Tensor:
         """Inverse, rounded and clipped: float [B, C, H, W] -> uint8. Raises InputError where there is none."""
-        raise InputError(
-            f"{type(self).__name__} cannot be undone, so that no image can be made of what a generator draws; for a method with a "
-            "generator choose UnitRange, Symmetric or ZCA"
-        )
+        what = f"{type(self).__name__} cannot be undone, so that no image can be made of what a generator draws"
+        raise InputError(f"{what}; for a method with a generator choose UnitRange, Symmetric or ZCA")
 
 
 def to_bytes(x: Tensor) -> Tensor:
@@ -57,7 +55,6 @@ class Symmetric(Normalization):
     """(x - 127.5) / divisor: 127.5 for SVHN, 128 for the Improved GAN on CIFAR-10 (reference 5)."""
 
     def __init__(self, divisor: float = 127.5):
-        """Raise InputError unless divisor is positive."""
         if not divisor > 0:
             raise InputError(f"the divisor of Symmetric is {divisor}; give a positive number, such as 127.5")
         self.divisor = divisor
@@ -72,10 +69,7 @@ class Symmetric(Normalization):
 
 
 class PerImage(Normalization):
-    """(x - mean) / RMS(x - mean) over all pixels and channels of an image (reference 1.2).
-
-    SVHN and MNIST for Pi and TempEns. No epsilon; an image of one value becomes 0.
-    """
+    """(x - mean) / RMS(x - mean) over an image, without epsilon; 0 for one of one value (reference 1.2)."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """0..255 -> mean 0 and mean square 1."""
@@ -90,8 +84,7 @@ class AsIs(Normalization):
     def check(self, x: Tensor) -> None:
         """Raise InputError unless x are points, float [N, D]."""
         if not x.is_floating_point() or x.dim() != 2:
-            kind = f"{x.dtype}, {list(x.shape[1:])}"
-            raise InputError(f"AsIs maps points, but the data are images ({kind}); choose UnitRange, Symmetric or ZCA")
+            raise InputError(f"AsIs maps points, but the data are images ({x.dtype} {[*x.shape[1:]]}); choose UnitRange, Symmetric or ZCA")
 
     def __call__(self, x: Tensor) -> Tensor:
         """float [B, D], unchanged. Raises InputError for images."""
@@ -124,23 +117,17 @@ LARGE = 1000  # values of an image from which on statistics are cached (half a m
 
 
 class Whitening(Normalization):
-    """(s(x) - mean) U diag(gain(S)) U^T, with U diag(S) U^T the covariance (by N) of the s(x).
+    """(s(x) - mean) U diag(gain(S)) U^T, with U diag(S) U^T the covariance (by N) of the s(x)."""
 
-    A variant defines s, `scaling`, and `gain`. The statistics are float64 while they are fitted, float32 in use.
-    """
-
-    statistics = ("mean", "matrix", "inverse")
-    scaling: Normalization
+    statistics = ("mean", "matrix", "inverse")  # fitted in float64, float32 in use
+    scaling: Normalization  # s
 
     @abstractmethod
     def gain(self, spectrum: Tensor) -> Tensor:
         """Factor of each direction; spectrum [D]: S, the variances along them."""
 
     def fit(self, x: Tensor) -> None:
-        """Fit x uint8 [N, C, H, W], or recall its statistics, which are cached where they are large.
-
-        Raises InputError where the images vary in too few directions.
-        """
+        """Fit x, or recall large statistics. Raises InputError where x varies in too few directions."""
         d = x[0].numel()
         shapes = {"mean": (d,), "matrix": (d, d), "inverse": (d, d)}
         found = cached(key_of(type(self).__name__, x), shapes, lambda: self._found(x)) if d >= LARGE else self._found(x)
@@ -157,10 +144,9 @@ class Whitening(Normalization):
         spectrum, directions = torch.linalg.eigh(covariance)
         flat = spectrum[0] <= spectrum[-1] * d * torch.finfo(torch.float64).eps
         if flat and self.gain(torch.zeros(1)).isinf():
-            raise InputError(
-                f"{type(self).__name__} divides by the deviation along every direction, but the {len(x)} training images do not vary "
-                f"along some of their {d} (too few images, or pixels that never change); choose ZCA, which is regularised"
-            )
+            why = f"the {len(x)} training images do not vary along some of their {d} (too few images, or pixels that never change)"
+            what = f"{type(self).__name__} divides by the deviation along every direction, but {why}"
+            raise InputError(f"{what}; choose ZCA, which is regularised")
         gain = self.gain(spectrum.clamp_min(0))
         matrix, inverse = directions * gain @ directions.T, directions / gain @ directions.T
         return {"mean": mean.float(), "matrix": matrix.float(), "inverse": inverse.float()}

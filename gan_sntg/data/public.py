@@ -7,10 +7,9 @@ import hashlib
 import io
 import os
 import pickle
-import tarfile
-import zlib
 from abc import abstractmethod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,18 +18,16 @@ from scipy.io import loadmat
 from torch import Tensor
 
 from gan_sntg.data.dataset import Dataset
-from gan_sntg.errors import InputError
-from gan_sntg.files.npz_files import read_npz
+from gan_sntg.errors import InputError, refusing
+from gan_sntg.files.array_files import read_npz
 
 
-def fetch(kind: type, root: str, **named: str) -> None:
-    """Fetch the files of torchvision's class `kind` into root, one process at a time.
-
-    named: fields that `download` reads. The constructor, which would read the files, is not called; an archive's MD5 is checked before it
-    is unpacked. Raises OSError, RuntimeError or TarError where the files cannot be had.
-    """
+def fetch(kind: Any, root: str, part: str | None = None) -> None:
+    """Fetch torchvision's files, one process at a time, without its constructor, which would read them."""
     fetcher = object.__new__(kind)
-    vars(fetcher).update(named, root=root)
+    fetcher.root = root
+    if part:
+        fetcher.split, (fetcher.url, fetcher.filename, _) = part, kind.split_list[part]
     os.makedirs(root, exist_ok=True)
     folder = os.open(root, os.O_RDONLY)
     try:
@@ -74,7 +71,7 @@ class Published(Dataset):
     """Data set whose files are checked by hash before they are parsed; torchvision fetches them."""
 
     files: tuple[str, ...]  # paths under root, keys of KNOWN_FILES
-    parts: tuple[str, ...] = ()  # of a `split_list` of torchvision's class of the same name, where that fetches one at a time
+    parts: tuple[str | None, ...] = (None,)  # of a `split_list` of torchvision's class of the same name, where that fetches one at a time
     validation_share: float = 0.1
 
     def __init__(self, root: str | None = None, download: bool = False):
@@ -90,16 +87,10 @@ class Published(Dataset):
         from torchvision import datasets  # noqa: PLC0415  a third of a command's start
 
         kind = getattr(datasets, type(self).__name__)
-        try:
+        remedy = f"check the connection, or put the files there yourself: {', '.join(self.files)}"
+        with refusing(f"{type(self).__name__} could not be downloaded to {self.root}", remedy):
             for part in self.parts:
-                fetch(kind, str(self.root), split=part, url=kind.split_list[part][0], filename=kind.split_list[part][1])
-            if not self.parts:
-                fetch(kind, str(self.root))
-        except (OSError, RuntimeError, tarfile.TarError, EOFError, zlib.error) as error:
-            raise InputError(
-                f"{type(self).__name__} could not be downloaded to {self.root} ({error}); check the connection, or put the files "
-                f"there yourself: {', '.join(self.files)}"
-            ) from error
+                fetch(kind, str(self.root), part)
 
     @abstractmethod
     def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -110,18 +101,14 @@ def published_bytes(root: Path, name: str) -> bytes:
     """Content of root/name, alone ever parsed. Raises InputError unless KNOWN_FILES has its hash."""
     path, known = root / name, KNOWN_FILES[name]
     if not path.is_file():
-        raise InputError(
-            f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA, or add --data.download true"
-        )
+        raise InputError(f"{path} does not exist; name its folder by --data.root or GAN_SNTG_DATA, or add --data.download true")
     with path.open("rb") as file:
         data = file.read(MOST_BYTES)
     kind = "sha256" if len(known) == 64 else "md5"
     found = hashlib.new(kind, data, usedforsecurity=False).hexdigest()
     if found != known:
-        raise InputError(
-            f"{path} is not the published file ({kind} {found[:12]}..., expected {known[:12]}...; {path.stat().st_size} bytes): "
-            "it is truncated or altered; delete it and fetch it again"
-        )
+        why = f"{kind} {found[:12]}..., expected {known[:12]}...; {path.stat().st_size} bytes"
+        raise InputError(f"{path} is not the published file ({why}): it is truncated or altered; delete it and fetch it again")
     return data
 
 
@@ -144,16 +131,12 @@ def _under(folder: str) -> tuple[str, ...]:
 
 
 class Digits(Dataset):
-    """1,797 handwritten digits of 8 x 8 pixels that ship with scikit-learn.
-
-    A fixed stratified cut: 397 test images; of the 1,400 others, 400 are the validation images.
-    """
+    """scikit-learn's digits, 8 x 8 pixels in 0..255: 1,000, 400 for validation and 397 for testing."""
 
     name = "digits"
     num_classes = 10
 
     def __init__(self):
-        """Scale the pixels from 0..16 to 0..255."""
         from sklearn.datasets import load_digits  # noqa: PLC0415  a fifth of a command's start
         from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
@@ -184,15 +167,14 @@ class MNIST10k(MNIST):
     """First 10,000 training images of MNIST, the last 2,000 for validation, and all test images."""
 
     name = "mnist10k"
-
-    def __init__(self, root: str | None = None, download: bool = False):
-        """As MNIST's."""
-        super().__init__(root, download)
-        self.train_x, self.train_y = self.train_x[:10_000], self.train_y[:10_000]
-        self.validation = torch.arange(len(self.train_y) * 4 // 5, len(self.train_y))
+    validation_share = 0.2
 
     def _download(self) -> None:
         MNIST(str(self.root), download=True)
+
+    def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        train_x, train_y, test_x, test_y = super()._read(*contents)
+        return train_x[:10_000], train_y[:10_000], test_x, test_y
 
 
 class FashionMNIST(MNIST):
@@ -228,15 +210,13 @@ class SVHNPart(Dataset):
     shape = (3, 32, 32)
 
     def __init__(self, root: str | None = None):
-        """Read svhn_part.npz in `data_folder(root)`. Raises InputError where it is missing or something else."""
         path = data_folder(root) / "svhn_part.npz"
         arrays = read_npz(path, ("train_x", "train_y", "test_x", "test_y"))
         for part, n in ("train", 1083), ("test", 10_000):
             x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
-            if x.dtype != np.uint8 or x.shape != (n, 32, 32, 3) or y.shape != (n,) or y.dtype.kind not in "ui":
-                raise InputError(f"{path}: {part}_x is not uint8 [{n}, 32, 32, 3] with {n} labels; unpack it again")
-            if y.min() < 0 or y.max() > 9:
-                raise InputError(f"{path}: {part}_y runs from {y.min()} to {y.max()}, not in 0..9; unpack it again")
+            labels = y.shape == (n,) and y.dtype.kind in "ui" and y.min() >= 0 and y.max() <= 9
+            if x.dtype != np.uint8 or x.shape != (n, 32, 32, 3) or not labels:
+                raise InputError(f"{path}: {part}_x is not uint8 [{n}, 32, 32, 3] with {n} labels in 0..9; unpack it again")
         x, y = (torch.from_numpy(np.concatenate([arrays[f"train_{kind}"], arrays[f"test_{kind}"]])) for kind in "xy")
         x, pool = rearrange(x, "n h w c -> n c h w").contiguous(), 1083 + 7500
         self.train_x, self.train_y, self.test_x, self.test_y = x[:pool], y[:pool].long(), x[pool + 10 :], y[pool + 10 :].long()

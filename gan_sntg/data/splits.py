@@ -1,9 +1,10 @@
 """Splits: which labels are known, chosen by seed and written as a manifest pinned to the data."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import member
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -12,8 +13,8 @@ from torch import Tensor
 from gan_sntg.configurable import Choice
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED
-from gan_sntg.errors import InputError
-from gan_sntg.files.json_files import is_number, read_json
+from gan_sntg.errors import InputError, refusing
+from gan_sntg.files.json_files import read_json
 from gan_sntg.rng import purpose_generator
 
 
@@ -21,10 +22,8 @@ def equal(labels: int, sizes: list[int], generator: torch.Generator) -> list[int
     """labels / K of each class. Raises InputError where K does not divide them."""
     each, rest = divmod(labels, len(sizes))
     if rest or each < 1:
-        raise InputError(
-            f"{labels} labels cannot be shared equally by the {len(sizes)} classes; give a positive multiple of {len(sizes)}, or "
-            "--balance rounded, proportional or random"
-        )
+        remedy = f"give a positive multiple of {len(sizes)}, or --balance rounded, proportional or random"
+        raise InputError(f"{labels} labels cannot be shared equally by the {len(sizes)} classes; {remedy}")
     return [each] * len(sizes)
 
 
@@ -65,10 +64,7 @@ class Balance(Choice):
 
 
 def choose(y: Tensor, candidates: Tensor, labels: int, num_classes: int, balance: Balance, generator: torch.Generator) -> list[int]:
-    """Sorted indices of `labels` of the images `candidates` [M] with classes y [N], drawn by `balance`.
-
-    Raises InputError where there are too few images, in all or in a class.
-    """
+    """Sorted `labels` of the candidates [M] of classes y [N], drawn. Raises InputError for too few."""
     if labels < 1:
         raise InputError(f"{labels} labels: give at least 1")
     members = [candidates[y[candidates] == k] for k in range(num_classes)]
@@ -77,10 +73,8 @@ def choose(y: Tensor, candidates: Tensor, labels: int, num_classes: int, balance
     for k in range(num_classes):
         if sizes[k] < counts[k]:
             most = min(sizes) * num_classes if balance in (Balance.equal, Balance.rounded) else sum(sizes)
-            raise InputError(
-                f"{labels} labels need {counts[k]} of class {k}, but the pool has {sizes[k]}; ask for at most {most} labels, or give "
-                "another --balance"
-            )
+            need = f"{labels} labels need {counts[k]} of class {k}, but the pool has {sizes[k]}"
+            raise InputError(f"{need}; ask for at most {most} labels, or give another --balance")
     return sorted(i for k in range(num_classes) for i in members[k][torch.randperm(sizes[k], generator=generator)[: counts[k]]].tolist())
 
 
@@ -125,11 +119,7 @@ class Split:
 def make_split(
     source: Dataset, labels: int | None, data_seed: int, validation: bool, balance: Balance = Balance.equal, label_noise: float = 0.0
 ) -> Split:
-    """Choose `labels` of the labelled images (None: all) and replace some of them, by `data_seed`.
-
-    `validation` takes the validation images out of the pool first. Raises InputError where `balance` cannot choose so many, the rate
-    is not in 0..1 or there are no validation images.
-    """
+    """Split of `labels` images (None: all), with noise, by `data_seed`. Raises InputError for too few."""
     if validation and not len(source.validation):
         raise InputError(f"{source.name} has no validation images: a fifth of each class is less than one; leave --validation out")
     held_out = source.validation.tolist() if validation else []
@@ -154,44 +144,38 @@ def _noise(labeled: list[int], num_classes: int, rate: float, data_seed: int) ->
 
 def read_split(path: Path) -> Split:
     """Manifest that is not checked against any data. Raises InputError where the file is invalid."""
-    try:
+    with refusing(f"{path} is not a readable split manifest", "give the split.json of a run folder"):
         split = Split(**read_json(path))
-        _check_kinds(split)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path} is not a readable split manifest ({error}); give the split.json of a run folder") from error
+        _check_fields(split)
     return split
 
 
-def _check_kinds(split: Split) -> None:
+def _check_fields(split: Split) -> None:
     """Raise ValueError unless every field has its type and range."""
-    if type(split.format) is not int or not isinstance(split.data, str) or not isinstance(split.sha256, str):
-        raise ValueError("format must be a whole number, data and sha256 must be texts")
-    if type(split.data_seed) is not int or split.data_seed < 0 or split.balance not in list(Balance.__members__):
-        raise ValueError("data_seed must be a whole number from 0 on and balance one of its names")
-    if not is_number(split.label_noise) or not 0 <= split.label_noise <= 1:
-        raise ValueError("label_noise must be in 0..1")
-    if not all(_whole(indices) for indices in (split.labeled, split.validation)):
-        raise ValueError("labeled and validation must be lists of whole numbers")
-    if not isinstance(split.replaced, list) or not all(_whole(pair) and len(pair) == 2 for pair in split.replaced):
-        raise ValueError("`replaced` must be a list of [index, class]")
+    for own in fields(Split):
+        if not _fits(getattr(split, own.name), own.type):
+            raise ValueError(f"{own.name} must be of type {own.type}")
+    if split.data_seed < 0 or split.balance not in Balance.__members__:
+        raise ValueError("data_seed must be 0 or more and balance one of its names")
+    if not 0 <= split.label_noise <= 1 or any(len(pair) != 2 for pair in split.replaced):
+        raise ValueError("label_noise must be in 0..1 and `replaced` hold pairs of index and class")
 
 
-def _whole(numbers) -> bool:
-    return isinstance(numbers, list) and all(type(i) is int for i in numbers)
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value of JSON is of a type; true and false are no numbers."""
+    if of := get_args(kind):
+        return isinstance(value, list) and all(_fits(part, *of) for part in value)
+    return type(value) in ((int, float) if kind is float else (kind,))
 
 
 def load_split(path: Path, source: Dataset) -> Split:
     """Manifest checked against the data. Raises InputError where it is damaged or of other data."""
     split = read_split(path)
     if split.format != FORMAT:
-        raise InputError(
-            f"{path} has manifest format {split.format}, this version reads {FORMAT}; make it again with `gan-sntg splits make`"
-        )
+        raise InputError(f"{path} has manifest format {split.format}, this version reads {FORMAT}; make it again with gan-sntg splits make")
     if split.sha256 != source.sha256:
-        raise InputError(
-            f"{path} belongs to {split.data} with SHA-256 {str(split.sha256)[:12]}..., but the data here are {source.name} with "
-            f"{source.sha256[:12]}...; use the data that the manifest was made from"
-        )
+        there, here = f"{split.data} with SHA-256 {split.sha256[:12]}...", f"{source.name} with {source.sha256[:12]}..."
+        raise InputError(f"{path} belongs to {there}, but the data here are {here}; use the data that the manifest was made from")
     if problem := _problem(split, source):
         raise InputError(f"{path} is damaged: {problem}; make it again")
     return split
@@ -199,16 +183,12 @@ def load_split(path: Path, source: Dataset) -> Split:
 
 def _problem(split: Split, source: Dataset) -> str:
     """What is wrong with the indices and classes for this data set, if anything."""
-    both, n, num_classes = [*split.labeled, *split.validation], source.num_examples, source.num_classes
+    both, n, k = [*split.labeled, *split.validation], source.num_examples, source.num_classes
     if not split.labeled or any(not 0 <= i < n for i in both) or len(set(both)) != len(both):
         return f"its labelled and validation indices must be distinct whole numbers in 0..{n - 1}"
     if (source.train_y[both] == UNLABELED).any():
         return f"it names images of which {source.name} has no label"
-    indices = [i for i, _ in split.replaced]
-    if (
-        not set(indices) <= set(split.labeled)
-        or len(set(indices)) != len(indices)
-        or any(not 0 <= k < num_classes for _, k in split.replaced)
-    ):
-        return f"`replaced` must name labelled images once each, with classes in 0..{num_classes - 1}"
+    given = {index: c for index, c in split.replaced}
+    if not given.keys() <= set(split.labeled) or len(given) != len(split.replaced) or any(not 0 <= c < k for c in given.values()):
+        return f"`replaced` must name labelled images once each, with classes in 0..{k - 1}"
     return ""

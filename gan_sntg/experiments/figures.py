@@ -15,9 +15,8 @@ from gan_sntg.experiments.grid import Column, Grid
 from gan_sntg.experiments.plan import Plan
 from gan_sntg.experiments.plots import Curve, Embedding, Regions, project
 from gan_sntg.experiments.results import CellResult, Results
-from gan_sntg.runs.build import RunObjects
+from gan_sntg.runs.build import RunObjects, class_names, load
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.loading import class_names, load
 from gan_sntg.training.method import Method
 
 SIDE = 300  # places along each side of the plane's grid

@@ -10,8 +10,7 @@ from itertools import product
 from typing import TypeVar
 
 from gan_sntg.errors import InputError
-from gan_sntg.files.config_files import config_file
-from gan_sntg.files.yaml_files import load_yaml
+from gan_sntg.files.yaml_files import config_file, load_yaml
 from gan_sntg.runs.parsing import Parser
 
 KEY = r"[a-z0-9]([a-z0-9_.-]*[a-z0-9_-])?"  # of rows and columns, which name folders

@@ -1,21 +1,91 @@
-"""Loading of an exported run: classifier, generator and card, without executing any file."""
+"""Loading of an exported run: card, classifier and generator, without executing any file."""
 
 import hashlib
+import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from gan_sntg.configurable import instance
 from gan_sntg.data.normalization import Normalization
-from gan_sntg.errors import InputError, first_line
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.evaluation.samples import z_bank
-from gan_sntg.export.card import CARD, DTYPES, REMEDY, WEIGHTS, Card, instantiate, read_card, short
+from gan_sntg.files.import_paths import class_at
+from gan_sntg.files.old_names import modern
 from gan_sntg.networks.gan import Generator
 
+FORMAT = 1
+CARD, PROGRAM = "card.json", "classifier.pt2"
+WEIGHTS = {"net": "classifier.safetensors", "generator": "generator.safetensors", "normalization": "normalization.safetensors"}
+REMEDY = "export the run again with `gan-sntg export`"
 AT_ONCE = 250  # examples that are classified in one batch
+T = TypeVar("T")
 Net = TypeVar("Net", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """`class_path` and `init_args` of networks and normalization; no generator for a method without."""
+
+    net: dict
+    generator: dict | None
+    normalization: dict
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What the classifier and its program take: examples as the data set holds them."""
+
+    dtype: Literal["uint8", "float32"]
+    shape: list[int]
+    range: list[int] | None
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """What an export is and where it is from, in the order of the file; files: SHA-256 by name."""
+
+    format: int
+    packages: dict[str, str | None]
+    architecture: Architecture
+    input: InputSpec
+    output: dict
+    classes: list[str]
+    weights: str
+    evaluation: dict
+    generator: dict | None
+    provenance: dict
+    files: dict[str, str]
+
+
+def read_card(folder: Path) -> Card:
+    """The card of an export. Raises InputError where it is missing, damaged, or names what it must not."""
+    path = folder / CARD
+    with refusing(f"{path} is not a readable card", "name a folder that `gan-sntg export` wrote"):  # whatever it is that a parser raises
+        tree = modern(json.loads(path.read_bytes()))
+        found = tree["format"]
+    if found != FORMAT:
+        raise InputError(f"{path} has card format {found!r}, this version reads {FORMAT}; use the version that wrote it")
+    with refusing(f"{path} is damaged", REMEDY):
+        card = instance(Card, tree)
+        if len(card.classes) < 2 or not all(0 < side < 2**16 for side in card.input.shape):
+            raise ValueError("it has fewer than two classes, or sides of its input that are not in 1..65535")
+        wanted = {WEIGHTS["net"], PROGRAM, *([WEIGHTS["generator"]] if card.architecture.generator else [])}
+        if not wanted <= set(card.files) <= wanted | {WEIGHTS["normalization"]}:
+            raise ValueError("its files are not those of an export")
+    return card
+
+
+def instantiate(spec: dict, kind: type[T], where: str) -> T:
+    """The object of a card, a network without memory for weights. Raises InputError where it is invalid."""
+    found = class_at(str(spec.get("class_path")), kind, where)
+    with refusing(f"{where}: no {found.__name__} can be built of what stands there", REMEDY), torch.device("meta"):
+        return instance(found, spec["init_args"])
 
 
 class Fixed(nn.Module):
@@ -24,7 +94,6 @@ class Fixed(nn.Module):
     net: Any
 
     def __init__(self, net: nn.Module, normalization: Normalization):
-        """net: its parameters are frozen."""
         super().__init__()
         self.net, self.normalization = net.requires_grad_(False), normalization
         self.train(False)
@@ -69,53 +138,48 @@ class ImageGenerator(Fixed):
 
 
 def load_export(folder: str | Path) -> tuple[Classifier, ImageGenerator | None, Card]:
-    """The classifier, the generator, if any, and the card that `gan-sntg export` wrote, on the CPU.
-
-    Raises InputError, with its name, for a file that is missing, damaged or foreign.
-    """
+    """Classifier, generator, if any, and card of an export. Raises InputError for a foreign file."""
     folder = Path(folder)
     card = read_card(folder)
-    data, specs = read_files(folder, card), card.architecture
-    net = load_network(specs.net, nn.Module, "net", folder, data)
-    generator = load_network(specs.generator, Generator, "generator", folder, data) if specs.generator else None
-    normalization = load_normalization(specs.normalization, folder, data)
-    classifier = Classifier(net, normalization, tuple(card.input.shape), DTYPES[card.input.dtype], card.classes)
+    tensors, specs = read_files(folder, card), card.architecture
+    net = load_network(specs.net, nn.Module, "net", folder, tensors)
+    generator = load_network(specs.generator, Generator, "generator", folder, tensors) if specs.generator else None
+    normalization = load_normalization(specs.normalization, folder, tensors)
+    classifier = Classifier(net, normalization, tuple(card.input.shape), getattr(torch, card.input.dtype), card.classes)
     images = ImageGenerator(generator, normalization) if generator else None
     check_fit(classifier, images, folder)
     return classifier, images, card
 
 
-def read_files(folder: Path, card: Card) -> dict[str, bytes]:
-    """The bytes of every file of a card. Raises InputError where one is missing or not as exported."""
-    data = {}
-    for name, sha256 in card.files.items():
-        try:
-            data[name] = (folder / name).read_bytes()
-        except OSError as error:
-            raise InputError(f"{folder / name} cannot be read ({error}); {REMEDY}") from error
-        if hashlib.sha256(data[name]).hexdigest() != sha256:
-            raise InputError(f"{folder / name} is damaged or foreign: it does not have the SHA-256 in {folder / CARD}; {REMEDY}")
-    return data
+def read_files(folder: Path, card: Card) -> dict[str, dict[str, Tensor]]:
+    """The tensors in the files of a card. Raises InputError where one is missing or not as exported."""
+    tensors = {}
+    for path, sha256 in ((folder / name, sha256) for name, sha256 in card.files.items()):
+        with refusing(f"{path} cannot be read", REMEDY):
+            data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise InputError(f"{path} is damaged or foreign: it does not have the SHA-256 in {folder / CARD}; {REMEDY}")
+        if path.name != PROGRAM:
+            with refusing(f"{path} is not a safetensors file", REMEDY):
+                tensors[path.name] = safetensors.torch.load(data)
+    return tensors
 
 
-def load_network(spec: dict, kind: type[Net], name: str, folder: Path, data: dict[str, bytes]) -> Net:
+def load_network(spec: dict, kind: type[Net], name: str, folder: Path, tensors: dict[str, dict[str, Tensor]]) -> Net:
     """A network of a card with the weights of its file. Raises InputError unless they are its own."""
     net, path = instantiate(spec, kind, f"{folder / CARD}: {name}"), folder / WEIGHTS[name]
-    wanted, found = net.state_dict(), read_tensors(data[path.name], path)
-    odd = [name for name, tensor in found.items() if name in wanted and tensor.dtype != wanted[name].dtype]
-    try:
-        if odd:
+    wanted, found = net.state_dict(), tensors[path.name]
+    with refusing(f"{path} does not fit the network of {CARD}", REMEDY):
+        if odd := [name for name, tensor in found.items() if name in wanted and tensor.dtype != wanted[name].dtype]:
             raise TypeError(f"{odd[0]} is {found[odd[0]].dtype}")
         net.load_state_dict(found, assign=True)
-    except (RuntimeError, TypeError) as error:
-        raise InputError(f"{path} does not fit the network of {CARD} ({short(error)}); {REMEDY}") from error
     return net
 
 
-def load_normalization(spec: dict, folder: Path, data: dict[str, bytes]) -> Normalization:
+def load_normalization(spec: dict, folder: Path, tensors: dict[str, dict[str, Tensor]]) -> Normalization:
     """The normalization of a card with its file's statistics. Raises InputError unless they are its own."""
     normalization, path = instantiate(spec, Normalization, f"{folder / CARD}: normalization"), folder / WEIGHTS["normalization"]
-    found = read_tensors(data[path.name], path) if path.name in data else {}
+    found = tensors.get(path.name, {})
     if set(found) != set(normalization.statistics):
         raise InputError(f"{path} does not hold the statistics of {type(normalization).__name__}; {REMEDY}")
     for name, tensor in found.items():
@@ -123,20 +187,10 @@ def load_normalization(spec: dict, folder: Path, data: dict[str, bytes]) -> Norm
     return normalization
 
 
-def read_tensors(data: bytes, path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Raises InputError where it is invalid."""
-    try:
-        return safetensors.torch.load(data)
-    except Exception as error:  # an error of its own, or of the tensors it would make
-        raise InputError(f"{path} is not a safetensors file ({first_line(error)}); {REMEDY}") from error
-
-
 def check_fit(classifier: Classifier, generator: ImageGenerator | None, folder: Path) -> None:
     """Raise InputError unless an example has a logit for each class, and z an image."""
     x = torch.zeros(1, *classifier.shape, dtype=classifier.dtype)
-    try:
+    with refusing(f"{folder}: its parts do not fit each other", REMEDY):
         logits, image = classifier(x), generator(generator.z(1)) if generator else x
-    except Exception as error:  # parts that are whole and do not fit each other fail in any way
-        raise InputError(f"{folder}: its parts do not fit each other ({first_line(error)}); {REMEDY}") from error
     if logits.shape != (1, len(classifier.classes)) or image.shape != x.shape:
         raise InputError(f"{folder}: its networks do not fit the classes and images of {CARD}; {REMEDY}")

@@ -16,13 +16,11 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.errors import UnhealthyError
 from gan_sntg.evaluation.fidelity_records import measurements
 from gan_sntg.evaluation.samples import BANK_SIZE
-from gan_sntg.export.card import CARD, FORMAT, PROGRAM, WEIGHTS, Architecture, Card, InputSpec
-from gan_sntg.export.load import Classifier, ImageGenerator, load_export
+from gan_sntg.export.load import CARD, FORMAT, PROGRAM, WEIGHTS, Architecture, Card, Classifier, ImageGenerator, InputSpec, load_export
 from gan_sntg.files.atomic import atomic_folder
 from gan_sntg.files.hashes import sha256_of, tensor_sha256
-from gan_sntg.runs.build import RunObjects
+from gan_sntg.runs.build import RunObjects, class_names
 from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
-from gan_sntg.runs.loading import class_names
 from gan_sntg.runs.options import identity
 from gan_sntg.training.loop import Progress
 
@@ -31,10 +29,7 @@ TOLERANCE = 1e-4  # of logits, absolute and relative; other kernels may round ot
 
 
 def write_export(out: Path, card: Card, classifier: Classifier, generator: ImageGenerator | None, x: Tensor) -> None:
-    """Write an export and its card; `out` appears when they were read back and compared with the run.
-
-    x: examples on which what was read back must do what the run does, else UnhealthyError. Raises OSError.
-    """
+    """Write an export, which appears once it does on x what the run does; else raise UnhealthyError."""
     normalization = classifier.normalization
     states = {
         "net": classifier.net.state_dict(),

@@ -45,10 +45,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
-def check_writable(out: Path) -> None:
-    """Raise InputError unless a file or folder can be made at `out`."""
-    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise InputError(f"{out} cannot be written (its folder does not exist or may not be written to); choose another with --out")
+def writable(out: str | Path | None, folder: bool = False) -> Path:
+    """Path of --out. Raises InputError unless a file, or a new or empty `folder`, can be made there."""
+    if not out:
+        raise InputError("--out is not set; name the file to write")
+    path, why = Path(out), ""
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        why = "its folder does not exist or may not be written to"
+    elif folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        why = "it exists and is not an empty folder"
+    elif not folder and path.is_dir():
+        why = "it is a folder"
+    if why:
+        raise InputError(f"{path} cannot be written ({why}); choose another with --out")
+    return path
 
 
 @contextmanager

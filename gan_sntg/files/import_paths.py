@@ -7,13 +7,11 @@ from pathlib import Path
 
 from jsonargparse import set_parsing_settings
 
-from gan_sntg.errors import InputError
-from gan_sntg.files.yaml_files import texts
+from gan_sntg.errors import InputError, refusing
 
 OURS = ("gan_sntg", "discriminative")
-DOTTED = re.compile(r"[^\W\d]\w*(\.\w+)+")  # names may be of any script
-PLAIN_KEYS = ("root", "file")  # values that are never imported, though they may look like a dotted path
 
+set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=[*OURS, "torch"])  # what a value may name, for jsonargparse
 _packages: dict[str, str] = {}  # one's own packages, by --allow or by objects given in Python, and the SHA-256 of their code
 
 
@@ -33,21 +31,14 @@ def refusal() -> str:
     return f"is refused: {others}; for code of your own that you trust, add --allow PACKAGE to the command"
 
 
-def apply() -> None:
-    """Let jsonargparse import nothing that a value names but what is in the allowed packages."""
-    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=list(allowed()))
-
-
 def allow(package: str) -> None:
     """Import a package and admit what it holds. Raises InputError where it cannot be imported."""
     if not re.fullmatch(r"[^\W\d]\w*", package):
         raise InputError(f"--allow {package!r} is not the name of a package; give the name that Python imports, such as mypackage")
-    try:
+    with refusing(f"--allow {package}: it cannot be imported", "install it, or name its folder in PYTHONPATH"):
         importlib.import_module(package)
-    except ImportError as error:
-        raise InputError(f"--allow {package}: it cannot be imported ({error}); install it, or name its folder in PYTHONPATH") from error
     _packages[package] = code_sha256(package)  # refuses what has no files before it is admitted
-    apply()
+    set_parsing_settings(import_path_allowlist=[package])
 
 
 def code_sha256(package: str) -> str:
@@ -61,25 +52,8 @@ def code_sha256(package: str) -> str:
     return hashlib.sha256(b"".join(contents)).hexdigest()
 
 
-def check_tree(tree, where: str, key: str = "", packages: tuple[str, ...] | None = None) -> None:
-    """Raise InputError where a text in the tree names a path outside packages or is invalid YAML.
-
-    packages: the allowed ones unless given.
-    """
-    try:
-        paths = [match.group() for name, text in texts(tree, key) if name not in PLAIN_KEYS for match in DOTTED.finditer(text)]
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} cannot be read: {error}") from error
-    for path in paths:
-        if path.split(".")[0] not in (packages or allowed()):
-            raise InputError(f"{where}: {path} {refusal()}")
-
-
 def class_at(path: str, kind: type, where: str) -> type:
-    """The class of a kind at a dotted path, defined there. Raises InputError for anything else.
-
-    What a module imports is not its own: no path through ours leads into another package. Nothing private can be named.
-    """
+    """A class of a kind by its dotted path. InputError where it is private, or only imported there."""
     module, _, name = path.rpartition(".")
     if not re.fullmatch(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", module) or module.split(".")[0] not in (*OURS, *_packages):
         raise InputError(f"{where}: {path} is refused: only classes of {' and '.join((*OURS, *_packages))} may be named here")
@@ -90,6 +64,3 @@ def class_at(path: str, kind: type, where: str) -> type:
     if not (isinstance(found, type) and f"{found.__module__}.".startswith(f"{module}.") and issubclass(found, kind)):
         raise InputError(f"{where}: {path} is refused: it is not a {kind.__name__} that {module} defines; use the version that wrote it")
     return found
-
-
-apply()

@@ -2,27 +2,18 @@
 
 from typing import Any
 
+DATA = ("arrays", "augment", "folder", "plane", "sources", "synthetic", "whiten", "zca")
+METHODS = ("mean_teacher", "pi_model", "supervised", "temporal_ensembling", "vat")
 ROOMS = {  # modules of before the rooms, and where their classes are named now
     "gan_sntg.core.schedules": "gan_sntg.schedules",
     "gan_sntg.core.graph": "gan_sntg.graph",
     "gan_sntg.core.graphs": "gan_sntg.graph",
     "gan_sntg.core.networks": "gan_sntg.networks",
-    "gan_sntg.core.data.arrays": "gan_sntg.data",
-    "gan_sntg.core.data.augment": "gan_sntg.data",
-    "gan_sntg.core.data.folder": "gan_sntg.data",
-    "gan_sntg.core.data.plane": "gan_sntg.data",
-    "gan_sntg.core.data.sources": "gan_sntg.data",
-    "gan_sntg.core.data.synthetic": "gan_sntg.data",
-    "gan_sntg.core.data.whiten": "gan_sntg.data",
-    "gan_sntg.core.data.zca": "gan_sntg.data",
+    **dict.fromkeys((f"gan_sntg.core.data.{name}" for name in DATA), "gan_sntg.data"),
     "gan_sntg.conv_networks": "gan_sntg.networks",
     "gan_sntg.feature_matching": "gan_sntg.methods",
     "gan_sntg.teachers": "gan_sntg.graph",
-    "discriminative.mean_teacher": "discriminative",
-    "discriminative.pi_model": "discriminative",
-    "discriminative.supervised": "discriminative",
-    "discriminative.temporal_ensembling": "discriminative",
-    "discriminative.vat": "discriminative",
+    **dict.fromkeys((f"discriminative.{name}" for name in METHODS), "discriminative"),
 }
 GONE = ("pair_scope", "batch_statistics")  # options of a run by torchrun
 LEFT = "all"  # the one value that they have now

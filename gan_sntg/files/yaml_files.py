@@ -1,27 +1,44 @@
-"""Safe reading of YAML: the safe loader, without aliases, also for YAML inside texts."""
+"""Configurations by path or name, and safe reading of YAML: no tags, no aliases, also inside texts."""
 
 import contextlib
-from collections.abc import Iterator
+import difflib
 from pathlib import Path
 
 import yaml
 
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 
+PACKAGE = Path(__file__).parents[1]
 MOST_BYTES = 2**17  # a second of reading
 EXAMPLE = "give one such as configs/digits_20/fm_gan.yaml"
 
 
+def configs_folder() -> Path:
+    """Folder of the configurations: in an installed package, beside the package in a checkout."""
+    installed = PACKAGE / "configs"
+    return installed if installed.is_dir() else PACKAGE.parent / "configs"
+
+
+def config_file(name: str) -> Path:
+    """Path of a file, or of the package's configuration of a name. InputError says the nearest ones."""
+    if Path(name).is_file():
+        return Path(name)
+    known = {path.relative_to(configs_folder()).with_suffix("").as_posix(): path for path in sorted(configs_folder().rglob("*.yaml"))}
+    asked = name.removeprefix("configs/").removesuffix(".yaml")
+    if asked not in known:
+        near = difflib.get_close_matches(asked, known, n=3)
+        advice = f"did you mean {' or '.join(near)}?" if near else "give the path of a YAML file, or a name as digits_20/fm_gan"
+        raise InputError(f"{name} is neither a file nor a configuration of this package; {advice}")
+    return known[asked]
+
+
 def load_yaml(path: Path) -> dict:
     """Mapping in a YAML file. Raises InputError where there is none, or an alias in it or its texts."""
-    try:
+    with refusing(f"{path} is not a readable YAML file", EXAMPLE):
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is not a file, or has more than {MOST_BYTES:,} bytes")
         tree = loaded(path.read_text())
-        list(texts(tree, ""))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is not a readable YAML file ({reason}); {EXAMPLE}") from error
+        check_texts(tree)
     if not isinstance(tree, dict):
         raise InputError(f"{path} holds no options (a mapping of names to values); {EXAMPLE}")
     return tree
@@ -34,20 +51,12 @@ def loaded(text: str):
     return yaml.safe_load(text)
 
 
-def texts(tree, key: str) -> Iterator[tuple[str, str]]:
-    """(key, text) of every text in a tree, also of YAML inside texts, as jsonargparse reads it.
-
-    Raises ValueError where that has aliases and RecursionError where it is too deep.
-    """
-    if isinstance(tree, dict):
-        for name, branch in tree.items():
-            yield from texts(branch, str(name))
-    elif isinstance(tree, list):
-        for branch in tree:
-            yield from texts(branch, key)
-    elif isinstance(tree, str):
-        yield key, tree
+def check_texts(tree) -> None:
+    """Raise ValueError or RecursionError where YAML in a text of a tree has an alias or is too deep."""
+    for branch in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        check_texts(branch)
+    if isinstance(tree, str) and any(sign in tree for sign in "{}[]:\"'\\\n"):
         with contextlib.suppress(yaml.YAMLError):
-            inner = loaded(tree) if any(sign in tree for sign in "{}[]:\"'\\\n") else tree
+            inner = loaded(tree)
             if inner != tree:
-                yield from texts(inner, key)
+                check_texts(inner)

@@ -13,8 +13,8 @@ from torch import Tensor
 from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
+from gan_sntg.files.array_files import read_npz
 from gan_sntg.files.atomic import write_atomically, writing
-from gan_sntg.files.npz_files import read_npz
 from gan_sntg.graph.loss import Graph, same_class
 from gan_sntg.graph.pairs import Pairs
 

@@ -1,14 +1,15 @@
-"""The objects of a run, built from its options."""
+"""The objects of a run, built from its options or restored from its folder."""
 
-import importlib
-import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
 import torch
 from jsonargparse import Namespace
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 
 from gan_sntg.data.custom import ImageFolder
@@ -19,13 +20,14 @@ from gan_sntg.data.splits import Balance, Split, load_split, make_split
 from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import own_device
 from gan_sntg.errors import InputError
-from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.networks.passes import CompiledForward, use
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, config_parser
-from gan_sntg.runs.parsing import Parser, check_options
+from gan_sntg.runs.parsing import Parser
+from gan_sntg.training import checkpoint
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, Recordable
 from gan_sntg.training.data_parallel import check_shares
+from gan_sntg.training.loop import Progress
 from gan_sntg.training.method import Method
 
 
@@ -50,25 +52,12 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-Objects = tuple[Dataset, Normalization, Method]
-
-
 def build(parser: Parser, options: Namespace) -> RunObjects:
     """As `assemble`, of parsed options."""
-    return assemble(RunOptions.of(options), instantiate(parser, options))
+    return assemble(RunOptions.of(options), lambda: parser.objects(options))
 
 
-def instantiate(parser: Parser, options: Namespace) -> Callable[[], Objects]:
-    """A function that makes data, normalization and method of parsed options."""
-
-    def make() -> Objects:
-        objects = parser.instantiate(options)
-        return objects.data, objects.normalization, objects.method
-
-    return make
-
-
-def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
+def assemble(options: RunOptions, make: Callable[[], Namespace]) -> RunObjects:
     """Build all a run needs, on its device; write nothing. make: called once the seed is set."""
     if options.compile and world_size() > 1:
         raise InputError("passes that wait for other processes are not compiled; with torchrun leave --compile out")
@@ -76,7 +65,8 @@ def assemble(options: RunOptions, make: Callable[[], Objects]) -> RunObjects:
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    source, normalization, method = make()
+    made = make()
+    source, normalization, method = made.data, made.normalization, cast(Method, made.method)
     method.to(device)
     check_shares(method, batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
     for note in source.notes if rank() == 0 else []:
@@ -140,38 +130,83 @@ def source_of(options: Namespace) -> Dataset:
         raise InputError("the option data is not set; give it in the file of --config or as --data")
     only_data = options.clone()
     only_data.method = None
-    return config_parser().instantiate(only_data).data
-
-
-def epochs_of(file: str) -> int:
-    """The length of the run of a YAML file."""
-    return int(load_yaml(Path(file))["epochs"])
+    return config_parser().objects(only_data).data
 
 
 def parse_run(options: Namespace, file: str, words: list[str]) -> tuple[Parser, Namespace]:
     """Parser and options of a run of this file, on the device and data that a command's options name."""
-    given = ["--config", file, "--device", options.device, *words]
-    if options.synthetic:
-        given += stand_in(file, load_yaml(Path(file)))
-    elif options.root:
-        given += ["--data.root", options.root]
+    root = ["--data.root", options.root] if options.root and not options.synthetic else []
     parser = config_parser()
-    return parser, parser.parse_args(given)
+    parsed = parser.parse_args(["--config", file, "--device", options.device, *words, *root])
+    if options.synthetic:
+        parsed.data = stand_in(parsed.data, parsed.labels)
+    return parser, parsed
 
 
-def stand_in(file: str, tree: dict) -> list[str]:
-    """Words that replace a configuration's data files by random images; none where it has no files."""
-    check_options(tree, file)  # before anything that it names is imported
-    module, _, name = tree["data"]["class_path"].rpartition(".")
-    given, source = tree["data"].get("init_args", {}), getattr(importlib.import_module(module), name)
+def stand_in(data: Namespace, labels: int | None) -> Namespace:
+    """Random images in place of a data set that is read from files; another as it is."""
+    module, _, name = data.class_path.rpartition(".")
+    source, given = getattr(sys.modules[module], name), data.get("init_args") or Namespace()
     if issubclass(source, ImageFolder):
-        shape, classes = (3 if given.get("color", True) else 1, *[given.get("image_size", 32)] * 2), 3
+        shape, classes = (3 if given.color else 1, given.image_size, given.image_size), 3
     elif hasattr(source, "shape"):
         shape, classes = source.shape, source.num_classes
-    elif "root" in inspect.signature(source).parameters:
-        raise InputError(f"{file}: {name} declares no shape of its images; leave --synthetic out")
+    elif "root" in given:
+        raise InputError(f"{name} declares no shape of its images; leave --synthetic out")
     else:
-        return []
-    sizes = {"shape": list(shape), "num_classes": classes, "n": max(4200, (tree.get("labels") or 0) * 11 // 10)}
-    made = ["--data", "gan_sntg.data.Synthetic"]
-    return [*made, *(word for key, value in sizes.items() for word in (f"--data.{key}", str(value)))]
+        return data
+    sizes = Namespace(shape=shape, num_classes=classes, n=max(4200, (labels or 0) * 11 // 10))
+    return Namespace(class_path="gan_sntg.data.Synthetic", init_args=sizes)
+
+
+def folder_parser(name: str, description: str) -> Parser:
+    """RUN, --root and --checkpoint, as `load` needs them."""
+    parser = Parser(prog=f"gan-sntg {name}", description=description)
+    parser.add_argument("run", type=str, help="run folder")
+    parser.add_argument("--root", type=str | None, default=None, help="folder of the data that the run was trained on, if it has moved")
+    which = "the newest, or, of a run with validation images, that of the least validation error"
+    parser.add_argument("--checkpoint", type=Literal["last", "best"], default="last", help=which)
+    return parser
+
+
+def run_parser(name: str, description: str) -> Parser:
+    """What a command takes that computes something of a run: RUN, --root and --device."""
+    parser = folder_parser(name, description)
+    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
+    return parser
+
+
+def load(run: str, device: str, root: str | None = None, which: str = "last") -> tuple[RunObjects, Progress]:
+    """The objects of a run as of its last checkpoint, or the best. Raises InputError where there is none."""
+    folder = RunFolder(Path(run))
+    parser, options = read_run(folder.path)
+    options.device, options.split = pick_device(device).type, str(folder.split)
+    if root and "root" not in (options.data.get("init_args") or {}):
+        raise InputError(f"--root {root}: the data of {run} ({options.data.class_path}) are not read from a folder; leave --root out")
+    if root:
+        options.data.init_args.root = root
+    path = folder.checkpoint if which == "last" else folder.best
+    if not checkpoint.generations(path):
+        raise InputError(
+            f"{run} has no checkpoint yet; train it first"
+            if which == "last"
+            else f"{run} has no best checkpoint: it was trained without validation images; leave --checkpoint out"
+        )
+    return restore(path, build(parser, options))
+
+
+def restore(path: Path, parts: RunObjects) -> tuple[RunObjects, Progress]:
+    """Freshly built objects and the progress, as of a checkpoint."""
+    progress = Progress()
+    checkpoint.put_back(*checkpoint.newest(path, parts.device), parts.method, parts.streams, progress)
+    return parts, progress
+
+
+def class_names(source: Dataset) -> list[str]:
+    """The names of the classes where the data give them, else their numbers."""
+    return source.class_names or [str(k) for k in range(source.num_classes)]
+
+
+def shown(blocks: Iterable[Tensor], total: int) -> Iterable[Tensor]:
+    """The blocks, with a progress bar on stderr."""
+    return track(blocks, "images", total, console=Console(stderr=True))

@@ -16,31 +16,27 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from gan_sntg.errors import InputError
-from gan_sntg.files.atomic import write_atomically
+from gan_sntg.errors import InputError, refusing
+from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.files.import_paths import own_packages
 from gan_sntg.files.json_files import is_number, parsed, read_json
 from gan_sntg.files.old_names import GONE, LEFT, modern
 from gan_sntg.files.yaml_files import load_yaml
 
-MARKUP = '<>"'
-
 
 def check_inside(folder: Path, parts: list[Path]) -> None:
     """Raise InputError where a link leads one of the parts out of the folder."""
-    try:
+    with refusing(f"{str(folder)!r} cannot be the name of a folder", "choose another"):
         inside = Path(os.path.realpath(folder))
-        elsewhere = {part: place for part in parts if not (place := Path(os.path.realpath(part))).is_relative_to(inside)}
-        inside.exists()  # where a name is too long
-    except (OSError, ValueError) as error:
-        raise InputError(f"{str(folder)!r} cannot be the name of a folder ({error}); choose another") from error
-    for part, place in elsewhere.items():
-        raise InputError(f"{part} leads out of the run folder, to {place}; put a real file or folder in its place")
+        inside.exists()  # fails where a name is too long
+        for part in parts:
+            if not (place := Path(os.path.realpath(part))).is_relative_to(inside):
+                raise InputError(f"{part} leads out of the run folder, to {place}; put a real file or folder in its place")
 
 
 def check_new_name(folder: Path) -> None:
     """Raise InputError where a new folder's path holds markup or unprintable characters."""
-    wrong = sorted({sign for sign in str(folder) if sign in MARKUP or not sign.isprintable()})
+    wrong = sorted({sign for sign in str(folder) if sign in '<>"' or not sign.isprintable()})
     if wrong:
         raise InputError(
             f"{str(folder)!r} has {', '.join(map(repr, wrong))} in it, which pages and shells take for more; choose another with --out"
@@ -83,8 +79,7 @@ class RunFolder:
         """path: need not exist yet. Raises InputError where a part of it lies elsewhere."""
         self.path = path
         self.config, self.split, self.result = path / "config.yaml", path / "split.json", path / "result.json"
-        self.metrics, self.environment = path / "metrics.jsonl", path / "environment.json"
-        self.code = path / "code.json"
+        self.metrics, self.environment, self.code = path / "metrics.jsonl", path / "environment.json", path / "code.json"
         self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
         self.real, self.best = self.samples / "real.png", path / "checkpoints" / "best.pt"
         files = self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint, self.code
@@ -125,17 +120,13 @@ class RunFolder:
         """Raise InputError where the folder is in use (but for what a killed `open` left) or badly named."""
         check_new_name(self.path)
         begun = {self.checkpoint.parent, self.samples, self.tensorboard, self.split, self.code}
-        there = set(self.contents()) if self.path.is_dir() else {self.path} if self.path.exists() else set()
-        if there and not (self.checkpoint.parent in there and there <= begun):
+        there = {part for part in self.path.rglob("*") if not part.name.endswith(".tmp")} if self.path.is_dir() else {self.path}
+        if self.path.exists() and there and not (self.checkpoint.parent in there and there <= begun):
             raise InputError(f"{self.path} exists and is not a run folder (it has no config.yaml); choose another with --out")
-
-    def contents(self) -> list[Path]:
-        """Everything in the folder and below, but for temporary files."""
-        return [part for part in self.path.rglob("*") if not part.name.endswith(".tmp")]
 
     def open(self, config: str, split: str, device: torch.device, step: int) -> None:
         """Make missing files; forget what was logged after `step`, that of the checkpoint."""
-        try:
+        with writing(self.path):
             for folder in (self.checkpoint.parent, self.samples, self.tensorboard):
                 folder.mkdir(parents=True, exist_ok=True)
             self.lock()
@@ -144,11 +135,9 @@ class RunFolder:
                 if packages := own_packages():
                     write_atomically(self.code, (json.dumps(packages, indent=1) + "\n").encode())
                 write_atomically(self.config, config.encode())
-            sessions = self.sessions()
-            write_atomically(self.environment, (json.dumps([*sessions, environment(device)], indent=1) + "\n").encode())
+            sessions = [*self.sessions(), environment(device)]
+            write_atomically(self.environment, (json.dumps(sessions, indent=1) + "\n").encode())
             self.forget_after(step)
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written ({error}); choose another folder with --out") from error
 
     def forget_after(self, step: int) -> None:
         """Drop what was logged after `step`, in metrics.jsonl and TensorBoard."""
@@ -160,13 +149,11 @@ class RunFolder:
 
     def sessions(self) -> list[dict]:
         """The environments that the run was trained in so far. Raises InputError where the file is damaged."""
-        try:
+        with refusing(f"{self.environment} is damaged", "delete it and run the same command again"):
             found = read_json(self.environment) if self.environment.exists() else []
             if not isinstance(found, list) or not all(isinstance(session, dict) for session in found):
                 raise ValueError("it is no list of environments")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.environment} is damaged ({error}); delete it and run the same command again") from error
-        return found
+            return found
 
     def rows(self) -> list[dict]:
         """The rows of metrics.jsonl, without a torn last line. Raises InputError where another is damaged."""
@@ -194,12 +181,8 @@ class RunFolder:
 
     def check_code(self) -> None:
         """Raise InputError where a package of the run is not allowed; report changed ones on stderr."""
-        try:
-            packages = read_json(self.code) if self.code.exists() else {}
-            if not isinstance(packages, dict) or not all(isinstance(name, str) for name in packages):
-                raise ValueError("it is not a mapping of packages to hashes")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.code} is damaged ({error}); give --allow for the packages of the run, and delete the file") from error
+        with refusing(f"{self.code} is damaged", "give --allow for the packages of the run, and delete the file"):
+            packages = dict(read_json(self.code)) if self.code.exists() else {}
         for name, sha256 in packages.items():
             if name not in (present := own_packages()):
                 raise InputError(f"{self.path} was trained with code of {name}; if you trust it, add --allow {name} to the command")
@@ -219,12 +202,10 @@ class RunFolder:
 
     def read_result(self) -> dict:
         """The result of a finished run. Raises InputError where the file is damaged."""
-        try:
+        with refusing(f"{self.result} cannot be read", "delete it and run the same command to write it again"):
             result = read_json(self.result)
             check_result(result)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.result} cannot be read ({error}); delete it and run the same command to write it again") from error
-        return modern(result)
+            return modern(result)
 
     def finish(self, result: dict) -> None:
         """Write result.json: its presence says that the run is finished."""

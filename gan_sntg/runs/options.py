@@ -1,11 +1,11 @@
 """The options of a run: declared once as `RunOptions`, validated by name, and compared."""
 
-import hashlib
 import inspect
 import json
 import sys
 from dataclasses import dataclass, field, fields
 from importlib import import_module
+from math import inf
 from types import NoneType
 from typing import Any, Literal, Self, get_args, get_type_hints
 
@@ -17,8 +17,9 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.splits import Balance
 from gan_sntg.errors import InputError
+from gan_sntg.files.hashes import sha256_of
 from gan_sntg.networks.passes import Precision
-from gan_sntg.runs.parsing import Parser
+from gan_sntg.runs.parsing import ConfigFile, Parser
 from gan_sntg.training.method import Method
 
 OBJECTS = {
@@ -30,12 +31,12 @@ LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs")  # where 
 OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
 CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
 LINKED = ("image_shape", "num_classes")  # arguments of networks that the data give
-MOST_THREADS = 1024
+UNSET = ("epochs", *LINKED)  # that are null where a command needs no run, or till the data are there
 
 
-def option(default: Any, text: str, least: float | None = None, most: float | None = None, above: float | None = None) -> Any:
+def option(default: Any, text: str, least: float = -inf, most: float = inf, positive: bool = False) -> Any:
     """A field of `RunOptions` with its help and range."""
-    return field(default=default, metadata={"help": text, "least": least, "most": most, "above": above})
+    return field(default=default, metadata={"help": text, "range": (least, most, positive)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +57,17 @@ class RunOptions:
     precision: Precision = option(Precision.float32, "of products in training; bfloat16 is faster")
     compile: bool = option(False, "compile the networks while training; pays on small ones")
     cuda_graphs: bool = option(True, "on a GPU, record a step and replay it: the same numbers, sooner")
-    threads: int | None = option(None, "CPU threads; part of the run, for sums depend on it", least=1, most=MOST_THREADS)
+    threads: int | None = option(None, "CPU threads; part of the run, for sums depend on it", least=1, most=1024)
     split: str | None = option(None, "manifest (split.json) to use instead of choosing labels")
     out: str | None = option(None, "run folder; default runs/<config>-seed<seed>-<hash>")
     device: str = option("auto", "cpu, cuda or auto")
-    max_minutes: float | None = option(None, "time limit: stop before it is over, with all saved", above=0)
-    checkpoint_minutes: float | None = option(15, "longest time between checkpoints; null: each interval", above=0)
+    max_minutes: float | None = option(None, "time limit: stop before it is over, with all saved", positive=True)
+    checkpoint_minutes: float | None = option(15, "longest time between checkpoints; null: each interval", positive=True)
     keep: int = option(2, "number of the last checkpoints that are kept", least=1)
     on_nonfinite: Literal["stop", "rollback"] = option("stop", "rollback: once, to a tenth of the rate")
     liveness: bool = option(True, "before a run, check that its loss terms are alive and move only what they must")
 
     def __post_init__(self):
-        """Check every field."""
         for own in fields(self):
             check_option(own.name, getattr(self, own.name))
 
@@ -82,51 +82,36 @@ class RunOptions:
         for name in (*OBJECTS, "epochs"):
             if options[name] is None:
                 raise InputError(f"the option {name} is not set; give it in the file of --config or as --{name}, in Python as {name}=...")
-        check_options_of(options)
+        check_nulls(options)
         return cls(**{own.name: options[own.name] for own in fields(cls)})
 
 
 HINTS = get_type_hints(RunOptions)
-METADATA = {own.name: own.metadata for own in fields(RunOptions)}
+RANGES = {own.name: own.metadata["range"] for own in fields(RunOptions)}
 
 
 def check_option(name: str, value: Any) -> None:
-    """Raise InputError where a field of `RunOptions` is out of its range, or null against its type."""
-    least, most, above = (METADATA[name][limit] for limit in ("least", "most", "above"))
-    if value is None:
-        if NoneType not in get_args(HINTS[name]):
-            raise InputError(f"{name} is null; give a value, or leave it out for its default")
-        return
-    if least is not None and value < least or most is not None and value > most:
-        raise InputError(f"{name} is {value}; give at least {least}{f' and at most {most:,}' if most else ''}")
-    if above is not None and not value > above:
-        raise InputError(f"{name} is {value}; give more than {above}, or null for none")
+    """Raise InputError where a field of `RunOptions` is out of its range."""
+    least, most, positive = RANGES[name]
+    if isinstance(value, int | float) and (value < least or value > most or positive and not value > 0):
+        at_least = f"at least {least}{f' and at most {most:,}' if most < inf else ''}"
+        raise InputError(f"{name} is {value}; give {'more than 0, or null for none' if positive else at_least}")
 
 
-def check_options_of(options: Namespace) -> None:
-    """Raise InputError where an option or a class's argument is null against its type."""
-    for name in METADATA:
-        if name != "epochs" and options[name] is None:
-            check_option(name, None)
-    for name in OBJECTS:
-        if options[name] is not None:
-            check_nulls(options[name], name)
-
-
-def check_nulls(chosen: Namespace, where: str) -> None:
-    """Raise InputError where an argument of a class, or of those in it, is null against its type."""
-    for name, value in vars(chosen.get("init_args") or Namespace()).items():
+def check_nulls(options: Namespace, hints: dict = HINTS, where: str = "") -> None:
+    """Raise InputError where an option, or an argument of its class, is null against its type."""
+    for name, value in vars(options).items():
         if isinstance(value, Namespace) and "class_path" in value:
-            check_nulls(value, f"{where}.{name}")
-        elif value is None and name not in LINKED and not may_be_null(chosen.class_path, name):
-            raise InputError(f"{where}.{name} is null; give a value, or leave it out for its default")
+            check_nulls(value.get("init_args") or Namespace(), argument_hints(value.class_path), f"{where}{name}.")
+        elif value is None and name in hints and name not in UNSET and NoneType not in get_args(hints[name]):
+            raise InputError(f"{where}{name} is null; give a value, or leave it out for its default")
 
 
-def may_be_null(class_path: str, name: str) -> bool:
-    """Whether this argument of a class may be null, by the annotation of its constructor."""
-    module, _, kind = class_path.rpartition(".")
-    hints = (get_type_hints(base.__init__) for base in getattr(sys.modules[module], kind).__mro__)
-    return NoneType in next((get_args(found[name]) for found in hints if name in found), (NoneType,))
+def argument_hints(class_path: str) -> dict[str, Any]:
+    """Types of the arguments of a class's constructor and of those above it."""
+    module, _, name = class_path.rpartition(".")
+    bases = getattr(sys.modules[module], name).__mro__
+    return {argument: kind for base in reversed(bases) for argument, kind in get_type_hints(base.__init__).items()}
 
 
 def config_parser() -> Parser:
@@ -134,7 +119,7 @@ def config_parser() -> Parser:
     for package in CLASSES:
         import_module(package)  # so that its classes are known by their short names
     parser = Parser(prog="gan-sntg train", description="Train one method on one data set; a run folder that exists is resumed.")
-    parser.add_argument("--config", action="config", help="YAML file of the options below; those given after it win")
+    parser.add_argument("--config", action=ConfigFile, help="YAML file of the options below; those given after it win")
     for name, (kind, text) in OBJECTS.items():
         parser.add_argument(f"--{name}", type=kind, help=text)
     for own in fields(RunOptions):
@@ -176,7 +161,7 @@ def identity(config: dict) -> dict:
 
 def short_hash(text: str) -> str:
     """The first 8 digits of the SHA-256 of a configuration's `identity`."""
-    return hashlib.sha256(json.dumps(identity(yaml.safe_load(text)), sort_keys=True).encode()).hexdigest()[:8]
+    return sha256_of(json.dumps(identity(yaml.safe_load(text)), sort_keys=True))[:8]
 
 
 def flat(tree, prefix: str = "") -> dict[str, str]:

@@ -9,64 +9,62 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # pyright: ignore[reportPrivateImportUsage]
 
-from gan_sntg.errors import InputError
-from gan_sntg.files.config_files import config_file
-from gan_sntg.files.import_paths import PLAIN_KEYS, check_tree, refusal
+from gan_sntg.errors import InputError, refusing
+from gan_sntg.files.import_paths import refusal
 from gan_sntg.files.old_names import modern
-from gan_sntg.files.yaml_files import load_yaml
-
-OBJECTS = ("data", "normalization", "method")  # the options that name classes
-
-
-class UnmadeError(InputError):
-    """Failure of a constructor that raised no InputError of its own."""
-
-    def __init__(self, reason: str, where: str):
-        """where: as `origin`."""
-        self.reason = reason
-        what = f"the objects of the configuration cannot be made ({reason}){where}"
-        super().__init__(f"{what}; give other values, or a machine with more memory")
+from gan_sntg.files.yaml_files import check_texts, config_file, load_yaml
 
 
 class Parser(ArgumentParser):
     """A jsonargparse parser of short InputErrors: the key, what was found, the file, the nearest names."""
 
-    origin = ""  # of the words that are being parsed
+    files: tuple[str, ...] = ()  # that were read for what is being parsed
 
     def parse_args(self, args: list[str], *rest, **named):
-        """Parse, --max-minutes as --max_minutes, after `check_tree` of the words and their files."""
+        """Parse, --max-minutes as --max_minutes, once no YAML in a word has an alias or is too deep."""
+        self.files = ()
+        for word in args:
+            with refusing(f"{word[:40]!r} cannot be read", "give plain values"):
+                check_texts(word.partition("=")[2] if word.startswith("--") else word)
         args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
-        args, files = by_path(args)
-        self.origin = origin(files)
-        check_arguments(args, files)
         return super().parse_args(args, *rest, **named)
 
     def parse_tree(self, tree: dict, file: Path) -> Namespace:
         """The options of a tree that was read from a file, checked as `parse_args` checks files."""
-        self.origin = origin([str(file)])
+        self.files = (str(file),)
         check_options(tree, file)
         return self.parse_object(tree)
 
-    def instantiate(self, options: Namespace, *rest, **named) -> Namespace:
+    def objects(self, options: Namespace) -> Namespace:
         """Make the objects; what a constructor raises becomes an InputError that says where."""
         where = origin(map(str, options.get("config") or []))  # jsonargparse takes it out
         try:
-            return super().instantiate(options, *rest, **named)
-        except UnmadeError as error:  # of a parser of a part, which does not know the files
-            raise UnmadeError(error.reason, where) from error
+            return self.instantiate(options)
         except InputError:
             raise
         except Exception as error:  # a constructor, with whatever a configuration gives it, may fail in any way
             last = traceback.extract_tb(error.__traceback__)[-1]
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; {Path(last.filename).name}, line {last.lineno}"
-            raise UnmadeError(reason, where) from error
+            what = f"the objects of the configuration cannot be made ({reason}){where}"
+            raise InputError(f"{what}; give other values, or a machine with more memory") from error
 
     def error(self, message: str, ex: Exception | None = None):
         """Raise InputError with the message made short."""
         problem, *hints = shorten(message, [name for action in self._actions for name in action.option_strings])
-        raise InputError("\n  ".join([problem + self.origin, *hints])) from ex
+        raise InputError("\n  ".join([problem + origin(self.files), *hints])) from ex
+
+
+class ConfigFile(ActionConfigFile):
+    """--config: a YAML file by its path, or one of the package by its name."""
+
+    def __call__(self, parser, cfg, values, option_string=None):
+        """Read the file, once it is checked."""
+        file = str(config_file(values))
+        parser.files = (*parser.files, file)
+        check_options(load_yaml(Path(file)), file)
+        super().__call__(parser, cfg, file, option_string)
 
 
 def origin(files: Iterable[str]) -> str:
@@ -112,44 +110,10 @@ def parameters(class_path: str) -> list[str]:
     return list(inspect.signature(found).parameters) if inspect.isclass(found) else []
 
 
-def is_config(name: str) -> bool:
-    """Whether a word stands for --config: argparse takes the beginning of an option for it."""
-    return name.startswith("--") and bool(name[2:]) and "--config".startswith(name)
-
-
-def by_path(args: list[str]) -> tuple[list[str], list[str]]:
-    """The words, a configuration by its path (digits_20/fm_gan is one of the package), and the paths."""
-    words, files = [], []
-    for word in args:
-        key, equals, value = word.partition("=")
-        if equals and is_config(key):
-            files.append(str(config_file(value)))
-            word = f"{key}={files[-1]}"
-        elif words and is_config(words[-1]):
-            files.append(word := str(config_file(word)))
-        words.append(word)
-    return words, files
-
-
-def check_arguments(args: list[str], files: list[str]) -> None:
-    """Raise InputError where an argument or a --config file imports outside the allowed packages."""
-    for file in files:
-        check_options(load_yaml(Path(file)), file)
-    for word, following in zip(args, [*args[1:], ""], strict=False):
-        key, _, attached = word.partition("=")
-        if key.startswith("--") and key[2:] and any(part.startswith(key[2:].split(".")[0]) for part in OBJECTS):
-            check_tree({key.rpartition(".")[2].lstrip("-"): attached or following}, key)
-        elif not is_config(key):
-            check_tree(attached or word, key if attached else "the command line", PLAIN_KEYS[0])  # for the YAML in it alone
-
-
 def check_options(tree: dict, file: Path | str) -> None:
-    """Raise InputError where a file's options import what is not allowed, or have old names."""
+    """Raise InputError where a file's options name a further file, or have old names."""
     if tree.get("config"):
         raise InputError(f"{file} names a further config file; put all options into one file")
-    for part in tree:  # a key may itself be dotted, as method.teacher
-        if str(part).split(".")[0] in OBJECTS:
-            check_tree(tree[part], f"{file}: {part}", str(part).rpartition(".")[2])
     if modern(tree) != tree:
         old, new = (yaml.safe_dump(one, sort_keys=False).splitlines() for one in (tree, modern(tree)))
         changed = next((f"{a.strip()!r} is {b.strip()!r} now" for a, b in zip(old, new, strict=False) if a != b), "an option is gone")

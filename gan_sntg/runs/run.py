@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import Namespace
 from torch import Tensor, nn
 
 from gan_sntg.configurable import configuration
@@ -12,9 +13,8 @@ from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.evaluation.samples import draw, z_bank
 from gan_sntg.files.import_paths import allow, allowed
-from gan_sntg.runs.build import RunObjects, assemble
+from gan_sntg.runs.build import RunObjects, assemble, load, restore
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.loading import load, restore
 from gan_sntg.runs.options import LINKED, RunOptions, config_parser, short_hash
 from gan_sntg.runs.seeds import check_folder
 from gan_sntg.runs.stopping import StopSignals
@@ -75,9 +75,9 @@ def train(
     check_folder(folder, text)
     if hasattr(method, "generators") and not generations(folder.checkpoint):
         raise InputError(f"this {type(method).__name__} was trained before; make its networks and itself anew for another run")
-    run = Run(folder, own, text, lambda: (data, normalization, method))
+    run = Run(folder, own, text, lambda: Namespace(data=data, normalization=normalization, method=method))
     if folder.finished:
-        return TrainedRun(folder, restore(folder, assemble(own, run.make)))
+        return TrainedRun(folder, restore(folder.checkpoint, assemble(own, run.make))[0])
     watch = StopSignals(own.max_minutes, own.checkpoint_minutes)
     try:
         trainer = Trainer(run)

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -13,7 +14,7 @@ from gan_sntg.distributed.process_group import agreed, started
 from gan_sntg.errors import InputError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
-from gan_sntg.runs.build import instantiate, read_run
+from gan_sntg.runs.build import read_run
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, config_parser, flat, identity, short_hash
 from gan_sntg.runs.stopping import StopSignals
@@ -141,7 +142,7 @@ def prepare_run(options: Namespace) -> Run:
     name = f"{file.resolve().parent.name}-{file.stem}-seed{options.seed}-{short_hash(text)}"
     folder = RunFolder(Path(options.out or f"runs/{name}"))
     check_folder(folder, text)
-    return Run(folder, own, text, instantiate(config_parser(), options))
+    return Run(folder, own, text, partial(config_parser().objects, options))
 
 
 def check_folder(folder: RunFolder, text: str) -> None:

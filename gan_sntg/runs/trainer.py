@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
+from jsonargparse import Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
@@ -21,7 +22,7 @@ from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.methods.telemetry import telemetry_warnings
 from gan_sntg.rng import purpose_generator
-from gan_sntg.runs.build import Objects, RunObjects, assemble
+from gan_sntg.runs.build import RunObjects, assemble
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, identity
 from gan_sntg.runs.stopping import StopSignals
@@ -50,12 +51,12 @@ def folder_errors(folder: RunFolder) -> Iterator[None]:
 
 
 class Run(NamedTuple):
-    """A run to be trained; make: gives its data, normalization and method."""
+    """A run to be trained; make: gives its data, normalization and method, as a configuration names them."""
 
     folder: RunFolder
     options: RunOptions
     text: str
-    make: Callable[[], Objects]
+    make: Callable[[], Namespace]
 
 
 class Trainer:

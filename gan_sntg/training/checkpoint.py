@@ -9,8 +9,8 @@ import torch
 
 from gan_sntg.data.loader import Loader
 from gan_sntg.errors import InputError, first_line
+from gan_sntg.files.array_files import load_tensors
 from gan_sntg.files.atomic import sync_folder, write_atomically
-from gan_sntg.files.tensor_files import load_tensors
 from gan_sntg.training.loop import Progress
 from gan_sntg.training.meter import Meter
 from gan_sntg.training.method import Method

@@ -14,17 +14,16 @@ from typing import Literal
 from unittest.mock import patch
 
 import torch
+from jsonargparse import Namespace
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from gan_sntg.data import loader
 from gan_sntg.experiments.report import markdown_table
 from gan_sntg.experiments.scripts import RESULTS, run_script, write_results
-from gan_sntg.files.yaml_files import load_yaml
 from gan_sntg.rng import purpose_generator
-from gan_sntg.runs.build import build, epochs_of, stand_in
+from gan_sntg.runs.build import build, parse_run
 from gan_sntg.runs.folder import environment
-from gan_sntg.runs.options import config_parser
 from gan_sntg.training.cuda_graphs import EagerGradients
 
 CELLS = {
@@ -61,13 +60,12 @@ class DrawnOnCpu(TorchFunctionMode):
 
 def trace(file: str, device: str) -> tuple[dict[str, list[float]], float]:
     """Each term's values, a step each, and seconds of the steps."""
-    tree, parser = load_yaml(Path(file)), config_parser()
-    given = ["--config", file, "--device", device, "--batch_size", str(BATCH), *stand_in(file, tree)]
-    if tree.get("labeled_batch_size"):
-        given += ["--labeled_batch_size", str(BATCH)]
+    parser, options = parse_run(Namespace(device=device, synthetic=True, root=None), file, ["--batch_size", str(BATCH)])
+    if options.labeled_batch_size:
+        options.labeled_batch_size = BATCH
     on_cpu = patch.object(loader, "purpose_generator", lambda seed, purpose, device: purpose_generator(seed, purpose))
     with on_cpu:
-        parts = build(parser, parser.parse_args(given))
+        parts = build(parser, options)
     method = parts.method
     with on_cpu, DrawnOnCpu(parts.device):
         method.gradients, sntg = EagerGradients(), getattr(method, "sntg")  # noqa: B009  not on the base of methods
@@ -78,7 +76,7 @@ def trace(file: str, device: str) -> tuple[dict[str, list[float]], float]:
         found: dict[str, list[Tensor]] = {}
         began = time.perf_counter()
         for _, batch in zip(range(STEPS), parts.streams.epoch(), strict=False):
-            for name, value in method.step(batch, epochs_of(file) // 2).items():
+            for name, value in method.step(batch, options.epochs // 2).items():
                 found.setdefault(name, []).append(value)
         values = {name: torch.stack(column).tolist() for name, column in found.items()}
     return values, time.perf_counter() - began

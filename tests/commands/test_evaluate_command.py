@@ -16,7 +16,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, reliability
 from gan_sntg.evaluation.fidelity_records import measurements
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
-from gan_sntg.runs.loading import load
+from gan_sntg.runs.build import load
 
 
 def test_a_finished_runs_errors_are_measured_again_to_the_last_digit(command, contents, run):

@@ -9,7 +9,7 @@ import torch
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import Digits
 from gan_sntg.graph.adjacency import FixedGraph, NeighborGraph
-from gan_sntg.runs.loading import load
+from gan_sntg.runs.build import load
 
 DIGITS = Digits()
 N = DIGITS.num_examples

@@ -59,7 +59,7 @@ def test_a_yaml_tag_in_the_configuration_of_a_run(refused, run, reading, name, t
     refused(reading(name), "config.yaml")
 
 
-@pytest.mark.parametrize("place", ["data", "normalization", "method", "method.pairing", "method.teacher", "method.discriminator"])
+@pytest.mark.parametrize("place", ["data", "normalization", "method", "method.sntg.pairing", "method.teacher", "method.discriminator"])
 @pytest.mark.parametrize("value", CALLABLES, ids=str)
 def test_a_callable_in_place_of_a_part(refused, tmp_path, place, value):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny_with(place, value)))

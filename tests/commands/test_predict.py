@@ -12,7 +12,7 @@ from PIL import Image
 from gan_sntg.commands import predict
 from gan_sntg.data.public import Digits
 from gan_sntg.errors import InputError
-from gan_sntg.runs.loading import load
+from gan_sntg.runs.build import load
 
 DIGITS = Digits()
 

@@ -10,7 +10,7 @@ from PIL import Image
 from gan_sntg.data.public import Digits
 from gan_sntg.evaluation.classification import outputs_of
 from gan_sntg.evaluation.samples import draw, interpolate_z, z_bank
-from gan_sntg.runs.loading import load
+from gan_sntg.runs.build import load
 
 N = 6
 

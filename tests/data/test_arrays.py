@@ -133,7 +133,7 @@ def test_arrays_are_copied_so_that_a_later_change_of_them_changes_nothing():
 @pytest.mark.parametrize(
     ("given", "named", "reason"),
     [
-        ((), {}, "Arrays lacks train_x, train_y, test_x, test_y; .*name an .npz file by data.file"),
+        ((), {}, "Arrays lacks train_x, train_y, test_x, test_y; .*name a file by data.file"),
         ((X, Y), {}, r"Arrays lacks test_x, test_y; in Python give all four, or Arrays\(\*hold_out\(x, y\)\)"),
         ((X, Y, TEST), {"test_y": None}, "Arrays lacks test_y"),
         ((X, Y, TEST, TEST_Y), {"unlabelled_x": X}, "Arrays holds unlabelled_x, which is not read"),

@@ -77,7 +77,7 @@ def test_the_part_of_svhn_is_cut_where_no_house_number_is_on_both_sides(small_pa
         ({"train_x": np.zeros((1083, 3, 32, 32), np.uint8)}, "train_x is not uint8"),
         ({"test_x": np.zeros((10_000, 32, 32, 3), np.float16)}, "test_x is not uint8"),
         ({"train_y": np.zeros(1082, np.uint8)}, "train_x is not uint8 .* with 1083 labels"),
-        ({"test_y": np.full(10_000, 10, np.uint8)}, "test_y runs from 10 to 10, not in 0..9"),
+        ({"test_y": np.full(10_000, 10, np.uint8)}, "test_x is not uint8 .* with 10000 labels in 0..9"),
         ({"test_y": np.zeros(10_000)}, "test_x is not uint8 .* with 10000 labels"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -121,7 +121,7 @@ def test_features_of_real_images_are_kept_by_their_pixels_and_the_extractors_wei
 
     def counted(images, extractor, *rest) -> dict[str, torch.Tensor]:
         calls.append(len(images))
-        return dict.fromkeys(extractor.layers, torch.zeros(40, 1))
+        return dict.fromkeys(extractor.features_list, torch.zeros(40, 1))
 
     monkeypatch.setattr(evaluation_fidelity, "get_featuresdict_from_dataset", counted)
     assert torch.equal(image_features(x, extractor).h, first.h) and not calls

@@ -10,7 +10,7 @@ from PIL import Image
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import draw, draw_batches, grid, interpolate_z, png, save_npz, save_png, save_pngs, z_bank
-from gan_sntg.evaluation.samples import GREY, LINE, check_size, class_cells, neighbor_sheet, sheet, stretched
+from gan_sntg.evaluation.samples import GREY, LINE, check_size, class_cells, neighbor_sheet, stretched
 from gan_sntg.networks.gan import DenseGenerator
 
 
@@ -87,8 +87,8 @@ def test_a_row_holds_the_images_of_its_class_the_most_confident_first():
     assert cells[..., 0, 0, 0].tolist() == [[20, 50, GREY], [GREY] * 3, [30, 40, 10], [GREY] * 3]
 
 
-def test_a_sheet_has_its_rows_one_below_the_other():
-    picture = sheet(flat(1, 2, 3, 4, 5, 6).unflatten(0, (2, 3)))
+def test_a_grid_has_its_rows_one_below_the_other():
+    picture = grid(flat(1, 2, 3, 4, 5, 6), 3)
     assert picture.shape == (3, 10, 17)
     assert [[int(cell(picture, r, c).unique()) for c in range(3)] for r in range(2)] == [[1, 2, 3], [4, 5, 6]]
 

@@ -9,7 +9,7 @@ from gan_sntg.commands.reproduce import parser
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Grid, load_grid
 from gan_sntg.experiments.plan import Cell, configuration, make_plan, shortened
-from gan_sntg.files.config_files import configs_folder
+from gan_sntg.files.yaml_files import configs_folder
 from gan_sntg.runs.options import config_parser
 
 NAMES = sorted(path.stem for path in (configs_folder() / "grids").glob("*.yaml"))

@@ -10,7 +10,7 @@ from helpers.trees import POINTS
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_sntg.data.synthetic import FourSpins
-from gan_sntg.runs.loading import load
+from gan_sntg.runs.build import load
 
 
 @pytest.fixture

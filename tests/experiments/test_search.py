@@ -10,7 +10,7 @@ from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.experiments import search
 from gan_sntg.experiments.plan import Cell
 from gan_sntg.experiments.search import Search, SearchedRow, label, load_search, option_words
-from gan_sntg.files.config_files import configs_folder
+from gan_sntg.files.yaml_files import configs_folder
 
 TRIALS = {"digits_20": [8, 2, 6, 2, 6, 2, 6, 2, 6, 2, 6, 2, 8, 12], "mnist10k_100": [2, 4, 3, 2, 2, 2, 2, 2], "plane": [8, 4, 2, 2]}
 TRIALS |= {"digits_noise": [4, 3]}

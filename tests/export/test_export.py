@@ -22,7 +22,7 @@ from gan_sntg.evaluation.classification import logits_of, percent_wrong
 from gan_sntg.evaluation.fidelity_records import Measurement, Score, record
 from gan_sntg.export import Classifier, load_export, write
 from gan_sntg.networks import ConvDiscriminator, ConvNet13, DenseDiscriminator, PlaneMLP, SmallConvNet, VATConvNet
-from gan_sntg.runs.loading import load as load_run
+from gan_sntg.runs.build import load as load_run
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 FILES = {"card.json", "classifier.pt2", "classifier.safetensors"}

@@ -9,9 +9,8 @@ import torch
 from helpers.data_files import Intruder, npz
 
 from gan_sntg.errors import InputError
-from gan_sntg.files import npz_files, tensor_files
-from gan_sntg.files.npz_files import read_npz
-from gan_sntg.files.tensor_files import load_tensors
+from gan_sntg.files import array_files
+from gan_sntg.files.array_files import load_tensors, read_npz
 
 STATE = {"a": torch.arange(1000.0), "b": [1, 2.5, "x", {"c": torch.zeros(2, dtype=torch.int64)}]}
 
@@ -58,9 +57,9 @@ def test_a_header_that_claims_other_than_what_follows_is_refused_before_anything
 
 def test_more_bytes_than_the_limit_are_refused_before_anything_is_allocated(tmp_path, monkeypatch):
     path = npz(tmp_path / "a.npz", x=np.zeros(600, np.uint8), y=np.zeros(50))
-    monkeypatch.setattr(npz_files, "MOST_BYTES", 1000)
+    monkeypatch.setattr(array_files, "MOST_BYTES", 1000)
     assert len(read_npz(path, ("x", "y"))) == 2
-    monkeypatch.setattr(npz_files, "MOST_BYTES", 999)
+    monkeypatch.setattr(array_files, "MOST_BYTES", 999)
     monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda *a: pytest.fail("the arrays were read"))
     with pytest.raises(InputError, match="a.npz says that its arrays take 1,000 bytes; the most that is read is 999"):
         read_npz(path, ("x", "y"))
@@ -134,8 +133,8 @@ def test_lists_that_share_lists_without_end_are_refused(saved):
 
 
 def test_a_state_of_as_many_parts_as_allowed_is_loaded(saved, monkeypatch):
-    monkeypatch.setattr(tensor_files, "MOST_PARTS", 8)
+    monkeypatch.setattr(array_files, "MOST_PARTS", 8)
     assert load_tensors(saved).keys() == STATE.keys()
-    monkeypatch.setattr(tensor_files, "MOST_PARTS", 7)
+    monkeypatch.setattr(array_files, "MOST_PARTS", 7)
     with pytest.raises(ValueError, match="more than 7 parts"):
         load_tensors(saved)

@@ -3,8 +3,8 @@
 import pytest
 
 from gan_sntg.errors import InputError
-from gan_sntg.files import config_files
-from gan_sntg.files.config_files import config_file, configs_folder
+from gan_sntg.files import yaml_files
+from gan_sntg.files.yaml_files import config_file, configs_folder
 
 
 def test_a_file_is_taken_as_it_is(tmp_path, monkeypatch):
@@ -21,7 +21,7 @@ def test_a_name_is_that_of_a_configuration_of_the_package(name, tmp_path, monkey
 
 
 def test_an_installed_package_has_them_beside_its_modules(tmp_path, monkeypatch):
-    monkeypatch.setattr(config_files, "PACKAGE", tmp_path / "gan_sntg")
+    monkeypatch.setattr(yaml_files, "PACKAGE", tmp_path / "gan_sntg")
     assert configs_folder() == tmp_path / "configs"
     (tmp_path / "gan_sntg/configs").mkdir(parents=True)
     assert configs_folder() == tmp_path / "gan_sntg/configs"

@@ -9,7 +9,7 @@ import yaml
 from gan_sntg.errors import InputError
 from gan_sntg.files import yaml_files
 from gan_sntg.files.json_files import is_number, parsed, read_json
-from gan_sntg.files.yaml_files import load_yaml, texts
+from gan_sntg.files.yaml_files import load_yaml
 
 LAUGHS = "{a0: &a0 [x, x]" + "".join(f", a{k}: &a{k} [*a{k - 1}, *a{k - 1}, *a{k - 1}]" for k in range(1, 11)) + "}"
 DEEP = "[" * 1_000
@@ -90,10 +90,3 @@ def test_what_is_too_long_or_no_file_is_not_opened(read, tmp_path, monkeypatch):
     assert read("a: 12\n") == {"a": 12}
     with pytest.raises(InputError, match="more than 6 bytes"):
         read("a: 123\n")
-
-
-def test_texts_in_texts_are_found_with_their_keys():
-    tree = yaml.safe_load("{a: x, b: [y, '{c: \"z\", d: [1, \"\\x61\"]}'], 3: {e: 'u: ['}}")
-    found = list(texts(tree, "top"))
-    assert [pair for pair in found if len(pair[1]) == 1] == [("a", "x"), ("b", "y"), ("c", "z"), ("d", "a")]
-    assert found[-1] == ("e", "u: [")

@@ -11,6 +11,7 @@ import torch
 import yaml
 from helpers.run_folders import assert_same_run
 from helpers.tiny import assert_same
+from jsonargparse import set_parsing_settings
 
 import gan_sntg
 from discriminative import Supervised
@@ -153,7 +154,7 @@ def own(monkeypatch, tmp_path):
     monkeypatch.setattr(import_paths, "_packages", {})
     yield tmp_path / "path/mypackage"
     monkeypatch.undo()
-    import_paths.apply()
+    set_parsing_settings(import_path_denylist=["mypackage"])
     for name in [name for name in sys.modules if name.split(".")[0] == "mypackage"]:
         del sys.modules[name]
 

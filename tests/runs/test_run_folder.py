@@ -120,7 +120,7 @@ def test_what_a_run_left_that_was_killed_before_its_config_was_written_is_no_oth
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match="file/run cannot be written .*choose another folder with --out"):
+    with pytest.raises(InputError, match="file/run cannot be written .*choose another with --out"):
         opened(tmp_path / "file" / "run")
 
 

@@ -21,8 +21,8 @@ from discriminative.supervised import Supervised
 from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.experiments.figures import curve, regions, title
 from gan_sntg.networks.gan import DenseDiscriminator
+from gan_sntg.runs.build import load
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.loading import load
 from gan_sntg.schedules import LinearTail
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "plot.py"

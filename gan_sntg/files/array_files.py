@@ -1,0 +1,120 @@
+"""Safe reading of .npz and tensor files, and the cache of tensors: no pickles, bounded sizes."""
+
+import contextlib
+import io
+import math
+import os
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_sntg.errors import InputError, refusing
+from gan_sntg.files.atomic import write_atomically
+from gan_sntg.files.hashes import sha256_of
+
+MOST_BYTES = 8 * 2**30  # of the arrays of an .npz file
+MOST_PARTS = 100_000  # of a state: entries of all its mappings and lists
+
+
+def read_npz(
+    path: Path, names: tuple[str, ...], optional: tuple[str, ...] = (), remedy: str = "write it again with numpy.savez"
+) -> dict[str, np.ndarray]:
+    """Arrays `names` of a file, and those of `optional` that it has.
+
+    Raises InputError with the file, the reason and `remedy` where an array is missing, too large or damaged.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA")
+    # headers are parsed as Python literals, which may fail in any way
+    with refusing(f"{path} is not a readable .npz file", remedy), np.load(path, allow_pickle=False) as held:
+        if missing := [name for name in names if name not in held]:
+            raise InputError(f"{path} has no {' and no '.join(missing)}; it must hold the arrays {', '.join(names)}; {remedy}")
+        wanted = [name for name in (*names, *optional) if name in held]
+        total = sum(_stated_bytes(path, held.zip, f"{name}.npy") for name in wanted)
+        if total > MOST_BYTES:
+            raise InputError(f"{path} says that its arrays take {total:,} bytes; the most that is read is {MOST_BYTES:,}")
+        return {name: held[name] for name in wanted}
+
+
+def _stated_bytes(path: Path, archive: zipfile.ZipFile, member: str) -> int:
+    """Size that an array's header states. Raises InputError where it holds objects or another size."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        if dtype.hasobject:
+            raise InputError(f"{path}: {member} holds Python objects, which are never unpickled; save plain numbers")
+        stated, held = math.prod(shape) * dtype.itemsize, archive.getinfo(member).file_size - file.tell()
+    if stated != held:
+        raise InputError(f"{path}: {member} says it is {dtype} {list(shape)}, {stated:,} bytes, but {held:,} bytes follow; write it again")
+    return stated
+
+
+def load_tensors(path: Path, device: torch.device | str = "cpu"):
+    """Tensors, numbers and texts of a file that `torch.save` wrote. Raises any error where it is damaged."""
+    check_archive(path)
+    state = load_unchecked(path, device)
+    check_parts(state)
+    return state
+
+
+def load_unchecked(path: Path, device: torch.device | str = "cpu"):
+    """As `load_tensors`, of torch's older format too, which has no checksums."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of bytes that are refused
+        return torch.load(path, map_location=device, weights_only=True)
+
+
+def check_archive(path: Path) -> None:
+    """Raise ValueError where bytes fail their checksum, which torch.load ignores, or unpack to more."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+        if packed or sum(member.file_size for member in members) > path.stat().st_size:
+            raise ValueError("it unpacks to more than it holds")
+        if damaged := archive.testzip():
+            raise ValueError(f"{damaged} does not match its checksum")
+
+
+def check_parts(state) -> None:
+    """Raise ValueError where a state has parts without end, or a tensor is larger than its storage."""
+    waiting, seen = [state], 0
+    while waiting:
+        part = waiting.pop()
+        seen += 1
+        if isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, list | tuple | set):
+            waiting += part
+        elif isinstance(part, Tensor) and part.numel() * part.element_size() > part.untyped_storage().nbytes():
+            raise ValueError(f"a tensor {list(part.shape)} is larger than what is stored of it")
+        if seen + len(waiting) > MOST_PARTS:
+            raise ValueError(f"it has more than {MOST_PARTS:,} parts")
+
+
+def key_of(kind: str, x: Tensor) -> str:
+    """Name of the statistics `kind` of the examples x [N, ...]: a hash of both."""
+    return f"{kind}-{sha256_of(f'{kind} {tuple(x.shape)} {x.dtype}', x)[:32]}"
+
+
+def cached(key: str, shapes: dict[str, tuple[int, ...]], fit: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """float32 tensors of these names and shapes from the user's cache, or else fitted and kept there.
+
+    The cache is $GAN_SNTG_CACHE, else ~/.cache/gan-sntg. A damaged file is replaced; a folder that cannot be written costs only time.
+    """
+    path = Path(os.environ.get("GAN_SNTG_CACHE") or Path.home() / ".cache" / "gan-sntg", f"{key}.pt")
+    with contextlib.suppress(Exception):  # see load_tensors
+        found = load_tensors(path)
+        if {name: (tuple(t.shape), t.dtype) for name, t in found.items()} == {n: (s, torch.float32) for n, s in shapes.items()}:
+            return found
+    found, buffer = fit(), io.BytesIO()
+    torch.save(found, buffer)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, buffer.getbuffer())
+    return found
