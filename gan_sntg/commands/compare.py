@@ -3,12 +3,13 @@
 import hashlib
 import re
 import sys
+from itertools import chain
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from gan_sntg.comparison.page import GENERATOR, comparison_page
-from gan_sntg.comparison.runs import Comparison, all_warnings, read_comparison, shortest_names
+from gan_sntg.comparison.runs import Comparison, read_comparison, shortest_names, warnings
 from gan_sntg.comparison.tensorboard import write_panels
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically, writing
@@ -80,7 +81,7 @@ def check_own(out: Path) -> None:
 
 def print_outcome(out: Path, comparison: Comparison) -> None:
     """Print what must be known before comparing, then where the page and the grids are."""
-    for warning in all_warnings(comparison):
+    for warning in [*chain(*warnings(comparison.runs).values()), *filter(None, [comparison.refusal])]:
         print(warning, file=sys.stderr)
     page = out / "index.html"
     print(f"page: {page} ({page.stat().st_size / 1e6:.1f} MB)")
