@@ -13,9 +13,9 @@ from gan_sntg.errors import InputError, StoppedError, UnhealthyError
 from gan_sntg.experiments.executors import Limits, Local, Ray, execute, unfinished
 from gan_sntg.experiments.figures import draw
 from gan_sntg.experiments.grid import load_grid
-from gan_sntg.experiments.plan import Plan, make_plan
+from gan_sntg.experiments.plan import make_plan
 from gan_sntg.experiments.report import write_report
-from gan_sntg.experiments.results import Results, collect
+from gan_sntg.experiments.results import collect
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import cores
 from gan_sntg.runs.stopping import LATER, StopSignals
@@ -71,8 +71,11 @@ def run(options: Namespace) -> None:
             with Interrupts():
                 failed = execute(make_engine(options), plan.cells, limits, options.retries)
     finally:
-        results = collect(plan)
-        report(plan, results, len(failed))
+        if results := collect(plan):
+            markdown, files = write_report(plan, results, len(failed))
+            files += draw(plan, results) if plan.grid.figure else []
+            print(markdown)
+            print("report:", *files, sep="\n  ")
     if failed:
         lines = [f"{o.cell.folder}: {o.message} (all of it: {o.cell.folder.with_suffix('.log')})" for o in failed]
         raise UnhealthyError("\n  ".join([f"{len(failed)} cells failed. Run the same command to try them again", *lines]))
@@ -94,12 +97,3 @@ class Interrupts(StopSignals):
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise StoppedError(f"{signal.Signals(number).name} received; runs saved. Run the same command to resume.", LATER)
-
-
-def report(plan: Plan, results: Results, failed: int) -> None:
-    """Write what is finished, print the tables and say where they are."""
-    if results:
-        markdown, files = write_report(plan, results, failed)
-        files += draw(plan, results) if plan.grid.figure else []
-        print(markdown)
-        print("report:", *files, sep="\n  ")

@@ -12,7 +12,6 @@ from jsonargparse import Namespace
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Column, Grid, Row
 from gan_sntg.runs.options import config_parser, flat, identity
-from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import whole_numbers
 
 DECAYS = ("decay", "average_decay", "early_decay")
@@ -96,14 +95,14 @@ def plan_cell(grid: Grid, row: Row, column: Column, seed: int, out: Path, comple
 
 def completed(words: tuple[str, ...], options: Namespace) -> tuple[list[str], dict[str, str]]:
     """The words that --scale and the command line add to a cell's, and its configuration."""
-    reader = config_parser()
-    changes = shortened(configuration(reader, [*words]), options.scale) if options.scale != 1 else {}
+    changes = shortened(configuration([*words]), options.scale) if options.scale != 1 else {}
     more = [*(word for name, value in changes.items() for word in (f"--{name}", value)), *options.words]
-    return more, configuration(reader, [*words, *more, "--threads", str(options.threads)])
+    return more, configuration([*words, *more, "--threads", str(options.threads)])
 
 
-def configuration(reader: Parser, given: list[str] | dict) -> dict[str, str]:
+def configuration(given: list[str] | dict) -> dict[str, str]:
     """{option: value} that makes a run what it is, but for seeds, of words or a tree. Raises InputError."""
+    reader = config_parser()
     options = reader.parse_object(given) if isinstance(given, dict) else reader.parse_args(given)
     tree = identity(yaml.safe_load(reader.dump(options, skip_unset=False)))
     return {name: value for name, value in flat(tree).items() if name not in SEEDS}

@@ -8,7 +8,6 @@ from gan_sntg.errors import InputError
 from gan_sntg.experiments.plan import SEEDS, Cell, Plan, configuration
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import config_parser
 
 KINDS = ("last", "averaged", "chosen")  # errors of a run: of its last weights, their average, and that where validation error was least
 CHOSEN = "validation_error/averaged"
@@ -83,4 +82,4 @@ def check_config(cell: Cell, config: dict) -> None:
 @cache
 def with_defaults(config: str) -> dict[str, str]:
     """A configuration (JSON), flat, with the defaults of options that are newer. Raises InputError."""
-    return configuration(config_parser(), json.loads(config))
+    return configuration(json.loads(config))

@@ -10,7 +10,6 @@ from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Grid, load_grid
 from gan_sntg.experiments.plan import Cell, configuration, make_plan, shortened
 from gan_sntg.files.config_files import configs_folder
-from gan_sntg.runs.options import config_parser
 
 NAMES = sorted(path.stem for path in (configs_folder() / "grids").glob("*.yaml"))
 CELLS = {"table1": 21, "table2": 31, "table3": 22, "table4": 12, "table5": 4, "digits": 14, "mnist-cpu": 9}
@@ -116,7 +115,7 @@ def test_a_scale_that_leaves_an_average_no_memory_is_refused_with_the_least_that
 
 
 def test_a_tenth_of_mnists_recipe_is_what_it_should_be():
-    whole = configuration(config_parser(), ["--config", "configs/mnist_100/fm_gan.yaml"])
+    whole = configuration(["--config", "configs/mnist_100/fm_gan.yaml"])
     assert shortened(whole, 0.1) == {
         "epochs": "30",
         "method.init_args.average_decay": "0.999",
