@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.synthetic import Plane
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of, outputs_of
@@ -104,24 +103,22 @@ def draw_noise(file: Path, grid: Grid, columns: Columns, shares: dict[str, float
 def draw_embedding(file: Path, grid: Grid, columns: Columns, how: dict[str, str], n: int = 2000) -> None:
     """Fig. 5: a panel a row, of the first seed; `how` has the projection for each column."""
     ((key, rows),) = columns.items()
-    loaded = {name: load(str(runs[0].cell.folder), "auto")[0] for name, runs in rows.items()}
-    source = next(iter(loaded.values())).source
-    index = test_examples(source, n)
-    panels = [(name, project(features(parts, index), how[key])) for name, parts in loaded.items()]
-    plots.save_embedding(file, panels, source.test_y[index], class_names(source))
+    loaded = [load(str(runs[0].cell.folder), "auto")[0] for runs in rows.values()]
+    index, every = features(loaded, n)
+    panels = [(name, project(h, how[key])) for name, h in zip(rows, every, strict=True)]
+    plots.save_embedding(file, panels, loaded[0].source.test_y[index], class_names(loaded[0].source))
 
 
-def test_examples(source: Dataset, n: int) -> Tensor:
-    """Indices [n] of test examples, at most all; the same for every run on the same data."""
+def features(loaded: list[RunObjects], n: int) -> tuple[Tensor, list[Tensor]]:
+    """Indices [n] of test examples, at most all, by n and the data alone; h [n, D] of each run's averaged classifier there."""
     if n < 3:
         raise InputError(f"{n} test examples are too few for a projection; give at least 3 test examples")
-    return torch.randperm(len(source.test_y), generator=torch.Generator().manual_seed(0))[:n]
-
-
-def features(parts: RunObjects, index: Tensor) -> Tensor:
-    """h [n, D] of the averaged classifier at test examples, on the CPU."""
-    x = parts.source.test_x[index].to(parts.device)
-    return outputs_of(parts.method.classifiers["averaged"], x, parts.normalization)[0].cpu()
+    index = torch.randperm(len(loaded[0].source.test_y), generator=torch.Generator().manual_seed(0))[:n]
+    found = []
+    for parts in loaded:
+        x = parts.source.test_x[index].to(parts.device)
+        found.append(outputs_of(parts.method.classifiers["averaged"], x, parts.normalization)[0].cpu())
+    return index, found
 
 
 def draw_samples(file: Path, grid: Grid, columns: Columns) -> None:

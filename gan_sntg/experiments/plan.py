@@ -44,20 +44,29 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """The chosen cells of a grid at every seed, their report's path without ending, and its command."""
+    """The chosen cells of a grid at every seed, their report's path without ending, and the options of `reproduce`."""
 
     grid: Grid
     cells: list[Cell]
     report: Path
-    command: str
-    scale: float
-    words: list[str]
+    options: Namespace
 
     @property
     def heading(self) -> str:
         """The title of the report, which names a shortened schedule."""
-        scale = f", at {self.scale:g} of the schedules' length (averages, ramps and decay scaled with it)" if self.scale != 1 else ""
-        return f"{self.grid.of + ': ' if self.grid.of else ''}{self.grid.title}{scale}"
+        of, scale = f"{self.grid.of}: " if self.grid.of else "", self.options.scale
+        length = f", at {scale:g} of the schedules' length (averages, ramps and decay scaled with it)" if scale != 1 else ""
+        return f"{of}{self.grid.title}{length}"
+
+    @property
+    def command(self) -> str:
+        """What makes the report again, wherever it is run."""
+        given = self.options
+        words = ["gan-sntg", "reproduce", given.grid, "--seeds", given.seeds or self.grid.seeds]
+        words += ["--only", *given.only] if given.only else []
+        words += ["--scale", f"{given.scale:g}"] if given.scale != 1 else []
+        words += ["--threads", str(given.threads)] if given.threads != 1 else []
+        return shlex.join([*words, "--", *given.words] if given.words else words)
 
 
 def make_plan(grid: Grid, options: Namespace) -> Plan:
@@ -71,16 +80,7 @@ def make_plan(grid: Grid, options: Namespace) -> Plan:
     out = Path(options.out or Path("runs/reproduce") / name)
     complete = cache(lambda *words: completed(words, options))
     cells = [plan_cell(grid, row, column, seed, out, complete) for row, column in grid.chosen(options.only) for seed in seeds]
-    return Plan(grid, cells, Path(options.report or out / "report") / name, command(grid, options), options.scale, options.words)
-
-
-def command(grid: Grid, options: Namespace) -> str:
-    """What makes the report again, wherever it is run."""
-    words = ["gan-sntg", "reproduce", options.grid, "--seeds", options.seeds or grid.seeds]
-    words += ["--only", *options.only] if options.only else []
-    words += ["--scale", f"{options.scale:g}"] if options.scale != 1 else []
-    words += ["--threads", str(options.threads)] if options.threads != 1 else []
-    return shlex.join([*words, "--", *options.words] if options.words else words)
+    return Plan(grid, cells, Path(options.report or out / "report") / name, options)
 
 
 def plan_cell(grid: Grid, row: Row, column: Column, seed: int, out: Path, complete: Callable) -> Cell:

@@ -33,8 +33,6 @@ PROJECTIONS = {
     "pca": lambda h: PCA(2, svd_solver="full").fit_transform(h),
     "tsne": lambda h: TSNE(2, perplexity=min(30, (len(h) - 1) / 3), init="pca", random_state=0).fit_transform(h),
 }
-
-
 Curve = tuple[Tensor, Tensor]  # epochs [T], and errors in percent [S, T] of S runs (seeds) measured after them
 
 
