@@ -48,19 +48,19 @@ def perform(cell: Cell, limits: Limits, stop: threading.Event) -> Outcome:
     await_end(cell.folder)
     status, log = 0, cell.folder.with_suffix(".log")
     train = ["train", *cell.words, "--out", str(cell.folder), "--threads", str(limits.threads)]
-    for words, ranks in [(cell.first, 1)] * bool(cell.first) + [(train, cell.row.ranks)]:
+    for words in filter(None, [cell.first, train]):
         if stop.is_set() or time.time() >= limits.end:
             return Outcome(cell, LATER, "not begun")
         if words is train and limits.end < inf:
             words += ["--max_minutes", f"{(limits.end - time.time()) / 60:.3f}"]
-        child = begin(words, ranks, limits.threads, log)
+        child = begin(words, cell.row.ranks if words is train else 1, limits.threads, log)
         while child.poll() is None:
             if stop.wait(POLL):
                 child.terminate()  # upon which it saves and ends
                 break
         if status := child.wait():
             break
-    said = log.read_bytes()[-4000:].decode(errors="replace").split("\n") if log.is_file() else []
+    said = log.read_bytes()[-4000:].decode(errors="replace").splitlines() if log.is_file() else []
     return Outcome(cell, status, next((line.strip() for line in reversed(said) if line.strip()), "it wrote nothing"))
 
 
@@ -163,7 +163,8 @@ def attempt(engine: Local | Ray, todo: list[Cell], limits: Limits, cells: list[C
         for ended, outcome in enumerate(outcomes, 1):
             if outcome.status == LATER and limits.end < inf:
                 continue  # its time is over
-            failed += [outcome] * bool(outcome.status)
+            if outcome.status:
+                failed.append(outcome)
             left = len(unfinished(cells))
             about = timedelta(seconds=round((time.monotonic() - began) / ended * left))
             console.print(f"{outcome_text(outcome)}; {left} of {len(cells)} cells left, about {about}", markup=False, soft_wrap=True)
