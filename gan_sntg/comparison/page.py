@@ -103,7 +103,7 @@ def score_title(name: str) -> str:
 
 
 def contrast(found: list[dict[str, str]]) -> dict[str, dict]:
-    """Names whose values `differ`, a value a run, NONE where it has none, and the `same` ones with one value."""
+    """Names whose values `differ`, a value a run or NONE, and the `same` ones with one value."""
     values = {name: [own.get(name, NONE) for own in found] for name in dict.fromkeys(name for own in found for name in own)}
     differ = {name: own for name, own in values.items() if len(set(own)) > 1}
     return {"differ": differ, "same": {name: own[0] for name, own in values.items() if name not in differ}}

@@ -169,7 +169,7 @@ def shortest_names(paths: list[Path]) -> list[str]:
 
 
 def warnings(runs: list[ComparedRun]) -> dict[str, list[str]]:
-    """Sentences to read before comparing: which runs are `unfinished`, `unpaired`, or measured at `other_epochs`."""
+    """What to read before comparing: runs that are `unfinished` or `unpaired`, or of `other_epochs`."""
     first, said = runs[0], {"unfinished": [], "unpaired": [], "other_epochs": []}
     for run in runs:
         if not run.result:

@@ -65,7 +65,7 @@ def perform(cell: Cell, limits: Limits, stop: threading.Event) -> Outcome:
 
 
 def await_end(folder: Path) -> None:
-    """Wait, at most PATIENCE, until a process of an earlier, killed program that still trains there has saved."""
+    """Wait, at most PATIENCE, until a process of an earlier, killed program has saved there."""
     run, last = RunFolder(folder), time.monotonic() + PATIENCE
     while folder.exists() and time.monotonic() < last:
         with suppress(InputError):

@@ -110,7 +110,7 @@ def draw_embedding(file: Path, grid: Grid, columns: Columns, how: dict[str, str]
 
 
 def features(loaded: list[RunObjects], n: int) -> tuple[Tensor, list[Tensor]]:
-    """Indices [n] of test examples, at most all, by n and the data alone; h [n, D] of each run's averaged classifier there."""
+    """Indices [n] of the same test examples of every run, at most all, and their averaged h [n, D]."""
     if n < 3:
         raise InputError(f"{n} test examples are too few for a projection; give at least 3 test examples")
     index = torch.randperm(len(loaded[0].source.test_y), generator=torch.Generator().manual_seed(0))[:n]

@@ -44,7 +44,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """The chosen cells of a grid at every seed, their report's path without ending, and the options of `reproduce`."""
+    """The chosen cells of a grid at every seed, and their report's path without ending."""
 
     grid: Grid
     cells: list[Cell]

@@ -153,9 +153,10 @@ def fill(axes: Axes, panel: Regions, colors: np.ndarray) -> None:
 
 
 def save_embedding(path: Path, panels: list[tuple[str, Tensor]], y: Tensor, names: list[str]) -> None:
-    """Write 1 to 4 panels as PNG (Fig. 5), each a title and points [N, 2] in the colours of their classes y [N].
+    """Write 1 to 4 panels as PNG (Fig. 5), each a title and points [N, 2].
 
-    names [K]: of the classes, for the legend. Raises InputError for more panels or classes than can be shown.
+    y [N]: classes of the points, by colours that the legend gives names [K].
+    Raises InputError for more panels or classes than can be shown.
     """
     colors = class_colors(len(names))
     figure, every = square_panels(len(panels), below=0.3)
