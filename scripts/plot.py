@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from gan_sntg.errors import InputError
-from gan_sntg.experiments.figures import curve, features, finished, regions, test_examples, title
-from gan_sntg.experiments.plots import PROJECTIONS, Embedding, project, save_curves, save_embedding, save_regions
+from gan_sntg.experiments.figures import curve, features, finished, regions, title
+from gan_sntg.experiments.plots import PROJECTIONS, project, save_curves, save_embedding, save_regions
 from gan_sntg.experiments.scripts import run_script
 from gan_sntg.runs.build import class_names, load
 
@@ -43,10 +43,9 @@ def embed(runs: list[Path], how: str, n: int, out: Path) -> None:
     for run, (parts, _) in zip(runs, loaded, strict=True):
         if parts.source.sha256 != source.sha256:
             raise InputError(f"{run} was trained on other data than {runs[0]}; give runs on the same data set")
-    index = test_examples(source, n)
+    index, every = features([parts for parts, _ in loaded], n)
     names, y = class_names(source), source.test_y[index]
-    every = [features(parts, index) for parts, _ in loaded]
-    save_embedding(out, [Embedding(title(p.method), project(h, how), y) for h, (p, _) in zip(every, loaded, strict=True)], names)
+    save_embedding(out, [(title(p.method), project(h, how)) for h, (p, _) in zip(every, loaded, strict=True)], y, names)
     for folder, (_, progress), h in zip(folders, loaded, every, strict=True):
         write_projector(folder.tensorboard, progress.step, h, [names[k] for k in y], source.test_x[index])
         print(f"projector: {folder.tensorboard}")

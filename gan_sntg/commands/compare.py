@@ -3,12 +3,13 @@
 import hashlib
 import re
 import sys
+from itertools import chain
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from gan_sntg.comparison.page import GENERATOR, comparison_page
-from gan_sntg.comparison.runs import Comparison, all_warnings, read_comparison, shortest_names
+from gan_sntg.comparison.runs import read_comparison, shortest_names, warnings
 from gan_sntg.comparison.tensorboard import write_panels
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically, writing
@@ -34,7 +35,7 @@ def parser() -> Parser:
 
 
 def run(options: Namespace) -> None:
-    """Write both and print where they are."""
+    """Write both; print what must be known before comparing, then where the page and the grids are."""
     paths = [Path(path) for path in options.runs]
     names = checked_names(paths, options.names)
     if options.epochs < 2:
@@ -42,12 +43,17 @@ def run(options: Namespace) -> None:
     out = Path(options.out or default_folder(paths, names))
     check_own(out)
     comparison = read_comparison(paths, names, options.epochs, options.root)
-    page = comparison_page(comparison)
+    text, page, board = comparison_page(comparison).encode("utf-8", "replace"), out / "index.html", out / "tensorboard"
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / "index.html", page.encode("utf-8", "replace"))
-        write_panels(out / "tensorboard", comparison.runs, comparison.epochs)
-    print_outcome(out, comparison)
+        write_atomically(page, text)
+        write_panels(board, comparison.runs, comparison.epochs)
+    for warning in [*chain(*warnings(comparison.runs).values()), *filter(None, [comparison.refusal])]:
+        print(warning, file=sys.stderr)
+    print(f"page: {page} ({len(text) / 1e6:.1f} MB)")
+    if comparison.epochs:
+        program = Path(sys.executable).parent / "tensorboard"
+        print(f"TensorBoard: {program} --logdir {board} --samples_per_plugin images={len(comparison.epochs)}")
 
 
 def checked_names(paths: list[Path], given: list[str] | None) -> list[str]:
@@ -76,14 +82,3 @@ def check_own(out: Path) -> None:
     page = out / "index.html"
     if not page.is_file() or f'content="{GENERATOR}"' not in page.read_text(encoding="utf-8", errors="replace")[:2000]:
         raise InputError(f"{out} exists and holds no page that gan-sntg compare wrote; choose another folder with --out")
-
-
-def print_outcome(out: Path, comparison: Comparison) -> None:
-    """Print what must be known before comparing, then where the page and the grids are."""
-    for warning in all_warnings(comparison):
-        print(warning, file=sys.stderr)
-    page = out / "index.html"
-    print(f"page: {page} ({page.stat().st_size / 1e6:.1f} MB)")
-    if comparison.epochs:
-        board = Path(sys.executable).parent / "tensorboard"
-        print(f"TensorBoard: {board} --logdir {out / 'tensorboard'} --samples_per_plugin images={len(comparison.epochs)}")

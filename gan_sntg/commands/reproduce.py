@@ -3,18 +3,19 @@
 import signal
 import sys
 import time
+from math import inf
 from typing import Literal
 
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt, restricted_number_type
 
 from gan_sntg.errors import InputError, StoppedError, UnhealthyError
-from gan_sntg.experiments.executors import Limits, Local, Ray, execute
+from gan_sntg.experiments.executors import Limits, Local, Ray, execute, unfinished
 from gan_sntg.experiments.figures import draw
 from gan_sntg.experiments.grid import load_grid
-from gan_sntg.experiments.plan import Plan, make_plan
+from gan_sntg.experiments.plan import make_plan
 from gan_sntg.experiments.report import write_report
-from gan_sntg.experiments.results import Results, collect
+from gan_sntg.experiments.results import collect
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import cores
 from gan_sntg.runs.stopping import LATER, StopSignals
@@ -63,25 +64,23 @@ def run(options: Namespace) -> None:
         raise InputError("--address and --gpus are of --engine ray; give that too, or leave them out")
     plan, failed = make_plan(load_grid(options.grid), options), []
     results = collect(plan)  # refuses, before hours are spent, what cannot be put into one table
-    print(f"{len(plan.cells)} cells, {len(plan.cells) - left(plan, results)} of them finished", file=sys.stderr)
-    limits = Limits(options.threads, None if options.max_minutes is None else time.time() + 60 * options.max_minutes)
+    print(f"{len(plan.cells)} cells, {sum(map(len, results.values()))} of them finished", file=sys.stderr)
+    limits = Limits(options.threads, inf if options.max_minutes is None else time.time() + 60 * options.max_minutes)
     try:
-        if left(plan, results):
+        if unfinished(plan.cells):
             with Interrupts():
                 failed = execute(make_engine(options), plan.cells, limits, options.retries)
     finally:
-        results = collect(plan, results)
-        report(plan, results, len(failed))
+        if results := collect(plan):
+            markdown, files = write_report(plan, results, len(failed))
+            files += draw(plan, results) if plan.grid.figure else []
+            print(markdown)
+            print("report:", *files, sep="\n  ")
     if failed:
         lines = [f"{o.cell.folder}: {o.message} (all of it: {o.cell.folder.with_suffix('.log')})" for o in failed]
         raise UnhealthyError("\n  ".join([f"{len(failed)} cells failed. Run the same command to try them again", *lines]))
-    if n := left(plan, results):
+    if n := len(unfinished(plan.cells)):
         raise StoppedError(f"Time limit reached; {n} of {len(plan.cells)} cells left. Run the same command to resume.", LATER)
-
-
-def left(plan: Plan, results: Results) -> int:
-    """How many cells have no result."""
-    return len(plan.cells) - sum(map(len, results.values()))
 
 
 def make_engine(options: Namespace) -> Local | Ray:
@@ -98,12 +97,3 @@ class Interrupts(StopSignals):
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise StoppedError(f"{signal.Signals(number).name} received; runs saved. Run the same command to resume.", LATER)
-
-
-def report(plan: Plan, results: Results, failed: int) -> None:
-    """Write what is finished, print the tables and say where they are."""
-    if results:
-        markdown, files = write_report(plan, results, failed)
-        files += draw(plan, results) if plan.grid.figure else []
-        print(markdown)
-        print("report:", *files, sep="\n  ")

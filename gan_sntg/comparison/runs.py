@@ -3,7 +3,6 @@
 import io
 import os
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import torch
 from PIL import Image
 
 from gan_sntg.data.dataset import Dataset
-from gan_sntg.data.splits import Split, load_split, read_split
+from gan_sntg.data.splits import load_split, read_split
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
 from gan_sntg.evaluation.samples import grid, png
@@ -26,38 +25,31 @@ REAL_IMAGES = 100  # in a grid, as many as a run keeps
 GRID_FILE = re.compile(r"epoch_(\d{1,9})\.png")
 
 
-@dataclass(frozen=True)
 class ComparedRun:
-    """One run as its folder has it; index: among those compared.
+    """One run as its folder has it.
 
     options, place: of its configuration and of the last session, flat. rows: of metrics.jsonl. result: None while it is unfinished.
     grids: files by epoch. real: file of the training images' grid. measured: oldest first; fidelity: the one to show, if any.
-    split_sha256: of split.json. test_images: their number, where it is known.
+    test_images: their number, where it is known. epoch: the last that is recorded, else 0. has_generator: one that may not have drawn yet.
     """
 
-    index: int
-    name: str
-    options: dict[str, str]
-    place: dict[str, str]
-    split: Split
-    split_sha256: str
-    rows: list[dict]
-    result: dict | None
-    grids: dict[int, Path]
-    real: Path | None
-    measured: list[Measurement]
-    fidelity: Measurement | None
-    test_images: int | None
-
-    @property
-    def epoch(self) -> int:
-        """The last one that is recorded; 0 where none is."""
-        return self.rows[-1]["epoch"] if self.rows else 0
-
-    @property
-    def has_generator(self) -> bool:
-        """Whether its method has one, which may not have drawn yet."""
-        return bool(self.grids) or any(key.startswith("method.init_args.generator.") for key in self.options)
+    def __init__(self, index: int, name: str, folder: RunFolder):
+        """index: among those compared. Raises InputError where there is no run, or a file of it is damaged."""
+        folder.check_made()
+        self.index, self.name, self.folder = index, name, folder
+        self.measured = measurements(folder.path)
+        self.fidelity: Measurement | None = None
+        self.result = folder.read_result() if folder.finished else None
+        self.options = flat(identity(folder.read_options()))
+        self.place = flat((folder.sessions() or [{}])[-1])
+        self.split, self.split_sha256 = read_split(folder.split), file_sha256(folder.split)
+        self.rows = folder.rows()
+        found = [(GRID_FILE.fullmatch(path.name), path) for path in folder.samples.glob("epoch_*.png")]
+        self.grids = dict(sorted((int(match[1]), path) for match, path in found if match))
+        self.real = folder.real if folder.real.is_file() else None
+        self.test_images = (self.result or {}).get("test_images")
+        self.epoch = self.rows[-1]["epoch"] if self.rows else 0
+        self.has_generator = bool(self.grids) or any(key.startswith("method.init_args.generator.") for key in self.options)
 
     def grid_at(self, epoch: int) -> int | None:
         """The epoch of the grid to show at `epoch`: that one, else the nearest before it, if any."""
@@ -88,59 +80,31 @@ def read_comparison(paths: list[Path], names: list[str], most_epochs: int, root:
     The data are read, under `root` where it is given, only if no folder has real images or the number of test images.
     Raises InputError with the name of what is missing or damaged, or where the runs are not on one data set.
     """
-    for path in paths:
-        RunFolder(path).check_made()
-    measured = {name: measurements(path) for path, name in zip(paths, names, strict=True)}
+    runs, refusal = [ComparedRun(k, name, RunFolder(path)) for k, (path, name) in enumerate(zip(paths, names, strict=True))], ""
     try:
-        fidelity, refusal = comparable(measured), ""
+        for name, shown in comparable({run.name: run.measured for run in runs}).items():
+            runs[names.index(name)].fidelity = shown
     except InputError as error:
-        fidelity, refusal = {}, str(error)
-    found = enumerate(zip(paths, names, strict=True))
-    runs = [compared_run(k, RunFolder(path), name, measured[name], fidelity.get(name)) for k, (path, name) in found]
-    check_one_data_set(paths, runs)
-    runs, real, no_real = completed(runs, RunFolder(paths[0]), root)
-    return Comparison(runs, shown_epochs(runs, most_epochs), real, no_real, refusal)
-
-
-def compared_run(index: int, folder: RunFolder, name: str, measured: list[Measurement], fidelity: Measurement | None) -> ComparedRun:
-    """The run in a folder. Raises InputError where a file of it is damaged."""
-    result = folder.read_result() if folder.finished else None
-    grids = [(GRID_FILE.fullmatch(path.name), path) for path in folder.samples.glob("epoch_*.png")]
-    return ComparedRun(
-        index=index,
-        name=name,
-        options=flat(identity(folder.read_options())),
-        place=flat((folder.sessions() or [{}])[-1]),
-        split=read_split(folder.split),
-        split_sha256=file_sha256(folder.split),
-        rows=folder.rows(),
-        result=result,
-        grids=dict(sorted((int(match[1]), path) for match, path in grids if match)),
-        real=folder.real if folder.real.is_file() else None,
-        measured=measured,
-        fidelity=fidelity,
-        test_images=(result or {}).get("test_images"),
-    )
-
-
-def check_one_data_set(paths: list[Path], runs: list[ComparedRun]) -> None:
-    """Raise InputError where the runs were not trained on one data set."""
+        refusal = str(error)
     data = [run.options.get("data.class_path", run.options.get("data")) for run in runs]
     for path, own in zip(paths, data, strict=True):
         if own != data[0]:
             raise InputError(f"{path} was trained on {own}, but {paths[0]} on {data[0]}; give runs on one data set")
+    real, no_real = complete(runs, root)
+    return Comparison(runs, shown_epochs(runs, most_epochs), real, no_real, refusal)
 
 
-def completed(runs: list[ComparedRun], first: RunFolder, root: str | None) -> tuple[list[ComparedRun], bytes | None, str]:
-    """The runs with their numbers of test images; real images, or why there are none."""
+def complete(runs: list[ComparedRun], root: str | None) -> tuple[bytes | None, str]:
+    """Give the runs their numbers of test images; real images as a PNG, or None and why there are none."""
     known = {run.split.sha256: run.test_images for run in runs if run.test_images}
     kept = next((run.real for run in runs if run.real), None)
     needed = kept is None or any(run.split.sha256 not in known for run in runs)
-    source, missing = data_of(first, root) if needed else (None, "")
+    source, missing = data_of(runs[0].folder, root) if needed else (None, "")
     if source:
         known[source.sha256] = len(source.test_y)
-    counted = [replace(run, test_images=known.get(run.split.sha256)) for run in runs]
-    return counted, read_png(kept)[0] if kept else real_grid(source, runs[0]) if source else None, missing
+    for run in runs:
+        run.test_images = known.get(run.split.sha256)
+    return read_png(kept)[0] if kept else real_grid(source, runs[0]) if source else None, missing
 
 
 def data_of(folder: RunFolder, root: str | None) -> tuple[Dataset | None, str]:
@@ -171,10 +135,11 @@ def real_grid(source: Dataset, run: ComparedRun) -> bytes | None:
 def shown_epochs(runs: list[ComparedRun], most: int) -> list[int]:
     """All epochs with a grid, or `most` or fewer, so that their grids are not too large."""
     epochs = sorted({epoch for run in runs for epoch in run.grids})
-    count = min(most, len(epochs))
-    while count > 2 and size_of(runs, spread(epochs, count)) > MOST_BYTES:
-        count -= 1
-    return spread(epochs, count)
+    for count in range(min(most, len(epochs)), 2, -1):
+        kept = spread(epochs, count)
+        if sum(run.grids[e].stat().st_size for run in runs for e in run.grids_at(kept)) <= MOST_BYTES:
+            return kept
+    return spread(epochs, 2)
 
 
 def spread(epochs: list[int], count: int) -> list[int]:
@@ -182,11 +147,6 @@ def spread(epochs: list[int], count: int) -> list[int]:
     if count >= len(epochs):
         return epochs
     return [epochs[round(k * (len(epochs) - 1) / (count - 1))] for k in range(count)]
-
-
-def size_of(runs: list[ComparedRun], epochs: list[int]) -> int:
-    """Bytes of all grids that are shown at these epochs."""
-    return sum(run.grids[e].stat().st_size for run in runs for e in run.grids_at(epochs))
 
 
 def read_png(path: Path) -> tuple[bytes, Image.Image]:
@@ -208,33 +168,19 @@ def shortest_names(paths: list[Path]) -> list[str]:
     return ["/".join(own) for own in kept]
 
 
-def all_warnings(comparison: Comparison) -> list[str]:
-    """Every sentence, for those who see only the terminal."""
-    runs = comparison.runs
-    return [*unfinished(runs), *unpaired(runs), *([comparison.refusal] if comparison.refusal else []), *other_epochs(runs)]
-
-
-def unfinished(runs: list[ComparedRun]) -> list[str]:
-    """A sentence for each run without a result."""
-    return [f"{run.name} is unfinished: epoch {run.epoch} of {run.options.get('epochs', '?')}." for run in runs if not run.result]
-
-
-def unpaired(runs: list[ComparedRun]) -> list[str]:
-    """Why a difference of errors may come from images or labels: which runs have others than the first."""
-    images = [run.name for run in runs if run.split.sha256 != runs[0].split.sha256]
-    splits = [run.name for run in runs if run.split_sha256 != runs[0].split_sha256]
-    sentences = []
-    if images:
-        sentences.append(f"Other images, those tested on too, than {runs[0].name} has: {', '.join(images)} (SHA-256 of the data differ).")
-    if splits:
-        who = f"another split than {runs[0].name} has: {', '.join(splits)}"
-        sentences.append(f"Not paired: {who}; a difference may come from the labels drawn.")
-    return sentences
-
-
-def other_epochs(runs: list[ComparedRun]) -> list[str]:
-    """A sentence where fidelity is that of generators of different epochs."""
+def warnings(runs: list[ComparedRun]) -> dict[str, list[str]]:
+    """What to read before comparing: runs that are `unfinished` or `unpaired`, or of `other_epochs`."""
+    first, said = runs[0], {"unfinished": [], "unpaired": [], "other_epochs": []}
+    for run in runs:
+        if not run.result:
+            said["unfinished"].append(f"{run.name} is unfinished: epoch {run.epoch} of {run.options.get('epochs', '?')}.")
+    if images := ", ".join(run.name for run in runs if run.split.sha256 != first.split.sha256):
+        said["unpaired"].append(f"Other images, those tested on too, than {first.name} has: {images} (SHA-256 of the data differ).")
+    if splits := ", ".join(run.name for run in runs if run.split_sha256 != first.split_sha256):
+        who = f"another split than {first.name} has: {splits}"
+        said["unpaired"].append(f"Not paired: {who}; a difference may come from the labels drawn.")
     epochs = {run.name: run.fidelity.generator.get("epoch") for run in runs if run.fidelity}
-    if len(set(epochs.values())) < 2:
-        return []
-    return [f"Fidelity is that of generators after different epochs: {', '.join(f'{name} {epoch}' for name, epoch in epochs.items())}."]
+    if len(set(epochs.values())) > 1:
+        who = ", ".join(f"{name} {epoch}" for name, epoch in epochs.items())
+        said["other_epochs"].append(f"Fidelity is that of generators after different epochs: {who}.")
+    return said

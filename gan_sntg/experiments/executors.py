@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,15 +28,10 @@ TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
 class Limits(NamedTuple):
-    """CPU threads of each cell, and the time (seconds since 1970, or None) to save and stop all."""
+    """CPU threads of each cell, and the time (seconds since 1970) to save and stop all."""
 
     threads: int = 1
-    end: float | None = None
-
-    @property
-    def over(self) -> bool:
-        """Whether it is time to stop."""
-        return self.end is not None and time.time() >= self.end
+    end: float = inf
 
 
 class Outcome(NamedTuple):
@@ -51,19 +47,31 @@ def perform(cell: Cell, limits: Limits, stop: threading.Event) -> Outcome:
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
     await_end(cell.folder)
     status, log = 0, cell.folder.with_suffix(".log")
-    for words in filter(None, [cell.first, ["train", *cell.words, "--out", str(cell.folder), "--threads", str(limits.threads)]]):
-        if stop.is_set() or limits.over:
+    train = ["train", *cell.words, "--out", str(cell.folder), "--threads", str(limits.threads)]
+    for words in filter(None, [cell.first, train]):
+        if stop.is_set() or time.time() >= limits.end:
             return Outcome(cell, LATER, "not begun")
-        if words[0] == "train" and limits.end is not None:
+        if words is train and limits.end < inf:
             words += ["--max_minutes", f"{(limits.end - time.time()) / 60:.3f}"]
-        child = begin(words, cell.row.ranks if words[0] == "train" else 1, limits.threads, log)
+        child = begin(words, cell.row.ranks if words is train else 1, limits.threads, log)
         while child.poll() is None:
             if stop.wait(POLL):
                 child.terminate()  # upon which it saves and ends
                 break
         if status := child.wait():
             break
-    return Outcome(cell, status, last_line(log))
+    said = log.read_bytes()[-4000:].decode(errors="replace").splitlines() if log.is_file() else []
+    return Outcome(cell, status, next((line.strip() for line in reversed(said) if line.strip()), "it wrote nothing"))
+
+
+def await_end(folder: Path) -> None:
+    """Wait, at most PATIENCE, until a process of an earlier, killed program has saved there."""
+    run, last = RunFolder(folder), time.monotonic() + PATIENCE
+    while folder.exists() and time.monotonic() < last:
+        with suppress(InputError):
+            run.lock()
+            return run.release()
+        time.sleep(0.5)
 
 
 def begin(words: list[str], ranks: int, threads: int, log: Path) -> subprocess.Popen:
@@ -73,25 +81,6 @@ def begin(words: list[str], ranks: int, threads: int, log: Path) -> subprocess.P
     variables = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     with log.open("ab") as file:
         return subprocess.Popen(command, env=variables, stdout=file, stderr=file)
-
-
-def await_end(folder: Path) -> None:
-    """Wait until a process of an earlier, killed program that still trains there has saved."""
-    run, last = RunFolder(folder), time.monotonic() + PATIENCE
-    while folder.exists():
-        try:
-            run.lock()
-            return run.release()
-        except InputError:
-            if time.monotonic() >= last:
-                return  # the command will say so
-            time.sleep(0.5)
-
-
-def last_line(log: Path) -> str:
-    """The last line that the commands wrote."""
-    lines = log.read_bytes()[-4000:].decode(errors="replace").splitlines() if log.is_file() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
 
 
 class Local(NamedTuple):
@@ -128,9 +117,15 @@ class Ray:
 
     def run(self, cells: list[Cell], limits: Limits) -> Generator[Outcome]:
         """As Local's."""
-        remote = self.ray.remote(num_gpus=self.gpus, max_retries=LOST)(perform_elsewhere)
-        here = Path.cwd(), {name: os.environ[name] for name in VARIABLES if name in os.environ}
-        pending = {remote.options(num_cpus=limits.threads * cell.row.ranks).remote(cell, limits, *here): cell for cell in cells}
+        place, variables = Path.cwd(), {name: os.environ[name] for name in VARIABLES if name in os.environ}
+
+        def elsewhere(cell: Cell) -> Outcome:
+            os.chdir(place)
+            os.environ.update(variables)
+            return perform(cell, limits, threading.Event())
+
+        remote = self.ray.remote(num_gpus=self.gpus, max_retries=LOST)(elsewhere)
+        pending = {remote.options(num_cpus=limits.threads * cell.row.ranks).remote(cell): cell for cell in cells}
         try:
             while pending:
                 (done,), _ = self.ray.wait(list(pending))
@@ -144,38 +139,35 @@ class Ray:
                 self.ray.cancel(begun, force=True)
 
 
-def perform_elsewhere(cell: Cell, limits: Limits, place: Path, variables: dict[str, str]) -> Outcome:
-    """Run a cell in a process of Ray's, from the folder and with the variables of the program that asks."""
-    os.chdir(place)
-    os.environ.update(variables)
-    return perform(cell, limits, threading.Event())
-
-
 def execute(engine: Local | Ray, cells: list[Cell], limits: Limits, retries: int = 0) -> list[Outcome]:
     """Run unfinished cells, those that read another's run after it; the outcomes of those that failed."""
-    left, given_up = [cell for cell in cells if not RunFolder(cell.folder).finished], []
+    given_up = []
     for later in False, True:
-        todo, failed = [cell for cell in left if (cell.needed is not None) == later], []
+        todo, failed = [cell for cell in unfinished(cells) if (cell.needed is not None) == later], []
         for _ in range(retries + 1):
-            failed = attempt(engine, todo, limits, left, len(cells))
+            failed = attempt(engine, todo, limits, cells)
             todo = [outcome.cell for outcome in failed]
         given_up += failed
     return given_up
 
 
-def attempt(engine: Local | Ray, todo: list[Cell], limits: Limits, left: list[Cell], total: int) -> list[Outcome]:
-    """Run some cells, which leave `left` as they finish, a line each; the outcomes of those that failed."""
+def unfinished(cells: list[Cell]) -> list[Cell]:
+    """The cells that have no result."""
+    return [cell for cell in cells if not RunFolder(cell.folder).finished]
+
+
+def attempt(engine: Local | Ray, todo: list[Cell], limits: Limits, cells: list[Cell]) -> list[Outcome]:
+    """Run some of the cells, a line each as it ends; the outcomes of those that failed."""
     failed, console, began = [], Console(stderr=True, highlight=False), time.monotonic()
     with closing(engine.run(todo, limits)) as outcomes, console.status("training"):
         for ended, outcome in enumerate(outcomes, 1):
-            if outcome.status == LATER and limits.end is not None:
+            if outcome.status == LATER and limits.end < inf:
                 continue  # its time is over
             if outcome.status:
                 failed.append(outcome)
-            else:
-                left.remove(outcome.cell)
-            about = timedelta(seconds=round((time.monotonic() - began) / ended * len(left)))
-            console.print(f"{outcome_text(outcome)}; {len(left)} of {total} cells left, about {about}", markup=False, soft_wrap=True)
+            left = len(unfinished(cells))
+            about = timedelta(seconds=round((time.monotonic() - began) / ended * left))
+            console.print(f"{outcome_text(outcome)}; {left} of {len(cells)} cells left, about {about}", markup=False, soft_wrap=True)
     return failed
 
 

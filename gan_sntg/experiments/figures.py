@@ -1,19 +1,17 @@
 """Figures 2 to 6 of the paper, drawn from a grid's finished runs."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.synthetic import Plane
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of, outputs_of
 from gan_sntg.experiments import plots
-from gan_sntg.experiments.grid import Column, Grid
+from gan_sntg.experiments.grid import Grid
 from gan_sntg.experiments.plan import Plan
-from gan_sntg.experiments.plots import Curve, Embedding, Regions, project
+from gan_sntg.experiments.plots import Curve, Regions, project
 from gan_sntg.experiments.results import CellResult, Results
 from gan_sntg.runs.build import RunObjects, class_names, load
 from gan_sntg.runs.folder import RunFolder
@@ -22,7 +20,8 @@ from gan_sntg.training.method import Method
 SIDE = 300  # places along each side of the plane's grid
 ERROR = "test_error/averaged"
 PAPER_NAMES = {"PiModel": "Pi", "TemporalEnsembling": "TempEns", "MeanTeacher": "MT", "FeatureMatchingGAN": "FM-GAN"}
-Rows = dict[str, list[CellResult]]  # the runs of each row by its name
+OF_ALL = "regions", "noise"  # kinds of figure that show all columns at once
+Columns = dict[str, dict[str, list[CellResult]]]  # runs by the column's key and the row's name
 
 
 def draw(plan: Plan, results: Results) -> list[Path]:
@@ -30,18 +29,15 @@ def draw(plan: Plan, results: Results) -> list[Path]:
     options, columns = dict(plan.grid.figure), {}
     for runs in results.values():
         columns.setdefault(runs[0].cell.column.key, {})[runs[0].cell.row.name] = runs
-    kind, report = options.pop("kind"), plan.report
-    if kind in OF_ALL:
-        files = [report.with_name(f"{report.name}.png")]
-        OF_ALL[kind](files[0], plan.grid, columns, **options)
-    else:
-        files = [report.with_name(f"{report.name}_{key}.png") for key in columns]
-        for file, (key, rows) in zip(files, columns.items(), strict=True):
-            OF_A_COLUMN[kind](file, plan.grid.columns[key], rows, **options)
+    kind = options.pop("kind")
+    parts = {"": columns} if kind in OF_ALL else {f"_{key}": {key: rows} for key, rows in columns.items()}
+    files = [plan.report.with_name(f"{plan.report.name}{end}.png") for end in parts]
+    for file, part in zip(files, parts.values(), strict=True):
+        DRAWN[kind](file, plan.grid, part, **options)
     return files
 
 
-def draw_regions(file: Path, grid: Grid, columns: dict[str, Rows], rows: list[str]) -> None:
+def draw_regions(file: Path, grid: Grid, columns: Columns, rows: list[str]) -> None:
     """Fig. 2: of the rows of these keys, the run of the first seed at each column."""
     chosen = [runs[0].cell for found in columns.values() for key in rows for runs in found.values() if runs[0].cell.row.key == key]
     plots.save_regions(file, [regions(cell.folder) for cell in chosen])
@@ -53,13 +49,12 @@ def regions(run: Path) -> Regions:
     if not isinstance(parts.source, Plane):
         raise InputError(f"{run} was trained on {parts.source.name}, not on points of the plane; give a run on two moons or four spins")
     pool, net = parts.streams.pool, parts.method.classifiers["averaged"]
-    most = 1.05 * float(pool.x.abs().max())
-    ticks = torch.linspace(-most, most, SIDE)
+    reach = 1.05 * float(pool.x.abs().max())
+    ticks = torch.linspace(-reach, reach, SIDE)
     places = torch.cartesian_prod(ticks, ticks).flip(1)  # rows of one second coordinate
     grid = logits_of(net, places, parts.normalization).softmax(1).view(SIDE, SIDE, -1)
     classes = logits_of(net, pool.x, parts.normalization).argmax(1)
-    known = pool.labeled
-    return Regions(title(parts.method), pool.x, classes, pool.x[known], pool.y[known], grid, (-most, most, -most, most))
+    return Regions(title(parts.method), pool.x, classes, pool.y, grid, reach)
 
 
 def title(method: Method) -> str:
@@ -76,10 +71,11 @@ def finished(run: Path) -> RunFolder:
     return folder
 
 
-def draw_curves(file: Path, column: Column, rows: Rows, most: float | None = None) -> None:
+def draw_curves(file: Path, grid: Grid, columns: Columns, most: float | None = None) -> None:
     """Fig. 3: the mean error of every row against the epoch."""
+    ((key, rows),) = columns.items()
     curves = {name: curve(name, [run.cell.folder for run in runs]) for name, runs in rows.items()}
-    plots.save_curves(file, curves, column.name, most)
+    plots.save_curves(file, curves, grid.columns[key].name, most)
 
 
 def curve(name: str, runs: list[Path]) -> Curve:
@@ -91,10 +87,10 @@ def curve(name: str, runs: list[Path]) -> Curve:
             raise InputError(f"{run} was not measured after the same epochs as {runs[0]}; give {name} runs of one length and interval")
         if any(error is None for _, error in found):
             raise InputError(f"{run} has rows without {ERROR} in its metrics.jsonl; train it again")
-    return Curve(torch.tensor(epochs), torch.tensor([[error for _, error in found] for found in rows], dtype=torch.float64))
+    return torch.tensor(epochs), torch.tensor([[error for _, error in found] for found in rows], dtype=torch.float64)
 
 
-def draw_noise(file: Path, grid: Grid, columns: dict[str, Rows], shares: dict[str, float]) -> None:
+def draw_noise(file: Path, grid: Grid, columns: Columns, shares: dict[str, float]) -> None:
     """Fig. 4: accuracy of every row against the percentage of wrong labels, in `shares` by column."""
     table: dict[str, dict[float, list[float]]] = {}
     for column, rows in columns.items():
@@ -103,33 +99,32 @@ def draw_noise(file: Path, grid: Grid, columns: dict[str, Rows], shares: dict[st
     plots.save_noise(file, table, grid.of or grid.title)
 
 
-def draw_embedding(file: Path, column: Column, rows: Rows, how: dict[str, str], n: int = 2000) -> None:
+def draw_embedding(file: Path, grid: Grid, columns: Columns, how: dict[str, str], n: int = 2000) -> None:
     """Fig. 5: a panel a row, of the first seed; `how` has the projection for each column."""
-    loaded = {name: load(str(runs[0].cell.folder), "auto")[0] for name, runs in rows.items()}
-    source = next(iter(loaded.values())).source
-    index = test_examples(source, n)
-    panels = [Embedding(name, project(features(parts, index), how[column.key]), source.test_y[index]) for name, parts in loaded.items()]
-    plots.save_embedding(file, panels, class_names(source))
+    ((key, rows),) = columns.items()
+    loaded = [load(str(runs[0].cell.folder), "auto")[0] for runs in rows.values()]
+    index, every = features(loaded, n)
+    panels = [(name, project(h, how[key])) for name, h in zip(rows, every, strict=True)]
+    plots.save_embedding(file, panels, loaded[0].source.test_y[index], class_names(loaded[0].source))
 
 
-def test_examples(source: Dataset, n: int) -> Tensor:
-    """Indices [n] of test examples, at most all; the same for every run on the same data."""
+def features(loaded: list[RunObjects], n: int) -> tuple[Tensor, list[Tensor]]:
+    """Indices [n] of the same test examples of every run, at most all, and their averaged h [n, D]."""
     if n < 3:
         raise InputError(f"{n} test examples are too few for a projection; give at least 3 test examples")
-    return torch.randperm(len(source.test_y), generator=torch.Generator().manual_seed(0))[:n]
+    index = torch.randperm(len(loaded[0].source.test_y), generator=torch.Generator().manual_seed(0))[:n]
+    found = []
+    for parts in loaded:
+        x = parts.source.test_x[index].to(parts.device)
+        found.append(outputs_of(parts.method.classifiers["averaged"], x, parts.normalization)[0].cpu())
+    return index, found
 
 
-def features(parts: RunObjects, index: Tensor) -> Tensor:
-    """h [n, D] of the averaged classifier at test examples, on the CPU."""
-    x = parts.source.test_x[index].to(parts.device)
-    return outputs_of(parts.method.classifiers["averaged"], x, parts.normalization)[0].cpu()
-
-
-def draw_samples(file: Path, column: Column, rows: Rows) -> None:
+def draw_samples(file: Path, grid: Grid, columns: Columns) -> None:
     """Fig. 6: side by side, the last grid of samples of every row's first seed."""
+    (rows,) = columns.values()
     grids = {name: sorted(RunFolder(runs[0].cell.folder).samples.glob("epoch_*.png")) for name, runs in rows.items()}
     plots.save_pictures(file, {name: last[-1] for name, last in grids.items() if last})
 
 
-OF_ALL: dict[str, Callable[..., None]] = {"regions": draw_regions, "noise": draw_noise}
-OF_A_COLUMN: dict[str, Callable[..., None]] = {"curves": draw_curves, "embedding": draw_embedding, "samples": draw_samples}
+DRAWN = {"regions": draw_regions, "curves": draw_curves, "noise": draw_noise, "embedding": draw_embedding, "samples": draw_samples}

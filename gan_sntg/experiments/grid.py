@@ -66,7 +66,6 @@ class Grid:
     figure: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        """Check rows and columns against each other and the files that there are, and the kind of figure."""
         for row in self.rows.values():
             cells = {c.key for r, c in self.cells.values() if r is row}
             if missing := sorted(set(row.paper) - cells) or list(self.columns) * (not cells):
@@ -94,11 +93,10 @@ class Grid:
 
     def chosen(self, only: list[str]) -> list[tuple[Row, Column]]:
         """The cells whose name matches a pattern, or all. Raises InputError where a pattern matches none."""
-        names = {pattern: fnmatch.filter(self.cells, pattern) for pattern in only or ["*"]}
-        for pattern, found in names.items():
-            if not found:
+        for pattern in only:
+            if not fnmatch.filter(self.cells, pattern):
                 raise InputError(f"--only {pattern!r} matches no cell of {self.name}; there are {', '.join(self.cells)}")
-        return [cell for name, cell in self.cells.items() if any(name in found for found in names.values())]
+        return [cell for name, cell in self.cells.items() if not only or any(fnmatch.fnmatch(name, pattern) for pattern in only)]
 
     def words(self, row: Row, column: Column) -> list[str]:
         """The words of `train`, but for seeds, places and a scaled schedule."""

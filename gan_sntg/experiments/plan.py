@@ -12,7 +12,6 @@ from jsonargparse import Namespace
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Column, Grid, Row
 from gan_sntg.runs.options import config_parser, flat, identity
-from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import whole_numbers
 
 DECAYS = ("decay", "average_decay", "early_decay")
@@ -45,20 +44,29 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """The chosen cells of a grid at every seed, their report's path without ending, and its command."""
+    """The chosen cells of a grid at every seed, and their report's path without ending."""
 
     grid: Grid
     cells: list[Cell]
     report: Path
-    command: str
-    scale: float
-    words: list[str]
+    options: Namespace
 
     @property
     def heading(self) -> str:
         """The title of the report, which names a shortened schedule."""
-        scale = f", at {self.scale:g} of the schedules' length (averages, ramps and decay scaled with it)" if self.scale != 1 else ""
-        return f"{self.grid.of + ': ' if self.grid.of else ''}{self.grid.title}{scale}"
+        of, scale = f"{self.grid.of}: " if self.grid.of else "", self.options.scale
+        length = f", at {scale:g} of the schedules' length (averages, ramps and decay scaled with it)" if scale != 1 else ""
+        return f"{of}{self.grid.title}{length}"
+
+    @property
+    def command(self) -> str:
+        """What makes the report again, wherever it is run."""
+        given = self.options
+        words = ["gan-sntg", "reproduce", given.grid, "--seeds", given.seeds or self.grid.seeds]
+        words += ["--only", *given.only] if given.only else []
+        words += ["--scale", f"{given.scale:g}"] if given.scale != 1 else []
+        words += ["--threads", str(given.threads)] if given.threads != 1 else []
+        return shlex.join([*words, "--", *given.words] if given.words else words)
 
 
 def make_plan(grid: Grid, options: Namespace) -> Plan:
@@ -72,16 +80,7 @@ def make_plan(grid: Grid, options: Namespace) -> Plan:
     out = Path(options.out or Path("runs/reproduce") / name)
     complete = cache(lambda *words: completed(words, options))
     cells = [plan_cell(grid, row, column, seed, out, complete) for row, column in grid.chosen(options.only) for seed in seeds]
-    return Plan(grid, cells, Path(options.report or out / "report") / name, command(grid, options), options.scale, options.words)
-
-
-def command(grid: Grid, options: Namespace) -> str:
-    """What makes the report again, wherever it is run."""
-    words = ["gan-sntg", "reproduce", options.grid, "--seeds", options.seeds or grid.seeds]
-    words += ["--only", *options.only] if options.only else []
-    words += ["--scale", f"{options.scale:g}"] if options.scale != 1 else []
-    words += ["--threads", str(options.threads)] if options.threads != 1 else []
-    return shlex.join([*words, "--", *options.words] if options.words else words)
+    return Plan(grid, cells, Path(options.report or out / "report") / name, options)
 
 
 def plan_cell(grid: Grid, row: Row, column: Column, seed: int, out: Path, complete: Callable) -> Cell:
@@ -96,14 +95,14 @@ def plan_cell(grid: Grid, row: Row, column: Column, seed: int, out: Path, comple
 
 def completed(words: tuple[str, ...], options: Namespace) -> tuple[list[str], dict[str, str]]:
     """The words that --scale and the command line add to a cell's, and its configuration."""
-    reader = config_parser()
-    changes = shortened(configuration(reader, [*words]), options.scale) if options.scale != 1 else {}
+    changes = shortened(configuration([*words]), options.scale) if options.scale != 1 else {}
     more = [*(word for name, value in changes.items() for word in (f"--{name}", value)), *options.words]
-    return more, configuration(reader, [*words, *more, "--threads", str(options.threads)])
+    return more, configuration([*words, *more, "--threads", str(options.threads)])
 
 
-def configuration(reader: Parser, given: list[str] | dict) -> dict[str, str]:
+def configuration(given: list[str] | dict) -> dict[str, str]:
     """{option: value} that makes a run what it is, but for seeds, of words or a tree. Raises InputError."""
+    reader = config_parser()
     options = reader.parse_object(given) if isinstance(given, dict) else reader.parse_args(given)
     tree = identity(yaml.safe_load(reader.dump(options, skip_unset=False)))
     return {name: value for name, value in flat(tree).items() if name not in SEEDS}

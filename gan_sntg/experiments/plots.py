@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import Tensor, from_numpy
 
+from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import BINS, Reliability
 from gan_sntg.experiments.statistics import summary
@@ -32,37 +33,21 @@ PROJECTIONS = {
     "pca": lambda h: PCA(2, svd_solver="full").fit_transform(h),
     "tsne": lambda h: TSNE(2, perplexity=min(30, (len(h) - 1) / 3), init="pca", random_state=0).fit_transform(h),
 }
-
-
-class Curve(NamedTuple):
-    """Errors in percent [S, T] of S runs (seeds) of one method, measured after the same epochs [T]."""
-
-    epochs: Tensor
-    errors: Tensor
+Curve = tuple[Tensor, Tensor]  # epochs [T], and errors in percent [S, T] of S runs (seeds) measured after them
 
 
 class Regions(NamedTuple):
-    """One panel of Fig. 2: points, labelled points and probabilities on a grid.
+    """One panel of Fig. 2: points, and probabilities on a grid from -reach to reach along both sides.
 
-    x [N, 2] and classes [N]; labeled [L, 2] and labeled_classes [L]; grid [G, G, K]: rows from the lowest second coordinate up, over
-    extent = (left, right, bottom, top).
+    x [N, 2]; classes [N], as predicted; y [N], UNLABELED where not known; grid [G, G, K]: rows from the lowest second coordinate up.
     """
 
     title: str
     x: Tensor
     classes: Tensor
-    labeled: Tensor
-    labeled_classes: Tensor
+    y: Tensor
     grid: Tensor
-    extent: tuple[float, float, float, float]
-
-
-class Embedding(NamedTuple):
-    """One panel of Fig. 5: points x [N, 2] and their classes [N]."""
-
-    title: str
-    x: Tensor
-    classes: Tensor
+    reach: float
 
 
 def save_figure(path: Path, figure: Figure) -> None:
@@ -99,7 +84,7 @@ def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: flo
         x, y = epochs.numpy(), errors.double()
         axes.plot(x, y.mean(0).numpy(), linestyle=line, color=color, linewidth=2.2, label=f"{name}, n = {len(y)}")
         axes.fill_between(x, y.amin(0).numpy(), y.amax(0).numpy(), color=color, alpha=0.18, linewidth=0)
-    axes.set_xlim(0, max(int(curve.epochs.max()) for curve in curves.values()))
+    axes.set_xlim(0, max(int(epochs.max()) for epochs, _ in curves.values()))
     axes.set_ylim(0, most)
     axes.legend(title="mean, and range over n runs", **LEGEND)
     save_figure(path, figure)
@@ -147,35 +132,37 @@ def save_regions(path: Path, panels: list[Regions]) -> None:
         colors = class_colors(panel.grid.shape[2])
         fill(axes, panel, colors)
         axes.scatter(*panel.x.numpy().T, s=3, color=colors[panel.classes.numpy()], linewidths=0)
-        rings = colors[panel.labeled_classes.numpy()].tolist()
-        axes.scatter(*panel.labeled.numpy().T, s=120, color="white", edgecolors=rings, linewidths=2.5)
-        axes.scatter(*panel.labeled.numpy().T, s=40, color="black", marker="x", linewidths=2.2)
+        known = panel.y != UNLABELED
+        labeled, rings = panel.x[known].numpy().T, colors[panel.y[known].numpy()].tolist()
+        axes.scatter(*labeled, s=120, color="white", edgecolors=rings, linewidths=2.5)
+        axes.scatter(*labeled, s=40, color="black", marker="x", linewidths=2.2)
         axes.set_title(panel.title, fontsize=14)
     save_figure(path, figure)
 
 
 def fill(axes: Axes, panel: Regions, colors: np.ndarray) -> None:
     """Paint the pale mixture of class colours, and a line where the likeliest class changes."""
-    p, (left, right, bottom, top) = panel.grid.double().numpy(), panel.extent
-    x, y = np.linspace(left, right, p.shape[1]), np.linspace(bottom, top, p.shape[0])
-    axes.pcolormesh(x, y, 1 - 0.3 * (1 - p @ colors), shading="nearest", rasterized=True)
+    p, sides = panel.grid.double().numpy(), (-panel.reach, panel.reach)
+    ticks = np.linspace(*sides, len(p))
+    axes.pcolormesh(ticks, ticks, 1 - 0.3 * (1 - p @ colors), shading="nearest", rasterized=True)
     for k in range(p.shape[2]):
         lead = p[..., k] - np.delete(p, k, 2).max(2)
         if lead.min() < 0 < lead.max():
-            axes.contour(x, y, lead, [0.0], colors="0.35", linewidths=1)
-    axes.set(xlim=(left, right), ylim=(bottom, top))
+            axes.contour(ticks, ticks, lead, [0.0], colors="0.35", linewidths=1)
+    axes.set(xlim=sides, ylim=sides)
 
 
-def save_embedding(path: Path, panels: list[Embedding], names: list[str]) -> None:
-    """Write 1 to 4 panels as PNG (Fig. 5), each class in its colour, and a legend of the names [K].
+def save_embedding(path: Path, panels: list[tuple[str, Tensor]], y: Tensor, names: list[str]) -> None:
+    """Write 1 to 4 panels as PNG (Fig. 5), each a title and points [N, 2].
 
+    y [N]: classes of the points, by colours that the legend gives names [K].
     Raises InputError for more panels or classes than can be shown.
     """
     colors = class_colors(len(names))
     figure, every = square_panels(len(panels), below=0.3)
-    for axes, panel in zip(every, panels, strict=True):
-        axes.scatter(*panel.x.numpy().T, s=6, color=colors[panel.classes.numpy()], linewidths=0, alpha=0.8)
-        axes.set_title(panel.title, fontsize=14)
+    for axes, (title, x) in zip(every, panels, strict=True):
+        axes.scatter(*x.numpy().T, s=6, color=colors[y.numpy()], linewidths=0, alpha=0.8)
+        axes.set_title(title, fontsize=14)
     marks = [Line2D([], [], marker="o", linestyle="", color=color, label=name) for color, name in zip(colors, names, strict=True)]
     figure.legend(handles=marks, loc="outside lower center", ncols=len(names), frameon=False, fontsize=12, handletextpad=0.1)
     save_figure(path, figure)

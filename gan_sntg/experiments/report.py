@@ -19,7 +19,7 @@ Table = tuple[list[str], list[list[str]]]  # head and rows
 def write_report(plan: Plan, results: Results, failed: int) -> tuple[str, list[Path]]:
     """Write the report of a plan of which so many cells failed; return its Markdown and its files."""
     grid = {"grid": plan.grid.name, "of": plan.grid.of, "title": plan.grid.title}
-    made = {"command": plan.command} | grid | {"scale": plan.scale, "words": plan.words}
+    made = {"command": plan.command} | grid | {"scale": plan.options.scale, "words": plan.options.words}
     made |= {"cells": cells(results), "differences": differences(results), "heading": plan.heading}
     made |= {"notes": notes(made, len(plan.cells), failed)}
     return write_files(plan.report, made)

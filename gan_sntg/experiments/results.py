@@ -2,14 +2,12 @@
 
 import json
 from functools import cache
-from itertools import chain
 from typing import NamedTuple
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.plan import SEEDS, Cell, Plan, configuration
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import config_parser
 
 KINDS = ("last", "averaged", "chosen")  # errors of a run: of its last weights, their average, and that where validation error was least
 CHOSEN = "validation_error/averaged"
@@ -30,15 +28,12 @@ class CellResult(NamedTuple):
 Results = dict[str, list[CellResult]]  # finished runs by the cell's name, in the order of the plan
 
 
-def collect(plan: Plan, known: Results | None = None) -> Results:
-    """Read every finished run that is not `known`. Raises InputError where runs do not go together."""
-    read = {run.cell.folder: run for run in chain(*(known or {}).values())}
+def collect(plan: Plan) -> Results:
+    """Read every finished run. Raises InputError where runs do not go together."""
     results: Results = {}
-    for cell in plan.cells:
-        if run := read.get(cell.folder) or (read_result(cell) if RunFolder(cell.folder).finished else None):
-            results.setdefault(cell.name, []).append(run)
     first: dict[tuple, CellResult] = {}
-    for run in chain(*results.values()):
+    for run in (read_result(cell) for cell in plan.cells if RunFolder(cell.folder).finished):
+        results.setdefault(run.cell.name, []).append(run)
         column, seed = run.cell.column.key, run.cell.seed
         for part, group, which in ("data", (column,), "of one column"), ("split", (column, seed), "of one column and seed"):
             other = first.setdefault(group, run)
@@ -87,4 +82,4 @@ def check_config(cell: Cell, config: dict) -> None:
 @cache
 def with_defaults(config: str) -> dict[str, str]:
     """A configuration (JSON), flat, with the defaults of options that are newer. Raises InputError."""
-    return configuration(config_parser(), json.loads(config))
+    return configuration(json.loads(config))

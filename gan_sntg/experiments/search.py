@@ -13,7 +13,6 @@ from gan_sntg.experiments.grid import KEY, Column, Row, load_grid, load_table
 from gan_sntg.experiments.plan import Cell, configuration
 from gan_sntg.experiments.statistics import summary
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.seeds import whole_numbers
 
 RUNS = Path("runs")
@@ -35,10 +34,11 @@ class SearchedRow:
     sample: int = 0
     seeds: list[str] = field(default_factory=list)
 
-    def trials(self) -> list[Trial]:
-        """The combinations that are tried."""
-        every = [dict(zip(self.values, chosen, strict=True)) for chosen in product(*self.values.values())]
-        return random.Random(0).sample(every, self.sample) if self.sample else every
+    def trials(self) -> dict[str, Trial]:
+        """The combinations that are tried, by the names of their folders."""
+        every = [*product(*self.values.values())]
+        chosen = random.Random(0).sample(every, self.sample) if self.sample else every
+        return {"-".join(trial).replace(",", "_"): dict(zip(self.values, trial, strict=True)) for trial in chosen}
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,16 @@ class Search:
     seeds: list[str]
     options: str = ""
 
-    def cells(self, row: SearchedRow, trials: list[Trial], seeds: list[int]) -> list[Cell]:
+    def cells(self, row: SearchedRow, trials: dict[str, Trial], seeds: list[int]) -> list[Cell]:
         """The runs of trials, below runs/<name>/search. Raises InputError for an unknown row or option."""
         grid = load_grid(self.grid)
         found = [cell for name, cell in grid.cells.items() if f"/{name}".endswith(f"/{row.key}")]
         if len(found) != 1:
             raise InputError(f"{self.name}: {row.key} names {len(found)} cells of {self.grid}; name one, as COLUMN/ROW")
-        base, reader, cells = [*grid.words(*found[0]), *shlex.split(self.options)], config_parser(), []
-        for trial, name in zip(trials, map(label, trials), strict=True):
+        base, cells = [*grid.words(*found[0]), *shlex.split(self.options)], []
+        for name, trial in trials.items():
             words = [*base, *option_words(trial), *WATCHED]
-            config, place = configuration(reader, words), (Row(name, name), Column(row.key, row.key))
+            config, place = configuration(words), (Row(name, name), Column(row.key, row.key))
             for seed in seeds:
                 folder = RUNS / self.name / "search" / row.key / name / str(seed)
                 cells.append(Cell(*place, seed, folder, [*words, "--seed", str(seed), "--data_seed", str(seed)], config))
@@ -76,13 +76,13 @@ class Search:
         """
         trials, scores = row.trials(), {}
         for seeds in row.seeds or self.seeds:
-            cells, stage = self.cells(row, trials[:BEST] if scores else trials, whole_numbers("seeds", seeds)), {}
+            cells, stage = self.cells(row, trials, whole_numbers("seeds", seeds)), {}
             for cell, error in zip(cells, validation_errors(cells, processes), strict=True):
                 stage.setdefault(cell.row.key, []).append(error)
             scores |= stage
-            trials = sorted((t for t in trials if label(t) in stage), key=lambda trial: fmean(scores[label(trial)]))
+            trials = {name: trials[name] for name in sorted(stage, key=lambda name: fmean(stage[name]))[:BEST]}
         rows = [{"trial": name, "errors": errors} | summary(errors) for name, errors in scores.items()]
-        return {"chosen": trials[0], "trials": sorted(rows, key=lambda row: (-row["n"], row["mean"]))}
+        return {"chosen": next(iter(trials.values())), "trials": sorted(rows, key=lambda row: (-row["n"], row["mean"]))}
 
 
 def validation_errors(cells: list[Cell], processes: int) -> list[float]:
@@ -91,11 +91,6 @@ def validation_errors(cells: list[Cell], processes: int) -> list[float]:
         lines = [f"{outcome.cell.folder}: {outcome.message}" for outcome in failed]
         raise UnhealthyError("\n  ".join([f"{len(failed)} trials failed; the same command tries them again", *lines]))
     return [RunFolder(cell.folder).read_result()["validation_error"] for cell in cells]
-
-
-def label(trial: Trial) -> str:
-    """The folder name of a trial."""
-    return "-".join(value.replace(",", "_") for value in trial.values())
 
 
 def option_words(trial: Trial) -> list[str]:

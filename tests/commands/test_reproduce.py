@@ -47,7 +47,7 @@ class Here:
             if self.fails.get(name, 0):
                 self.fails[name] -= 1
                 yield Outcome(cell, -9, "killed")
-            elif limits.over:
+            elif time.time() >= limits.end:
                 yield Outcome(cell, LATER, "not begun")
             else:
                 words = ["train", *cell.words, "--out", str(cell.folder), "--threads", str(limits.threads)]

@@ -19,21 +19,19 @@ from gan_sntg.evaluation.fidelity_records import Measurement, Score
 from gan_sntg.evaluation.samples import png
 
 
-class Drawn:
-    """As much of a run as its grids."""
+class Given(ComparedRun):
+    """A run of given fields, with no folder."""
 
-    def __init__(self, grids: dict[int, Path]):
-        self.grids = grids
-
-    grid_at, grids_at = ComparedRun.grid_at, ComparedRun.grids_at
+    def __init__(self, **fields):
+        vars(self).update(fields)
 
 
-def drawn(folder: Path, epochs: list[int], size: int) -> Drawn:
-    """A run with grids of so many bytes."""
+def drawn(folder: Path, epochs: list[int]) -> Given:
+    """A run with grids of 25 bytes."""
     folder.mkdir()
     for epoch in epochs:
-        (folder / str(epoch)).write_bytes(b"x" * size)
-    return Drawn({epoch: folder / str(epoch) for epoch in epochs})
+        (folder / str(epoch)).write_bytes(b"x" * 25)
+    return Given(grids={epoch: folder / str(epoch) for epoch in epochs})
 
 
 BAD = """</script><b class="x" onload='y'>"""
@@ -44,7 +42,7 @@ def page_of(folder: Path, **changed) -> str:
     Image.new("L", (4, 4)).save(folder / "grid.png")
     provenance = {"interval": BAD, BAD: BAD} | changed.pop("provenance", {})
     measured = Measurement(provenance, {"epoch": BAD}, {BAD: Score(1.0, 0.5, 1.5)})
-    run = ComparedRun(
+    run = Given(
         index=0,
         name=BAD,
         options={BAD: BAD, "seed": BAD, "epochs": BAD},
@@ -54,12 +52,14 @@ def page_of(folder: Path, **changed) -> str:
         rows=[{"epoch": 1, "step": 1, BAD: 1.0, "test_error/averaged": 5.0}],
         result=None,
         grids={1: folder / "grid.png"},
-        real=None,
+        epoch=1,
+        has_generator=True,
         measured=[measured],
         fidelity=None if "refusal" in changed else measured,
         test_images=9,
     )
-    other = replace(run, index=1, name=BAD * 2, options={BAD: BAD * 2}, place={}, split=replace(run.split, data_seed=BAD))
+    split = replace(run.split, data_seed=BAD)
+    other = Given(**vars(run) | {"index": 1, "name": BAD * 2, "options": {BAD: BAD * 2}, "place": {}, "split": split})
     return comparison_page(Comparison([run, other], [1], no_real=BAD, **changed))
 
 
@@ -82,7 +82,7 @@ def test_a_dotted_name_may_break_after_each_dot():
 
 def test_names_whose_values_differ_are_told_from_those_that_all_share():
     found = contrast([{"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"}])
-    assert found.same == {"a": "1"} and found.differ == {"b": ["2", "3"], "c": ["–", "4"]}
+    assert found == {"same": {"a": "1"}, "differ": {"b": ["2", "3"], "c": ["–", "4"]}}
 
 
 def test_epochs_are_spread_evenly_with_the_first_and_the_last():
@@ -92,11 +92,11 @@ def test_epochs_are_spread_evenly_with_the_first_and_the_last():
 
 
 def test_fewer_epochs_are_kept_where_the_grids_would_make_the_page_too_large(tmp_path, monkeypatch):
-    runs = [drawn(tmp_path / "a", list(range(1, 61)), 25), drawn(tmp_path / "b", list(range(1, 31)), 25)]
+    runs = [drawn(tmp_path / "a", list(range(1, 61))), drawn(tmp_path / "b", list(range(1, 31)))]
     assert shown_epochs(runs, 40) == spread(list(range(1, 61)), 40)
     monkeypatch.setattr(comparison_runs, "MOST_BYTES", 1000)
     kept = shown_epochs(runs, 40)
-    assert 24 <= len(kept) <= 28 and kept[0] == 1 and kept[-1] == 60 and comparison_runs.size_of(runs, kept) <= 1000
+    assert 24 <= len(kept) <= 28 and kept[0] == 1 and kept[-1] == 60 and sum(25 * len(run.grids_at(kept)) for run in runs) <= 1000
     monkeypatch.setattr(comparison_runs, "MOST_BYTES", 0)
     assert shown_epochs(runs, 40) == [1, 60]
 

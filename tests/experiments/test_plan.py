@@ -116,7 +116,7 @@ def test_a_scale_that_leaves_an_average_no_memory_is_refused_with_the_least_that
 
 
 def test_a_tenth_of_mnists_recipe_is_what_it_should_be():
-    whole = configuration(config_parser(), ["--config", "configs/mnist_100/fm_gan.yaml"])
+    whole = configuration(["--config", "configs/mnist_100/fm_gan.yaml"])
     assert shortened(whole, 0.1) == {
         "epochs": "30",
         "method.init_args.average_decay": "0.999",

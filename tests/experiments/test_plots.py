@@ -9,11 +9,11 @@ from PIL import Image
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments import plots
-from gan_sntg.experiments.plots import COLORS, Curve, Embedding, Regions, project, save_curves, save_embedding, save_noise, save_regions
+from gan_sntg.experiments.plots import COLORS, Regions, project, save_curves, save_embedding, save_noise, save_regions
 
 CURVES = {
-    "Pi": Curve(torch.tensor([10, 20, 30]), torch.tensor([[50.0, 30, 20], [60, 35, 18], [55, 25, 25]])),
-    "Pi + SNTG": Curve(torch.tensor([5, 40]), torch.tensor([[40.0, 10.0]])),
+    "Pi": (torch.tensor([10, 20, 30]), torch.tensor([[50.0, 30, 20], [60, 35, 18], [55, 25, 25]])),
+    "Pi + SNTG": (torch.tensor([5, 40]), torch.tensor([[40.0, 10.0]])),
 }
 NOISE = {"TempEns": {0: [97.0, 98.0], 90: [70.0, 76.0, 79.0]}, "TempEns + SNTG": {0: [97.0], 90: [93.0]}}
 
@@ -77,7 +77,7 @@ def test_the_same_numbers_make_the_same_png(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png", "c.png"]
 
 
-X, CLASSES = torch.tensor([[-0.5, 0.1], [0.4, -0.2], [0.6, 0.7]]), torch.arange(3)
+X = torch.tensor([[-0.5, 0.1], [0.4, -0.2], [0.6, 0.7], [-0.8, -0.8], [0.8, 0.8]])
 
 
 def regions(k: int = 2, step: float = 0.3) -> Regions:
@@ -85,8 +85,7 @@ def regions(k: int = 2, step: float = 0.3) -> Regions:
     grid = torch.zeros(41, 41, k)
     grid[..., 1] = torch.sigmoid(200 * (torch.linspace(-1, 1, 41) - step)).unsqueeze(1)
     grid[..., 0] = 1 - grid[..., 1]
-    labeled = torch.tensor([[-0.8, -0.8], [0.8, 0.8]])
-    return Regions("step", X, torch.tensor([0, 0, 1]), labeled, torch.tensor([0, 1]), grid, (-1, 1, -1, 1))
+    return Regions("step", X, torch.tensor([0, 0, 1, 0, 1]), torch.tensor([-1, -1, -1, 0, 1]), grid, 1)
 
 
 def places(collection) -> torch.Tensor:
@@ -125,9 +124,9 @@ def test_points_have_the_colours_of_their_classes_and_labels_black_crosses_ringe
     save_regions(tmp_path / "a.png", [panel])
     points, rings, crosses = drawn[0].axes[0].collections[-3:]
     torch.testing.assert_close(places(points), panel.x)
-    torch.testing.assert_close(torch.tensor(points.get_facecolors()), rgba([COLORS[0], COLORS[0], COLORS[1]]))
+    torch.testing.assert_close(torch.tensor(points.get_facecolors()), rgba([COLORS[k] for k in (0, 0, 1, 0, 1)]))
     for marks in rings, crosses:
-        torch.testing.assert_close(places(marks), panel.labeled)
+        torch.testing.assert_close(places(marks), X[3:])
     torch.testing.assert_close(torch.tensor(rings.get_edgecolors()), rgba(COLORS[:2]))
     torch.testing.assert_close(torch.tensor(crosses.get_edgecolors()), rgba(["black"]))
 
@@ -140,20 +139,20 @@ def test_panels_stand_side_by_side_with_their_titles(drawn, tmp_path, n, width):
 
 
 def test_an_embedding_has_each_class_in_the_colour_that_the_legend_gives_its_name(drawn, tmp_path):
-    panels = [Embedding(title, X, torch.tensor([2, 0, 1])) for title in ("Pi", "Pi + SNTG")]
-    save_embedding(tmp_path / "a.png", panels, ["ant", "bee", "cow"])
+    panels = [(title, X) for title in ("Pi", "Pi + SNTG")]
+    save_embedding(tmp_path / "a.png", panels, torch.tensor([2, 0, 1, 1, 1]), ["ant", "bee", "cow"])
     legend = drawn[0].legends[0]
     named = dict(zip([t.get_text() for t in legend.get_texts()], [h.get_color() for h in legend.legend_handles], strict=True))
     assert list(named) == ["ant", "bee", "cow"]
     for axes in drawn[0].axes:
         torch.testing.assert_close(places(axes.collections[0]), X)
-        colors = rgba([named["cow"], named["ant"], named["bee"]])
+        colors = rgba([named[name] for name in ("cow", "ant", "bee", "bee", "bee")])
         torch.testing.assert_close(torch.tensor(axes.collections[0].get_facecolors())[:, :3], colors[:, :3])
 
 
 @pytest.mark.parametrize("k", [6, 10])
 def test_up_to_ten_classes_have_ten_colours(drawn, tmp_path, k):
-    save_embedding(tmp_path / "a.png", [Embedding("all", torch.randn(k, 2), torch.arange(k))], [str(c) for c in range(k)])
+    save_embedding(tmp_path / "a.png", [("all", torch.randn(k, 2))], torch.arange(k), [str(c) for c in range(k)])
     colors = drawn[0].axes[0].collections[0].get_facecolors().tolist()
     assert len(colors) == len({tuple(color) for color in colors}) == k
 
@@ -187,7 +186,7 @@ def test_tsne_keeps_neighbours_together_and_is_the_same_each_time():
             "7 methods cannot be told apart in one figure; give 1 to 6",
         ),
         (
-            lambda path: save_embedding(path, [Embedding("", X, CLASSES)], ["a"] * 11),
+            lambda path: save_embedding(path, [("", X)], torch.arange(5), ["a"] * 11),
             "11 classes cannot be told apart by colour; a figure shows at most 10",
         ),
         (lambda path: save_regions(path, []), "0 panels do not fit side by side; give 1 to 4"),

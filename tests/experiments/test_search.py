@@ -9,7 +9,7 @@ from helpers.trees import POINTS
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.experiments import search
 from gan_sntg.experiments.plan import Cell
-from gan_sntg.experiments.search import Search, SearchedRow, label, load_search, option_words
+from gan_sntg.experiments.search import Search, SearchedRow, load_search, option_words
 from gan_sntg.files.yaml_files import configs_folder
 
 TRIALS = {"digits_20": [8, 2, 6, 2, 6, 2, 6, 2, 6, 2, 6, 2, 8, 12], "mnist10k_100": [2, 4, 3, 2, 2, 2, 2, 2], "plane": [8, 4, 2, 2]}
@@ -24,9 +24,9 @@ def test_every_trial_is_made_of_options_that_there_are(path):
 
 def test_trials_are_every_combination_or_a_sample_of_them_and_name_folders():
     row = SearchedRow("a", {"a": ["1", "2"], "b,c": ["x,y"]})
-    assert row.trials() == [{"a": "1", "b,c": "x,y"}, {"a": "2", "b,c": "x,y"}]
-    assert len(SearchedRow("a", row.values, sample=1).trials()) == 1 and label(row.trials()[0]) == "1-x_y"
-    assert option_words(row.trials()[1]) == ["--method.a", "2", "--method.b", "x", "--method.c", "y"]
+    assert row.trials() == {"1-x_y": {"a": "1", "b,c": "x,y"}, "2-x_y": {"a": "2", "b,c": "x,y"}}
+    assert len(SearchedRow("a", row.values, sample=1).trials()) == 1
+    assert option_words(row.trials()["2-x_y"]) == ["--method.a", "2", "--method.b", "x", "--method.c", "y"]
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_trial_that_fails_and_what_is_no_search_are_named(tiny_search):
     with pytest.raises(UnhealthyError, match=r"1 trials failed; .*\n  runs/tiny/search/alone/0.01/7: .*not a run folder"):
         tiny_search.run(SearchedRow("alone", {"learning_rate": ["0.01"]}), 1)
     with pytest.raises(InputError, match="tiny: none names 0 cells of grid.yaml"):
-        tiny_search.cells(SearchedRow("none", {}), [{}], [0])
+        tiny_search.cells(SearchedRow("none", {}), {}, [0])
     Path("wrong.yaml").write_text("grid: grid.yaml\nseeds: ['7']\nrows: {alone: {values: {learning_rate: [0.1]}}}\n")
     with pytest.raises(InputError, match="wrong.yaml is no search .*Expected a <class 'str'>"):
         load_search("wrong.yaml")

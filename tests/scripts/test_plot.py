@@ -69,13 +69,12 @@ def test_regions_have_a_panel_a_run_of_the_averaged_classifier_and_the_runs_own_
     net, source = parts.method.classifiers["averaged"], parts.source
     assert torch.equal(panel.x, source.train_x)
     assert torch.equal(panel.classes, logits_of(net, source.train_x, parts.normalization).argmax(1))
-    assert torch.equal(panel.labeled, source.train_x[parts.split.labeled]) and len(panel.labeled) == 12
-    assert torch.equal(panel.labeled_classes, source.train_y[parts.split.labeled])
-    left, right, bottom, top = panel.extent
-    assert left == bottom < panel.x.min() and panel.x.max() < right == top
+    assert panel.y.ge(0).nonzero().flatten().tolist() == parts.split.labeled and len(parts.split.labeled) == 12
+    assert torch.equal(panel.y[parts.split.labeled], source.train_y[parts.split.labeled])
+    assert panel.x.abs().max() < panel.reach
     side = len(panel.grid)
     for row, column in (0, 0), (10, 200), (299, 150):  # rows go up, columns to the right
-        place = torch.tensor([[left + (right - left) * column / (side - 1), bottom + (top - bottom) * row / (side - 1)]])
+        place = panel.reach * (torch.tensor([[column, row]]) * 2 / (side - 1) - 1)
         expected = logits_of(net, place, parts.normalization).softmax(1)[0]
         torch.testing.assert_close(panel.grid[row, column], expected, atol=1e-4, rtol=1e-4)
 
@@ -85,18 +84,18 @@ def test_curves_take_epochs_and_averaged_errors_of_every_run(script, spins, fini
     assert script("curves", *words) == f"{tmp_path / 'a.png'}\n" and (tmp_path / "a.png").is_file()
     rows = [[json.loads(line)["test_error/averaged"] for line in (run / "metrics.jsonl").read_text().splitlines()] for run in spins]
     found = curve("spins", spins)
-    assert found.epochs.tolist() == [1, 2] and found.errors.tolist() == rows and rows[0] != rows[1]
+    assert found[0].tolist() == [1, 2] and found[1].tolist() == rows and rows[0] != rows[1]
 
 
 def test_an_embedding_shows_the_same_test_images_of_each_run(script, copied, tmp_path):
     words = [copied, copied, "--how", "pca", "--n", 50, "--out", tmp_path / "a.png"]
     assert script("embedding", *words).splitlines() == 2 * [f"projector: {copied / 'tensorboard'}"] + [str(tmp_path / "a.png")]
     kept, embed = [], runpy.run_path(str(SCRIPT))["embed"]
-    embed.__globals__["save_embedding"] = lambda path, panels, names: kept.extend([panels, names])
+    embed.__globals__["save_embedding"] = lambda path, *shown: kept.extend(shown)
     embed([copied, copied], "pca", 50, tmp_path / "a.png")
-    panels, names = kept
-    assert names == [str(k) for k in range(10)] and [panel.title for panel in panels] == ["FM-GAN + SNTG (0.1)"] * 2
-    assert panels[0].x.shape == (50, 2) and torch.equal(panels[0].classes, panels[1].classes)
+    panels, y, names = kept
+    assert names == [str(k) for k in range(10)] and [title for title, _ in panels] == ["FM-GAN + SNTG (0.1)"] * 2
+    assert len(y) == 50 and panels[0][1].shape == (50, 2) and torch.equal(panels[0][1], panels[1][1])
 
 
 def test_features_labels_and_thumbnails_are_left_for_tensorboards_projector(script, copied, tmp_path):
