@@ -10,7 +10,6 @@ from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Grid, load_grid
 from gan_sntg.experiments.plan import Cell, configuration, make_plan, shortened
 from gan_sntg.files.yaml_files import configs_folder
-from gan_sntg.runs.options import config_parser
 
 NAMES = sorted(path.stem for path in (configs_folder() / "grids").glob("*.yaml"))
 CELLS = {"table1": 21, "table2": 31, "table3": 22, "table4": 12, "table5": 4, "digits": 14, "mnist-cpu": 9}
