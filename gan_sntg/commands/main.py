@@ -42,12 +42,12 @@ def dispatch(argv: list[str]) -> int:
             if argv[0] != "train" and launched() > 1:
                 raise InputError(f"torchrun starts {launched()} processes, but only train shares its work; leave torchrun out")
         command.run(options)
+    except ElsewhereError as error:
+        return error.status
     except tuple(WORDS) as error:
         word = next(word for kind, word in WORDS.items() if isinstance(error, kind))
         print(f"gan-sntg {argv[0]}: {word}{error}", file=sys.stderr)
         return getattr(error, "status", 2 if isinstance(error, InputError) else 1)
-    except ElsewhereError as error:
-        return error.status
     except KeyboardInterrupt:
         print(f"\ngan-sntg {argv[0]}: Interrupted. Run the same command to resume from the last checkpoint.", file=sys.stderr)
         return 130
