@@ -4,13 +4,15 @@ from typing import Any
 
 DATA = ("arrays", "augment", "folder", "plane", "sources", "synthetic", "whiten", "zca")
 METHODS = ("mean_teacher", "pi_model", "supervised", "temporal_ensembling", "vat")
-ROOMS = {  # modules of before the rooms, and where their classes are named now
+ROOMS = {  # modules of before, and where their classes are named now
     "gan_sntg.core.schedules": "gan_sntg.schedules",
     "gan_sntg.core.graph": "gan_sntg.graph",
     "gan_sntg.core.graphs": "gan_sntg.graph",
     "gan_sntg.core.networks": "gan_sntg.networks",
     **dict.fromkeys((f"gan_sntg.core.data.{name}" for name in DATA), "gan_sntg.data"),
     "gan_sntg.conv_networks": "gan_sntg.networks",
+    "gan_sntg.networks.conv_gan": "gan_sntg.networks",
+    "gan_sntg.networks.dense_gan": "gan_sntg.networks",
     "gan_sntg.feature_matching": "gan_sntg.methods",
     "gan_sntg.teachers": "gan_sntg.graph",
     **dict.fromkeys((f"discriminative.{name}" for name in METHODS), "discriminative"),

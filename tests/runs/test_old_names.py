@@ -59,6 +59,10 @@ def test_a_run_of_before_that_took_its_pairs_within_each_process_is_not_continue
     assert outcome.status == 2 and "has pair_scope rank, but" in outcome.err and "use the version that began the run" in outcome.err
 
 
+def test_a_network_that_was_named_by_its_module_is_that_of_its_room():
+    assert modern({"class_path": "gan_sntg.networks.dense_gan.DenseGenerator"}) == {"class_path": "gan_sntg.networks.DenseGenerator"}
+
+
 def test_an_export_of_before_loads():
     classifier, generator, card = load_export(EARLIER / "export")
     assert card.provenance["method"] == "gan_sntg.methods.FeatureMatchingGAN"
