@@ -5,13 +5,9 @@ import sys
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
-
-from jsonargparse import ArgumentParser
+from typing import Any
 
 from gan_sntg.errors import InputError
-
-T = TypeVar("T")
 
 
 class Configurable:
@@ -86,10 +82,3 @@ def arguments(made: Configurable, linked: tuple[str, ...]) -> dict:
                     "or objects of gan_sntg's classes, or make it in the constructor of a subclass"
                 ) from error
     return found
-
-
-def instance(kind: type[T], arguments: dict[str, Any]) -> T:
-    """The object of a class of these arguments. Raises an error of any kind where they do not fit it."""
-    parser, name = ArgumentParser(exit_on_error=False), kind.__name__.lower()
-    parser.add_class_arguments(kind, name)
-    return parser.instantiate(parser.parse_object({name: arguments} if arguments else {}))[name]

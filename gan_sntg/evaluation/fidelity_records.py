@@ -4,10 +4,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gan_sntg.configurable import instance
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.files.json_files import read_json
+from gan_sntg.files.yaml_files import instance
 
 FILE = "fidelity.json"  # in a run folder
 
