@@ -22,7 +22,7 @@ MOST_PIXELS = 2**26
 
 
 def read_picture(path: Path, size: int, color: bool) -> Tensor:
-    """The upright centre, its shorter side `size`, uint8 [3 or 1, size, size]. Raises InputError."""
+    """Its centre, upright, resized (bicubic), opaque: uint8 [3 or 1, size, size]. Raises InputError."""
     try:
         if not path.is_file():
             raise ValueError("not a file")
@@ -181,7 +181,10 @@ class ImageFolder(Dataset):
     class_names: list[str]
 
     def __init__(self, root: str, image_size: int = 32, color: bool = True, skip_unreadable: bool = False):
-        """Raises InputError with every unreadable file, which `skip_unreadable` leaves out and notes."""
+        """image_size: of SIZES; skip_unreadable: leave unreadable files out and note them.
+
+        Raises InputError that names all of those, an empty or single class, or test images that are in training too.
+        """
         if image_size not in SIZES:
             raise InputError(f"image_size is {image_size}; give one of {', '.join(map(str, SIZES))}")
         self.root = Path(root)

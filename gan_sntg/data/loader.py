@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 
 
 class Pool:
-    """Training images on the device, their labels as training knows them, `y`, and as they are, `truth`."""
+    """Training images on the device; labels as known to training, `y`, and all, `truth`; else UNLABELED."""
 
     def __init__(self, x: Tensor, truth: Tensor, y: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
         """x uint8 [N, C, H, W] or float32 [N, 2]; unlabeled: indices [U], of the labelled images too."""

@@ -69,7 +69,7 @@ class Symmetric(Normalization):
 
 
 class PerImage(Normalization):
-    """(x - mean) / RMS(x - mean) over an image, without epsilon; 0 for one of one value (reference 1.2)."""
+    """(x - mean) / RMS(x - mean) over pixels and channels; 0 for one value, no epsilon (reference 1.2)."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """0..255 -> mean 0 and mean square 1."""

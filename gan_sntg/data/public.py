@@ -33,7 +33,7 @@ def fetch(kind: Any, root: str, part: str | None = None) -> None:
     try:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(folder, fcntl.LOCK_EX)  # whoever waits here finds what was fetched
-        fetcher.download()
+        fetcher.download()  # checks the MD5 of an archive before it is unpacked
     finally:
         os.close(folder)
 
@@ -131,7 +131,7 @@ def _under(folder: str) -> tuple[str, ...]:
 
 
 class Digits(Dataset):
-    """scikit-learn's digits, 8 x 8 pixels in 0..255: 1,000, 400 for validation and 397 for testing."""
+    """scikit-learn's digits, 8 x 8 pixels: 1,400, 400 of them for validation, and 397 tests, stratified."""
 
     name = "digits"
     num_classes = 10

@@ -64,7 +64,7 @@ class Balance(Choice):
 
 
 def choose(y: Tensor, candidates: Tensor, labels: int, num_classes: int, balance: Balance, generator: torch.Generator) -> list[int]:
-    """Sorted `labels` of the candidates [M] of classes y [N], drawn. Raises InputError for too few."""
+    """Sorted indices of `labels` of the candidates [M] of y [N], drawn. Raises InputError for too few."""
     if labels < 1:
         raise InputError(f"{labels} labels: give at least 1")
     members = [candidates[y[candidates] == k] for k in range(num_classes)]
@@ -119,7 +119,11 @@ class Split:
 def make_split(
     source: Dataset, labels: int | None, data_seed: int, validation: bool, balance: Balance = Balance.equal, label_noise: float = 0.0
 ) -> Split:
-    """Split of `labels` images (None: all), with noise, by `data_seed`. Raises InputError for too few."""
+    """Choose `labels` of the labelled images (None: all) and replace some of them, by `data_seed`.
+
+    `validation` takes the validation images out of the pool first. Raises InputError where `balance` cannot choose so many, the rate
+    is not in 0..1 or there are no validation images.
+    """
     if validation and not len(source.validation):
         raise InputError(f"{source.name} has no validation images: a fifth of each class is less than one; leave --validation out")
     held_out = source.validation.tolist() if validation else []

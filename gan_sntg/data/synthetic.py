@@ -52,7 +52,7 @@ class TwoMoons(Plane):
 
 
 class FourSpins(Plane):
-    """Ours: x = r (cos a, sin a) + noise * N(0, I), with a = k pi / 2 + pi r and r uniform in [0.2, 1]."""
+    """Class k (ours): x = r (cos a, sin a) + noise * N(0, I), a = k pi / 2 + pi r, r uniform in [0.2, 1]."""
 
     name = "four_spins"
     num_classes = 4

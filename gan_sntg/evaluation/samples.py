@@ -46,7 +46,10 @@ def fix_on_bank(generator: Generator, device: torch.device | str = "cpu") -> Non
 
 @torch.no_grad()
 def draw_batches(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Iterator[Tensor]:
-    """Yield images uint8 [b, C, H, W] of batches of z [n, latent], on the CPU; G is fixed on the bank."""
+    """Yield images uint8 [b, C, H, W] of batches of z [n, latent], on the CPU, the same in any batch.
+
+    G's batch statistics are first fixed on the bank of BANK_SIZE z; its training mode is left as it was.
+    """
     fix_on_bank(generator, z.device)
     with mode(generator, training=False):
         for part in z.split(batch_size):
@@ -59,7 +62,7 @@ def draw(generator: Generator, z: Tensor, normalization: Normalization, batch_si
 
 
 def grid(images: Tensor, columns: int = 10, scale: int = 1) -> Tensor:
-    """One picture uint8 [3, H', W'] of images [n, C, H, W], framed, each pixel `scale` times each way."""
+    """One picture uint8 [3, H', W'] of images [n, C, H, W], `scale` times as large, framed unless n is 1."""
     large = repeat(images.expand(-1, 3, -1, -1), "n c h w -> n c (h vertical) (w horizontal)", vertical=scale, horizontal=scale)
     if len(large) == 1:
         return large[0]
@@ -125,7 +128,10 @@ def save_pngs(folder: Path, blocks: Iterable[Tensor]) -> None:
 def save_npz(
     path: Path, blocks: Iterable[Tensor], shape: tuple[int, ...], z: Tensor, decide: Callable[[Tensor], tuple[Tensor, Tensor]]
 ) -> None:
-    """Write images uint8 [n, H, W, C], z float32 [n, latent], and classes and confidence [n] by `decide`."""
+    """Write images uint8 [n, H, W, C], z float32 [n, latent], and classes and confidence [n] by `decide`.
+
+    blocks: the images uint8 [b, C, H, W] of z, each `shape` [C, H, W], of which `decide` says both.
+    """
     decisions = []
     with atomic(path) as file, ZipFile(file, "w") as archive:
         with archive.open(ZipInfo("images.npy"), "w", force_zip64=True) as entry:

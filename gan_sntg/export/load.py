@@ -142,7 +142,10 @@ class ImageGenerator(Fixed):
 
 
 def load_export(folder: str | Path) -> tuple[Classifier, ImageGenerator | None, Card]:
-    """Classifier, generator, if any, and card of an export. Raises InputError for a foreign file."""
+    """The classifier, the generator, if any, and the card that `gan-sntg export` wrote, on the CPU.
+
+    Raises InputError, with its name, for a file that is missing, damaged or foreign.
+    """
     folder = Path(folder)
     card = read_card(folder)
     tensors, specs = read_files(folder, card), card.architecture

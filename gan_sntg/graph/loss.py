@@ -12,7 +12,10 @@ from gan_sntg.graph.pairs import Pairs, halves, rms
 
 
 def teacher_classes(targets: Tensor, y: Tensor) -> Tensor:
-    """y~_i = argmax_k f~(x_i)_k (Eq. 6), or a known label (authors' `merge`). [B, K], y [B] -> [B] int64."""
+    """y~_i = argmax_k f~(x_i)_k (Eq. 6); a known label overrides the teacher (the authors' `merge`).
+
+    targets [B, K]: the teacher's probabilities; y [B]: labels, UNLABELED where hidden -> [B] int64, no gradient.
+    """
     return torch.where(y == UNLABELED, targets.argmax(1), y)
 
 

@@ -33,7 +33,8 @@ class SNTG(Configurable):
     ):
         """weight: lambda_2, ramped from start_epochs on, beside the method's w(t); margin: m of Eq. 8.
 
-        labeled: whether a GAN's labelled images join the pairs, which the passes of discriminative methods hold anyway.
+        pairing, graph: `Halves` and `TeacherGraph` where not given. labeled: whether a GAN's labelled images join the pairs, which the
+        passes of discriminative methods hold anyway.
         """
         self.weight, self.ramp_epochs, self.start_epochs = weight, ramp_epochs, start_epochs
         self.margin, self.distance, self.labeled = margin, distance, labeled
