@@ -206,7 +206,7 @@ def test_an_unknown_key_on_the_command_line_and_in_a_file_is_told_its_nearest_na
     refused(["train", "--config", "config.yaml", "--out", "run"], f"'{name}'", nearest)
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "hello", "a: [", "\0", "method: &a {x: *a}"])
+@pytest.mark.parametrize("text", ["", "- 1", "hello", "a: [", "\0", "method: &a {x: *a}", "config: a.yaml", "config.x: a.yaml"])
 def test_a_file_that_is_no_configuration(refused, tmp_path, text):
     (tmp_path / "config.yaml").write_text(text)
     refused(["train", "--config", "config.yaml", "--out", "run"])
