@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.evaluation.samples import z_bank
-from gan_sntg.files.import_paths import class_at
+from gan_sntg.files.import_paths import class_at, without_torch
 from gan_sntg.files.old_names import modern
 from gan_sntg.files.yaml_files import instance, texts
 from gan_sntg.networks.gan import Generator
@@ -88,7 +88,7 @@ def read_card(folder: Path) -> Card:
 def instantiate(spec: dict, kind: type[T], where: str) -> T:
     """The object of a card, a network without memory for weights. Raises InputError where it is invalid."""
     found = class_at(str(spec.get("class_path")), kind, where)
-    with refusing(f"{where}: no {found.__name__} can be built of what stands there", REMEDY), torch.device("meta"):
+    with refusing(f"{where}: no {found.__name__} can be built of what stands there", REMEDY), torch.device("meta"), without_torch():
         return instance(found, spec["init_args"])
 
 

@@ -50,12 +50,13 @@ def writable(out: str | Path | None, folder: bool = False) -> Path:
     if not out:
         raise InputError("--out is not set; name the file to write")
     path, why = Path(out), ""
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        why = "its folder does not exist or may not be written to"
-    elif folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
-        why = "it exists and is not an empty folder"
-    elif not folder and path.is_dir():
-        why = "it is a folder"
+    with writing(path):  # a name that is too long, a folder that may not be read
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+            why = "its folder does not exist or may not be written to"
+        elif folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
+            why = "it exists and is not an empty folder"
+        elif not folder and path.is_dir():
+            why = "it is a folder"
     if why:
         raise InputError(f"{path} cannot be written ({why}); choose another with --out")
     return path

@@ -3,6 +3,8 @@
 import hashlib
 import importlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from jsonargparse import set_parsing_settings
@@ -39,6 +41,16 @@ def allow(package: str) -> None:
         importlib.import_module(package)
     _packages[package] = code_sha256(package)  # refuses what has no files before it is admitted
     set_parsing_settings(import_path_allowlist=[package])
+
+
+@contextmanager
+def without_torch() -> Iterator[None]:
+    """Within it, a value may name nothing of torch."""
+    set_parsing_settings(import_path_denylist=["torch"])
+    try:
+        yield
+    finally:
+        set_parsing_settings(import_path_allowlist=["torch"])
 
 
 def code_sha256(package: str) -> str:

@@ -23,11 +23,11 @@ class WeightNorm(nn.Module):
     eps = 1e-6
     initializing = False
     fixed: Tensor | None = None  # W, within `fixed_weights`
+    linear: Callable  # of x [B, inputs, ...], W and b -> [B, units, ...]; no argument, or a configuration could name it
 
-    def __init__(self, linear: Callable, *shape: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05):
-        """linear: of x [B, inputs, ...], W and b -> [B, units, ...]; shape: of V."""
+    def __init__(self, *shape: int, train_scale: bool = False, init_std: float | None = 1.0, v_std: float = 0.05):
+        """shape: of V."""
         super().__init__()
-        self.linear = linear
         self.v = nn.Parameter(v_std * torch.randn(shape))
         self.g = nn.Parameter(torch.ones(shape[self.unit_dim]), requires_grad=train_scale)
         self.b = nn.Parameter(torch.zeros(shape[self.unit_dim]))
@@ -58,14 +58,16 @@ class WeightNormLinear(WeightNorm):
     """Dense: y = x W^T + b, V [outputs, inputs]; options: see `WeightNorm`."""
 
     def __init__(self, inputs: int, outputs: int, v_std: float = 0.1, **options):
-        super().__init__(F.linear, outputs, inputs, v_std=v_std, **options)
+        super().__init__(outputs, inputs, v_std=v_std, **options)
+        self.linear = F.linear
 
 
 class WeightNormConv(WeightNorm):
     """Convolution: V [outputs, inputs, kernel, kernel]; options: see `WeightNorm`."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0, **options):
-        super().__init__(partial(F.conv2d, stride=stride, padding=padding), outputs, inputs, kernel, kernel, **options)
+        super().__init__(outputs, inputs, kernel, kernel, **options)
+        self.linear = partial(F.conv2d, stride=stride, padding=padding)
 
 
 class WeightNormConvTranspose(WeightNorm):
@@ -74,8 +76,8 @@ class WeightNormConvTranspose(WeightNorm):
     unit_dim = 1
 
     def __init__(self, inputs: int, outputs: int, kernel: int, **options):
-        double = partial(F.conv_transpose2d, stride=2, padding=kernel // 2, output_padding=1)
-        super().__init__(double, inputs, outputs, kernel, kernel, **options)
+        super().__init__(inputs, outputs, kernel, kernel, **options)
+        self.linear = partial(F.conv_transpose2d, stride=2, padding=kernel // 2, output_padding=1)
 
 
 @contextmanager
@@ -113,8 +115,8 @@ class MeanOnly(WeightNorm):
 
     eps = 0.0
 
-    def __init__(self, linear: Callable, *shape: int):
-        super().__init__(linear, *shape, train_scale=True)
+    def __init__(self, *shape: int):
+        super().__init__(*shape, train_scale=True)
         self.mean = RunningMean(len(self.b))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,7 +133,8 @@ class MeanOnlyLinear(MeanOnly):
     """Dense: W*x = x W^T, V [outputs, inputs]."""
 
     def __init__(self, inputs: int, outputs: int):
-        super().__init__(F.linear, outputs, inputs)
+        super().__init__(outputs, inputs)
+        self.linear = F.linear
 
 
 class MeanOnlyConv(MeanOnly):
@@ -140,7 +143,8 @@ class MeanOnlyConv(MeanOnly):
     layout = staticmethod(channels_last)
 
     def __init__(self, inputs: int, outputs: int, kernel: int, padding: int = 0):
-        super().__init__(partial(F.conv2d, padding=padding), outputs, inputs, kernel, kernel)
+        super().__init__(outputs, inputs, kernel, kernel)
+        self.linear = partial(F.conv2d, padding=padding)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, inputs, H, W] -> [B, outputs, H', W']."""

@@ -138,6 +138,7 @@ def parse_run(options: Namespace, file: str, words: list[str]) -> tuple[Parser, 
     root = ["--data.root", options.root] if options.root and not options.synthetic else []
     parser = config_parser()
     parsed = parser.parse_args(["--config", file, "--device", options.device, *words, *root])
+    RunOptions.of(parsed)  # refuses a file that sets too little
     if options.synthetic:
         parsed.data = stand_in(parsed.data, parsed.labels)
     return parser, parsed

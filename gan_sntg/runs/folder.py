@@ -182,7 +182,7 @@ class RunFolder:
     def check_code(self) -> None:
         """Raise InputError where a package of the run is not allowed; report changed ones on stderr."""
         with refusing(f"{self.code} is damaged", "give --allow for the packages of the run, and delete the file"):
-            packages = dict(read_json(self.code)) if self.code.exists() else {}
+            packages = {**read_json(self.code)} if self.code.exists() else {}
         for name, sha256 in packages.items():
             if name not in (present := own_packages()):
                 raise InputError(f"{self.path} was trained with code of {name}; if you trust it, add --allow {name} to the command")

@@ -112,7 +112,7 @@ def parameters(class_path: str) -> list[str]:
 
 def check_options(tree: dict, file: Path | str) -> None:
     """Raise InputError where a file's options name a further file, or have old names."""
-    if tree.get("config"):
+    if any(value for key, value in tree.items() if str(key).split(".")[0] == "config"):
         raise InputError(f"{file} names a further config file; put all options into one file")
     if modern(tree) != tree:
         old, new = (yaml.safe_dump(one, sort_keys=False).splitlines() for one in (tree, modern(tree)))

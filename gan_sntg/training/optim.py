@@ -75,17 +75,21 @@ def adam(params: list[nn.Parameter], lr: float, betas: tuple[float, float], epsi
     return torch.optim.Adam(params, lr=lr, betas=betas, fused=True)
 
 
+KEPT = {AdamInside: ({"step", "m", "v"}, int), torch.optim.Adam: ({"step", "exp_avg", "exp_avg_sq"}, Tensor)}  # of a parameter
+
+
 def load_optimizer(optimizer: Optimizer, state: dict) -> None:
     """Put a state back. Raises ValueError, or nearly any error, where it cannot be gone on from."""
-    rates = [group["lr"] for group in optimizer.param_groups]
+    made = [{name: x for name, x in group.items() if type(x) in (int, float) and math.isfinite(x)} for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        if math.isfinite(rate) and not 0 <= group["lr"] < math.inf or max(group.get("betas", (0,))) >= 1:
-            raise ValueError("an optimizer's rate or betas are out of range")
-    names = set().union(*optimizer.state.values())
+    for group, before in zip(optimizer.param_groups, made, strict=True):
+        if not all(0 <= group[name] < math.inf for name in before) or not all(0 <= beta < 1 for beta in group.get("betas", ())):
+            raise ValueError("an optimizer's rate, betas or other numbers are out of range")
+    names, kind = KEPT.get(type(optimizer), (set().union(*optimizer.state.values()), object))
     for parameter, kept in optimizer.state.items():
         moments = {name: value for name, value in kept.items() if name != "step" and value is not None}
-        if set(kept) != names or kept.get("step", 0) < 0 or any(torch.as_tensor(m).shape != parameter.shape for m in moments.values()):
+        counted = isinstance(step := kept.get("step", 0), kind) and 0 <= float(step) < 2**63
+        if set(kept) != names or not counted or any(torch.as_tensor(m).shape != parameter.shape for m in moments.values()):
             raise ValueError(f"an optimizer's state is not steps and moments of its parameter's shape {list(parameter.shape)}")
         check_finite("an optimizer", moments)
 

@@ -86,11 +86,13 @@ COMMANDS = {
     "bench --config tiny.yaml --repeats 0": "--repeats of at least 1",
     "bench --config tiny.yaml --seconds 0": "--seconds above 0",
     "bench --config tiny.yaml --against none.json": "none.json is no file",
+    "bench --config few/a.yaml": "the option data is not set",
     "bench --config tiny.yaml --out none/a.json": "its folder does not exist",
     "bench --config none.yaml": "none.yaml",
     "bench --config tiny.yaml --precision half": "half",
     "doctor": "--config is not set",
     "doctor --config none.yaml": "none.yaml is neither a file nor a configuration",
+    "doctor --config few/a.yaml --synthetic": "the option data is not set",
     "doctor --config tiny.yaml --steps 0": "--steps 0",
     "doctor --config tiny.yaml --batch_size 2": "--batch_size 2",
     "evaluate none": "none is not a run folder (no config.yaml in it)",
@@ -117,6 +119,7 @@ COMMANDS = {
     "graph neighbors --config tiny.yaml --k ten --out a.npz": "ten",
     "graph neighbors --config tiny.yaml --out none/a.npz": "none/a.npz cannot be written",
     "graph neighbors --config tiny.yaml --out .": "cannot be written",
+    f"graph neighbors --config tiny.yaml --out {'a' * 300}": "cannot be written",
     "graph neighbors --config tiny.yaml --device tpu --out a.npz": "--device is 'tpu'",
     "graph neighbors --config tiny.yaml --data os.system --out a.npz": "os.system",
     "graph predictions --out a.npz": "run",
@@ -178,7 +181,7 @@ COMMANDS = {
 def test_what_a_command_cannot_do(refused, run, tiny, classifier, tmp_path, words):
     shutil.copy(tiny, tmp_path / "tiny.yaml")
     shutil.copytree(classifier, tmp_path / "classifier")
-    for path, data in ("full/file", b"mine"), ("images/a.png", png_of(8, 8)):
+    for path, data in ("full/file", b"mine"), ("images/a.png", png_of(8, 8)), ("few/a.yaml", b"labels: 20"):
         (tmp_path / path).parent.mkdir()
         (tmp_path / path).write_bytes(data)
     refused(words.split(), COMMANDS[words])
@@ -203,7 +206,7 @@ def test_an_unknown_key_on_the_command_line_and_in_a_file_is_told_its_nearest_na
     refused(["train", "--config", "config.yaml", "--out", "run"], f"'{name}'", nearest)
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "hello", "a: [", "\0", "method: &a {x: *a}"])
+@pytest.mark.parametrize("text", ["", "- 1", "hello", "a: [", "\0", "method: &a {x: *a}", "config: a.yaml", "config.x: a.yaml"])
 def test_a_file_that_is_no_configuration(refused, tmp_path, text):
     (tmp_path / "config.yaml").write_text(text)
     refused(["train", "--config", "config.yaml", "--out", "run"])

@@ -98,6 +98,13 @@ def test_no_module_is_imported_that_is_not_ours(export, tmp_path, monkeypatch, c
     assert not Path("ran").exists()
 
 
+@pytest.mark.parametrize("inner", [{"class_path": "torch.nn.Identity"}, "torch.nn.Identity", "Identity"])
+def test_no_class_of_torch_is_made_within_one_of_ours(export, inner):
+    outer = {"class_path": "gan_sntg.networks.ema.Average", "init_args": {"net": inner, "decay": 0.5}}
+    changed(export, lambda card: card["architecture"].update(net=outer))
+    refused(export, "no Average can be built", "torch.nn.Identity")
+
+
 @pytest.mark.parametrize("name", ["../card.json", "/etc/passwd", "classifier/../card.json", "card.json", "other.safetensors", "", "."])
 def test_a_file_that_is_not_of_an_export_is_not_opened(export, name):
     changed(export, lambda card: card["files"].update({name: "0" * 64}))

@@ -1,5 +1,6 @@
 """Weight norm, plain and with mean-only batch norm, against loops in double precision, and its start from data."""
 
+import inspect
 from functools import partial
 
 import pytest
@@ -9,8 +10,10 @@ from torch import Tensor, nn
 from gan_sntg.networks.batch_norm import RunningMean
 from gan_sntg.networks.passes import Precision
 from gan_sntg.networks.weight_norm import (
+    MeanOnly,
     MeanOnlyConv,
     MeanOnlyLinear,
+    WeightNorm,
     WeightNormConv,
     WeightNormConvTranspose,
     WeightNormLinear,
@@ -22,6 +25,11 @@ from gan_sntg.networks.weight_norm import (
 # --- plain --------------------------------------------------------------------------------------------------------------
 
 LAYERS = [WeightNormLinear(5, 3), WeightNormConv(5, 3, 3), WeightNormConvTranspose(5, 3, 5)]
+
+
+def test_no_layer_takes_a_function_which_a_configuration_or_card_could_name():
+    kinds = [WeightNorm, *WeightNorm.__subclasses__(), *MeanOnly.__subclasses__()]
+    assert len(kinds) == 7 and not any("Callable" in str(inspect.signature(kind)) for kind in kinds)
 
 
 def statistics(y: Tensor) -> tuple[Tensor, Tensor]:

@@ -95,8 +95,11 @@ SPOILT = {
     "moments' numbers": lambda state: state["optimizers"]["d"]["state"][0]["v"].fill_(INF),
     "moments' kind": lambda state: state["optimizers"]["g"]["state"][0].update(m="many"),
     "a moment's absence": lambda state: state["optimizers"]["g"]["state"][0].pop("m"),
+    "all second moments": lambda state: [kept.pop("v") for kept in state["optimizers"]["d"]["state"].values()],
     "steps as a text": lambda state: state["optimizers"]["g"]["state"][0].update(step="3"),
     "steps below 0": lambda state: state["optimizers"]["g"]["state"][0].update(step=-1),
+    "steps without number": lambda state: state["optimizers"]["g"]["state"][0].update(step=NAN),
+    "epsilon": lambda state: state["optimizers"]["g"]["param_groups"][0].update(eps="small"),
     "betas": lambda state: state["optimizers"]["d"]["param_groups"][0].update(betas=(0.5, 1.0)),
     "rate": lambda state: state["optimizers"]["d"]["param_groups"][0].update(lr=NAN),
 }
