@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,7 +41,7 @@ def load_yaml(path: Path) -> dict:
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is not a file, or has more than {MOST_BYTES:,} bytes")
         tree = loaded(path.read_text())
-        list(texts(tree))
+        check_texts(tree)
     if not isinstance(tree, dict):
         raise InputError(f"{path} holds no options (a mapping of names to values); {EXAMPLE}")
     return tree
@@ -55,22 +54,20 @@ def loaded(text: str):
     return yaml.safe_load(text)
 
 
-def texts(tree) -> Iterator[str]:
-    """Every text of a tree, of YAML in it too. Raises ValueError or RecursionError for an alias or depth."""
+def check_texts(tree) -> None:
+    """Raise ValueError or RecursionError where YAML in a text of a tree has an alias or is too deep."""
     for branch in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from texts(branch)
-    if isinstance(tree, str):
-        yield tree
-        if any(sign in tree for sign in "{}[]:\"'\\\n"):
-            with contextlib.suppress(yaml.YAMLError):
-                inner = loaded(tree)
-                if inner != tree:
-                    yield from texts(inner)
+        check_texts(branch)
+    if isinstance(tree, str) and any(sign in tree for sign in "{}[]:\"'\\\n"):
+        with contextlib.suppress(yaml.YAMLError):
+            inner = loaded(tree)
+            if inner != tree:
+                check_texts(inner)
 
 
 def instance(kind: type[T], arguments: Any) -> T:
     """The object of a class of these arguments. Raises an error of any kind where they do not fit it."""
-    list(texts(arguments))  # jsonargparse reads YAML in texts as they come
+    check_texts(arguments)  # jsonargparse reads YAML in texts as they come
     parser, name = ArgumentParser(exit_on_error=False), kind.__name__.lower()
     parser.add_class_arguments(kind, name)
     return parser.instantiate(parser.parse_object({name: arguments} if arguments else {}))[name]

@@ -14,7 +14,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # pyright:
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.import_paths import refusal
 from gan_sntg.files.old_names import modern
-from gan_sntg.files.yaml_files import config_file, load_yaml, texts
+from gan_sntg.files.yaml_files import check_texts, config_file, load_yaml
 
 
 class Parser(ArgumentParser):
@@ -27,7 +27,7 @@ class Parser(ArgumentParser):
         self.files = ()
         for word in args:
             with refusing(f"{word[:40]!r} cannot be read", "give plain values"):
-                list(texts(word.partition("=")[2] if word.startswith("--") else word))
+                check_texts(word.partition("=")[2] if word.startswith("--") else word)
         args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
         return super().parse_args(args, *rest, **named)
 

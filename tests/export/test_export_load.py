@@ -134,10 +134,6 @@ def test_what_is_no_card_is_refused(export, text):
         (lambda card: card["architecture"]["generator"]["init_args"].update(latent=9), f"{GENERATOR} does not fit the network"),
         (lambda card: card["architecture"]["net"]["init_args"].update(widths="a"), "no DenseDiscriminator can be built"),
         (lambda card: card["architecture"]["net"]["init_args"].update(widths=["[&a [1], *a]"]), "it has an alias"),
-        (
-            lambda card: card["architecture"]["net"]["init_args"].update(widths="{class_path: torch.nn.Linear}"),
-            "may not name classes of torch",
-        ),
         (lambda card: card["architecture"]["net"]["init_args"].update(depth=3), "no DenseDiscriminator can be built"),
         (lambda card: card["architecture"]["net"]["init_args"].pop("num_classes"), "no DenseDiscriminator can be built"),
         (lambda card: card["input"].update(shape=[1, 8, 9]), "its parts do not fit each other"),
