@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from gan_sntg.data import UNLABELED, Digits, make_split
 from gan_sntg.experiments.scripts import run_script
-from gan_sntg.experiments.statistics import student_difference
+from gan_sntg.experiments.statistics import difference
 from gan_sntg.graph import all_pairs, graph_loss, teacher_classes
 from gan_sntg.networks import DenseDiscriminator
 from gan_sntg.schedules import ramp_up
@@ -42,7 +42,7 @@ def main(seeds: int = 3) -> None:
     alone, with_sntg = ([train(weight, seed) for seed in range(seeds)] for weight in (0.0, 1.0))
     for seed, errors in enumerate(zip(alone, with_sntg, strict=True)):
         print("seed {}: {:.1f} % by the labels alone, {:.1f} % with SNTG".format(seed, *errors))
-    d = student_difference(alone, with_sntg)
+    d = difference(dict(enumerate(alone)), dict(enumerate(with_sntg)))
     print("difference: {:+.1f} points, 95 % interval {:+.1f} to {:+.1f} (Student)".format(d["mean"], *d["interval"]))
 
 

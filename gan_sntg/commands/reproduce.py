@@ -16,6 +16,7 @@ from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.plan import make_plan
 from gan_sntg.experiments.report import write_report
 from gan_sntg.experiments.results import collect
+from gan_sntg.experiments.statistics import Interval
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import cores
 from gan_sntg.runs.stopping import LATER, StopSignals
@@ -53,6 +54,8 @@ def parser() -> Parser:
     parser.add_argument("--engine", type=Literal["local", "ray"], default="local", help="ray needs pip install 'gan-sntg[cluster]'")
     parser.add_argument("--address", type=str | None, default=None, help="of the Ray cluster; default: one that is started here")
     parser.add_argument("--gpus", type=float, default=0.0, help="with --engine ray: of each cell, such as 1 or 0.5")
+    interval = "of paired differences: Student's, or, of 10 seeds and more, the BCa bootstrap's"
+    parser.add_argument("--interval", type=Interval, default="student", help=interval)
     parser.add_argument("--out", type=str | None, default=None, help="folder of the runs; default runs/reproduce/<grid>[_scale<s>]")
     parser.add_argument("--report", type=str | None, default=None, help="folder of the report; default OUT/report")
     return parser

@@ -66,6 +66,7 @@ class Plan:
         words += ["--only", *given.only] if given.only else []
         words += ["--scale", f"{given.scale:g}"] if given.scale != 1 else []
         words += ["--threads", str(given.threads)] if given.threads != 1 else []
+        words += ["--interval", given.interval] if given.interval != "student" else []
         return shlex.join([*words, "--", *given.words] if given.words else words)
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from gan_sntg.experiments.plan import Plan
 from gan_sntg.experiments.results import KINDS, Results
-from gan_sntg.experiments.statistics import difference, summary
+from gan_sntg.experiments.statistics import Interval, difference, summary
 from gan_sntg.files.atomic import write_atomically
 
 CELLS = ["data", "method", "n", "averaged weights, %", "last weights, %", "chosen on validation, %", "paper, %"]
-DIFFERENCES = ["averaged weights, difference in points", "n", "mean", "95 % interval (bootstrap)", "seeds better / worse", "sign test, p"]
+DIFFERENCES = ["averaged weights, difference in points", "n", "mean", "95 % interval ({})", "seeds better / worse", "sign test, p"]
+INTERVALS = {"student": "Student", "bca": "BCa bootstrap"}
 LATEX = str.maketrans({"\\": r"\textbackslash{}", "±": r"$\pm$"} | {sign: rf"\{sign}" for sign in "&%$#_{}"})
 Table = tuple[list[str], list[list[str]]]  # head and rows
 
@@ -20,7 +21,8 @@ def write_report(plan: Plan, results: Results, failed: int) -> tuple[str, list[P
     """Write the report of a plan of which so many cells failed; return its Markdown and its files."""
     grid = {"grid": plan.grid.name, "of": plan.grid.of, "title": plan.grid.title}
     made = {"command": plan.command} | grid | {"scale": plan.options.scale, "words": plan.options.words}
-    made |= {"cells": cells(results), "differences": differences(results), "heading": plan.heading}
+    made |= {"cells": cells(results), "interval": plan.options.interval, "differences": differences(results, plan.options.interval)}
+    made |= {"heading": plan.heading}
     made |= {"notes": notes(made, len(plan.cells), failed)}
     return write_files(plan.report, made)
 
@@ -48,7 +50,7 @@ def cells(results: Results) -> dict[str, dict]:
     return found
 
 
-def differences(results: Results) -> dict[str, dict]:
+def differences(results: Results, interval: Interval) -> dict[str, dict]:
     """Paired differences of the averaged weights' errors, by "column: row - row"."""
     found = {}
     for runs in results.values():
@@ -56,7 +58,7 @@ def differences(results: Results) -> dict[str, dict]:
         others = results.get(f"{column.key}/{row.against}", [])
         without, with_it = ({run.cell.seed: run.errors["averaged"] for run in own} for own in (others, runs))
         if without.keys() & with_it.keys():
-            found[f"{column.name}: {row.name} - {others[0].cell.row.name}"] = difference(without, with_it)
+            found[f"{column.name}: {row.name} - {others[0].cell.row.name}"] = difference(without, with_it, interval)
     return found
 
 
@@ -78,7 +80,8 @@ def notes(made: dict, planned: int, failed: int) -> list[str]:
 
 def write_files(path: Path, made: dict) -> tuple[str, list[Path]]:
     """Write <path>.json, which holds all of `made`, .md, .csv and .tex; return Markdown and files."""
-    tables = [without_empty(CELLS, cell_rows(made["cells"])), (DIFFERENCES, difference_rows(made["differences"]))]
+    head = [title.format(INTERVALS[made["interval"]]) for title in DIFFERENCES]
+    tables = [without_empty(CELLS, cell_rows(made["cells"])), (head, difference_rows(made["differences"]))]
     tables = [table for table in tables if table[1]]
     lines = io.StringIO()  # the tables one below the other, each with its head, an empty line between
     csv.writer(lines, lineterminator="\n").writerows([row for head, rows in tables for row in ([], head, *rows)][1:])

@@ -1,8 +1,13 @@
 """Statistics over seeds: mean and deviation, paired differences and their intervals."""
 
+from typing import Literal
+
 import numpy as np
 from scipy.stats import binomtest, bootstrap
 from scipy.stats import t as student
+
+Interval = Literal["student", "bca"]
+LEAST_RESAMPLED = 10  # pairs: of fewer a bootstrap's interval covers far less than it says
 
 
 def summary(values: list[float]) -> dict:
@@ -11,27 +16,32 @@ def summary(values: list[float]) -> dict:
     return {"n": len(x), "mean": float(x.mean()), "std": float(x.std(ddof=1)) if len(x) > 1 else None}
 
 
-def difference(without: dict[int, float], with_it: dict[int, float]) -> dict:
-    """`with_it` - `without` at shared seeds: summary, `interval`, `better`, `worse`, `sign_p`.
+def difference(without: dict[int, float], with_it: dict[int, float], interval: Interval = "student") -> dict:
+    """`with_it` - `without` at shared seeds: summary, `interval`, `better`, `worse`, `sign_p`, `seeds`.
 
-    interval: 95 %, percentile bootstrap of the mean over seeds, from a fixed seed; None for fewer than two. sign_p: of the two-sided sign
-    test; ties are left out, None where there is nothing else. Raises KeyError where no seed is shared.
+    interval: `interval_of` the mean. sign_p: of the two-sided sign test; ties are left out, None where there is nothing else.
+    Raises KeyError where no seed is shared.
     """
     seeds = sorted(without.keys() & with_it.keys())
     if not seeds:
         raise KeyError("no seed is shared")
-    d = np.array([with_it[seed] - without[seed] for seed in seeds])
-    better, worse = int((d < 0).sum()), int((d > 0).sum())
+    d = [with_it[seed] - without[seed] for seed in seeds]
+    better, worse = sum(x < 0 for x in d), sum(x > 0 for x in d)
     sign = float(binomtest(better, better + worse).pvalue) if better + worse else None
-    interval = None
-    if len(d) > 1:
-        found = bootstrap((d,), np.mean, method="percentile", rng=np.random.default_rng(0))
-        interval = [float(end) for end in found.confidence_interval]
-    return summary(d.tolist()) | {"interval": interval, "better": better, "worse": worse, "sign_p": sign, "seeds": seeds}
+    return summary(d) | {"interval": interval_of(d, interval), "better": better, "worse": worse, "sign_p": sign, "seeds": seeds}
 
 
-def student_difference(without: list[float], with_it: list[float]) -> dict:
-    """Of `with_it` - `without` over pairs: summary, and Student's 95 % `interval` of the mean."""
-    d = summary([b - a for a, b in zip(without, with_it, strict=True)])
-    half = float(student.ppf(0.975, d["n"] - 1)) * d["std"] / d["n"] ** 0.5
-    return d | {"interval": [d["mean"] - half, d["mean"] + half]}
+def interval_of(values: list[float], kind: Interval = "student") -> list[float] | None:
+    """95 % interval [low, high] of the mean of n values, such as paired differences.
+
+    student: mean +- t(0.975, n - 1) std / sqrt(n), None for n < 2. bca: bias-corrected and accelerated bootstrap from a fixed seed (Efron
+    1987), None for n < LEAST_RESAMPLED. Where all values are one, it is that value.
+    """
+    x = np.array(values, dtype=np.float64)
+    if len(x) < (LEAST_RESAMPLED if kind == "bca" else 2):
+        return None
+    if np.ptp(x) == 0:
+        return [float(x[0])] * 2
+    if kind == "bca":
+        return [float(end) for end in bootstrap((x,), np.mean, method="BCa", rng=np.random.default_rng(0)).confidence_interval]
+    return [float(end) for end in student.interval(0.95, len(x) - 1, x.mean(), x.std(ddof=1) / len(x) ** 0.5)]

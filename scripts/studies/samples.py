@@ -20,7 +20,7 @@ from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.plan import make_plan
 from gan_sntg.experiments.report import markdown_table, with_deviation
 from gan_sntg.experiments.scripts import machine, run_script, write_results
-from gan_sntg.experiments.statistics import student_difference, summary
+from gan_sntg.experiments.statistics import difference, summary
 
 GRIDS = {  # words of `gan-sntg reproduce`, of the rows fm_gan and fm_gan_sntg
     "digits": ["digits", "--only", "*/fm_gan*", "--seeds", "0..9"],
@@ -39,7 +39,7 @@ def main(grid: Literal["digits", "mnist"], processes: int = 2) -> None:
             score(folder)
     found = comparable({folder: measurements(Path(folder)) for row in folders.values() for folder in row})
     rows = {row: recorded([found[folder] for folder in own]) for row, own in folders.items()}
-    differences = {key: student_difference(rows[WITHOUT][key]["values"], rows[WITH][key]["values"]) for key in rows[WITHOUT]}
+    differences = {key: difference(*(dict(enumerate(rows[row][key]["values"])) for row in (WITHOUT, WITH))) for key in rows[WITHOUT]}
     out = {"command": f"python scripts/studies/samples.py {grid}"} | machine() | {"provenance": next(iter(found.values())).provenance}
     write_results(f"samples_{grid}", out | {"rows": rows, "with SNTG - without": differences}, table(HEADINGS[grid], rows, differences))
 
