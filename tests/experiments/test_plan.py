@@ -57,6 +57,12 @@ def test_a_cells_words_are_the_grids_the_columns_the_rows_then_those_asked_for(t
     assert (cell.config["epochs"], cell.config["labels"], "seed" in cell.config) == ("2", "3", False)
 
 
+def test_the_command_in_the_report_has_what_the_report_depends_on(tree):
+    words = ["grid.yaml", "--seeds", "0..1", "--only", "a/*", "--scale", "0.5", "--threads", "2", "--interval", "bca"]
+    plan = make_plan(loaded(tree), parser().parse_args([*words, "--processes", "3", "--", "--keep", "3"]))
+    assert plan.command == " ".join(["gan-sntg reproduce", *words, "-- --keep 3"]).replace("a/*", "'a/*'")
+
+
 def test_a_cell_that_reads_anothers_run_gets_its_folder_and_a_place_for_files(tree):
     tree["rows"]["n"] |= {"needs": "m", "first": "graph predictions {needed} --out {files}.npz", "options": "--split {files}.npz"}
     five, six = planned(loaded(tree), "--seeds", "5,6", "--only", "a/n", "--out", "out")
