@@ -34,6 +34,13 @@ class Outcome(NamedTuple):
     err: str
 
 
+@pytest.hookimpl(trylast=True)  # after the order was drawn
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that two workers end together."""
+    longest = "test_reproduce.py", "test_data_parallel.py", "test_configs.py", "test_resume.py", "test_search.py", "test_fuzz.py"
+    items.sort(key=lambda item: item.path.name not in longest)
+
+
 @pytest.fixture(autouse=True)
 def start():
     """One thread and the same state of torch's generator for each test, whatever ran before it."""

@@ -12,6 +12,7 @@ from jsonargparse import Namespace
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Column, Grid, Row
 from gan_sntg.runs.options import config_parser, flat, identity
+from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import whole_numbers
 
 DECAYS = ("decay", "average_decay", "early_decay")
@@ -101,9 +102,9 @@ def completed(words: tuple[str, ...], options: Namespace) -> tuple[list[str], di
     return more, configuration([*words, *more, "--threads", str(options.threads)])
 
 
-def configuration(given: list[str] | dict) -> dict[str, str]:
+def configuration(given: list[str] | dict, reader: Parser | None = None) -> dict[str, str]:
     """{option: value} that makes a run what it is, but for seeds, of words or a tree. Raises InputError."""
-    reader = config_parser()
+    reader = reader or config_parser()
     options = reader.parse_object(given) if isinstance(given, dict) else reader.parse_args(given)
     tree = identity(yaml.safe_load(reader.dump(options, skip_unset=False)))
     return {name: value for name, value in flat(tree).items() if name not in SEEDS}

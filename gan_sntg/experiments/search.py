@@ -13,6 +13,7 @@ from gan_sntg.experiments.grid import KEY, Column, Row, load_grid, load_table
 from gan_sntg.experiments.plan import Cell, configuration
 from gan_sntg.experiments.statistics import summary
 from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.seeds import whole_numbers
 
 RUNS = Path("runs")
@@ -60,10 +61,10 @@ class Search:
         found = [cell for name, cell in grid.cells.items() if f"/{name}".endswith(f"/{row.key}")]
         if len(found) != 1:
             raise InputError(f"{self.name}: {row.key} names {len(found)} cells of {self.grid}; name one, as COLUMN/ROW")
-        base, cells = [*grid.words(*found[0]), *shlex.split(self.options)], []
+        base, reader, cells = [*grid.words(*found[0]), *shlex.split(self.options)], config_parser(), []
         for name, trial in trials.items():
             words = [*base, *option_words(trial), *WATCHED]
-            config, place = configuration(words), (Row(name, name), Column(row.key, row.key))
+            config, place = configuration(words, reader), (Row(name, name), Column(row.key, row.key))
             for seed in seeds:
                 folder = RUNS / self.name / "search" / row.key / name / str(seed)
                 cells.append(Cell(*place, seed, folder, [*words, "--seed", str(seed), "--data_seed", str(seed)], config))
