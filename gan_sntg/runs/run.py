@@ -116,7 +116,7 @@ def settings(method: Method, data: Dataset, normalization: Normalization, option
         allow(package)
     parser = config_parser()
     parsed = parser.parse_object(tree | options)
-    return parser.dump(parsed, skip_unset=False), RunOptions.of(parsed)
+    return parser.dump(parsed, skip_unset=False, skip_validation=True), RunOptions.of(parsed)
 
 
 def packages_in(tree: Any) -> set[str]:

@@ -137,7 +137,7 @@ def stacking_obstacle(method: Method, options: RunOptions) -> str | None:
 
 def prepare_run(options: Namespace) -> Run:
     """A run with its folder, in which there is nothing else. Raises InputError; writes nothing."""
-    own, text = RunOptions.of(options), config_parser().dump(options, skip_unset=False)
+    own, text = RunOptions.of(options), config_parser().dump(options, skip_unset=False, skip_validation=True)
     file = Path(str(options.config[0])) if options.config else Path("run/options")
     name = f"{file.resolve().parent.name}-{file.stem}-seed{options.seed}-{short_hash(text)}"
     folder = RunFolder(Path(options.out or f"runs/{name}"))
@@ -150,7 +150,7 @@ def check_folder(folder: RunFolder, text: str) -> None:
     if not folder.config.exists():
         return folder.check_unused()
     parser, options = read_run(folder.path)
-    before, now = (flat(identity(yaml.safe_load(t))) for t in (parser.dump(options, skip_unset=False), text))
+    before, now = (flat(identity(yaml.safe_load(t))) for t in (parser.dump(options, skip_unset=False, skip_validation=True), text))
     changed = [f"{k}: {before.get(k)} there, {now.get(k)} here" for k in sorted(before | now) if before.get(k) != now.get(k)]
     if changed:
         what = "; ".join(changed[:3])
