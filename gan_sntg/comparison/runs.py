@@ -11,7 +11,7 @@ from PIL import Image
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.splits import load_split, read_split
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
 from gan_sntg.evaluation.samples import grid, png
 from gan_sntg.files.hashes import file_sha256
@@ -151,11 +151,9 @@ def spread(epochs: list[int], count: int) -> list[int]:
 
 def read_png(path: Path) -> tuple[bytes, Image.Image]:
     """The bytes and the picture of a file. Raises InputError where it is damaged."""
-    try:
+    with refusing(f"{path} is not a readable PNG", "delete it, or restore it from a copy"):
         data = path.read_bytes()
         return data, Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is not a readable PNG ({error}); delete it, or restore it from a copy") from error
 
 
 def shortest_names(paths: list[Path]) -> list[str]:

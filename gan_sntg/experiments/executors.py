@@ -158,16 +158,17 @@ def unfinished(cells: list[Cell]) -> list[Cell]:
 
 def attempt(engine: Local | Ray, todo: list[Cell], limits: Limits, cells: list[Cell]) -> list[Outcome]:
     """Run some of the cells, a line each as it ends; the outcomes of those that failed."""
-    failed, console, began = [], Console(stderr=True, highlight=False), time.monotonic()
+    failed, left, console, began = [], unfinished(cells), Console(stderr=True, highlight=False), time.monotonic()
     with closing(engine.run(todo, limits)) as outcomes, console.status("training"):
         for ended, outcome in enumerate(outcomes, 1):
             if outcome.status == LATER and limits.end < inf:
                 continue  # its time is over
             if outcome.status:
                 failed.append(outcome)
-            left = len(unfinished(cells))
-            about = timedelta(seconds=round((time.monotonic() - began) / ended * left))
-            console.print(f"{outcome_text(outcome)}; {left} of {len(cells)} cells left, about {about}", markup=False, soft_wrap=True)
+            else:
+                left = [cell for cell in left if cell is not outcome.cell]
+            about = timedelta(seconds=round((time.monotonic() - began) / ended * len(left)))
+            console.print(f"{outcome_text(outcome)}; {len(left)} of {len(cells)} cells left, about {about}", markup=False, soft_wrap=True)
     return failed
 
 

@@ -4,7 +4,7 @@ import json
 from functools import cache
 from typing import NamedTuple
 
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.experiments.plan import SEEDS, Cell, Plan, configuration
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.folder import RunFolder
@@ -50,10 +50,8 @@ def read_result(cell: Cell) -> CellResult:
     """The result of a finished cell. Raises InputError where its folder is damaged or another's."""
     folder = RunFolder(cell.folder)
     result, sessions = folder.read_result(), folder.sessions()
-    try:
+    with refusing(f"{folder.split} cannot be read", f"delete {cell.folder} and run the same command again"):
         data = str(read_json(folder.split)["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder.split} cannot be read ({error}); delete {cell.folder} and run the same command again") from error
     check_config(cell, result["config"])
     errors = {"last": result["test_error_last"], "averaged": result["test_error_averaged"]}
     if measured := [row for row in folder.rows() if row.get(CHOSEN) is not None and row.get("test_error/averaged") is not None]:

@@ -137,12 +137,13 @@ def stacking_obstacle(method: Method, options: RunOptions) -> str | None:
 
 def prepare_run(options: Namespace) -> Run:
     """A run with its folder, in which there is nothing else. Raises InputError; writes nothing."""
-    own, text = RunOptions.of(options), config_parser().dump(options, skip_unset=False, skip_validation=True)
+    parser, own = config_parser(), RunOptions.of(options)
+    text = parser.dump(options, skip_unset=False, skip_validation=True)
     file = Path(str(options.config[0])) if options.config else Path("run/options")
     name = f"{file.resolve().parent.name}-{file.stem}-seed{options.seed}-{short_hash(text)}"
     folder = RunFolder(Path(options.out or f"runs/{name}"))
     check_folder(folder, text)
-    return Run(folder, own, text, partial(config_parser().objects, options))
+    return Run(folder, own, text, partial(parser.objects, options))
 
 
 def check_folder(folder: RunFolder, text: str) -> None:
