@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 from abc import abstractmethod
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,14 @@ def _under(folder: str) -> tuple[str, ...]:
     return tuple(name for name in KNOWN_FILES if name.startswith(folder))
 
 
+@cache
+def _digits() -> Any:
+    """Pixels [N, 64] in 0..16 and classes [N], arrays; scikit-learn parses a text each time it is asked."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+
+    return load_digits(return_X_y=True)
+
+
 class Digits(Dataset):
     """scikit-learn's digits, 8 x 8 pixels: 1,400, 400 of them for validation, and 397 tests, stratified."""
 
@@ -137,10 +146,9 @@ class Digits(Dataset):
     num_classes = 10
 
     def __init__(self):
-        from sklearn.datasets import load_digits  # noqa: PLC0415  a fifth of a command's start
-        from sklearn.model_selection import train_test_split  # noqa: PLC0415
+        from sklearn.model_selection import train_test_split  # noqa: PLC0415  a fifth of a command's start
 
-        pixels, classes = load_digits(return_X_y=True)
+        pixels, classes = _digits()
         x = rearrange(torch.from_numpy(np.rint(pixels * (255 / 16)).astype(np.uint8)), "n (h w) -> n 1 h w", h=8)
         y = torch.from_numpy(classes.astype(np.int64))
         pool, test = train_test_split(np.arange(len(y)), test_size=397, stratify=y, random_state=0)
