@@ -2,6 +2,7 @@
 
 # pyright: reportPrivateImportUsage=false
 
+import inspect
 import math
 from typing import Literal
 
@@ -15,6 +16,10 @@ class AdamInside(Optimizer):
 
     With eps = 1e-8 inside the root it damps like 1e-4 outside: not the same as `torch.optim.Adam` where gradients are small.
     """
+
+    # torch bars its compiler from these, for which it imports the compiler, a quarter of a start's time: here without the bar
+    add_param_group, zero_grad = inspect.unwrap(Optimizer.add_param_group), inspect.unwrap(Optimizer.zero_grad)
+    state_dict, load_state_dict = inspect.unwrap(Optimizer.state_dict), inspect.unwrap(Optimizer.load_state_dict)
 
     def __init__(self, params, lr: float, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e-8):
         """params: parameters or groups; those that do not require gradients are left out by the caller."""

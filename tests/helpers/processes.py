@@ -13,9 +13,9 @@ import torch
 
 from gan_sntg.commands.main import main
 
-FORKED = get_context("forkserver")
-FORKED.set_forkserver_preload(["torch.distributed.run", "gan_sntg.commands.main", "gan_sntg.methods", "discriminative"])
-NO_NAMESPACES = 77
+FORKED, NO_NAMESPACES = get_context("forkserver"), 77
+LOADED = "torch._dynamo torch.distributed.run sklearn.datasets gan_sntg.commands.main gan_sntg.methods discriminative"
+FORKED.set_forkserver_preload(LOADED.split())
 
 
 def started(function, words: list, log: Path) -> BaseProcess:
