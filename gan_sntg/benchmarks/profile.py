@@ -53,9 +53,11 @@ class Stopwatch:
 class TimedSNTG(SNTG):
     """Another SNTG, timed: forward, and by hooks on R_S and on its own view of the features backward."""
 
+    sntg: SNTG
+    watch: Stopwatch
+
     def __init__(self, sntg: SNTG, watch: Stopwatch):
-        vars(self).update(vars(sntg))
-        self.sntg, self.watch = sntg, watch
+        vars(self).update(vars(sntg), sntg=sntg, watch=watch)  # no part of itself
 
     def __call__(self, h: Tensor, *args, **kwargs) -> Tensor:
         """R_S."""

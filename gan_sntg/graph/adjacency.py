@@ -47,15 +47,19 @@ class TeacherGraph(Adjacency):
     """The learned graph: W from the teacher's present targets, 0-1 (Eq. 6) or soft (Sec. 4.1).
 
     With `merge` a known label overrides the teacher, as in the authors' code. Without, as Eq. 6 has it, no label is looked at: what a
-    teacher needs that is to correct noisy ones (reference 1.7).
+    teacher needs that is to correct noisy ones (reference 1.7). W below `threshold` is 0, of a graph that is not 0-1 by itself.
     """
 
-    def __init__(self, kind: Graph = Graph.hard, merge: bool = True):
-        self.kind, self.merge = kind, merge
+    def __init__(self, kind: Graph = Graph.hard, merge: bool = True, threshold: float = 0.0):
+        """threshold: in 0..1. Raises InputError."""
+        self.kind, self.merge, self.threshold = kind, merge, threshold
+        if not 0 <= threshold <= 1:
+            raise InputError(f"the threshold of TeacherGraph is {threshold:g}; give one in 0..1, as W is")
 
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
         """As `kind` has it; index is not used."""
-        return self.kind(targets, y if self.merge else torch.full_like(y, UNLABELED), i, j)
+        w = self.kind(targets, y if self.merge else torch.full_like(y, UNLABELED), i, j)
+        return w.where(w >= self.threshold, 0) if self.threshold else w
 
 
 class GraphFile(Adjacency):

@@ -1,7 +1,9 @@
 """The SNTG regulariser as one object, the same for both families (Sec. 4), and its telemetry."""
 
+import math
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gan_sntg.configurable import Configurable
 from gan_sntg.data.dataset import Dataset
@@ -9,13 +11,14 @@ from gan_sntg.data.loader import UNLABELED, Examples, Pool
 from gan_sntg.distributed import all_gather, own_rows
 from gan_sntg.errors import InputError
 from gan_sntg.graph.adjacency import Adjacency, DrawnNeighborGraph, TeacherGraph
+from gan_sntg.graph.balance import Balance
 from gan_sntg.graph.loss import contrastive, pair_loss
-from gan_sntg.graph.pairs import Distance, Halves, Pairing, all_pairs
+from gan_sntg.graph.pairs import Distance, Halves, Pairing, Pairs, all_pairs
 from gan_sntg.schedules import ramp_up
 
 
-class SNTG(Configurable):
-    """R_S of Eq. 7 with its weight lambda_2, ramp, graph W, pairs, distance and margin.
+class SNTG(Configurable, nn.Module):
+    """R_S of Eq. 7 with its weight lambda_2, ramp, graph W, pairs, distance, margins and balance.
 
     Weight 0 is the method without SNTG, bit for bit: nothing is computed, and nothing is drawn.
     """
@@ -30,29 +33,52 @@ class SNTG(Configurable):
         pairing: Pairing | None = None,
         graph: Adjacency | None = None,
         labeled: bool = False,
+        attraction_margin: float = 0.0,
+        repulsion: float = 1.0,
+        confidence: float = 0.0,
+        balance: Balance | None = None,
     ):
         """weight: lambda_2, ramped from start_epochs on, beside the method's w(t); margin: m of Eq. 8.
 
         pairing, graph: `Halves` and `TeacherGraph` where not given. labeled: whether a GAN's labelled images join the pairs, which the
-        passes of discriminative methods hold anyway.
+        passes of discriminative methods hold anyway. Not in the paper: attraction_margin, repulsion, see `contrastive`; confidence, how
+        sure the teacher must be of each of two images, or its label known, for their pair to count; balance, of the teacher's targets.
+        Raises InputError for an attraction that would end beyond the margin, and other impossible numbers.
         """
+        super().__init__()
+        if not (0 <= attraction_margin < margin and 0 <= repulsion < math.inf and 0 <= confidence <= 1):
+            raise InputError(
+                f"SNTG cannot have margin {margin:g}, attraction_margin {attraction_margin:g}, repulsion {repulsion:g} and confidence "
+                f"{confidence:g}; give 0 <= attraction_margin < margin, a repulsion of at least 0 and a confidence in 0..1"
+            )
         self.weight, self.ramp_epochs, self.start_epochs = weight, ramp_epochs, start_epochs
         self.margin, self.distance, self.labeled = margin, distance, labeled
+        self.attraction_margin, self.repulsion, self.confidence, self.balance = attraction_margin, repulsion, confidence, balance
         self.pairing, self.graph = pairing or Halves(), graph or TeacherGraph()
 
-    def __call__(self, h: Tensor, targets: Tensor, y: Tensor, index: Tensor, generator: torch.Generator, in_order: bool = False) -> Tensor:
+    def forward(self, h: Tensor, targets: Tensor, y: Tensor, index: Tensor, generator: torch.Generator, in_order: bool = False) -> Tensor:
         """R_S, a mean over a batch's pairs. h [B, D], targets [B, K] -> scalar; gradient into h alone.
 
         y [B]: labels, UNLABELED where hidden; index [B]: of the training images. in_order: the rows are of several kinds in turn, so
         that an order is drawn in which halves mix them. Of several processes, all see the pairs of the whole batch.
         """
         h, targets, y, index = (all_gather(part) for part in (h, targets.detach(), y, index))
+        if self.balance is not None:
+            targets = self.balance(targets, update=True)
         order = torch.arange(len(h), device=h.device)
         if in_order:
             order = torch.randperm(len(h), generator=generator, device=h.device)
             h, targets, y, index = (part[order] for part in (h, targets, y, index))
         pairs = self.graph.pairs(self.pairing(len(h), generator), order)
-        return pair_loss(h, pairs, self.graph.weights(targets, y, index, *pairs), self.margin, self.distance)
+        w, kept = self.graph.weights(targets, y, index, *pairs), self.kept(targets, y, pairs)
+        return pair_loss(h, pairs, w, self.margin, self.distance, self.attraction_margin, self.repulsion, kept)
+
+    def kept(self, targets: Tensor, y: Tensor, pairs: Pairs) -> Tensor | None:
+        """1 for pairs [S] of images that are sure or known, else 0; None: all count."""
+        if not self.confidence:
+            return None
+        sure = ((targets.amax(1) >= self.confidence) | (y != UNLABELED)).to(targets.dtype)
+        return sure[pairs.i] * sure[pairs.j]
 
     def weight_at(self, t: float, w: float = 1.0) -> float:
         """w(t) lambda_2 times its own ramp in epoch t; w: w(t) of the method, 1 where it has none."""
@@ -68,6 +94,8 @@ class SNTG(Configurable):
         self.graph.check(data.sha256, data.num_examples, data.num_classes)
         if isinstance(self.graph, DrawnNeighborGraph) and len(pool.unlabeled) < data.num_examples:
             raise InputError("DrawnNeighborGraph draws from all training images; leave --validation out, or choose another graph")
+        if self.balance is not None:
+            self.balance.start(data.num_classes, pool.y[pool.labeled], pool.view(pool.unlabeled[:1]).x)
 
     def companions(self, view: Examples, pool: Pool, generator: torch.Generator) -> Examples:
         """The examples to train on in place of `view`: others where the graph brings neighbours together."""
@@ -76,12 +104,17 @@ class SNTG(Configurable):
 
     @torch.no_grad()
     def telemetry(self, h: Tensor, targets: Tensor, truth: Tensor) -> dict[str, Tensor]:
-        """Quality of the teacher's 0-1 graph (no labels merged) over all pairs, against the hidden labels.
+        """Quality of the balanced 0-1 graph (no labels merged) over all pairs, against the hidden labels.
 
-        h [B, D], targets [B, K], truth [B]. Precision and recall are of W_ij = 1; shares and accuracy in 0..1;
+        h [B, D], targets [B, K], truth [B]. least_share: the least mean probability of a class over its prior, before balancing; kept:
+        share of the pairs that are sure. Precision and recall are of W_ij = 1; shares and accuracy in 0..1;
         NaN where there is nothing to count. What is compared with `truth` leaves out the images of which it is UNLABELED.
         """
         pairs = i, j = all_pairs(len(h), h.device)
+        shares, prior = targets.mean(0), 1 / targets.shape[1]
+        if self.balance is not None:
+            targets, prior = self.balance(targets), self.balance.prior
+        kept = self.kept(targets, torch.full_like(truth, UNLABELED), pairs)
         classes, known = targets.argmax(1), truth != UNLABELED
         positive, same, judged = classes[i] == classes[j], truth[i] == truth[j], known[i] & known[j]
         d = self.distance(h, pairs)
@@ -94,5 +127,7 @@ class SNTG(Configurable):
             "graph/negatives_inside_margin": (d[~positive] < self.margin).float().mean(),
             "graph/distance_positive": d[positive].mean(),
             "graph/distance_negative": d[~positive].mean(),
-            "graph/unweighted_loss": contrastive(d, positive.to(d.dtype), self.margin).mean(),
+            "graph/unweighted_loss": contrastive(d, positive.to(d.dtype), self.margin, self.attraction_margin, self.repulsion).mean(),
+            "graph/least_share": (shares / prior).min(),
+            **({} if kept is None else {"graph/kept": kept.mean()}),
         }

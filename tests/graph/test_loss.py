@@ -71,16 +71,18 @@ def test_the_indices_are_made_once_for_a_batch_size_and_stay_all_pairs_on_anothe
 # --- against loops ----------------------------------------------------------------------------------------------------
 
 
-def naive(h, pairs, w, distance, margin: float = MARGIN):
+def naive(h, pairs, w, distance, margin: float = MARGIN, end: float = 0.0, repulsion: float = 1.0, kept=None):
     """The loss and its gradient by a loop; gradient 0 where rows coincide."""
     rows, scale, count = h.tolist(), sqrt(h.shape[1]) if distance is Distance.rms else 1.0, len(w)
     loss, grad = 0.0, torch.zeros_like(h)
-    for i, j, weight in zip(pairs.i.tolist(), pairs.j.tolist(), w.tolist(), strict=True):
+    for k, (i, j, weight) in enumerate(zip(pairs.i.tolist(), pairs.j.tolist(), w.tolist(), strict=True)):
+        if kept is not None and not kept[k]:
+            continue
         difference = [a - b for a, b in zip(rows[i], rows[j], strict=True)]
         d = hypot(*difference) / scale
-        inside = max(0.0, margin - d)
-        loss += (weight * d**2 + (1 - weight) * inside**2) / count
-        slope = 2 * (weight * d - (1 - weight) * inside) / count
+        inside, beyond = max(0.0, margin - d), max(0.0, d - end)
+        loss += (weight * beyond**2 + repulsion * (1 - weight) * inside**2) / count
+        slope = 2 * (weight * beyond - repulsion * (1 - weight) * inside) / count
         if d:
             step = torch.tensor(difference, dtype=h.dtype) * slope / (d * scale**2)
             grad[i], grad[j] = grad[i] + step, grad[j] - step
@@ -98,6 +100,8 @@ def naive_weights(kind, targets, y, pairs) -> list[float]:
         return [float(classes[i] == classes[j]) for i, j in pairs]
     known = zip(targets.tolist(), y.tolist(), strict=True)
     rows = [row if label < 0 else [float(c == label) for c in range(len(row))] for row, label in known]
+    if kind is Graph.agreement:
+        return [sum(p * q for p, q in zip(rows[i], rows[j], strict=True)) for i, j in pairs]
     ratios = [[(p, q) for p, q in zip(rows[i], rows[j], strict=True) if p] for i, j in pairs]
     return [exp(-sum(p * log(p / q) if q else inf for p, q in row)) for row in ratios]
 
@@ -113,7 +117,7 @@ CASES = [(pairing, n) for pairing in PAIRINGS for n in (2, 3, 8, 31, 64) if pair
 
 @pytest.mark.parametrize(("pairing", "n"), CASES)
 @BOTH_DISTANCES
-@pytest.mark.parametrize("kind", [*Graph, torch.ones, torch.zeros], ids=["hard", "soft", "one class", "all apart"])
+@pytest.mark.parametrize("kind", [*Graph, torch.ones, torch.zeros], ids=["hard", "soft", "agreement", "one class", "all apart"])
 def test_value_and_gradient_are_those_of_a_naive_loop(pairing, n, distance, kind):
     (h, targets, y), pairs = inputs(n), PAIRINGS[pairing](n)
     if kind in list(Graph):
@@ -122,6 +126,20 @@ def test_value_and_gradient_are_those_of_a_naive_loop(pairing, n, distance, kind
     else:
         w = kind(len(pairs.i), dtype=torch.float64)
     torch.testing.assert_close(of(h, pairs, w, distance), naive(h.detach(), pairs, w, distance), rtol=0, atol=1e-12)
+
+
+@BOTH_DISTANCES
+@pytest.mark.parametrize("repulsion", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("end", [0.0, 0.6])
+@pytest.mark.parametrize("pairing", ["halves", "all", "gathered"])
+def test_so_are_they_with_an_end_of_attraction_a_weight_of_repulsion_and_pairs_that_count_for_nothing(pairing, end, repulsion, distance):
+    (h, targets, y), pairs = inputs(12), PAIRINGS[pairing](12)
+    kept = torch.rand(len(pairs.i), generator=torch.Generator().manual_seed(0)) < 0.6
+    w = Graph.agreement(targets, y, *pairs)
+    loss = pair_loss(h, pairs, w, MARGIN, distance, end, repulsion, kept.double())
+    expected = naive(h.detach(), pairs, w, distance, MARGIN, end, repulsion, kept.tolist())
+    torch.testing.assert_close((loss.detach(), *torch.autograd.grad(loss, h)), expected, rtol=0, atol=1e-12)
+    assert 0 < kept.sum() < len(kept)
 
 
 @pytest.mark.parametrize("n", [2, 8, 34, 64])

@@ -19,6 +19,7 @@ from gan_sntg.distributed import all_gather, own_rows, rank, world_size
 from gan_sntg.distributed.process_group import started
 from gan_sntg.errors import StoppedError
 from gan_sntg.graph.adjacency import DrawnNeighborGraph, write_neighbors
+from gan_sntg.graph.balance import DistributionAlignment, EqualShares
 from gan_sntg.graph.loss import Graph
 from gan_sntg.graph.neighbors import nearest
 from gan_sntg.graph.pairs import AllPairs, Sampled
@@ -124,6 +125,8 @@ CASES = {
     "gan, ensemble, labelled pairs": (fm_gan, {"teacher": Ensemble(), "pairing": AllPairs(), "labeled": True}),
     "gan, same pass, soft": (fm_gan, {"teacher": SamePass(), "pairing": AllPairs(), "graph": Graph.soft}),
     "gan, noise free": (fm_gan, {"teacher": NoiseFree(), "labeled": True}),
+    "gan, aligned": (fm_gan, {"teacher": SamePass(), "pairing": AllPairs(), "balance": DistributionAlignment(), "confidence": 0.36}),
+    "pi, equal shares": (discriminative, {"name": "pi", "pairing": AllPairs(), "balance": EqualShares(queue=18), "repulsion": 0.5}),
     **{name: (discriminative, {"name": name}) for name in ALL},
     "pi, two streams": (discriminative, {"name": "pi", "stream": "two", "divisor": "labeled"}),
     "pi, labelled divisor": (discriminative, {"name": "pi", "divisor": "labeled", "pairing": AllPairs()}),

@@ -8,6 +8,7 @@ from helpers.method_factories import ALL, made, prepared
 from helpers.tiny import gan, started, streams
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gan_sntg.graph.balance import DistributionAlignment, EqualShares
 from gan_sntg.graph.loss import Graph
 from gan_sntg.graph.pairs import AllPairs, Halves, Sampled
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass
@@ -170,6 +171,12 @@ def test_reads_are_found():
 def test_a_step_of_the_gan_reads_nothing(teacher, pairing, graph):
     s = streams()
     assert reads(started(gan(teacher=teacher(), pairing=pairing, graph=graph, weight=1.0), s), s) == []
+
+
+@pytest.mark.parametrize("balance", [DistributionAlignment(), EqualShares(queue=15)])
+def test_nor_does_one_with_balanced_targets_and_sure_pairs(balance):
+    s = streams()
+    assert reads(started(gan(balance=balance, confidence=0.5, attraction_margin=0.1, repulsion=0.5, weight=1.0), s), s) == []
 
 
 @pytest.mark.parametrize("name", ALL)

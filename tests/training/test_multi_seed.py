@@ -7,6 +7,7 @@ import torch
 from helpers.tiny import UnitRange64, assert_same, gan, started, streams
 
 from gan_sntg.data.normalization import UnitRange
+from gan_sntg.graph.balance import DistributionAlignment, EqualShares
 from gan_sntg.graph.pairs import AllPairs, Halves, Sampled
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass
 from gan_sntg.networks.passes import Precision
@@ -16,6 +17,7 @@ SEEDS = (0, 1, 5)
 PLAIN = {"weight": 0.0}
 GRAPHS = [{"teacher": teacher, "pairing": Halves} for teacher in (SamePass, SecondPass, NoiseFree, Averaged, Ensemble)]
 GRAPHS += [{"teacher": SecondPass, "pairing": lambda: Sampled(30), "labeled": True}, {"teacher": Averaged, "pairing": AllPairs}]
+BALANCED = [{"balance": DistributionAlignment, "confidence": 0.4}, {"balance": lambda: EqualShares(queue=15), "attraction_margin": 0.1}]
 
 
 def made(dtype: torch.dtype = torch.float64, **options) -> tuple[list, list]:
@@ -67,6 +69,11 @@ def test_without_a_graph_terms_weights_moments_averages_and_generators_are_those
 @pytest.mark.parametrize("options", GRAPHS, ids=lambda options: options["teacher"].__name__ + str(options["pairing"].__name__))
 def test_with_a_graph_so_they_are_whatever_the_teacher_and_the_pairs(options):
     assert_stacking_changes_nothing(**options)
+
+
+@pytest.mark.parametrize("options", BALANCED, ids=["aligned", "equal shares"])
+def test_and_however_its_targets_are_balanced(options):
+    assert_stacking_changes_nothing(teacher=Averaged, pairing=AllPairs, **options)
 
 
 def test_going_apart_and_together_again_changes_nothing():

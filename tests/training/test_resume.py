@@ -45,11 +45,17 @@ def resumes(command, tmp_path):
     return check
 
 
-@pytest.mark.parametrize("teacher", ["Averaged", "Ensemble", "SecondPass"])
-def test_an_interrupted_run_says_so_and_resumes_bit_for_bit(resumes, tiny_tree, teacher):
+BALANCES = {"DistributionAlignment": {}, "EqualShares": {"queue": 200}}
+
+
+@pytest.mark.parametrize(("teacher", "balance"), [("Averaged", "DistributionAlignment"), ("Ensemble", "EqualShares"), ("SecondPass", None)])
+def test_an_interrupted_run_says_so_and_resumes_bit_for_bit(resumes, tiny_tree, teacher, balance):
     tree = tiny_tree() | {"interval_epochs": 2, "steps_per_epoch": 5, "validation": True}
     tree["method"]["init_args"]["teacher"] = {"class_path": f"gan_sntg.graph.{teacher}"}
     tree["method"]["init_args"]["sntg"]["init_args"]["labeled"] = True
+    if balance:
+        balance = {"class_path": f"gan_sntg.graph.{balance}", "init_args": BALANCES[balance]}
+        tree["method"]["init_args"]["sntg"]["init_args"]["balance"] = balance
     resumes(tree, FeatureMatchingGAN, "step", 12)
 
 
