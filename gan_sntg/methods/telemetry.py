@@ -7,6 +7,8 @@ FROZEN = 0.03  # diversity below it: healthy runs had 0.058 or more at every sta
 COPY = 0.02  # copies are this near, in units of the gap between real images: a healthy run's median gap was 0.043 or more
 MOST = 0.5  # shares above it
 FEW_NEGATIVES = 0.05  # share of the negative pairs inside the margin, below which a graph hardly pushes apart
+LOST_SHARE = 1 / 3  # of its prior, below which a class is being absorbed by others
+FALLEN = {"graph/distance_positive": 0.2, "g/matching": 0.1}  # of their highest values: features are points, and G learns little
 FEW_CLASSES = 10  # up to which each has a share of its own in the log
 
 
@@ -92,6 +94,22 @@ def health_telemetry(h_fake: Tensor, h_real: Tensor, logits_fake: Tensor) -> dic
     return figures | {"gan/collapsed": collapsed(*(figures[f"gan/{name}"] for name in ("diversity", "nearest_share", "copies")))}
 
 
+def graph_alarms(rows: list[dict], row: dict[str, float]) -> dict[str, float]:
+    """Whether SNTG absorbs a class or draws classes to points: 1 or 0, found without labels.
+
+    rows: of the log so far; row: the next. graph/absorbed: a class has under a third of its prior under the teacher, before balancing;
+    graph/drawn_together, of GANs: positive pairs are under a fifth as far apart as they were at most, and feature matching, G's one
+    signal, is under a tenth. {} where the weight is 0.
+    """
+    if not row.get("weight/graph"):
+        return {}
+    found = {"graph/absorbed": float(row.get("graph/least_share", 1.0) < LOST_SHARE)}
+    if all(name in row for name in FALLEN):
+        highest = {name: max((earlier.get(name) or 0.0 for earlier in rows), default=0.0) for name in FALLEN}
+        found["graph/drawn_together"] = float(all(row[name] < share * highest[name] for name, share in FALLEN.items()))
+    return found
+
+
 def telemetry_warnings(telemetry: dict[str, float]) -> dict[str, str]:
     """Warnings by subject: what is wrong and what to try."""
     found = {}
@@ -99,6 +117,16 @@ def telemetry_warnings(telemetry: dict[str, float]) -> dict[str, str]:
     if telemetry.get("weight/graph") and inside < FEW_NEGATIVES:
         found["margin"] = (
             f"{inside:.1%} of the negative pairs are inside the margin, so the graph hardly pushes apart. Try a larger --method.sntg.margin"
+        )
+    if telemetry.get("graph/absorbed"):
+        found["absorbed"] = (
+            f"a class has {telemetry['graph/least_share']:.0%} of the images that its prior gives it under the teacher: others absorb it. "
+            "Try --method.sntg.balance DistributionAlignment, or a smaller --method.sntg.weight"
+        )
+    if telemetry.get("graph/drawn_together"):
+        found["drawn together"] = (
+            "the graph has drawn the features of classes to points, and feature matching, from which the generator learns, has fallen to "
+            "less than a tenth. Try an --method.sntg.attraction_margin, or a smaller --method.sntg.weight"
         )
     if telemetry.get("gan/collapsed"):
         found["collapse"] = (

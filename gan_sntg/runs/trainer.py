@@ -20,7 +20,7 @@ from gan_sntg.errors import InputError, NonFiniteError
 from gan_sntg.evaluation.classification import error_rate
 from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
 from gan_sntg.files.atomic import write_atomically
-from gan_sntg.methods.telemetry import telemetry_warnings
+from gan_sntg.methods.telemetry import graph_alarms, telemetry_warnings
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import RunObjects, assemble
 from gan_sntg.runs.folder import RunFolder
@@ -145,6 +145,7 @@ class Trainer:
         """Evaluate, record and save what stands at an interval."""
         progress, folder = self.progress, self.folder
         errors = self.measured = self.errors()
+        telemetry |= graph_alarms(folder.rows(), terms | telemetry)
         folder.log(progress.epoch, progress.step, progress.seconds, terms | telemetry | errors)
         if picture is not None:
             folder.log_image("samples", picture, progress.step)

@@ -9,7 +9,7 @@ from helpers.run_folders import assert_same_run, interrupted, rows, scalars
 from helpers.tiny import assert_same
 
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
-from gan_sntg.methods.telemetry import telemetry_warnings
+from gan_sntg.methods.telemetry import graph_alarms, telemetry_warnings
 from gan_sntg.networks.gan import DenseGenerator
 from gan_sntg.networks.passes import CompiledForward, Precision
 from gan_sntg.runs import seeds
@@ -146,6 +146,36 @@ def test_a_healthy_gan_and_a_method_without_one_give_no_concern():
 def test_a_graph_without_negatives_inside_the_margin_is_a_concern():
     said = telemetry_warnings({"weight/graph": 1.0, "graph/negatives_inside_margin": 0.049})
     assert said["margin"].startswith("4.9% of the negative pairs are inside the margin") and "--method.sntg.margin" in said["margin"]
+
+
+def seen(**figures) -> dict[str, float]:
+    """A row of the log with SNTG on and nothing wrong, but for the figures."""
+    fine = {"weight/graph": 0.5, "graph/least_share": 0.4, "graph/distance_positive": 3.0, "g/matching": 2.0}
+    return fine | {f"graph/{name}" if name != "matching" else "g/matching": value for name, value in figures.items()}
+
+
+def test_a_class_under_a_third_of_its_prior_is_absorbed_and_the_warning_says_what_to_try():
+    assert graph_alarms([], seen(least_share=0.34))["graph/absorbed"] == 0
+    assert graph_alarms([], alarmed := seen(least_share=0.33))["graph/absorbed"] == 1
+    said = telemetry_warnings(alarmed | graph_alarms([], alarmed))["absorbed"]
+    assert (
+        said.startswith("a class has 33% of the images that its prior gives it") and "--method.sntg.balance DistributionAlignment" in said
+    )
+
+
+def test_features_drawn_together_and_matching_fallen_since_any_earlier_row_are_an_alarm_and_one_alone_is_none():
+    rows = [seen(distance_positive=None, matching=0.1), seen(), seen(distance_positive=1.0, matching=1.0)]
+    for figures, expected in (((0.59, 0.19), 1), ((0.61, 0.19), 0), ((0.59, 0.21), 0), ((float("nan"), 0.1), 0)):
+        row = seen(distance_positive=figures[0], matching=figures[1])
+        assert graph_alarms(rows, row)["graph/drawn_together"] == expected
+        assert ("drawn together" in telemetry_warnings(row | graph_alarms(rows, row))) == expected
+
+
+def test_neither_alarm_is_given_without_sntg_and_only_one_without_a_gan():
+    assert graph_alarms([], seen() | {"weight/graph": 0.0}) == graph_alarms([], {"net/labeled": 1.0}) == {}
+    row = seen(distance_positive=0.1)
+    del row["g/matching"]
+    assert graph_alarms([seen()], row) == {"graph/absorbed": 0.0}
 
 
 def test_a_collapse_is_described_by_its_figures_and_with_what_to_try():
