@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
 @pytest.hookimpl(trylast=True)  # after the order was drawn
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest, so that two workers end together."""
-    longest = "test_reproduce.py", "test_data_parallel.py", "test_configs.py", "test_resume.py", "test_search.py", "test_fuzz.py"
+    longest = "test_reproduce.py", "test_data_parallel.py", "test_configs.py", "test_resume.py", "test_tuning.py", "test_fuzz.py"
     items.sort(key=lambda item: item.path.name not in longest)
 
 

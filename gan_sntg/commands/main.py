@@ -9,7 +9,7 @@ from gan_sntg.distributed.process_group import launched, said_once
 from gan_sntg.errors import ElsewhereError, InputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
 from gan_sntg.files.import_paths import allow
 
-COMMANDS = "train", "reproduce", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
+COMMANDS = "train", "reproduce", "tune", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
 WORDS = {InputError: "error: ", NonFiniteError: "stopped: ", LostRankError: "stopped: ", UnhealthyError: "unhealthy: ", StoppedError: ""}
 ALLOW = "  --allow PACKAGE, after any command, admits classes of a package of your own that configurations and run folders name"
 

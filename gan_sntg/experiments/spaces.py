@@ -1,0 +1,149 @@
+"""Search spaces from YAML: options of `train`, the values to try, and how a study goes over them."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from itertools import product
+from math import isfinite, prod
+from typing import Any, Literal, NamedTuple
+
+from gan_sntg.errors import InputError
+from gan_sntg.experiments.grid import KEY, load_grid, load_table
+
+Sampler = Literal["tpe", "random", "grid"]
+Options = dict[str, str]  # values of options of `train`, by name
+
+
+class Range(NamedTuple):
+    """Numbers low..high, whole where both are, drawn evenly or, with `log`, evenly in their logarithms."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Space:
+    """Values to try: a `Range` of an option, or choices by their names, each of one or several options."""
+
+    dimensions: dict[str, Range | dict[str, Options]]
+
+    def options(self, params: dict[str, Any]) -> Options:
+        """The options of a trial. params: a number or the name of a choice for every dimension."""
+        found = {}
+        for name, values in self.dimensions.items():
+            found |= {name: text(params[name])} if isinstance(values, Range) else values[params[name]]
+        return found
+
+    def combinations(self) -> list[dict[str, Any]]:
+        """The params of every trial of choices, the last dimension fastest. Raises InputError for a range."""
+        if ranges := [name for name, values in self.dimensions.items() if isinstance(values, Range)]:
+            raise InputError(f"a grid tries every value, but {ranges[0]} is a range; give a list of values, or sampler: tpe")
+        names = [list(values) for values in self.dimensions.values()]
+        return [dict(zip(self.dimensions, chosen, strict=True)) for chosen in product(*names)]
+
+    @property
+    def size(self) -> int | None:
+        """How many trials there can be; None: no end of them."""
+        sizes = [None if isinstance(values, Range) else len(values) for values in self.dimensions.values()]
+        return None if None in sizes else prod(size or 0 for size in sizes)
+
+
+def read_space(tree: dict[str, Any]) -> Space:
+    """A space from its YAML. Raises ValueError.
+
+    tree: {option: [values] or {low, high, log}, or a name of its own: {choice: {option: value, ...}, ...}}.
+    """
+    if not tree:
+        raise ValueError("there is nothing to choose from in its space")
+    return Space({name: read_dimension(name, given) for name, given in tree.items()})
+
+
+def read_dimension(name: str, given: Any) -> Range | dict[str, Options]:
+    """The values of one name. Raises ValueError."""
+    if isinstance(given, list) and given and not any(isinstance(value, list | dict) for value in given):
+        return {text(value): {name: text(value)} for value in given}
+    if isinstance(given, dict) and given and all(isinstance(options, dict) for options in given.values()):
+        return {str(choice): {option: text(value) for option, value in options.items()} for choice, options in given.items()}
+    if not isinstance(given, dict) or not {"low", "high"} <= given.keys() <= {"low", "high", "log"}:
+        raise ValueError(f"{name} is neither a list of values, nor low and high, nor choices of several options")
+    low, high, log = given["low"], given["high"], given.get("log", False)
+    if not all(type(end) in (int, float) and isfinite(end) for end in (low, high)) or not low < high or (log and low <= 0):
+        raise ValueError(f"{name} goes from {low!r} to {high!r}; low must be below high, and above 0 for log")
+    return Range(low, high, bool(log))
+
+
+def text(value: Any) -> str:
+    """A value as YAML has it: null for None, .inf, other numbers in up to four digits."""
+    if type(value) is float:
+        return f"{value:.4g}".replace("inf", ".inf")
+    return "null" if value is None else str(value)
+
+
+@dataclass(frozen=True)
+class SearchedRow:
+    """One study: a cell of the search's grid, or a configuration of one's own, and the space to search.
+
+    key: COLUMN/ROW, or ROW where the grid has one column, or any name where there is a `config`; the other fields are of this study
+    alone, in place of the search's.
+    """
+
+    key: str
+    space: dict[str, Any]
+    config: str | None = None
+    seeds: str | None = None
+    sampler: Sampler | None = None
+    trials: int | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """Studies of one file of configs/search.
+
+    options: words of every `train`, after the grid's; scale: of the schedules' length, as of `reproduce`; seeds: of every trial, as
+    --seeds has them; round: trials that are proposed at once, from what is known of those of earlier rounds.
+    """
+
+    name: str
+    rows: dict[str, SearchedRow]
+    grid: str | None = None
+    options: str = ""
+    scale: float = 1.0
+    seeds: str = "100..102"
+    sampler: Sampler = "tpe"
+    trials: int = 20
+    round: int = 4
+
+    def __post_init__(self):
+        least = min(self.trials, self.round, *(row.trials or 1 for row in self.rows.values()))
+        if least < 1 or not 0 < self.scale <= 1:
+            raise ValueError("trials and round must be at least 1, and scale in 0..1")
+        if missing := [row.key for row in self.rows.values() if row.config is None and self.grid is None]:
+            raise ValueError(f"row {missing[0]} has no config, and there is no grid")
+
+    def chosen(self, only: list[str]) -> list[SearchedRow]:
+        """The rows whose keys match a pattern, or all. Raises InputError where a pattern matches none."""
+        for pattern in only:
+            if not any(fnmatch(key, pattern) for key in self.rows):
+                raise InputError(f"--only {pattern!r} matches no row of {self.name}; there are {', '.join(self.rows)}")
+        return [row for row in self.rows.values() if not only or any(fnmatch(row.key, pattern) for pattern in only)]
+
+    def words(self, row: SearchedRow) -> list[str]:
+        """The words of `train` that the grid or the row gives. Raises InputError for an unknown row."""
+        if row.config is not None:
+            return ["--config", row.config]
+        grid = load_grid(self.grid or "")
+        found = [cell for name, cell in grid.cells.items() if f"/{name}".endswith(f"/{row.key}")]
+        if len(found) != 1:
+            raise InputError(f"{self.name}: {row.key} names {len(found)} cells of {self.grid}; name one, as COLUMN/ROW")
+        return grid.words(*found[0])
+
+
+def load_search(name: str) -> Search:
+    """Read a search of configs/search, or a YAML file of one. Raises InputError."""
+    found = load_table(Search, name, "search", "mnist_50", f"({KEY}/)?{KEY}")
+    for row in found.rows.values():
+        try:
+            read_space(row.space)
+        except ValueError as error:
+            raise InputError(f"{name}, row {row.key}: {error}; configs/search/mnist_50.yaml is one") from error
+    return found

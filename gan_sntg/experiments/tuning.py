@@ -1,0 +1,369 @@
+"""Studies on validation images: trials that Optuna proposes, each runs of `train`, kept in one file."""
+
+import json
+import shlex
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from gan_sntg.errors import InputError, UnhealthyError
+from gan_sntg.experiments.executors import Limits, Outcome, perform
+from gan_sntg.experiments.grid import Column, Row
+from gan_sntg.experiments.plan import OWN, Cell, configuration, shortened
+from gan_sntg.experiments.spaces import Options, Range, Sampler, Search, SearchedRow, Space, read_space
+from gan_sntg.experiments.statistics import summary
+from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.seeds import whole_numbers
+
+ERROR = "validation_error/averaged"
+ALONE = 4  # trials of earlier rounds that must have ended before one is stopped by their median
+LOOK = 1.0  # seconds between two looks at the runs' errors
+ABOUT = "search"  # what the study's file says that it is of
+
+
+def optuna() -> Any:
+    """The library, which is an extra. Raises InputError where it is missing."""
+    try:
+        import optuna  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise InputError("tune needs Optuna; install it with pip install 'gan-sntg[tune]'") from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What makes a study what it is.
+
+    words: of every `train`, but for the trial's options; threads: of a run; seeds: of runs and label draws; prune: whether a trial ends
+    early, whose least mean error so far is above the median of earlier trials' errors at the same epoch; seed: of what is proposed.
+    """
+
+    name: str
+    words: list[str]
+    threads: int
+    space: Space
+    seeds: list[int]
+    sampler: Sampler
+    trials: int
+    round: int
+    prune: bool = True
+    seed: int = 0
+
+    def about(self) -> dict:
+        """All of it that may not change while the study goes on."""
+        dimensions = {name: values._asdict() if isinstance(values, Range) else values for name, values in self.space.dimensions.items()}
+        own = {name: getattr(self, name) for name in ("words", "threads", "seeds", "sampler", "round", "prune", "seed")}
+        return own | {"space": dimensions}
+
+    @property
+    def most(self) -> int:
+        """How many trials there will be."""
+        return min(self.trials, self.space.size or self.trials) if self.sampler == "grid" else self.trials
+
+
+def plan_study(search: Search, row: SearchedRow, threads: int, words: list[str], trials: int | None, seed: int) -> StudyPlan:
+    """A study with all that decides it. Raises InputError for what cannot be, before anything runs."""
+    if taken := [word for word in words if word.split("=")[0] in (*OWN, "--validation")]:
+        raise InputError(f"{taken[0]} cannot stand after --: tune gives every trial its seeds, folder and threads, and holds images out")
+    sampler, space = row.sampler or search.sampler, read_space(row.space)
+    own = [*search.words(row), *shlex.split(search.options), *words, "--validation", "true"]
+    changes = shortened(configuration(own), search.scale) if search.scale != 1 else {}
+    own += [word for name, value in changes.items() for word in (f"--{name}", value)]
+    first = (
+        space.combinations()[0]
+        if sampler == "grid"
+        else {name: values.low if isinstance(values, Range) else next(iter(values)) for name, values in space.dimensions.items()}
+    )
+    configuration(own + option_words(space.options(first)))  # an option that there is not is refused here
+    seeds = whole_numbers("seeds", row.seeds or search.seeds)
+    return StudyPlan(row.key, own, threads, space, seeds, sampler, trials or row.trials or search.trials, search.round, seed=seed)
+
+
+def option_words(options: Options) -> list[str]:
+    """The words of `train` for a trial's options."""
+    return [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
+class Trial(NamedTuple):
+    """One trial: its number, from 0, parameters, and cells, one a seed."""
+
+    number: int
+    params: dict[str, Any]
+    options: Options
+    cells: list[Cell]
+
+
+class Ended(NamedTuple):
+    """How a trial ended.
+
+    state: complete, pruned, failed, or left where it goes on next time; means: mean error over seeds by epoch, as far as counted.
+    """
+
+    state: str
+    means: dict[int, float]
+    errors: list[float]
+    message: str = ""
+
+
+class Unlocked:
+    """Lock of a journal whose folder is locked already; Optuna's own outlives a killed process."""
+
+    def acquire(self) -> bool:
+        """Nothing."""
+        return True
+
+    def release(self) -> None:
+        """Nothing."""
+
+
+class Study:
+    """A study in a folder, which holds Optuna's journal and all runs.
+
+    Trial n is proposed from seed and n, by the trials of earlier rounds alone, and judged by these alone; so neither the number of
+    processes nor an end in between, even by SIGKILL, changes what is proposed, or how a trial ends.
+    """
+
+    def __init__(self, plan: StudyPlan, folder: Path):
+        """Open or begin. Raises InputError where another study is there, or its file is damaged."""
+        self.plan, self.folder, self.lib = plan, folder, optuna()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.lock = RunFolder(folder)
+        self.lock.lock()
+        try:
+            self.study = self.opened(folder / "study.journal")
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def opened(self, journal: Path) -> Any:
+        """Optuna's study in this file. Raises InputError."""
+        try:
+            storage = self.lib.storages.JournalStorage(self.lib.storages.journal.JournalFileBackend(str(journal), Unlocked()))
+            known = self.lib.get_all_study_names(storage)
+            study = (self.lib.load_study if self.plan.name in known else self.lib.create_study)(storage=storage, study_name=self.plan.name)
+        except Exception as error:  # whatever its parsing raises
+            raise InputError(f"{journal} cannot be read ({' '.join(str(error).split())[:200]}); give another --out") from error
+        about = json.loads(json.dumps(self.plan.about()))
+        before = study.user_attrs.get(ABOUT, about)
+        if changed := [name for name in about if before.get(name) != about[name]]:
+            raise InputError(
+                f"{journal.parent} holds a study with other {', '.join(changed)} ({str(before.get(changed[0]))[:200]} there, "
+                f"{str(about[changed[0]])[:200]} here); nothing was changed. Give another --out"
+            )
+        if ABOUT not in study.user_attrs:
+            study.set_user_attr(ABOUT, about)
+        return study
+
+    def __enter__(self) -> "Study":
+        return self
+
+    def __exit__(self, *_) -> None:
+        """Let others go on with it."""
+        self.lock.release()
+
+    def begun(self) -> list[Any]:
+        """Optuna's record of every trial, by number."""
+        return self.study.get_trials(deepcopy=False)
+
+    def earlier(self, first: int) -> list[Any]:
+        """The ended trials before the round that begins with `first`."""
+        return [trial for trial in self.begun()[:first] if trial.state.is_finished()]
+
+    def snapshot(self, trials: list[Any], number: int = 0) -> Any:
+        """A study in memory that knows these trials alone, and proposes as trial `number` of this one."""
+        kind, seed = self.plan.sampler, (self.plan.seed << 20) + number
+        samplers = self.lib.samplers
+        sampler = samplers.TPESampler(seed=seed, multivariate=True) if kind == "tpe" else samplers.RandomSampler(seed=seed)
+        known = self.lib.create_study(sampler=sampler)
+        known.add_trials(trials)
+        return known
+
+    def propose(self, first: int, number: int) -> None:
+        """Write trial `number` of the round that begins with `first` into the journal, whole."""
+        if self.plan.sampler == "grid":
+            params = self.plan.space.combinations()[number]
+            asked = self.snapshot([], number).ask()
+        else:
+            known = self.snapshot([*self.earlier(first), *map(running(self.lib), self.begun()[first:number])], number)
+            asked, params = known.ask(), {}
+        for name, values in self.plan.space.dimensions.items():
+            if isinstance(values, Range):
+                whole = type(values.low) is type(values.high) is int
+                params[name] = (asked.suggest_int if whole else asked.suggest_float)(name, values.low, values.high, log=values.log)
+            else:
+                choices = [params[name]] if name in params else list(values)
+                params[name] = asked.suggest_categorical(name, choices)
+        kinds = {name: self.distribution(values) for name, values in self.plan.space.dimensions.items()}
+        self.study.add_trial(self.lib.trial.create_trial(state=self.lib.trial.TrialState.RUNNING, params=params, distributions=kinds))
+
+    def distribution(self, values: Range | dict) -> Any:
+        """Optuna's form of the values of a dimension."""
+        kinds = self.lib.distributions
+        if not isinstance(values, Range):
+            return kinds.CategoricalDistribution(list(values))
+        whole = type(values.low) is type(values.high) is int
+        return (kinds.IntDistribution if whole else kinds.FloatDistribution)(values.low, values.high, log=values.log)
+
+    def trial(self, number: int) -> Trial:
+        """A proposed trial and its runs."""
+        params = self.begun()[number].params
+        options = self.plan.space.options(params)
+        words, cells = [*self.plan.words, *option_words(options)], []
+        for seed in self.plan.seeds:
+            place = self.folder / f"{number:04d}" / str(seed)
+            own = Row(f"trial {number}", f"trial {number}"), Column(self.plan.name, self.plan.name)
+            cells.append(Cell(*own, seed, place, [*words, "--seed", str(seed), "--data_seed", str(seed)], {}))
+        return Trial(number, params, options, cells)
+
+    def run(self, limits: Limits, processes: int) -> bool:
+        """Go on until every trial has ended, or the time is over; whether all have.
+
+        Raises UnhealthyError where runs were killed or cannot be written, which the same command tries again.
+        """
+        console = Console(stderr=True, highlight=False)
+        for first in range(0, self.plan.most, self.plan.round):
+            last = min(first + self.plan.round, self.plan.most)
+            for number in range(len(self.begun()), last):
+                self.propose(first, number)
+            left = [self.trial(number) for number in range(first, last) if not self.begun()[number].state.is_finished()]
+            judge = Judge(self, first)
+            lost = []
+            with Pool(limits, processes) as pool:
+                for trial, ended in pool.run(left, judge):
+                    if ended.state == "left":
+                        lost += [f"trial {trial.number}: {ended.message}"] if ended.message else []
+                        continue
+                    self.note(trial, ended)
+                    console.print(f"{self.plan.name} {trial_text(trial, ended)}", markup=False, soft_wrap=True)
+            if lost:
+                raise UnhealthyError("\n  ".join([f"{len(lost)} trials were lost; the same command goes on with them", *lost]))
+            if not all(trial.state.is_finished() for trial in self.begun()[first:last]):
+                return False
+        return True
+
+    def note(self, trial: Trial, ended: Ended) -> None:
+        """Write how a trial ended, its means first: a trial is ended only when all of it is written."""
+        record, states = self.begun()[trial.number], self.lib.trial.TrialState
+        state = {"complete": states.COMPLETE, "pruned": states.PRUNED, "failed": states.FAIL}[ended.state]
+        writer = self.lib.trial.Trial(self.study, record._trial_id)
+        for epoch in ended.means.keys() - record.intermediate_values.keys():  # some may be there, of a process that was killed
+            writer.report(ended.means[epoch], epoch)
+        writer.set_user_attr("errors", ended.errors)
+        writer.set_user_attr("message", ended.message)
+        value = fmean(ended.errors) if ended.state == "complete" else None
+        self.study.tell(trial.number, value, state=state)
+
+    def report(self) -> dict:
+        """Every trial that was begun, the best first, and the options of the least mean error of all seeds."""
+        rows = []
+        for record in self.begun():
+            options, attrs = self.plan.space.options(record.params), record.user_attrs
+            epochs = max(record.intermediate_values, default=None)
+            row = {"trial": record.number, "state": record.state.name.lower(), "options": options, "epochs": epochs}
+            row |= {"errors": attrs.get("errors", [])} | ({"message": attrs["message"]} if attrs.get("message") else {})
+            rows.append(row | (summary(attrs["errors"]) if record.state.name == "COMPLETE" else {"mean": None, "std": None}))
+        rows.sort(key=lambda row: (row["mean"] is None, row["mean"], row["trial"]))
+        chosen = rows[0]["options"] if rows and rows[0]["mean"] is not None else None
+        return {"chosen": chosen} | {k: v for k, v in self.plan.about().items() if k != "space"} | {"trials": rows}
+
+
+def running(lib: Any):
+    """A function that makes of a trial one that has not ended, whatever it has come to since."""
+    state = lib.trial.TrialState.RUNNING
+    return lambda trial: lib.trial.create_trial(state=state, params=trial.params, distributions=trial.distributions)
+
+
+def trial_text(trial: Trial, ended: Ended) -> str:
+    """A line for a trial that has ended."""
+    said = ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in trial.options.items())
+    result = f"{fmean(ended.errors):.2f} %" if ended.state == "complete" else f"{ended.state}{': ' * bool(ended.message)}{ended.message}"
+    return f"trial {trial.number}: {result} ({said})"
+
+
+class Judge:
+    """Decides how a trial ends, by its runs and the trials of earlier rounds alone."""
+
+    def __init__(self, study: Study, first: int):
+        """first: the first number of the round."""
+        lib = study.lib
+        self.prune, self.create = study.plan.prune, lib.trial.create_trial
+        self.states, self.known = lib.trial.TrialState, study.snapshot(study.earlier(first))
+        self.pruner = lib.pruners.MedianPruner(n_startup_trials=ALONE)
+
+    def means(self, trial: Trial) -> dict[int, float]:
+        """Mean validation error over all seeds by epoch, as far as all have come."""
+        by_seed = []
+        for cell in trial.cells:
+            with suppress(InputError):  # a line that is being written
+                by_seed.append({row["epoch"]: row[ERROR] for row in RunFolder(cell.folder).rows() if row.get(ERROR) is not None})
+        shared = set.intersection(*map(set, by_seed)) if len(by_seed) == len(trial.cells) else set()
+        return {epoch: fmean(errors[epoch] for errors in by_seed) for epoch in sorted(shared)}
+
+    def pruned(self, trial: Trial) -> dict[int, float] | None:
+        """The means until the first epoch at which the trial is to be stopped; None: nowhere so far."""
+        seen: dict[int, float] = {}
+        for epoch, mean in self.means(trial).items() if self.prune else ():
+            seen[epoch] = mean
+            if self.pruner.prune(self.known, self.create(state=self.states.RUNNING, intermediate_values=dict(seen))):
+                return seen
+        return None
+
+    def ended(self, trial: Trial, outcomes: list[Outcome]) -> Ended:
+        """How it ended, once no run of it goes on."""
+        if (means := self.pruned(trial)) is not None:
+            return Ended("pruned", means, [])
+        failed = [outcome for outcome in outcomes if outcome.status in (1, 2)]
+        if failed:
+            return Ended("failed", {}, [], f"status {failed[0].status}: {failed[0].message}"[:300])
+        lost = [outcome for outcome in outcomes if outcome.status < 0]
+        if lost or not all(RunFolder(cell.folder).finished for cell in trial.cells):
+            return Ended("left", {}, [], f"status {lost[0].status}: {lost[0].message}"[:300] if lost else "")
+        errors = [RunFolder(cell.folder).read_result()["validation_error"] for cell in trial.cells]
+        if not all(map(isfinite, errors)):
+            return Ended("failed", {}, [], "its validation error is not finite")
+        return Ended("complete", self.means(trial), errors)
+
+
+class Pool:
+    """Context that runs cells of several trials at once; stops those of pruned ones, and at its end all."""
+
+    def __init__(self, limits: Limits, processes: int):
+        self.limits, self.threads = limits, ThreadPoolExecutor(processes)
+        self.stops: dict[int, threading.Event] = {}
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        for event in self.stops.values():
+            event.set()
+        self.threads.shutdown()
+
+    def run(self, trials: list[Trial], judge: Judge) -> Iterator[tuple[Trial, Ended]]:
+        """Each trial and how it ended, as they end."""
+        self.stops = {trial.number: threading.Event() for trial in trials}
+        futures: dict[int, list[Future[Outcome]]] = {}
+        for trial in trials:
+            cells = [cell for cell in trial.cells if not RunFolder(cell.folder).finished]
+            futures[trial.number] = [self.threads.submit(perform, cell, self.limits, self.stops[trial.number]) for cell in cells]
+        left = list(trials)
+        while left:
+            for trial in list(left):
+                if all(future.done() for future in futures[trial.number]):
+                    left.remove(trial)
+                    yield trial, judge.ended(trial, [future.result() for future in futures[trial.number]])
+                elif judge.pruned(trial) is not None:
+                    self.stops[trial.number].set()
+            if left:
+                time.sleep(LOOK)

@@ -1,0 +1,294 @@
+"""Studies: trials and their ends hang on the seed and earlier rounds alone, whatever is killed; and real ones, by the command."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers.processes import ended as process_ended
+from helpers.trees import POINTS, TINY
+
+from gan_sntg.commands.main import main
+from gan_sntg.errors import InputError
+from gan_sntg.experiments import tuning
+from gan_sntg.experiments.executors import Outcome
+from gan_sntg.experiments.spaces import Range, Space, load_search, read_space
+from gan_sntg.files.yaml_files import configs_folder
+from gan_sntg.runs.stopping import LATER
+
+SPACE = {
+    "method.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
+    "batch_size": {"low": 20, "high": 60},
+    "graph": {"off": {}, "on": {"method.sntg.margin": 2.0, "method.sntg.weight": 0.1}},
+}
+RATE, SEED = "--method.learning_rate", "--seed"
+EPOCHS = 3
+
+
+def simulated(cell, limits, stop) -> Outcome:
+    """Stands for a run: its error hangs on options and seed, and is known after each of three epochs."""
+    words = dict(zip(cell.words[::2], cell.words[1::2], strict=True))
+    rate, seed = float(words[RATE]), int(words[SEED])
+    cell.folder.mkdir(parents=True, exist_ok=True)
+    if rate > 0.05:
+        return Outcome(cell, 1, "the loss is not finite")
+    error = 20 * abs(math.log10(rate / 0.003)) + int(words["--batch_size"]) / 10 + seed
+    rows = [{"epoch": epoch, "step": epoch, tuning.ERROR: error + 10 / epoch} for epoch in range(1, EPOCHS + 1)]
+    (cell.folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    kept = {name: 1.0 for name in ("test_error_last", "test_error_averaged", "seconds", "epochs")}
+    result = kept | {"config": {}, "split_sha256": "", "validation_error": rows[-1][tuning.ERROR]}
+    (cell.folder / "result.json").write_text(json.dumps(result))
+    return Outcome(cell, 0, "")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch) -> Path:
+    """A folder with a search of simulated runs of the tiny configuration."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tuning, "LOOK", 0.001)
+    monkeypatch.setattr(tuning, "perform", simulated)
+    Path("tiny.yaml").write_text(yaml.safe_dump(TINY))
+    rows = {"own": {"config": "tiny.yaml", "space": SPACE}, "listed": {"config": "tiny.yaml", "space": {RATE[2:]: [0.01, 0.001, 0.003]}}}
+    rows["listed"] |= {"sampler": "grid", "seeds": "3", "space": rows["listed"]["space"] | {"batch_size": [50]}}
+    Path("search.yaml").write_text(yaml.safe_dump({"seeds": "1..2", "trials": 16, "round": 3, "rows": rows}))
+    return tmp_path
+
+
+def study(out: str, name: str = "own") -> dict:
+    """What the report says of a study, but for the command."""
+    found = json.loads(Path(out, "search.json").read_text())[name]
+    return {key: value for key, value in found.items() if key != "command"}
+
+
+# --- what is proposed, and how it ends ----------------------------------------------------------------------------------
+
+
+def test_trials_are_within_the_space_and_the_best_is_chosen_by_the_mean_over_seeds(place, command):
+    outcome = command("tune", "search.yaml", "--only", "own", "--out", "out")
+    assert outcome.status == 0, outcome.err
+    found = study("out")
+    assert len(found["trials"]) == 16 and {trial["state"] for trial in found["trials"]} == {"complete", "pruned", "fail"}
+    for trial in found["trials"]:
+        options = trial["options"]
+        assert 1e-4 <= float(options[RATE[2:]]) <= 1e-1 and 20 <= int(options["batch_size"]) <= 60
+        assert {"method.sntg.margin": "2", "method.sntg.weight": "0.1"}.items() <= options.items() or len(options) == 2
+        if trial["state"] == "fail":
+            assert trial["message"] == "status 1: the loss is not finite" and float(options[RATE[2:]]) > 0.05
+    complete = [trial for trial in found["trials"] if trial["state"] == "complete"]
+    assert all(trial["errors"][1] - trial["errors"][0] == pytest.approx(1) for trial in complete)
+    assert found["chosen"] == min(complete, key=lambda trial: sum(trial["errors"]))["options"]
+    assert f"--method.learning_rate {found['chosen'][RATE[2:]]}" in outcome.out.splitlines()[5]
+
+
+def test_a_trial_ends_at_the_first_epoch_that_is_worse_than_the_median_of_earlier_rounds(place, command):
+    assert command("tune", "search.yaml", "--only", "own", "--out", "out").status == 0
+    trials = sorted(study("out")["trials"], key=lambda trial: trial["trial"])
+    whole = {}  # errors by epoch of every trial, had it not been stopped
+    for trial in trials:
+        if trial["state"] != "fail":
+            rows = [
+                [json.loads(line)[tuning.ERROR] for line in path.read_text().splitlines()]
+                for path in Path("out/own").glob(f"{trial['trial']:04d}/*/metrics.jsonl")
+            ]
+            whole[trial["trial"]] = [sum(errors) / 2 for errors in zip(*rows, strict=True)]
+    for trial in trials:
+        first = trial["trial"] - trial["trial"] % 3
+        before = [whole[other["trial"]] for other in trials[:first] if other["state"] == "complete"]
+        ends = None
+        for k in range(EPOCHS) if len(before) >= tuning.ALONE and trial["state"] != "fail" else ():
+            errors = sorted(means[k] for means in before)
+            median = (errors[(len(errors) - 1) // 2] + errors[len(errors) // 2]) / 2
+            if ends is None and min(whole[trial["trial"]][: k + 1]) > median:
+                ends = k + 1
+        if trial["state"] != "fail":
+            assert (trial["state"], trial["epochs"]) == (("complete", EPOCHS) if ends is None else ("pruned", ends))
+
+
+@pytest.mark.parametrize("processes", [1, 5])
+def test_the_number_of_processes_and_a_study_in_two_parts_change_nothing(place, command, processes):
+    assert command("tune", "search.yaml", "--only", "own", "--out", "whole", "--processes", "2").status == 0
+    for trials in 4, 16:  # the first ends within a round
+        assert command("tune", "search.yaml", "--only", "own", "--out", "parts", "--trials", trials, "--processes", processes).status == 0
+    assert study("parts") == study("whole")
+
+
+def test_another_seed_proposes_others(place, command):
+    for seed in 0, 1:
+        assert command("tune", "search.yaml", "--only", "own", "--trials", "3", "--seed", seed, "--out", f"out{seed}").status == 0
+    rates = [{trial["options"][RATE[2:]] for trial in study(f"out{seed}")["trials"]} for seed in (0, 1)]
+    assert not rates[0] & rates[1]
+
+
+def killed_at(words: list[str]) -> int:
+    """The command, in a process that SIGKILL ends at a call of a function of `tuning`. words: its name, the call, the command's."""
+    name, call, *words = words
+    tuning.LOOK, tuning.perform = 0.001, simulated
+    owner, name = (tuning, name) if hasattr(tuning, name) else (tuning.Study, name)
+    real, calls, one = getattr(owner, name), iter(range(10**6)), threading.Lock()
+
+    def killing(*arguments):
+        with one:
+            if next(calls) == int(call):
+                os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments)
+
+    setattr(owner, name, killing)
+    return main(words)
+
+
+def test_killed_wherever_it_is_and_started_again_it_proposes_and_finds_the_same_and_loses_nothing(place, command):
+    assert command("tune", "search.yaml", "--only", "own", "--out", "whole").status == 0
+    words = ["tune", "search.yaml", "--only", "own", "--out", "killed"]
+    proposed, kept = [trial["options"] for trial in sorted(study("whole")["trials"], key=lambda trial: trial["trial"])], []
+    for name, call in ("propose", 1), ("perform", 5), ("note", 1), ("perform", 9):
+        assert process_ended(killed_at, [name, call, *words], place / "log") == -signal.SIGKILL
+        kept = [trial["options"] for trial in tuned(place / "killed")]
+        assert kept == proposed[: len(kept)]
+    assert 3 < len(kept) < 16
+    assert command(*words).status == 0
+    assert study("killed") == study("whole")
+
+
+def tuned(folder: Path) -> list[dict]:
+    """The trials of the study in a folder, by number."""
+    search = load_search("search.yaml")
+    with tuning.Study(tuning.plan_study(search, search.rows["own"], 1, [], None, 0), folder / "own") as study:
+        return sorted(study.report()["trials"], key=lambda trial: trial["trial"])
+
+
+def test_a_grid_tries_every_combination_once(place, command):
+    assert command("tune", "search.yaml", "--only", "listed", "--out", "out").status == 0
+    assert sorted(trial["options"][RATE[2:]] for trial in study("out", "listed")["trials"]) == ["0.001", "0.003", "0.01"]
+    assert study("out", "listed")["chosen"] == {"batch_size": "50", RATE[2:]: "0.003"}
+
+
+def test_the_report_keeps_other_studies_and_the_command_of_each_makes_it_again(place, command):
+    for name in "own", "listed":
+        assert command("tune", "search.yaml", "--only", name, "--trials", "3", "--out", "out").status == 0
+    kept = json.loads(Path("out/search.json").read_text())
+    assert list(kept) == ["own", "listed"] and kept["listed"]["command"] == "gan-sntg tune search.yaml --only listed --trials 3"
+    before = Path("out/search.json").read_bytes()
+    assert main([*kept["own"]["command"].split()[1:], "--out", "out"]) == 0 and Path("out/search.json").read_bytes() == before
+
+
+def test_a_run_that_is_killed_is_tried_again_by_the_same_command(place, command, monkeypatch):
+    monkeypatch.setattr(tuning, "perform", lambda cell, limits, stop: Outcome(cell, -9, "Killed"))
+    outcome = command("tune", "search.yaml", "--only", "own", "--out", "out")
+    assert (
+        outcome.status == 1
+        and "3 trials were lost; the same command goes on with them" in outcome.err
+        and "status -9: Killed" in outcome.err
+    )
+    monkeypatch.setattr(tuning, "perform", simulated)
+    for out in "out", "whole":
+        assert command("tune", "search.yaml", "--only", "own", "--out", out).status == 0
+    assert study("out") == study("whole")
+
+
+# --- real runs ------------------------------------------------------------------------------------------------------------
+
+
+def test_trials_are_runs_of_train_on_validation_images_and_time_that_is_over_is_gone_on_from(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    Path("points.yaml").write_text(yaml.safe_dump(POINTS))
+    rows = {"points": {"config": "points.yaml", "space": {RATE[2:]: [0.01, 0.001]}, "sampler": "grid"}}
+    Path("search.yaml").write_text(yaml.safe_dump({"seeds": "7", "options": "--interval_epochs 1", "rows": rows}))
+    outcome = command("tune", "search.yaml", "--max_minutes", "0.0001")
+    assert outcome.status == LATER and "Time limit reached; points not done. Run the same command to resume." in outcome.err
+    outcome = command("tune", "search.yaml", "--processes", "2", "--report", "results")
+    assert outcome.status == 0, outcome.err
+    found = json.loads(Path("results/search.json").read_text())["points"]
+    for trial in found["trials"]:
+        result = json.loads(Path(f"runs/tune/search/points/{trial['trial']:04d}/7/result.json").read_text())
+        assert result["validation_error"] == trial["mean"] and result["seed"] == result["data_seed"] == 7
+        assert result["config"]["method"]["init_args"]["learning_rate"] == float(trial["options"][RATE[2:]])
+    shutil.rmtree("results")
+    assert command("tune", "search.yaml", "--report", "results").status == 0
+    assert json.loads(Path("results/search.json").read_text())["points"]["trials"] == found["trials"]
+
+
+# --- searches and what cannot be ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted((configs_folder() / "search").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_search_is_made_of_options_that_there_are(path):
+    search = load_search(path.stem)
+    for row in search.rows.values():
+        assert tuning.plan_study(search, row, 1, [], None, 0).most > 0
+
+
+def test_a_space_gives_numbers_lists_and_choices_of_several_options():
+    space = read_space({"a": {"low": 1, "high": 3}, "b": [0.25, None, "x"], "c": {"both": {"d": 1, "e": True}, "none": {}}})
+    assert space == Space(
+        {
+            "a": Range(1, 3),
+            "b": {"0.25": {"b": "0.25"}, "null": {"b": "null"}, "x": {"b": "x"}},
+            "c": {"both": {"d": "1", "e": "True"}, "none": {}},
+        }
+    )
+    assert space.options({"a": 2, "b": "null", "c": "both"}) == {"a": "2", "b": "null", "d": "1", "e": "True"}
+    assert space.size is None and read_space({"b": [1, 2], "c": [3, 4, 5]}).size == 6
+
+
+@pytest.mark.parametrize(
+    ("tree", "said"),
+    [
+        ({}, "nothing to choose from"),
+        ({"a": []}, "a is neither a list of values"),
+        ({"a": 3}, "a is neither a list of values"),
+        ({"a": {"low": 1}}, "a is neither a list of values"),
+        ({"a": {"low": 2, "high": 1}}, "low must be below high"),
+        ({"a": {"low": 0.0, "high": 1.0, "log": True}}, "above 0 for log"),
+        ({"a": {"low": "x", "high": 1}}, "low must be below high"),
+    ],
+)
+def test_a_space_that_cannot_be_is_refused_by_its_file_and_row(place, refused, tree, said):
+    rows = {"own": {"config": "tiny.yaml", "space": tree}}
+    Path("search.yaml").write_text(yaml.safe_dump({"rows": rows}))
+    refused(["tune", "search.yaml"], "search.yaml, row own: ", said)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["none"], "none.yaml is neither a file nor a configuration"),
+        (["search.yaml", "--only", "x"], "--only 'x' matches no row of search; there are listed, own"),
+        (["search.yaml", "--", "--seed", "3"], "--seed cannot stand after --"),
+        (["search.yaml", "--", "--validation=false"], "--validation=false cannot stand after --"),
+        (["search.yaml", "--", "--no_option", "3"], "no_option"),
+        (["tiny.yaml"], "tiny.yaml is no search"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(place, refused, words, said):
+    refused(["tune", *words], said)
+
+
+def test_an_unknown_option_of_the_space_a_grid_of_ranges_and_another_study_in_the_folder_are_refused(place, command, refused):
+    tree = yaml.safe_load(Path("search.yaml").read_text())
+    assert command("tune", "search.yaml", "--only", "own", "--trials", "1", "--out", "out").status == 0
+    refused(["tune", "search.yaml", "--only", "own", "--out", "out", "--seed", "1"], "holds a study with other seed (0 there, 1 here)")
+    refused(["tune", "search.yaml", "--only", "own", "--out", "out", "--", "--epochs", "2"], "holds a study with other words")
+    tree["rows"]["own"]["sampler"] = "grid"
+    Path("search.yaml").write_text(yaml.safe_dump(tree))
+    refused(["tune", "search.yaml", "--only", "own", "--out", "new"], "is a range; give a list of values, or sampler: tpe")
+    tree["rows"]["own"]["space"] = {"method.sntg.wieght": [1, 2]}
+    Path("search.yaml").write_text(yaml.safe_dump(tree))
+    refused(["tune", "search.yaml", "--only", "own", "--out", "new"], "wieght")
+
+
+def test_a_damaged_journal_is_refused(place, refused):
+    Path("out/own").mkdir(parents=True)
+    Path("out/own/study.journal").write_text("[]\nno json\n")
+    refused(["tune", "search.yaml", "--only", "own", "--out", "out"], "study.journal cannot be read", "give another --out")
+
+
+def test_without_optuna_the_message_says_how_to_install_it(place, refused, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    refused(["tune", "search.yaml"], "install it with pip install 'gan-sntg[tune]'")
+    with pytest.raises(InputError):
+        tuning.optuna()
