@@ -20,7 +20,7 @@ from gan_sntg.losses import Matching
 from gan_sntg.methods import FeatureMatchingGAN
 from gan_sntg.networks import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator, Discriminator, Generator
 
-SETS = ("Digits", "MNIST", "MNIST10k", "FashionMNIST", "SVHN", "SVHNPart", "CIFAR10", "CIFAR100")
+SETS = ("Digits", "MNIST", "MNIST10k", "FashionMNIST", "FashionMNIST10k", "SVHN", "SVHNPart", "CIFAR10", "CIFAR100")
 
 
 def options(words: list[str] | None = None) -> argparse.Namespace:

@@ -79,7 +79,11 @@ def test_a_cell_is_named_after_its_labels():
     named = {cell: cell.removesuffix("_aug").split("_")[-1] for cell in labels if cell not in ("svhn_part", "folder_example")}
     assert all(name == ("all" if labels[cell] is None else str(labels[cell])) for cell, name in named.items())
     augmented = {path.parent.name for path in CONFIGS if "Augmentation" in path.read_text()}
-    assert augmented == {cell for cell in labels if cell.endswith("_aug")} | {"mnist10k_100", "mnist_all"}  # their headers say so
+    assert augmented == {cell for cell in labels if cell.endswith("_aug")} | {
+        "mnist10k_100",
+        "fashion10k_100",
+        "mnist_all",
+    }  # their headers say so
     expected = {"digits_20", "mnist_20", "mnist_50", "mnist_100", "svhn_1000", "svhn_part", "folder_example"}
     expected |= {"two_moons_12", "four_spins_12"}
     assert expected | {"cifar10_1000", "cifar10_2000", "cifar10_4000"} <= set(labels)

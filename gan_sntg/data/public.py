@@ -176,9 +176,10 @@ class MNIST10k(MNIST):
 
     name = "mnist10k"
     validation_share = 0.2
+    whole: type[MNIST] = MNIST
 
     def _download(self) -> None:
-        MNIST(str(self.root), download=True)
+        self.whole(str(self.root), download=True)
 
     def _read(self, *contents: bytes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         train_x, train_y, test_x, test_y = super()._read(*contents)
@@ -190,6 +191,14 @@ class FashionMNIST(MNIST):
 
     name = "fashion_mnist"
     files = _under("FashionMNIST/")
+
+
+class FashionMNIST10k(MNIST10k):
+    """First 10,000 training images of Fashion-MNIST, cut as MNIST10k, and all test images."""
+
+    name = "fashion_mnist10k"
+    files = _under("FashionMNIST/")
+    whole = FashionMNIST
 
 
 class SVHN(Published):

@@ -155,14 +155,15 @@ def test_a_download_asks_torchvision_for_every_part_and_a_failure_says_what_to_d
         getattr(public, name)(root, download=True)
 
 
-def test_the_cpu_sized_mnist_is_the_first_10000_and_downloads_as_mnist_does(publish, monkeypatch):
-    files, train_x, train_y, *_ = small("MNIST")
+@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST"])
+def test_the_cpu_sized_set_is_the_first_10000_and_downloads_as_the_whole_does(publish, monkeypatch, name):
+    files, train_x, train_y, *_ = small(name)
     root, asked = publish(files), []
-    monkeypatch.setattr(torchvision.datasets.MNIST, "download", lambda self: asked.append(self.raw_folder))
-    source = public.MNIST10k(str(root), download=True)
+    monkeypatch.setattr(getattr(torchvision.datasets, name), "download", lambda self: asked.append(self.raw_folder))
+    source = getattr(public, f"{name}10k")(str(root), download=True)
     n = min(len(train_y), 10_000)
     assert np.array_equal(source.train_x, train_x[:n]) and np.array_equal(source.train_y, train_y[:n])
-    assert source.validation.tolist() == list(range(n * 4 // 5, n)) and asked == [f"{root}/MNIST/raw"]
+    assert source.validation.tolist() == list(range(n * 4 // 5, n)) and asked == [f"{root}/{name}/raw"]
 
 
 @pytest.mark.parametrize("lies_there", [True, False])

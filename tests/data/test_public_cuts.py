@@ -116,8 +116,9 @@ def test_the_published_set_has_its_counts_and_statistics(real, name):
     assert REAL[name] in every and len(counts[0]) == source.num_classes and min(counts[0]) > 0
 
 
-def test_the_cpu_sized_mnist_is_a_sixth_of_it_and_keeps_the_test_images(real):
-    part, whole = public.MNIST10k(real(*public.MNIST.files)), public.MNIST(real(*public.MNIST.files))
+@pytest.mark.parametrize(("kind", "of"), [(public.MNIST10k, public.MNIST), (public.FashionMNIST10k, public.FashionMNIST)])
+def test_the_cpu_sized_set_is_a_sixth_of_it_and_keeps_the_test_images(real, kind, of):
+    part, whole = kind(real(*of.files)), of(real(*of.files))
     assert torch.equal(part.train_x, whole.train_x[:10_000]) and torch.equal(part.test_y, whole.test_y)
     assert part.validation.tolist() == list(range(8_000, 10_000)) and part.sha256 != whole.sha256
 
