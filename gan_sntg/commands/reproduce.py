@@ -56,6 +56,8 @@ def parser() -> Parser:
     parser.add_argument("--gpus", type=float, default=0.0, help="with --engine ray: of each cell, such as 1 or 0.5")
     interval = "of paired differences: Student's, or, of 10 seeds and more, the BCa bootstrap's"
     parser.add_argument("--interval", type=Interval, default="student", help=interval)
+    hidden = "show test errors also where validation images are held out, once all is chosen"
+    parser.add_argument("--test_errors", type=bool, default=False, help=hidden)
     parser.add_argument("--out", type=str | None, default=None, help="folder of the runs; default runs/reproduce/<grid>[_scale<s>]")
     parser.add_argument("--report", type=str | None, default=None, help="folder of the report; default OUT/report")
     return parser

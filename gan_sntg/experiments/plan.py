@@ -68,6 +68,7 @@ class Plan:
         words += ["--scale", f"{given.scale:g}"] if given.scale != 1 else []
         words += ["--threads", str(given.threads)] if given.threads != 1 else []
         words += ["--interval", given.interval] if given.interval != "student" else []
+        words += ["--test_errors", "true"] if given.test_errors else []
         return shlex.join([*words, "--", *given.words] if given.words else words)
 
 

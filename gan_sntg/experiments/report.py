@@ -6,12 +6,19 @@ import json
 from pathlib import Path
 
 from gan_sntg.experiments.plan import Plan
-from gan_sntg.experiments.results import KINDS, Results
+from gan_sntg.experiments.results import HELD_OUT, TEST, Results
 from gan_sntg.experiments.statistics import Interval, difference, summary
 from gan_sntg.files.atomic import write_atomically
 
-CELLS = ["data", "method", "n", "averaged weights, %", "last weights, %", "chosen on validation, %", "paper, %"]
-DIFFERENCES = ["averaged weights, difference in points", "n", "mean", "95 % interval ({})", "seeds better / worse", "sign test, p"]
+COLUMNS = {
+    HELD_OUT: "validation error, %",
+    "averaged": "averaged weights, %",
+    "last": "last weights, %",
+    "chosen": "chosen on validation, %",
+}
+CELLS = ["data", "method", "n", *COLUMNS.values(), "paper, %"]
+COMPARED = {"averaged": "averaged weights", HELD_OUT: "validation error"}  # kinds of error whose differences are shown
+DIFFERENCES = ["{}, difference in points", "n", "mean", "95 % interval ({})", "seeds better / worse", "sign test, p"]
 INTERVALS = {"student": "Student", "bca": "BCa bootstrap"}
 LATEX = str.maketrans({"\\": r"\textbackslash{}", "±": r"$\pm$"} | {sign: rf"\{sign}" for sign in "&%$#_{}"})
 Table = tuple[list[str], list[list[str]]]  # head and rows
@@ -21,18 +28,23 @@ def write_report(plan: Plan, results: Results, failed: int) -> tuple[str, list[P
     """Write the report of a plan of which so many cells failed; return its Markdown and its files."""
     grid = {"grid": plan.grid.name, "of": plan.grid.of, "title": plan.grid.title}
     made = {"command": plan.command} | grid | {"scale": plan.options.scale, "words": plan.options.words}
-    made |= {"cells": cells(results), "interval": plan.options.interval, "differences": differences(results, plan.options.interval)}
-    made |= {"heading": plan.heading}
+    held_out = bool(results) and all(HELD_OUT in run.errors for runs in results.values() for run in runs)
+    compared = HELD_OUT if held_out and not plan.options.test_errors else "averaged"
+    made |= {"cells": cells(results, () if compared == HELD_OUT else TEST), "interval": plan.options.interval}
+    made |= {"compared": compared, "differences": differences(results, plan.options.interval, compared), "heading": plan.heading}
     made |= {"notes": notes(made, len(plan.cells), failed)}
     return write_files(plan.report, made)
 
 
-def cells(results: Results) -> dict[str, dict]:
-    """Of every cell, by its name: errors of each kind with their summary, and how the runs were made."""
+def cells(results: Results, test: tuple[str, ...]) -> dict[str, dict]:
+    """Of every cell, by its name: errors of each kind with their summary, and how the runs were made.
+
+    test: the kinds of test errors that are shown.
+    """
     found = {}
     for name, runs in results.items():
         first, row, column = runs[0], runs[0].cell.row, runs[0].cell.column
-        kinds = {kind: [run.errors[kind] for run in runs] for kind in KINDS if all(kind in run.errors for run in runs)}
+        kinds = {kind: [run.errors[kind] for run in runs] for kind in (HELD_OUT, *test) if all(kind in run.errors for run in runs)}
         found[name] = {
             "row": row.name,
             "column": column.name,
@@ -50,13 +62,13 @@ def cells(results: Results) -> dict[str, dict]:
     return found
 
 
-def differences(results: Results, interval: Interval) -> dict[str, dict]:
-    """Paired differences of the averaged weights' errors, by "column: row - row"."""
+def differences(results: Results, interval: Interval, kind: str) -> dict[str, dict]:
+    """Paired differences of the errors of a kind, of averaged weights, by "column: row - row"."""
     found = {}
     for runs in results.values():
         row, column = runs[0].cell.row, runs[0].cell.column
         others = results.get(f"{column.key}/{row.against}", [])
-        without, with_it = ({run.cell.seed: run.errors["averaged"] for run in own} for own in (others, runs))
+        without, with_it = ({run.cell.seed: run.errors[kind] for run in own} for own in (others, runs))
         if without.keys() & with_it.keys():
             found[f"{column.name}: {row.name} - {others[0].cell.row.name}"] = difference(without, with_it, interval)
     return found
@@ -64,8 +76,11 @@ def differences(results: Results, interval: Interval) -> dict[str, dict]:
 
 def notes(made: dict, planned: int, failed: int) -> list[str]:
     """What a reader must know: how the report was made, what is missing, what was rolled back."""
-    lines = [f"`{made['command']}`", "Errors: test error, mean ± standard deviation over n seeds; differences are paired by seed."]
-    if not any("chosen" in cell["errors"] for cell in made["cells"].values()):
+    which = "error of the validation images, averaged weights" if made["compared"] == HELD_OUT else "test error"
+    lines = [f"`{made['command']}`", f"Errors: {which}, mean ± standard deviation over n seeds; differences are paired by seed."]
+    if made["compared"] == HELD_OUT:
+        lines.append("Validation images were held out, to choose by; test errors stay hidden until `--test_errors true` asks for them.")
+    elif not any("chosen" in cell["errors"] for cell in made["cells"].values()):
         lines.append(
             "No validation images were held out (`-- --validation true` does), so no epoch is chosen by them; none is by test images."
         )
@@ -80,7 +95,8 @@ def notes(made: dict, planned: int, failed: int) -> list[str]:
 
 def write_files(path: Path, made: dict) -> tuple[str, list[Path]]:
     """Write <path>.json, which holds all of `made`, .md, .csv and .tex; return Markdown and files."""
-    head = [title.format(INTERVALS[made["interval"]]) for title in DIFFERENCES]
+    compared = COMPARED[made.get("compared", "averaged")]
+    head = [DIFFERENCES[0].format(compared), *(title.format(INTERVALS[made["interval"]]) for title in DIFFERENCES[1:])]
     tables = [without_empty(CELLS, cell_rows(made["cells"])), (head, difference_rows(made["differences"]))]
     tables = [table for table in tables if table[1]]
     lines = io.StringIO()  # the tables one below the other, each with its head, an empty line between
@@ -102,7 +118,7 @@ def cell_rows(cells: dict[str, dict]) -> list[list[str]]:
     """A row for each cell: mean ± standard deviation of each kind of error, or a dash."""
     rows = []
     for cell in cells.values():
-        errors = [with_deviation(cell["errors"].get(kind)) for kind in ("averaged", "last", "chosen")]
+        errors = [with_deviation(cell["errors"].get(kind)) for kind in COLUMNS]
         rows.append([cell["column"], cell["row"], str(len(cell["seeds"])), *errors, cell["paper"] or ""])
     return rows
 

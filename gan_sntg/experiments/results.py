@@ -9,12 +9,13 @@ from gan_sntg.experiments.plan import SEEDS, Cell, Plan, configuration
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.folder import RunFolder
 
-KINDS = ("last", "averaged", "chosen")  # errors of a run: of its last weights, their average, and that where validation error was least
+TEST = "last", "averaged", "chosen"  # test errors of a run: of its last weights, their average, and that where validation error was least
+HELD_OUT = "validation"  # the averaged weights' error of validation images, where some were held out
 CHOSEN = "validation_error/averaged"
 
 
 class CellResult(NamedTuple):
-    """A finished run. errors: test errors in percent by kind, `chosen` where there was validation."""
+    """A finished run. errors: in percent by kind, `chosen` and HELD_OUT where there was validation."""
 
     cell: Cell
     errors: dict[str, float]
@@ -56,6 +57,8 @@ def read_result(cell: Cell) -> CellResult:
     errors = {"last": result["test_error_last"], "averaged": result["test_error_averaged"]}
     if measured := [row for row in folder.rows() if row.get(CHOSEN) is not None and row.get("test_error/averaged") is not None]:
         errors["chosen"] = min(measured, key=lambda row: row[CHOSEN])["test_error/averaged"]  # the first epoch of the least
+    if result.get("validation_error") is not None:
+        errors[HELD_OUT] = result["validation_error"]
     session = sessions[-1] if sessions else {}
     machine = f"{session.get('device')}, torch {session.get('packages', {}).get('torch')}"
     rolled_back = result.get("rolled_back_from_step") is not None

@@ -150,7 +150,8 @@ class Trainer:
         if picture is not None:
             folder.log_image("samples", picture, progress.step)
             save_png(folder.samples / f"epoch_{progress.epoch:04d}.png", picture)
-        shown = f"test error {errors['test_error/last']:.2f} %  averaged {errors['test_error/averaged']:.2f} %"
+        kind = "validation" if self.parts.split.validation else "test"  # who chooses by what is held out is not shown the rest
+        shown = f"{kind} error {errors[f'{kind}_error/last']:.2f} %  averaged {errors[f'{kind}_error/averaged']:.2f} %"
         self.bar.update(self.task, description=f"epoch {progress.epoch}  {shown}")
         for subject, line in telemetry_warnings(telemetry).items():
             if subject not in self.warned:  # once per session

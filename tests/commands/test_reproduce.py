@@ -156,11 +156,18 @@ def test_only_takes_some_cells_and_words_after_two_dashes_go_to_every_train(comm
     status, out, _ = command("reproduce", "two", *words.split())
     assert status == 0 and [str(f) for f in Path("some").rglob("result.json")] == ["some/tiny/fm_gan_sntg/3/result.json"]
     run = RunFolder(Path("some/tiny/fm_gan_sntg/3"))
-    assert run.read_result()["config"]["precision"] == "bfloat16" and "chosen on validation" in out
+    assert run.read_result()["config"]["precision"] == "bfloat16" and "| data | method | n | validation error, % |" in out
+    made = json.loads(Path("some/report/two.json").read_text())
+    errors = made["cells"]["tiny/fm_gan_sntg"]["errors"]
+    assert list(errors) == ["validation"] and errors["validation"]["values"] == [run.read_result()["validation_error"]]
+    assert "test_error" not in Path("some/report/two.json").read_text().replace("--test_errors", "")
+    assert "-- --precision bfloat16 --validation true" in made["command"]
+    status, out, _ = command("reproduce", "two", "--test_errors", "true", *words.split())
     best = min(run.rows(), key=lambda row: row["validation_error/averaged"])
     made = json.loads(Path("some/report/two.json").read_text())
-    assert made["cells"]["tiny/fm_gan_sntg"]["errors"]["chosen"]["values"] == [best["test_error/averaged"]]
-    assert "-- --precision bfloat16 --validation true" in made["command"]
+    assert status == 0 and made["cells"]["tiny/fm_gan_sntg"]["errors"]["chosen"]["values"] == [best["test_error/averaged"]]
+    assert "| validation error, % | averaged weights, % | last weights, % | chosen on validation, % |" in out
+    assert "--test_errors true -- --precision" in made["command"]
 
 
 def test_a_shorter_schedule_is_named_in_folder_report_and_heading(command, engine):

@@ -73,7 +73,7 @@ MADE = {
 
 
 def test_rows_are_rounded_and_what_is_not_there_is_a_dash():
-    assert cell_rows(CELLS) == [["A, 20 %", "M & N", "2", "13.35 ± 5.02", "13.40", "-", "16.77 ± 4.52"]]
+    assert cell_rows(CELLS) == [["A, 20 %", "M & N", "2", "-", "13.35 ± 5.02", "13.40", "-", "16.77 ± 4.52"]]
     assert difference_rows({"d": DIFFERENCE}) == [["d", "2", "-0.25", "-1.00 to +0.50", "1 / 1", "1.000"]]
     assert difference_rows({"d": DIFFERENCE | {"interval": None, "sign_p": None}})[0][3:] == ["-", "1 / 1", "-"]
 
@@ -101,7 +101,8 @@ def test_the_differences_of_the_committed_reports_follow_from_their_errors():
     reports = [made for made in every if "grid" in made]
     assert {"digits", "fig2", "table4"} < {made["grid"] for made in reports}
     for made in reports:
-        averaged = {(c["column"], c["row"]): (c["seeds"], c["errors"]["averaged"]["values"]) for c in made["cells"].values()}
+        kind = made.get("compared", "averaged")
+        averaged = {(c["column"], c["row"]): (c["seeds"], c["errors"][kind]["values"]) for c in made["cells"].values()}
         errors = {cell: dict(zip(*values, strict=True)) for cell, values in averaged.items()}
         for name, found in made["differences"].items():
             column, pair = name.split(": ", 1)
