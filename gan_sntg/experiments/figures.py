@@ -12,13 +12,20 @@ from gan_sntg.experiments import plots
 from gan_sntg.experiments.grid import Grid
 from gan_sntg.experiments.plan import Plan
 from gan_sntg.experiments.plots import Curve, Regions, project
-from gan_sntg.experiments.results import CellResult, Results
+from gan_sntg.experiments.results import HELD_OUT, CellResult, Results
 from gan_sntg.runs.build import RunObjects, class_names, load
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.training.method import Method
 
 SIDE = 300  # places along each side of the plane's grid
 ERROR = "test_error/averaged"
+SIGNALS = {
+    "graph/precision": "precision of W",
+    "graph/recall": "recall of W",
+    "graph/least_share": "least share of a class over its prior",
+    "graph/distance_positive": "distance of positive pairs",
+    "g/matching": "feature matching, G's signal",
+}
 PAPER_NAMES = {"PiModel": "Pi", "TemporalEnsembling": "TempEns", "MeanTeacher": "MT", "FeatureMatchingGAN": "FM-GAN"}
 OF_ALL = "regions", "noise"  # kinds of figure that show all columns at once
 Columns = dict[str, dict[str, list[CellResult]]]  # runs by the column's key and the row's name
@@ -78,15 +85,25 @@ def draw_curves(file: Path, grid: Grid, columns: Columns, most: float | None = N
     plots.save_curves(file, curves, grid.columns[key].name, most)
 
 
-def curve(name: str, runs: list[Path]) -> Curve:
-    """The errors of finished runs, measured after the same epochs. Raises InputError."""
-    rows = [[(row["epoch"], row.get(ERROR)) for row in finished(run).rows()] for run in runs]
+def draw_signals(file: Path, grid: Grid, columns: Columns) -> None:
+    """What SNTG does to features, without labels but for precision, recall and errors, of every row against the epoch."""
+    ((key, rows),) = columns.items()
+    held_out = all(HELD_OUT in run.errors for runs in rows.values() for run in runs)
+    names = {"validation_error/averaged": "validation error, %"} if held_out else {ERROR: "test error, %"}
+    folders = {name: [run.cell.folder for run in runs] for name, runs in rows.items()}
+    signals = {title: {row: curve(row, runs, name) for row, runs in folders.items()} for name, title in (names | SIGNALS).items()}
+    plots.save_signals(file, signals, grid.columns[key].name)
+
+
+def curve(name: str, runs: list[Path], figure: str = ERROR) -> Curve:
+    """A figure of the log of finished runs, measured after the same epochs. Raises InputError."""
+    rows = [[(row["epoch"], row.get(figure)) for row in finished(run).rows()] for run in runs]
     epochs = [epoch for epoch, _ in rows[0]]
     for run, found in zip(runs, rows, strict=True):
         if not found or [epoch for epoch, _ in found] != epochs:
             raise InputError(f"{run} was not measured after the same epochs as {runs[0]}; give {name} runs of one length and interval")
         if any(error is None for _, error in found):
-            raise InputError(f"{run} has rows without {ERROR} in its metrics.jsonl; train it again")
+            raise InputError(f"{run} has rows without {figure} in its metrics.jsonl; train it again")
     return torch.tensor(epochs), torch.tensor([[error for _, error in found] for found in rows], dtype=torch.float64)
 
 
@@ -127,4 +144,11 @@ def draw_samples(file: Path, grid: Grid, columns: Columns) -> None:
     plots.save_pictures(file, {name: last[-1] for name, last in grids.items() if last})
 
 
-DRAWN = {"regions": draw_regions, "curves": draw_curves, "noise": draw_noise, "embedding": draw_embedding, "samples": draw_samples}
+DRAWN = {
+    "regions": draw_regions,
+    "curves": draw_curves,
+    "signals": draw_signals,
+    "noise": draw_noise,
+    "embedding": draw_embedding,
+    "samples": draw_samples,
+}

@@ -14,7 +14,7 @@ from gan_sntg.files.yaml_files import config_file, load_yaml
 from gan_sntg.runs.parsing import Parser
 
 KEY = r"[a-z0-9]([a-z0-9_.-]*[a-z0-9_-])?"  # of rows and columns, which name folders
-FIGURES = "regions", "curves", "noise", "embedding", "samples"  # kinds of figure that a grid may end in
+FIGURES = "regions", "curves", "signals", "noise", "embedding", "samples"  # kinds of figure that a grid may end in
 T = TypeVar("T")
 
 

@@ -90,6 +90,30 @@ def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: flo
     save_figure(path, figure)
 
 
+def save_signals(path: Path, signals: dict[str, dict[str, Curve]], title: str = "") -> None:
+    """Write as PNG a panel for each figure of the log: its mean over each method's n runs, against the epoch.
+
+    signals: {figure: {method: epochs [T] and values [S, T]}}. Raises InputError for too many methods.
+    """
+    columns = 3
+    rows = -(-len(signals) // columns)
+    figure = Figure(figsize=(WIDTH, 3.2 * rows), layout="constrained")
+    figure.suptitle(title, fontsize=14)
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes in panels[len(signals) :]:
+        axes.set_axis_off()
+    for axes, (name, curves) in zip(panels, signals.items(), strict=False):
+        for (method, (epochs, values)), color, _, line in styled(curves):
+            mean, label = values.double().mean(0).numpy(), f"{method}, n = {len(values)}"
+            axes.plot(epochs.numpy(), mean, linestyle=line, color=color, linewidth=2.2, label=label)
+        axes.set_title(name, fontsize=12)
+        axes.set_xlabel("epoch")
+        axes.set_ylim(bottom=0)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].legend(frameon=False, fontsize=10)
+    save_figure(path, figure)
+
+
 def save_noise(path: Path, table: dict[str, dict[float, list[float]]], title: str = "") -> None:
     """Write as PNG (Fig. 4) accuracy, mean ± standard deviation of n runs, against label noise.
 

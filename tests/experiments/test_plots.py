@@ -9,7 +9,7 @@ from PIL import Image
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments import plots
-from gan_sntg.experiments.plots import COLORS, Regions, project, save_curves, save_embedding, save_noise, save_regions
+from gan_sntg.experiments.plots import COLORS, Regions, project, save_curves, save_embedding, save_noise, save_regions, save_signals
 
 CURVES = {
     "Pi": (torch.tensor([10, 20, 30]), torch.tensor([[50.0, 30, 20], [60, 35, 18], [55, 25, 25]])),
@@ -39,6 +39,18 @@ def test_a_curve_is_the_mean_of_its_runs_and_its_band_goes_from_the_best_to_the_
         corners = {tuple(vertex) for vertex in band.get_paths()[0].vertices.tolist()}
         assert corners == {(float(t), edge(column)) for t, column in zip(epochs, columns, strict=True) for edge in (min, max)}
     assert labels(drawn[0].axes[0]) == ["Pi, n = 3", "Pi + SNTG, n = 1"]
+
+
+def test_a_panel_of_signals_has_the_means_of_every_method_and_the_rest_are_empty(drawn, tmp_path):
+    save_signals(tmp_path / "a.png", {"precision": CURVES, "recall": CURVES, "distance": CURVES, "matching": CURVES}, "digits")
+    panels = drawn[0].axes
+    assert [axes.get_title() for axes in panels] == ["precision", "recall", "distance", "matching", "", ""]
+    for axes in panels[:4]:
+        assert axes.get_xlabel() == "epoch" and axes.get_ylim()[0] == 0
+        for line, (epochs, values) in zip(axes.lines, CURVES.values(), strict=True):
+            mean = [[float(t), statistics.fmean(column)] for t, column in zip(epochs, zip(*values.tolist(), strict=True), strict=True)]
+            torch.testing.assert_close(torch.tensor(line.get_xydata()), torch.tensor(mean, dtype=torch.float64))
+    assert labels(panels[0]) == ["Pi, n = 3", "Pi + SNTG, n = 1"] and not panels[5].axison
 
 
 def test_errors_are_shown_from_0_up_to_the_most_asked_for_and_epochs_to_the_last(drawn, tmp_path):
