@@ -142,6 +142,27 @@ def test_a_cell_that_fails_once_is_run_again_and_one_that_fails_twice_is_named(c
     assert here.ran[len(CELLS) + 2 :] == ["fm_gan_sntg/0"] and reports(checkout / "failing") == reports(whole)
 
 
+def test_signals_are_those_of_the_log_of_every_row(command, engine, whole, monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr("gan_sntg.experiments.plots.save_signals", lambda file, signals, title: drawn.append((signals, title)))
+    engine()
+    write({"grids/signals.yaml": GRID | {"figure": {"kind": "signals"}}})
+    assert command("reproduce", "signals", "--out", whole, "--report", tmp_path).status == 0
+    ((signals, title),) = drawn
+    assert title == GRID["columns"]["tiny"]["name"]
+    for name, key in (
+        ("test error, %", "test_error/averaged"),
+        ("precision of W", "graph/precision"),
+        ("feature matching, G's signal", "g/matching"),
+    ):
+        for row, options in GRID["rows"].items():
+            epochs, values = signals[name][options["name"]]
+            runs = [RunFolder(whole / "tiny" / row / str(seed)).rows() for seed in (0, 1)]
+            assert values.tolist() == [[line[key] for line in run] for run in runs] and epochs.tolist() == [
+                line["epoch"] for line in runs[0]
+            ]
+
+
 def test_when_its_time_is_over_it_reports_what_is_finished_and_exits_with_75(command, engine, whole):
     here = engine()
     shutil.copytree("whole/tiny/fm_gan/0", "late/tiny/fm_gan/0")
