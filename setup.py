@@ -1,4 +1,4 @@
-"""Copy of `configs/` into the package when it is built; all else is in pyproject.toml."""
+"""Copies of `configs/` and `results/search/` into the package when it is built; all else is in pyproject.toml."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithConfigs(build_py):
-    """Put `configs/` into a wheel as `gan_sntg/configs`, and into an sdist as it is; an editable install reads the checkout's."""
+    """Put `configs/` and what searches chose into a wheel, below `gan_sntg`, and into an sdist; an editable install has the checkout's."""
 
     def run(self):
         """Build the packages, then copy the configurations beside their modules."""
@@ -18,8 +18,9 @@ class BuildWithConfigs(build_py):
                 self.copy_file(path, target, preserve_mode=False)
 
     def configs(self) -> dict[str, str]:
-        """Place of each configuration in the built package, and the file that it is a copy of."""
-        return {str(Path(self.build_lib, "gan_sntg", path)): str(path) for path in sorted(Path("configs").rglob("*.yaml"))}
+        """Place of each configuration and result of a search in the built package, and the file that it is a copy of."""
+        files = sorted([*Path("configs").rglob("*.yaml"), *Path("results/search").glob("*.json")])
+        return {str(Path(self.build_lib, "gan_sntg", path)): str(path) for path in files}
 
     def get_source_files(self) -> list[str]:
         """Files that an sdist takes."""

@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from gan_sntg.commands.reproduce import GridParser, Interrupts
-from gan_sntg.errors import InputError, StoppedError
+from gan_sntg.errors import StoppedError, refusing
 from gan_sntg.experiments.executors import Limits
 from gan_sntg.experiments.scripts import machine
 from gan_sntg.experiments.spaces import load_search
@@ -78,13 +78,11 @@ def read_report(file: Path) -> dict:
     """What is known of other studies. Raises InputError where the file is no report."""
     if not file.exists():
         return {}
-    try:
+    with refusing(f"{file} cannot be added to", "give another --report, or move it away"):
         found = read_json(file)
-        if not isinstance(found, dict) or not all(isinstance(study, dict) and "trials" in study for study in found.values()):
+        if not isinstance(found, dict) or not all("trials" in study for study in found.values()):
             raise ValueError("it is no report of studies")
-    except ValueError as error:
-        raise InputError(f"{file} cannot be added to ({error}); give another --report, or move it away") from error
-    return found
+        return found
 
 
 def command(options: Namespace, plan: StudyPlan) -> str:

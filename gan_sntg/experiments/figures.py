@@ -86,7 +86,7 @@ def draw_curves(file: Path, grid: Grid, columns: Columns, most: float | None = N
 
 
 def draw_signals(file: Path, grid: Grid, columns: Columns) -> None:
-    """What SNTG does to features, without labels but for precision, recall and errors, of every row against the epoch."""
+    """What SNTG does to features, and errors, of every row against the epoch."""
     ((key, rows),) = columns.items()
     held_out = all(HELD_OUT in run.errors for runs in rows.values() for run in runs)
     names = {"validation_error/averaged": "validation error, %"} if held_out else {ERROR: "test error, %"}

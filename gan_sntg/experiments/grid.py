@@ -7,10 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
+from pathlib import Path
 from typing import TypeVar
 
-from gan_sntg.errors import InputError
-from gan_sntg.files.yaml_files import config_file, load_yaml
+from gan_sntg.errors import InputError, refusing
+from gan_sntg.files.json_files import read_json
+from gan_sntg.files.yaml_files import beside, config_file, load_yaml
 from gan_sntg.runs.parsing import Parser
 
 KEY = r"[a-z0-9]([a-z0-9_.-]*[a-z0-9_-])?"  # of rows and columns, which name folders
@@ -22,15 +24,17 @@ T = TypeVar("T")
 class Row:
     """One method: its YAML (default: the key's), the row that it is compared with, the paper's errors.
 
-    paper: by column, as printed; options: words of `train`; first: words of a `gan-sntg` command to run before each cell; needs: the row
-    whose run that reads, at the same column and seed; ranks: processes of torchrun that train each run. In options and first, {files} is
-    a path beside the cell's run folder, without an ending, and {needed} the run folder of that row.
+    paper: by column, as printed; options: words of `train`; tuned: SEARCH/STUDY of `gan-sntg tune`, whose choice follows them; first:
+    words of a `gan-sntg` command to run before each cell; needs: the row whose run that reads, at the same column and seed; ranks:
+    processes of torchrun that train each run. In options and first, {files} is a path beside the cell's run folder, without an ending, and
+    {needed} the run folder of that row.
     """
 
     key: str
     name: str
     method: str = ""
     options: str = ""
+    tuned: str = ""
     against: str | None = None
     paper: dict[str, str] = field(default_factory=dict)
     first: str = ""
@@ -101,7 +105,19 @@ class Grid:
     def words(self, row: Row, column: Column) -> list[str]:
         """The words of `train`, but for seeds, places and a scaled schedule."""
         given = [word for part in (self.options, column.options, row.options) for word in shlex.split(part)]
-        return ["--config", str(config_file(self.config(row, column))), *given]
+        return ["--config", str(config_file(self.config(row, column))), *given, *tuned_words(row.tuned)]
+
+
+def tuned_words(name: str) -> list[str]:
+    """The words of `train` that a study chose; [] for none. Raises InputError where nothing is chosen."""
+    if not name:
+        return []
+    search, _, study = name.partition("/")
+    here = Path("results/search") / f"{search}.json"
+    file = here if here.is_file() else beside("results") / "search" / here.name
+    with refusing(f"{file} does not say what {name} chose", f"run `gan-sntg tune {search} --only {study} --report results/search`"):
+        chosen = read_json(file)[study]["chosen"]
+        return [word for option, value in chosen.items() for word in (f"--{option}", str(value))]
 
 
 def load_grid(name: str) -> Grid:

@@ -91,7 +91,7 @@ def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: flo
 
 
 def save_signals(path: Path, signals: dict[str, dict[str, Curve]], title: str = "") -> None:
-    """Write as PNG a panel for each figure of the log: its mean over each method's n runs, against the epoch.
+    """Write as PNG a panel for each figure of the log, a mean over each method's n runs.
 
     signals: {figure: {method: epochs [T] and values [S, T]}}. Raises InputError for too many methods.
     """

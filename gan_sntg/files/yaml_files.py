@@ -18,8 +18,13 @@ T = TypeVar("T")
 
 def configs_folder() -> Path:
     """Folder of the configurations: in an installed package, beside the package in a checkout."""
-    installed = PACKAGE / "configs"
-    return installed if installed.is_dir() else PACKAGE.parent / "configs"
+    return beside("configs")
+
+
+def beside(folder: str) -> Path:
+    """A folder of an installed package, or beside the package in a checkout."""
+    installed = PACKAGE / folder
+    return installed if installed.is_dir() else PACKAGE.parent / folder
 
 
 def config_file(name: str) -> Path:

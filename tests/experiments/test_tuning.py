@@ -17,6 +17,7 @@ from gan_sntg.commands.main import main
 from gan_sntg.errors import InputError
 from gan_sntg.experiments import tuning
 from gan_sntg.experiments.executors import Outcome
+from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.spaces import Range, Space, load_search, read_space
 from gan_sntg.files.yaml_files import configs_folder
 from gan_sntg.runs.stopping import LATER
@@ -174,6 +175,28 @@ def test_the_report_keeps_other_studies_and_the_command_of_each_makes_it_again(p
     assert list(kept) == ["own", "listed"] and kept["listed"]["command"] == "gan-sntg tune search.yaml --only listed --trials 3"
     before = Path("out/search.json").read_bytes()
     assert main([*kept["own"]["command"].split()[1:], "--out", "out"]) == 0 and Path("out/search.json").read_bytes() == before
+
+
+def test_a_row_of_a_grid_takes_what_a_study_chose_and_says_which_command_makes_it_choose(place, command, refused):
+    tree = {"title": "t", "columns": {"tiny": {"name": "T"}}, "rows": {"a": {"name": "A", "method": "b", "tuned": "search/listed"}}}
+    Path("configs/tiny").mkdir(parents=True)
+    shutil.copy("tiny.yaml", "configs/tiny/b.yaml")
+    Path("grid.yaml").write_text(yaml.safe_dump(tree))
+    remedy = "run `gan-sntg tune search --only listed --report results/search`"
+    refused(["reproduce", "grid.yaml"], "results/search/search.json does not say what search/listed chose (FileNotFoundError", remedy)
+    assert command("tune", "search.yaml", "--only", "listed", "--report", "results/search").status == 0
+    ((row, column),) = (grid := load_grid("grid.yaml")).cells.values()
+    assert grid.words(row, column)[2:] == ["--batch_size", "50", RATE, "0.003"]
+    for damaged in "[]", "{}", '{"listed": {"chosen": null}}':
+        Path("results/search/search.json").write_text(damaged)
+        refused(["reproduce", "grid.yaml"], "does not say what search/listed chose", remedy)
+
+
+@pytest.mark.parametrize("content", ["no json", "[1]", '{"own": {}}', '{"own": 3}'])
+def test_a_report_that_is_none_is_not_overwritten(place, refused, content):
+    Path("out").mkdir()
+    Path("out/search.json").write_text(content)
+    refused(["tune", "search.yaml", "--only", "own", "--out", "out"], "out/search.json cannot be added to", "give another --report")
 
 
 def test_a_run_that_is_killed_is_tried_again_by_the_same_command(place, command, monkeypatch):
