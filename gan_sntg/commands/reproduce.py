@@ -15,7 +15,7 @@ from gan_sntg.experiments.figures import draw
 from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.plan import make_plan
 from gan_sntg.experiments.report import write_report
-from gan_sntg.experiments.results import collect
+from gan_sntg.experiments.results import collect, compared
 from gan_sntg.experiments.statistics import Interval
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import cores
@@ -69,6 +69,7 @@ def run(options: Namespace) -> None:
         raise InputError("--address and --gpus are of --engine ray; give that too, or leave them out")
     plan, failed = make_plan(load_grid(options.grid), options), []
     results = collect(plan)  # refuses, before hours are spent, what cannot be put into one table
+    compared(results, options.test_errors)
     print(f"{len(plan.cells)} cells, {sum(map(len, results.values()))} of them finished", file=sys.stderr)
     limits = Limits(options.threads, inf if options.max_minutes is None else time.time() + 60 * options.max_minutes)
     try:

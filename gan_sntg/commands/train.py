@@ -28,9 +28,10 @@ def run(options: Namespace) -> None:
 
 def report(folder: RunFolder, result: dict) -> None:
     """Print a finished run's errors and where its things are."""
-    print(f"test error: {result['test_error_last']:.2f} % (last weights), {result['test_error_averaged']:.2f} % (averaged weights)")
-    if result["validation_error"] is not None:
+    if result["validation_error"] is not None:  # by which options are chosen: test errors are in result.json
         print(f"validation error: {result['validation_error']:.2f} % (averaged weights)")
+    else:
+        print(f"test error: {result['test_error_last']:.2f} % (last weights), {result['test_error_averaged']:.2f} % (averaged weights)")
     if grids := sorted(folder.samples.glob("epoch_*.png")):
         print(f"sample grid: {grids[-1]}")
     print(f"run folder: {folder.path} ({result['seconds']:.0f} s of training)")

@@ -53,20 +53,22 @@ def run(options: Namespace) -> None:
     plans = [plan_study(search, row, options.threads, options.words, options.trials, options.seed) for row in rows]
     out = Path(options.out or Path("runs/tune") / search.name)
     file = Path(options.report or out) / f"{search.name}.json"
-    report = read_report(file)
+    read_report(file)
     limits = Limits(options.threads, inf if options.max_minutes is None else time.time() + 60 * options.max_minutes)
     left = []
     with ExitStack() as held:  # what is refused is refused before hours are spent
-        for study in [held.enter_context(Study(plan, out / plan.name)) for plan in plans]:
+        studies = [held.enter_context(Study(plan, out / plan.name)) for plan in plans]
+        with writing(file.parent):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        for study in studies:
             try:
                 with Interrupts():
                     if not study.run(limits, options.processes or max(1, cores() // options.threads)):
                         left.append(study.plan.name)
             finally:
                 found = {"command": command(options, study.plan)} | machine() | study.report()
-                report |= {study.plan.name: found}
+                report = read_report(file) | {study.plan.name: found}  # another command may have written there
                 with writing(file):
-                    file.parent.mkdir(parents=True, exist_ok=True)
                     write_atomically(file, (json.dumps(report, indent=1) + "\n").encode())
                 print(table(study.plan, found))
     print(f"report: {file}")
@@ -97,7 +99,7 @@ def table(plan: StudyPlan, found: dict) -> str:
     """The best trials in Markdown."""
     states = [trial["state"] for trial in found["trials"]]
     counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
-    lines = ["", f"{plan.name}: {len(states)} of {plan.most} trials begun ({counts})", ""]
+    lines = ["", f"{plan.name}: {len(states)} of {max(plan.most, len(states))} trials begun ({counts})", ""]
     lines += ["| trial | n | validation error, % | options |", "| --- | --- | --- | --- |"]
     for trial in [trial for trial in found["trials"] if trial["mean"] is not None][:SHOWN]:
         spread = "" if trial["std"] is None else f" ± {trial['std']:.2f}"

@@ -12,13 +12,14 @@ from gan_sntg.experiments import plots
 from gan_sntg.experiments.grid import Grid
 from gan_sntg.experiments.plan import Plan
 from gan_sntg.experiments.plots import Curve, Regions, project
-from gan_sntg.experiments.results import HELD_OUT, CellResult, Results
+from gan_sntg.experiments.results import HELD_OUT, CellResult, Results, compared
 from gan_sntg.runs.build import RunObjects, class_names, load
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.training.method import Method
 
 SIDE = 300  # places along each side of the plane's grid
-ERROR = "test_error/averaged"
+ERRORS = {"averaged": "test", HELD_OUT: "validation"}  # whose error is shown, by the kind that is compared
+OF_ERRORS = "curves", "signals", "noise"  # kinds of figure that show it
 SIGNALS = {
     "graph/precision": "precision of W",
     "graph/recall": "recall of W",
@@ -37,6 +38,8 @@ def draw(plan: Plan, results: Results) -> list[Path]:
     for runs in results.values():
         columns.setdefault(runs[0].cell.column.key, {})[runs[0].cell.row.name] = runs
     kind = options.pop("kind")
+    if kind in OF_ERRORS:
+        options["error"] = compared(results, plan.options.test_errors)
     parts = {"": columns} if kind in OF_ALL else {f"_{key}": {key: rows} for key, rows in columns.items()}
     files = [plan.report.with_name(f"{plan.report.name}{end}.png") for end in parts]
     for file, part in zip(files, parts.values(), strict=True):
@@ -78,26 +81,33 @@ def finished(run: Path) -> RunFolder:
     return folder
 
 
-def draw_curves(file: Path, grid: Grid, columns: Columns, most: float | None = None) -> None:
+def draw_curves(file: Path, grid: Grid, columns: Columns, error: str, most: float | None = None) -> None:
     """Fig. 3: the mean error of every row against the epoch."""
     ((key, rows),) = columns.items()
-    curves = {name: curve(name, [run.cell.folder for run in runs]) for name, runs in rows.items()}
-    plots.save_curves(file, curves, grid.columns[key].name, most)
+    curves = {name: curve(name, [run.cell.folder for run in runs], f"{ERRORS[error]}_error/averaged") for name, runs in rows.items()}
+    plots.save_curves(file, curves, grid.columns[key].name, most, ERRORS[error])
 
 
-def draw_signals(file: Path, grid: Grid, columns: Columns) -> None:
-    """What SNTG does to features, and errors, of every row against the epoch."""
+def draw_signals(file: Path, grid: Grid, columns: Columns, error: str) -> None:
+    """What SNTG does to features, and errors, of every row against the epoch.
+
+    Signals that no run has are left out.
+    """
     ((key, rows),) = columns.items()
-    held_out = all(HELD_OUT in run.errors for runs in rows.values() for run in runs)
-    names = {"validation_error/averaged": "validation error, %"} if held_out else {ERROR: "test error, %"}
     folders = {name: [run.cell.folder for run in runs] for name, runs in rows.items()}
-    signals = {title: {row: curve(row, runs, name) for row, runs in folders.items()} for name, title in (names | SIGNALS).items()}
+    logged = set().union(*(row for runs in folders.values() for run in runs for row in RunFolder(run).rows()))
+    names = {f"{ERRORS[error]}_error/averaged": f"{ERRORS[error]} error, %"} | {k: v for k, v in SIGNALS.items() if k in logged}
+    signals = {title: {row: curve(row, runs, name, gaps=True) for row, runs in folders.items()} for name, title in names.items()}
     plots.save_signals(file, signals, grid.columns[key].name)
 
 
-def curve(name: str, runs: list[Path], figure: str = ERROR) -> Curve:
-    """A figure of the log of finished runs, measured after the same epochs. Raises InputError."""
-    rows = [[(row["epoch"], row.get(figure)) for row in finished(run).rows()] for run in runs]
+def curve(name: str, runs: list[Path], figure: str = "test_error/averaged", gaps: bool = False) -> Curve:
+    """A figure of the log of finished runs, measured after the same epochs. Raises InputError.
+
+    gaps: whether it may be missing after some, and is NaN there.
+    """
+    missing = float("nan") if gaps else None
+    rows = [[(row["epoch"], missing if row.get(figure) is None else row[figure]) for row in finished(run).rows()] for run in runs]
     epochs = [epoch for epoch, _ in rows[0]]
     for run, found in zip(runs, rows, strict=True):
         if not found or [epoch for epoch, _ in found] != epochs:
@@ -107,13 +117,13 @@ def curve(name: str, runs: list[Path], figure: str = ERROR) -> Curve:
     return torch.tensor(epochs), torch.tensor([[error for _, error in found] for found in rows], dtype=torch.float64)
 
 
-def draw_noise(file: Path, grid: Grid, columns: Columns, shares: dict[str, float]) -> None:
+def draw_noise(file: Path, grid: Grid, columns: Columns, error: str, shares: dict[str, float]) -> None:
     """Fig. 4: accuracy of every row against the percentage of wrong labels, in `shares` by column."""
     table: dict[str, dict[float, list[float]]] = {}
     for column, rows in columns.items():
         for name, runs in rows.items():
-            table.setdefault(name, {})[shares[column]] = [100 - run.errors["averaged"] for run in runs]
-    plots.save_noise(file, table, grid.of or grid.title)
+            table.setdefault(name, {})[shares[column]] = [100 - run.errors[error] for run in runs]
+    plots.save_noise(file, table, grid.of or grid.title, ERRORS[error])
 
 
 def draw_embedding(file: Path, grid: Grid, columns: Columns, how: dict[str, str], n: int = 2000) -> None:

@@ -74,12 +74,12 @@ def save_reliability(path: Path, table: Reliability) -> None:
     save_figure(path, figure)
 
 
-def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: float | None = None) -> None:
+def save_curves(path: Path, curves: dict[str, Curve], title: str = "", most: float | None = None, of: str = "test") -> None:
     """Write as PNG (Fig. 3) the mean error of each method's n runs, their range as a band.
 
-    most: where the axis of the errors ends; by default where they do. Raises InputError for too many methods.
+    most: where the axis of the errors ends; by default where they do; of: whose errors. Raises InputError for too many methods.
     """
-    figure, axes = plain_axes(title, xlabel="epoch", ylabel="test error, %")
+    figure, axes = plain_axes(title, xlabel="epoch", ylabel=f"{of} error, %")
     for (name, (epochs, errors)), color, _, line in styled(curves):
         x, y = epochs.numpy(), errors.double()
         axes.plot(x, y.mean(0).numpy(), linestyle=line, color=color, linewidth=2.2, label=f"{name}, n = {len(y)}")
@@ -114,12 +114,12 @@ def save_signals(path: Path, signals: dict[str, dict[str, Curve]], title: str = 
     save_figure(path, figure)
 
 
-def save_noise(path: Path, table: dict[str, dict[float, list[float]]], title: str = "") -> None:
+def save_noise(path: Path, table: dict[str, dict[float, list[float]]], title: str = "", of: str = "test") -> None:
     """Write as PNG (Fig. 4) accuracy, mean ± standard deviation of n runs, against label noise.
 
     table: {method: {percentage: accuracies in percent of its runs}}. Raises InputError for too many methods.
     """
-    figure, axes = plain_axes(title, xlabel="labels drawn at random, %", ylabel="test accuracy, %")
+    figure, axes = plain_axes(title, xlabel="labels drawn at random, %", ylabel=f"{of} accuracy, %")
     for (name, row), color, marker, line in styled(table):
         percentages, counts = sorted(row), sorted({len(a) for a in row.values()})
         found = [summary(row[p]) for p in percentages]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from gan_sntg.experiments.plan import Plan
-from gan_sntg.experiments.results import HELD_OUT, TEST, Results
+from gan_sntg.experiments.results import HELD_OUT, TEST, Results, compared
 from gan_sntg.experiments.statistics import Interval, difference, summary
 from gan_sntg.files.atomic import write_atomically
 
@@ -26,12 +26,11 @@ Table = tuple[list[str], list[list[str]]]  # head and rows
 
 def write_report(plan: Plan, results: Results, failed: int) -> tuple[str, list[Path]]:
     """Write the report of a plan of which so many cells failed; return its Markdown and its files."""
+    kind = compared(results, plan.options.test_errors)
     grid = {"grid": plan.grid.name, "of": plan.grid.of, "title": plan.grid.title}
     made = {"command": plan.command} | grid | {"scale": plan.options.scale, "words": plan.options.words}
-    held_out = bool(results) and all(HELD_OUT in run.errors for runs in results.values() for run in runs)
-    compared = HELD_OUT if held_out and not plan.options.test_errors else "averaged"
-    made |= {"cells": cells(results, () if compared == HELD_OUT else TEST), "interval": plan.options.interval}
-    made |= {"compared": compared, "differences": differences(results, plan.options.interval, compared), "heading": plan.heading}
+    made |= {"cells": cells(results, () if kind == HELD_OUT else TEST), "interval": plan.options.interval}
+    made |= {"compared": kind, "differences": differences(results, plan.options.interval, kind), "heading": plan.heading}
     made |= {"notes": notes(made, len(plan.cells), failed)}
     return write_files(plan.report, made)
 
@@ -95,8 +94,8 @@ def notes(made: dict, planned: int, failed: int) -> list[str]:
 
 def write_files(path: Path, made: dict) -> tuple[str, list[Path]]:
     """Write <path>.json, which holds all of `made`, .md, .csv and .tex; return Markdown and files."""
-    compared = COMPARED[made.get("compared", "averaged")]
-    head = [DIFFERENCES[0].format(compared), *(title.format(INTERVALS[made["interval"]]) for title in DIFFERENCES[1:])]
+    kind = COMPARED[made.get("compared", "averaged")]
+    head = [DIFFERENCES[0].format(kind), *(title.format(INTERVALS[made["interval"]]) for title in DIFFERENCES[1:])]
     tables = [without_empty(CELLS, cell_rows(made["cells"])), (head, difference_rows(made["differences"]))]
     tables = [table for table in tables if table[1]]
     lines = io.StringIO()  # the tables one below the other, each with its head, an empty line between

@@ -84,3 +84,19 @@ def check_config(cell: Cell, config: dict) -> None:
 def with_defaults(config: str) -> dict[str, str]:
     """A configuration (JSON), flat, with the defaults of options that are newer. Raises InputError."""
     return configuration(json.loads(config))
+
+
+def compared(results: Results, test_errors: bool) -> str:
+    """The kind of error that reports and figures show: HELD_OUT where images were held out.
+
+    test_errors: whether test errors are asked for all the same. Raises InputError where only some of the runs held images out.
+    """
+    held_out = [HELD_OUT in run.errors for runs in results.values() for run in runs]
+    if test_errors or not any(held_out):
+        return "averaged"
+    if not all(held_out):
+        raise InputError(
+            "validation images are held out in some of the runs only, whose errors cannot be compared with those of the others; "
+            "give --validation to all, after --, or --test_errors true once all is chosen"
+        )
+    return HELD_OUT

@@ -1,6 +1,6 @@
 """Search spaces from YAML: options of `train`, the values to try, and how a study goes over them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from itertools import product
 from math import isfinite, prod
@@ -31,7 +31,19 @@ class Space:
         """The options of a trial. params: a number or the name of a choice for every dimension."""
         found = {}
         for name, values in self.dimensions.items():
-            found |= {name: text(params[name])} if isinstance(values, Range) else values[params[name]]
+            found |= {name: text(params[name], values)} if isinstance(values, Range) else values[params[name]]
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """The options that it sets."""
+        return [option for options in self.each() for option in options]
+
+    def each(self) -> list[Options]:
+        """The options of both ends of every range and of every choice, one dimension at a time."""
+        found = []
+        for name, values in self.dimensions.items():
+            found += [{name: text(end)} for end in values[:2]] if isinstance(values, Range) else values.values()
         return found
 
     def combinations(self) -> list[dict[str, Any]]:
@@ -55,12 +67,20 @@ def read_space(tree: dict[str, Any]) -> Space:
     """
     if not tree:
         raise ValueError("there is nothing to choose from in its space")
-    return Space({name: read_dimension(name, given) for name, given in tree.items()})
+    space = Space({name: read_dimension(name, given) for name, given in tree.items()})
+    owners: dict[str, str] = {}
+    for name, values in space.dimensions.items():
+        for option in {name} if isinstance(values, Range) else set().union(*values.values()):
+            if owners.setdefault(option, name) != name:
+                raise ValueError(f"{option} is set by {owners[option]} and by {name}")
+    return space
 
 
 def read_dimension(name: str, given: Any) -> Range | dict[str, Options]:
     """The values of one name. Raises ValueError."""
     if isinstance(given, list) and given and not any(isinstance(value, list | dict) for value in given):
+        if len(set(map(text, given))) < len(given):
+            raise ValueError(f"{name} has one value twice: {given}")
         return {text(value): {name: text(value)} for value in given}
     if isinstance(given, dict) and given and all(isinstance(options, dict) for options in given.values()):
         return {str(choice): {option: text(value) for option, value in options.items()} for choice, options in given.items()}
@@ -72,11 +92,13 @@ def read_dimension(name: str, given: Any) -> Range | dict[str, Options]:
     return Range(low, high, bool(log))
 
 
-def text(value: Any) -> str:
-    """A value as YAML has it: null for None, .inf, other numbers in up to four digits."""
-    if type(value) is float:
-        return f"{value:.4g}".replace("inf", ".inf")
-    return "null" if value is None else str(value)
+def text(value: Any, of: Range | None = None) -> str:
+    """A value as YAML has it: null for None, .inf; of a range, in up to four digits, and within it."""
+    if type(value) is not float:
+        return "null" if value is None else str(value)
+    if of is not None and of.low <= float(f"{value:.4g}") <= of.high:
+        value = float(f"{value:.4g}")
+    return repr(value).replace("inf", ".inf")
 
 
 @dataclass(frozen=True)
@@ -99,7 +121,8 @@ class SearchedRow:
 class Search:
     """Studies of one file of configs/search.
 
-    options: words of every `train`, after the grid's; scale: of the schedules' length, as of `reproduce`; seeds: of every trial, as
+    options: words of every `train`, after the grid's or configuration's; scale: of the length of the schedules there, as of `reproduce`;
+    what the space or `options` set is not scaled. trials: by default all of a grid; seeds: of every trial, as
     --seeds has them; round: trials that are proposed at once, from what is known of those of earlier rounds.
     """
 
@@ -114,7 +137,7 @@ class Search:
     round: int = 4
 
     def __post_init__(self):
-        least = min(self.trials, self.round, *(row.trials or 1 for row in self.rows.values()))
+        least = min(self.trials, self.round, *(1 if row.trials is None else row.trials for row in self.rows.values()))
         if least < 1 or not 0 < self.scale <= 1:
             raise ValueError("trials and round must be at least 1, and scale in 0..1")
         if missing := [row.key for row in self.rows.values() if row.config is None and self.grid is None]:
@@ -135,7 +158,8 @@ class Search:
         found = [cell for name, cell in grid.cells.items() if f"/{name}".endswith(f"/{row.key}")]
         if len(found) != 1:
             raise InputError(f"{self.name}: {row.key} names {len(found)} cells of {self.grid}; name one, as COLUMN/ROW")
-        return grid.words(*found[0])
+        cell, column = found[0]
+        return grid.words(replace(cell, tuned=""), column)
 
 
 def load_search(name: str) -> Search:

@@ -1,18 +1,19 @@
 """Studies on validation images: trials that Optuna proposes, each runs of `train`, kept in one file."""
 
 import json
+import os
 import shlex
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+import numpy as np
 from rich.console import Console
 
 from gan_sntg.errors import InputError, UnhealthyError
@@ -21,11 +22,18 @@ from gan_sntg.experiments.grid import Column, Row
 from gan_sntg.experiments.plan import OWN, Cell, configuration, shortened
 from gan_sntg.experiments.spaces import Options, Range, Sampler, Search, SearchedRow, Space, read_space
 from gan_sntg.experiments.statistics import summary
+from gan_sntg.files.atomic import writing
+from gan_sntg.runs.build import build
 from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.seeds import whole_numbers
+from gan_sntg.runs.stopping import LATER
 
 ERROR = "validation_error/averaged"
-ALONE = 4  # trials of earlier rounds that must have ended before one is stopped by their median
+ALONE = 4  # trials of earlier rounds that must be complete before one is stopped by their median
+AT_RANDOM = 10  # trials before TPE proposes by what is known
+DIVERGED = "stopped: ", "unhealthy: "  # how `train` begins to say that a term is not finite, or moves nothing
+STOPPED = LATER, 130  # statuses of runs that were asked to save and end
 LOOK = 1.0  # seconds between two looks at the runs' errors
 ABOUT = "search"  # what the study's file says that it is of
 
@@ -45,7 +53,7 @@ class StudyPlan:
     """What makes a study what it is.
 
     words: of every `train`, but for the trial's options; threads: of a run; seeds: of runs and label draws; prune: whether a trial ends
-    early, whose least mean error so far is above the median of earlier trials' errors at the same epoch; seed: of what is proposed.
+    early, whose least mean error so far is above the median of complete trials' errors at the same epoch; seed: of what is proposed.
     """
 
     name: str
@@ -60,33 +68,39 @@ class StudyPlan:
     seed: int = 0
 
     def about(self) -> dict:
-        """All of it that may not change while the study goes on."""
-        dimensions = {name: values._asdict() if isinstance(values, Range) else values for name, values in self.space.dimensions.items()}
-        own = {name: getattr(self, name) for name in ("words", "threads", "seeds", "sampler", "round", "prune", "seed")}
-        return own | {"space": dimensions}
+        """All of it that may not change while the study goes on; the words count by what they stand for."""
+        own = {name: getattr(self, name) for name in ("threads", "seeds", "sampler", "round", "prune", "seed")}
+        dimensions = self.space.dimensions.items()
+        space = [[name, values._asdict() if isinstance(values, Range) else [*values.items()]] for name, values in dimensions]
+        return {"configuration": configuration(self.words)} | own | {"space": space}
 
     @property
     def most(self) -> int:
         """How many trials there will be."""
-        return min(self.trials, self.space.size or self.trials) if self.sampler == "grid" else self.trials
+        return min(self.trials, self.space.size or self.trials)
 
 
 def plan_study(search: Search, row: SearchedRow, threads: int, words: list[str], trials: int | None, seed: int) -> StudyPlan:
     """A study with all that decides it. Raises InputError for what cannot be, before anything runs."""
-    if taken := [word for word in words if word.split("=")[0] in (*OWN, "--validation")]:
-        raise InputError(f"{taken[0]} cannot stand after --: tune gives every trial its seeds, folder and threads, and holds images out")
-    sampler, space = row.sampler or search.sampler, read_space(row.space)
-    own = [*search.words(row), *shlex.split(search.options), *words, "--validation", "true"]
-    changes = shortened(configuration(own), search.scale) if search.scale != 1 else {}
-    own += [word for name, value in changes.items() for word in (f"--{name}", value)]
-    first = (
-        space.combinations()[0]
-        if sampler == "grid"
-        else {name: values.low if isinstance(values, Range) else next(iter(values)) for name, values in space.dimensions.items()}
-    )
-    configuration(own + option_words(space.options(first)))  # an option that there is not is refused here
+    sampler, space, base = row.sampler or search.sampler, read_space(row.space), search.words(row)
+    given = [*shlex.split(search.options), *words]
+    for name in (word.partition("=")[0] for word in [*given, *(f"--{name}" for name in space.names)]):
+        if name in (*OWN, "--validation"):
+            raise InputError(f"{name} cannot be given: tune gives every trial its seeds, folder and threads, and holds images out")
+    if twice := [name for name in space.names if f"--{name}" in words]:
+        raise InputError(f"--{twice[0]} stands after --, but the study {row.key} searches it; leave it out")
+    changes = shortened(configuration(base), search.scale) if search.scale != 1 else {}
+    base += [word for name, value in changes.items() for word in (f"--{name}", value)]
+    base += [*given, "--validation", "true"]
+    for options in space.each():  # an option that there is not is refused here
+        configuration(base + option_words(options))
+    if sampler == "grid":
+        space.combinations()
     seeds = whole_numbers("seeds", row.seeds or search.seeds)
-    return StudyPlan(row.key, own, threads, space, seeds, sampler, trials or row.trials or search.trials, search.round, seed=seed)
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"seeds of {row.key} are {row.seeds or search.seeds!r}: one is there twice; give each once")
+    most = trials or row.trials or (space.size if sampler == "grid" else None) or search.trials
+    return StudyPlan(row.key, base, threads, space, seeds, sampler, most, search.round, seed=seed)
 
 
 def option_words(options: Options) -> list[str]:
@@ -136,7 +150,8 @@ class Study:
     def __init__(self, plan: StudyPlan, folder: Path):
         """Open or begin. Raises InputError where another study is there, or its file is damaged."""
         self.plan, self.folder, self.lib = plan, folder, optuna()
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         self.lock = RunFolder(folder)
         self.lock.lock()
         try:
@@ -146,8 +161,10 @@ class Study:
             raise
 
     def opened(self, journal: Path) -> Any:
-        """Optuna's study in this file. Raises InputError."""
+        """Optuna's study in this file, but for a last line that is torn. Raises InputError."""
         try:
+            if journal.exists() and not (data := journal.read_bytes()).endswith(b"\n"):
+                os.truncate(journal, data.rfind(b"\n") + 1)
             storage = self.lib.storages.JournalStorage(self.lib.storages.journal.JournalFileBackend(str(journal), Unlocked()))
             known = self.lib.get_all_study_names(storage)
             study = (self.lib.load_study if self.plan.name in known else self.lib.create_study)(storage=storage, study_name=self.plan.name)
@@ -181,9 +198,11 @@ class Study:
 
     def snapshot(self, trials: list[Any], number: int = 0) -> Any:
         """A study in memory that knows these trials alone, and proposes as trial `number` of this one."""
-        kind, seed = self.plan.sampler, (self.plan.seed << 20) + number
-        samplers = self.lib.samplers
-        sampler = samplers.TPESampler(seed=seed, multivariate=True) if kind == "tpe" else samplers.RandomSampler(seed=seed)
+        samplers, seed = self.lib.samplers, int(np.random.SeedSequence([self.plan.seed, number]).generate_state(1)[0])
+        if self.plan.sampler == "tpe":
+            sampler = samplers.TPESampler(seed=seed, n_startup_trials=AT_RANDOM, multivariate=True, constant_liar=True)
+        else:
+            sampler = samplers.RandomSampler(seed=seed)
         known = self.lib.create_study(sampler=sampler)
         known.add_trials(trials)
         return known
@@ -228,13 +247,17 @@ class Study:
     def run(self, limits: Limits, processes: int) -> bool:
         """Go on until every trial has ended, or the time is over; whether all have.
 
-        Raises UnhealthyError where runs were killed or cannot be written, which the same command tries again.
+        Raises InputError where no run could begin, and UnhealthyError where runs were lost, as by a kill or a full disk: the same command
+        tries these again.
         """
         console = Console(stderr=True, highlight=False)
+        if why := refusal(self.plan.words):
+            raise InputError(f"the runs of {self.plan.name} cannot begin, whatever is tried: {why}")
         for first in range(0, self.plan.most, self.plan.round):
             last = min(first + self.plan.round, self.plan.most)
-            for number in range(len(self.begun()), last):
-                self.propose(first, number)
+            with writing(self.folder):
+                for number in range(len(self.begun()), last):
+                    self.propose(first, number)
             left = [self.trial(number) for number in range(first, last) if not self.begun()[number].state.is_finished()]
             judge = Judge(self, first)
             lost = []
@@ -243,7 +266,8 @@ class Study:
                     if ended.state == "left":
                         lost += [f"trial {trial.number}: {ended.message}"] if ended.message else []
                         continue
-                    self.note(trial, ended)
+                    with writing(self.folder):
+                        self.note(trial, ended)
                     console.print(f"{self.plan.name} {trial_text(trial, ended)}", markup=False, soft_wrap=True)
             if lost:
                 raise UnhealthyError("\n  ".join([f"{len(lost)} trials were lost; the same command goes on with them", *lost]))
@@ -274,7 +298,8 @@ class Study:
             rows.append(row | (summary(attrs["errors"]) if record.state.name == "COMPLETE" else {"mean": None, "std": None}))
         rows.sort(key=lambda row: (row["mean"] is None, row["mean"], row["trial"]))
         chosen = rows[0]["options"] if rows and rows[0]["mean"] is not None else None
-        return {"chosen": chosen} | {k: v for k, v in self.plan.about().items() if k != "space"} | {"trials": rows}
+        about = {name: value for name, value in self.plan.about().items() if name != "configuration"}
+        return {"chosen": chosen, "words": self.plan.words, "optuna": self.lib.__version__} | about | {"trials": rows}
 
 
 def running(lib: Any):
@@ -302,11 +327,9 @@ class Judge:
 
     def means(self, trial: Trial) -> dict[int, float]:
         """Mean validation error over all seeds by epoch, as far as all have come."""
-        by_seed = []
-        for cell in trial.cells:
-            with suppress(InputError):  # a line that is being written
-                by_seed.append({row["epoch"]: row[ERROR] for row in RunFolder(cell.folder).rows() if row.get(ERROR) is not None})
-        shared = set.intersection(*map(set, by_seed)) if len(by_seed) == len(trial.cells) else set()
+        rows = [RunFolder(cell.folder).rows() for cell in trial.cells]
+        by_seed = [{row["epoch"]: row[ERROR] for row in of_seed if row.get(ERROR) is not None} for of_seed in rows]
+        shared = set.intersection(*map(set, by_seed))
         return {epoch: fmean(errors[epoch] for errors in by_seed) for epoch in sorted(shared)}
 
     def pruned(self, trial: Trial) -> dict[int, float] | None:
@@ -322,16 +345,37 @@ class Judge:
         """How it ended, once no run of it goes on."""
         if (means := self.pruned(trial)) is not None:
             return Ended("pruned", means, [])
-        failed = [outcome for outcome in outcomes if outcome.status in (1, 2)]
-        if failed:
-            return Ended("failed", {}, [], f"status {failed[0].status}: {failed[0].message}"[:300])
-        lost = [outcome for outcome in outcomes if outcome.status < 0]
-        if lost or not all(RunFolder(cell.folder).finished for cell in trial.cells):
-            return Ended("left", {}, [], f"status {lost[0].status}: {lost[0].message}"[:300] if lost else "")
+        ended = [outcome for outcome in outcomes if outcome.status and outcome.status not in STOPPED]
+        lost = [outcome for outcome in ended if not by_itself(outcome)]
+        if lost:
+            return Ended("left", {}, [], f"status {lost[0].status}: {lost[0].message}"[:300])
+        if len(ended) + sum(RunFolder(cell.folder).finished for cell in trial.cells) < len(trial.cells):
+            return Ended("left", {}, [])
+        if ended:
+            return Ended("failed", {}, [], f"status {ended[0].status}: {ended[0].message}"[:300])
         errors = [RunFolder(cell.folder).read_result()["validation_error"] for cell in trial.cells]
         if not all(map(isfinite, errors)):
             return Ended("failed", {}, [], "its validation error is not finite")
         return Ended("complete", self.means(trial), errors)
+
+
+def by_itself(outcome: Outcome) -> bool:
+    """Whether a run ended by the options that it was given: they diverge or are refused, and would again."""
+    if outcome.status == 1:
+        log = outcome.cell.folder.with_suffix(".log")
+        said = log.read_bytes()[-4000:].decode(errors="replace") if log.is_file() else outcome.message
+        return said.rpartition("gan-sntg train: ")[2].startswith(DIVERGED)
+    return outcome.status == 2 and refusal(outcome.cell.words) is not None
+
+
+def refusal(words: list[str]) -> str | None:
+    """Why a run of these words is refused before it begins; None where it is not."""
+    reader = config_parser()
+    try:
+        build(reader, reader.parse_args(words))
+    except InputError as error:
+        return str(error)
+    return None
 
 
 class Pool:

@@ -53,8 +53,8 @@ class TeacherGraph(Adjacency):
     def __init__(self, kind: Graph = Graph.hard, merge: bool = True, threshold: float = 0.0):
         """threshold: in 0..1. Raises InputError."""
         self.kind, self.merge, self.threshold = kind, merge, threshold
-        if not 0 <= threshold <= 1:
-            raise InputError(f"the threshold of TeacherGraph is {threshold:g}; give one in 0..1, as W is")
+        if not 0 <= threshold <= 1 or (threshold and kind is Graph.hard):
+            raise InputError(f"the threshold of TeacherGraph is {threshold:g}, its kind {kind.name}; give one in 0..1, of a graph not 0-1")
 
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
         """As `kind` has it; index is not used."""

@@ -68,8 +68,8 @@ class DistributionAlignment(Balance):
 class EqualShares(Balance):
     """Each image counts once, and class k has its prior's share of all (Asano et al. 2020, Sec. 3.1).
 
-    All are a batch and the last `queue` targets before it; f~ to the power `sharpness` is scaled by `rounds` of columns, then rows
-    (Sinkhorn & Knopp 1967).
+    All are a batch and the last `queue` targets before it; f~ to the power `sharpness`, renormalised, is scaled by `rounds` of columns,
+    then rows (Sinkhorn & Knopp 1967).
     """
 
     recent: Tensor
@@ -92,7 +92,7 @@ class EqualShares(Balance):
         """The rows of this batch; its targets then join the queue."""
         every = torch.cat([self.recent, targets.detach().to(self.prior.dtype)])
         held = torch.cat([self.held, torch.ones_like(every[self.queue :, 0])]).unsqueeze(1)
-        shared = every.clamp(min=torch.finfo(every.dtype).tiny) ** self.sharpness
+        shared = (self.sharpness * every.clamp(min=torch.finfo(every.dtype).tiny).log()).softmax(1)
         for _ in range(self.rounds):
             columns = (held * shared).sum(0) / held.sum()
             shared = shared * (self.prior / columns.clamp(min=torch.finfo(every.dtype).tiny))

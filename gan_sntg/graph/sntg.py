@@ -16,6 +16,8 @@ from gan_sntg.graph.loss import contrastive, pair_loss
 from gan_sntg.graph.pairs import Distance, Halves, Pairing, Pairs, all_pairs
 from gan_sntg.schedules import ramp_up
 
+EXPECTED = 36  # images of a class, of which a right teacher finds under a third by chance once in 30,000 batches
+
 
 class SNTG(Configurable, nn.Module):
     """R_S of Eq. 7 with its weight lambda_2, ramp, graph W, pairs, distance, margins and balance.
@@ -95,6 +97,8 @@ class SNTG(Configurable, nn.Module):
         if isinstance(self.graph, DrawnNeighborGraph) and len(pool.unlabeled) < data.num_examples:
             raise InputError("DrawnNeighborGraph draws from all training images; leave --validation out, or choose another graph")
         if self.balance is not None:
+            if not isinstance(self.graph, TeacherGraph):
+                raise InputError(f"a balance is of a teacher, whom {type(self.graph).__name__} does not ask; leave one of them out")
             self.balance.start(data.num_classes, pool.y[pool.labeled], pool.view(pool.unlabeled[:1]).x)
 
     def companions(self, view: Examples, pool: Pool, generator: torch.Generator) -> Examples:
@@ -106,14 +110,16 @@ class SNTG(Configurable, nn.Module):
     def telemetry(self, h: Tensor, targets: Tensor, truth: Tensor) -> dict[str, Tensor]:
         """Quality of the balanced 0-1 graph (no labels merged) over all pairs, against the hidden labels.
 
-        h [B, D], targets [B, K], truth [B]. least_share: the least mean probability of a class over its prior, before balancing; kept:
-        share of the pairs that are sure. Precision and recall are of W_ij = 1; shares and accuracy in 0..1;
-        NaN where there is nothing to count. What is compared with `truth` leaves out the images of which it is UNLABELED.
+        h [B, D], targets [B, K], truth [B]. least_share: the least mean probability of a class over its prior, before balancing; NaN where
+        fewer than EXPECTED images of a class are expected, so that chance decides. kept: share of the pairs that are sure. Precision and
+        recall are of W_ij = 1; shares and accuracy in 0..1; NaN where there is nothing to count. What is compared with `truth` leaves out
+        the images of which it is UNLABELED.
         """
         pairs = i, j = all_pairs(len(h), h.device)
-        shares, prior = targets.mean(0), 1 / targets.shape[1]
+        shares, prior = targets.mean(0), torch.full_like(targets[0], 1 / targets.shape[1])
         if self.balance is not None:
             targets, prior = self.balance(targets), self.balance.prior
+        expected = len(h) * prior
         kept = self.kept(targets, torch.full_like(truth, UNLABELED), pairs)
         classes, known = targets.argmax(1), truth != UNLABELED
         positive, same, judged = classes[i] == classes[j], truth[i] == truth[j], known[i] & known[j]
@@ -128,6 +134,6 @@ class SNTG(Configurable, nn.Module):
             "graph/distance_positive": d[positive].mean(),
             "graph/distance_negative": d[~positive].mean(),
             "graph/unweighted_loss": contrastive(d, positive.to(d.dtype), self.margin, self.attraction_margin, self.repulsion).mean(),
-            "graph/least_share": (shares / prior).min(),
+            "graph/least_share": (shares / prior).where(expected.min() >= EXPECTED, torch.nan).min(),
             **({} if kept is None else {"graph/kept": kept.mean()}),
         }

@@ -120,8 +120,8 @@ def telemetry_warnings(telemetry: dict[str, float]) -> dict[str, str]:
         )
     if telemetry.get("graph/absorbed"):
         found["absorbed"] = (
-            f"a class has {telemetry['graph/least_share']:.0%} of the images that its prior gives it under the teacher: others absorb it. "
-            "Try --method.sntg.balance DistributionAlignment, or a smaller --method.sntg.weight"
+            f"a class has {telemetry['graph/least_share']:.0%} of the images that its prior gives it under the teacher: others absorb it, "
+            "unless it is as rare in the data. Try --method.sntg.balance DistributionAlignment, or a smaller --method.sntg.weight"
         )
     if telemetry.get("graph/drawn_together"):
         found["drawn together"] = (

@@ -81,7 +81,8 @@ def test_another_configuration_on_a_run_folder_is_refused(command, contents, tin
 
 
 def test_with_validation_images_held_out_their_error_is_a_number(command, tiny, tmp_path):
-    assert command("train", "--config", tiny, "--validation", "true", "--out", tmp_path / "run").status == 0
+    outcome = command("train", "--config", tiny, "--validation", "true", "--out", tmp_path / "run")
+    assert outcome.status == 0 and "validation error: " in outcome.out and "test error" not in outcome.out + outcome.err
     found, last = result(tmp_path / "run"), rows(tmp_path / "run")[-1]
     assert found["validation_error"] == last["validation_error/averaged"] and 0 <= found["validation_error"] <= 100
     assert len(json.loads((tmp_path / "run/split.json").read_text())["validation"]) == 400

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gan_sntg.errors import InputError
 from gan_sntg.experiments.report import cell_rows, difference_rows, latex, write_files
+from gan_sntg.experiments.results import CellResult, compared
 from gan_sntg.experiments.statistics import difference, interval_of, summary
 
 
@@ -90,6 +92,17 @@ def test_all_four_files_hold_the_table_and_columns_without_a_figure_are_left_out
     read = list(csv.reader(io.StringIO(table)))
     assert read[1] == ["A, 20 %", "M & N", "2", "13.35 ± 5.02", "13.40", "16.77 ± 4.52"] and read[2] == []
     assert r"A, 20 \% & M \& N & 2 & 13.35 $\pm$ 5.02 & 13.40 & 16.77 $\pm$ 4.52 \\" in latex and latex.count(r"\begin{tabular}") == 2
+
+
+def test_errors_of_validation_are_shown_where_all_runs_held_images_out_and_a_mixture_is_refused():
+    def run(**errors):
+        return CellResult(None, {"averaged": 3.0} | errors, 1.0, "", "", "", False)
+
+    held, not_held = {"a": [run(validation=2.0)] * 2}, {"b": [run()]}
+    assert compared(held, False) == "validation"
+    assert compared(held, True) == compared(not_held, False) == compared({}, False) == compared(held | not_held, True) == "averaged"
+    with pytest.raises(InputError, match="held out in some of the runs only"):
+        compared(held | not_held, False)
 
 
 def test_latex_has_no_sign_of_its_own_in_texts():

@@ -1,11 +1,13 @@
 """Studies: trials and their ends hang on the seed and earlier rounds alone, whatever is killed; and real ones, by the command."""
 
+import dataclasses
 import json
 import math
 import os
 import shutil
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,12 +21,13 @@ from gan_sntg.experiments import tuning
 from gan_sntg.experiments.executors import Outcome
 from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.spaces import Range, Space, load_search, read_space
+from gan_sntg.files.atomic import write_atomically
 from gan_sntg.files.yaml_files import configs_folder
 from gan_sntg.runs.stopping import LATER
 
 SPACE = {
     "method.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
-    "batch_size": {"low": 20, "high": 60},
+    "steps_per_epoch": {"low": 20, "high": 60},
     "graph": {"off": {}, "on": {"method.sntg.margin": 2.0, "method.sntg.weight": 0.1}},
 }
 RATE, SEED = "--method.learning_rate", "--seed"
@@ -32,19 +35,30 @@ EPOCHS = 3
 
 
 def simulated(cell, limits, stop) -> Outcome:
-    """Stands for a run: its error hangs on options and seed, and is known after each of three epochs."""
+    """Stands for a run: its error hangs on options and seed, falls or rises, and is known after each of three epochs; it can be stopped."""
     words = dict(zip(cell.words[::2], cell.words[1::2], strict=True))
-    rate, seed = float(words[RATE]), int(words[SEED])
+    rate, size, seed = float(words[RATE]), int(words["--steps_per_epoch"]), int(words[SEED])
     cell.folder.mkdir(parents=True, exist_ok=True)
-    if rate > 0.05:
-        return Outcome(cell, 1, "the loss is not finite")
-    error = 20 * abs(math.log10(rate / 0.003)) + int(words["--batch_size"]) / 10 + seed
-    rows = [{"epoch": epoch, "step": epoch, tuning.ERROR: error + 10 / epoch} for epoch in range(1, EPOCHS + 1)]
-    (cell.folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    if rate > 0.02:
+        return Outcome(cell, 1, "gan-sntg train: stopped: d/labeled is not finite")
+    error, slope = 20 * abs(math.log10(rate / 0.003)) + 20 + seed, (size - 40) / 4
+    rows = [{"epoch": epoch, "step": epoch, tuning.ERROR: error + slope * epoch} for epoch in range(1, EPOCHS + 1)]
+    for k in range(1, EPOCHS + 1):
+        if stop.is_set():
+            return Outcome(cell, LATER, "saved")
+        write_atomically(cell.folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows[:k]).encode())
+        time.sleep(0.01 * (seed + 1))
     kept = {name: 1.0 for name in ("test_error_last", "test_error_averaged", "seconds", "epochs")}
     result = kept | {"config": {}, "split_sha256": "", "validation_error": rows[-1][tuning.ERROR]}
-    (cell.folder / "result.json").write_text(json.dumps(result))
+    write_atomically(cell.folder / "result.json", json.dumps(result).encode())
     return Outcome(cell, 0, "")
+
+
+def truth(trial: dict) -> list[float]:
+    """The mean errors that a trial has or would have after each epoch."""
+    options = trial["options"]
+    error = 20 * abs(math.log10(float(options[RATE[2:]]) / 0.003)) + 21.5
+    return [error + (int(options["steps_per_epoch"]) - 40) / 4 * epoch for epoch in range(1, EPOCHS + 1)]
 
 
 @pytest.fixture
@@ -55,7 +69,7 @@ def place(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(tuning, "perform", simulated)
     Path("tiny.yaml").write_text(yaml.safe_dump(TINY))
     rows = {"own": {"config": "tiny.yaml", "space": SPACE}, "listed": {"config": "tiny.yaml", "space": {RATE[2:]: [0.01, 0.001, 0.003]}}}
-    rows["listed"] |= {"sampler": "grid", "seeds": "3", "space": rows["listed"]["space"] | {"batch_size": [50]}}
+    rows["listed"] |= {"sampler": "grid", "seeds": "3", "space": rows["listed"]["space"] | {"steps_per_epoch": [50]}}
     Path("search.yaml").write_text(yaml.safe_dump({"seeds": "1..2", "trials": 16, "round": 3, "rows": rows}))
     return tmp_path
 
@@ -76,38 +90,33 @@ def test_trials_are_within_the_space_and_the_best_is_chosen_by_the_mean_over_see
     assert len(found["trials"]) == 16 and {trial["state"] for trial in found["trials"]} == {"complete", "pruned", "fail"}
     for trial in found["trials"]:
         options = trial["options"]
-        assert 1e-4 <= float(options[RATE[2:]]) <= 1e-1 and 20 <= int(options["batch_size"]) <= 60
-        assert {"method.sntg.margin": "2", "method.sntg.weight": "0.1"}.items() <= options.items() or len(options) == 2
+        assert 1e-4 <= float(options[RATE[2:]]) <= 1e-1 and 20 <= int(options["steps_per_epoch"]) <= 60
+        assert {"method.sntg.margin": "2.0", "method.sntg.weight": "0.1"}.items() <= options.items() or len(options) == 2
         if trial["state"] == "fail":
-            assert trial["message"] == "status 1: the loss is not finite" and float(options[RATE[2:]]) > 0.05
+            assert trial["message"] == "status 1: gan-sntg train: stopped: d/labeled is not finite" and float(options[RATE[2:]]) > 0.02
     complete = [trial for trial in found["trials"] if trial["state"] == "complete"]
-    assert all(trial["errors"][1] - trial["errors"][0] == pytest.approx(1) for trial in complete)
+    assert all(trial["errors"] == pytest.approx([truth(trial)[-1] - 0.5, truth(trial)[-1] + 0.5]) for trial in complete)
     assert found["chosen"] == min(complete, key=lambda trial: sum(trial["errors"]))["options"]
     assert f"--method.learning_rate {found['chosen'][RATE[2:]]}" in outcome.out.splitlines()[5]
 
 
 def test_a_trial_ends_at_the_first_epoch_that_is_worse_than_the_median_of_earlier_rounds(place, command):
-    assert command("tune", "search.yaml", "--only", "own", "--out", "out").status == 0
-    trials = sorted(study("out")["trials"], key=lambda trial: trial["trial"])
-    whole = {}  # errors by epoch of every trial, had it not been stopped
+    assert command("tune", "search.yaml", "--only", "own", "--trials", "40", "--out", "out").status == 0
+    trials, late = sorted(study("out")["trials"], key=lambda trial: trial["trial"]), 0
     for trial in trials:
-        if trial["state"] != "fail":
-            rows = [
-                [json.loads(line)[tuning.ERROR] for line in path.read_text().splitlines()]
-                for path in Path("out/own").glob(f"{trial['trial']:04d}/*/metrics.jsonl")
-            ]
-            whole[trial["trial"]] = [sum(errors) / 2 for errors in zip(*rows, strict=True)]
-    for trial in trials:
-        first = trial["trial"] - trial["trial"] % 3
-        before = [whole[other["trial"]] for other in trials[:first] if other["state"] == "complete"]
+        before = [truth(other) for other in trials[: trial["trial"] - trial["trial"] % 3] if other["state"] == "complete"]
         ends = None
-        for k in range(EPOCHS) if len(before) >= tuning.ALONE and trial["state"] != "fail" else ():
+        for k in range(EPOCHS) if len(before) >= tuning.ALONE else ():
             errors = sorted(means[k] for means in before)
             median = (errors[(len(errors) - 1) // 2] + errors[len(errors) // 2]) / 2
-            if ends is None and min(whole[trial["trial"]][: k + 1]) > median:
+            if ends is None and min(truth(trial)[: k + 1]) > median + 1e-9:
                 ends = k + 1
         if trial["state"] != "fail":
             assert (trial["state"], trial["epochs"]) == (("complete", EPOCHS) if ends is None else ("pruned", ends))
+            late += (ends or 0) > 1
+    assert late
+    whole = [(path / "result.json").exists() for path in Path("out/own").glob("*/*") if (path / "metrics.jsonl").exists()]
+    assert not all(whole)  # a pruned trial's runs do not all go to their end
 
 
 @pytest.mark.parametrize("processes", [1, 5])
@@ -165,7 +174,7 @@ def tuned(folder: Path) -> list[dict]:
 def test_a_grid_tries_every_combination_once(place, command):
     assert command("tune", "search.yaml", "--only", "listed", "--out", "out").status == 0
     assert sorted(trial["options"][RATE[2:]] for trial in study("out", "listed")["trials"]) == ["0.001", "0.003", "0.01"]
-    assert study("out", "listed")["chosen"] == {"batch_size": "50", RATE[2:]: "0.003"}
+    assert study("out", "listed")["chosen"] == {RATE[2:]: "0.003", "steps_per_epoch": "50"}
 
 
 def test_the_report_keeps_other_studies_and_the_command_of_each_makes_it_again(place, command):
@@ -186,7 +195,7 @@ def test_a_row_of_a_grid_takes_what_a_study_chose_and_says_which_command_makes_i
     refused(["reproduce", "grid.yaml"], "results/search/search.json does not say what search/listed chose (FileNotFoundError", remedy)
     assert command("tune", "search.yaml", "--only", "listed", "--report", "results/search").status == 0
     ((row, column),) = (grid := load_grid("grid.yaml")).cells.values()
-    assert grid.words(row, column)[2:] == ["--batch_size", "50", RATE, "0.003"]
+    assert grid.words(row, column)[2:] == [RATE, "0.003", "--steps_per_epoch", "50"]
     for damaged in "[]", "{}", '{"listed": {"chosen": null}}':
         Path("results/search/search.json").write_text(damaged)
         refused(["reproduce", "grid.yaml"], "does not say what search/listed chose", remedy)
@@ -199,15 +208,60 @@ def test_a_report_that_is_none_is_not_overwritten(place, refused, content):
     refused(["tune", "search.yaml", "--only", "own", "--out", "out"], "out/search.json cannot be added to", "give another --report")
 
 
-def test_a_run_that_is_killed_is_tried_again_by_the_same_command(place, command, monkeypatch):
-    monkeypatch.setattr(tuning, "perform", lambda cell, limits, stop: Outcome(cell, -9, "Killed"))
+@pytest.mark.parametrize(("status", "said"), [(-9, "Killed"), (1, "OutOfMemoryError"), (2, "gan-sntg train: error: no space is left")])
+def test_a_run_that_is_lost_is_tried_again_by_the_same_command(place, command, monkeypatch, status, said):
+    monkeypatch.setattr(tuning, "perform", lambda cell, limits, stop: Outcome(cell, status, said))
     outcome = command("tune", "search.yaml", "--only", "own", "--out", "out")
-    assert (
-        outcome.status == 1
-        and "3 trials were lost; the same command goes on with them" in outcome.err
-        and "status -9: Killed" in outcome.err
-    )
+    assert outcome.status == 1 and "3 trials were lost; the same command goes on with them" in outcome.err
+    assert f"status {status}: {said}" in outcome.err
     monkeypatch.setattr(tuning, "perform", simulated)
+    for out in "out", "whole":
+        assert command("tune", "search.yaml", "--only", "own", "--out", out).status == 0
+    assert study("out") == study("whole")
+
+
+def test_an_end_before_a_seed_was_over_decides_nothing(place, command, monkeypatch):
+    """Seed 1 is finished or failed, seed 2 is not begun: the trial goes on, and ends as it would have."""
+
+    def first_seed(cell, limits, stop) -> Outcome:
+        return simulated(cell, limits, stop) if cell.seed == 1 else Outcome(cell, LATER, "not begun")
+
+    monkeypatch.setattr(tuning, "perform", first_seed)
+    assert command("tune", "search.yaml", "--only", "own", "--out", "out").status == LATER
+    assert {trial["state"] for trial in study("out")["trials"]} == {"running"}
+    monkeypatch.setattr(tuning, "perform", simulated)
+    for out in "out", "whole":
+        assert command("tune", "search.yaml", "--only", "own", "--out", out).status == 0
+    assert study("out") == study("whole")
+
+
+def test_options_that_train_refuses_fail_their_trial_and_no_other(place, command, monkeypatch):
+    tree = {"config": "tiny.yaml", "sampler": "grid", "space": {"method.sntg.attraction_margin": [5, 0.5]}}
+    Path("search.yaml").write_text(yaml.safe_dump({"seeds": "1", "rows": {"own": tree}}))
+
+    def perform(cell, limits, stop) -> Outcome:
+        if cell.words[cell.words.index("--method.sntg.attraction_margin") + 1] == "5":
+            return Outcome(cell, 2, "gan-sntg train: error: SNTG cannot have")
+        return simulated(dataclasses.replace(cell, words=[RATE, "0.01", "--steps_per_epoch", "40", SEED, "1"]), limits, stop)
+
+    monkeypatch.setattr(tuning, "perform", perform)
+    assert command("tune", "search.yaml", "--out", "out").status == 0
+    assert [trial["state"] for trial in study("out")["trials"]] == ["complete", "fail"]
+
+
+def test_data_that_are_not_there_refuse_the_study_and_fail_no_trial(place, command):
+    tree = {"config": "mnist_50/fm_gan", "space": {"method.sntg.weight": [0.1, 1]}}
+    Path("search.yaml").write_text(yaml.safe_dump({"seeds": "1", "rows": {"own": tree}}))
+    outcome = command("tune", "search.yaml", "--out", "out", "--", "--data.root", "nowhere")
+    assert outcome.status == 2 and "the runs of own cannot begin, whatever is tried: nowhere/MNIST" in outcome.err
+    assert study("out")["trials"] == []
+
+
+def test_a_torn_last_line_of_the_journal_is_forgotten(place, command):
+    for out in "out", "whole":
+        assert command("tune", "search.yaml", "--only", "own", "--trials", "6", "--out", out).status == 0
+    with Path("out/own/study.journal").open("a") as file:
+        file.write('{"op_code": 4, "worker')
     for out in "out", "whole":
         assert command("tune", "search.yaml", "--only", "own", "--out", out).status == 0
     assert study("out") == study("whole")
@@ -255,6 +309,11 @@ def test_a_space_gives_numbers_lists_and_choices_of_several_options():
         }
     )
     assert space.options({"a": 2, "b": "null", "c": "both"}) == {"a": "2", "b": "null", "d": "1", "e": "True"}
+    near = read_space({"a": {"low": 0.12345, "high": 1.0}, "b": [0.99991, 0.99992, float("inf")]})
+    assert (
+        near.options({"a": 0.12345, "b": "0.99992"}) == {"a": "0.1235", "b": "0.99992"}
+        and near.options({"a": 0.54321, "b": ".inf"})["a"] == "0.5432"
+    )
     assert space.size is None and read_space({"b": [1, 2], "c": [3, 4, 5]}).size == 6
 
 
@@ -268,6 +327,8 @@ def test_a_space_gives_numbers_lists_and_choices_of_several_options():
         ({"a": {"low": 2, "high": 1}}, "low must be below high"),
         ({"a": {"low": 0.0, "high": 1.0, "log": True}}, "above 0 for log"),
         ({"a": {"low": "x", "high": 1}}, "low must be below high"),
+        ({"a": [1, 1]}, "a has one value twice"),
+        ({"a": [1, 2], "b": {"c": {"a": 3}}}, "a is set by a and by b"),
     ],
 )
 def test_a_space_that_cannot_be_is_refused_by_its_file_and_row(place, refused, tree, said):
@@ -281,9 +342,10 @@ def test_a_space_that_cannot_be_is_refused_by_its_file_and_row(place, refused, t
     [
         (["none"], "none.yaml is neither a file nor a configuration"),
         (["search.yaml", "--only", "x"], "--only 'x' matches no row of search; there are listed, own"),
-        (["search.yaml", "--", "--seed", "3"], "--seed cannot stand after --"),
-        (["search.yaml", "--", "--validation=false"], "--validation=false cannot stand after --"),
+        (["search.yaml", "--", "--seed", "3"], "--seed cannot be given"),
+        (["search.yaml", "--", "--validation=false"], "--validation cannot be given"),
         (["search.yaml", "--", "--no_option", "3"], "no_option"),
+        (["search.yaml", "--", RATE, "0.1"], "--method.learning_rate stands after --, but the study listed searches it"),
         (["tiny.yaml"], "tiny.yaml is no search"),
     ],
 )
@@ -295,13 +357,23 @@ def test_an_unknown_option_of_the_space_a_grid_of_ranges_and_another_study_in_th
     tree = yaml.safe_load(Path("search.yaml").read_text())
     assert command("tune", "search.yaml", "--only", "own", "--trials", "1", "--out", "out").status == 0
     refused(["tune", "search.yaml", "--only", "own", "--out", "out", "--seed", "1"], "holds a study with other seed (0 there, 1 here)")
-    refused(["tune", "search.yaml", "--only", "own", "--out", "out", "--", "--epochs", "2"], "holds a study with other words")
+    refused(["tune", "search.yaml", "--only", "own", "--out", "out", "--", "--epochs", "2"], "holds a study with other configuration")
     tree["rows"]["own"]["sampler"] = "grid"
     Path("search.yaml").write_text(yaml.safe_dump(tree))
     refused(["tune", "search.yaml", "--only", "own", "--out", "new"], "is a range; give a list of values, or sampler: tpe")
-    tree["rows"]["own"]["space"] = {"method.sntg.wieght": [1, 2]}
+    for space, said in (
+        ({"method.sntg.wieght": [1, 2]}, "wieght"),
+        ({"some": {"a": {}, "b": {"method.sntg.wieght": 1}}}, "wieght"),
+        ({"seed": [5, 6]}, "--seed cannot be given"),
+        ({"validation": [False, True]}, "--validation cannot be given"),
+    ):
+        tree["rows"]["own"]["space"] = space
+        Path("search.yaml").write_text(yaml.safe_dump(tree))
+        refused(["tune", "search.yaml", "--only", "own", "--out", "new"], said)
+    tree["rows"]["own"] |= {"space": SPACE, "sampler": "tpe", "seeds": "3,3"}
     Path("search.yaml").write_text(yaml.safe_dump(tree))
-    refused(["tune", "search.yaml", "--only", "own", "--out", "new"], "wieght")
+    refused(["tune", "search.yaml", "--only", "own", "--out", "new"], "one is there twice")
+    refused(["tune", "search.yaml", "--only", "listed", "--out", "tiny.yaml"], "tiny.yaml/listed cannot be written")
 
 
 def test_a_damaged_journal_is_refused(place, refused):

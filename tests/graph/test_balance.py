@@ -54,7 +54,7 @@ def test_alignment_divides_by_the_running_mean_and_multiplies_by_the_prior(prior
 
 
 def sinkhorn(rows: list[list[float]], prior: list[float], rounds: int, sharpness: float) -> list[list[float]]:
-    rows = [[p**sharpness for p in row] for row in rows]
+    rows = [[p**sharpness / sum(q**sharpness for q in row) for p in row] for row in rows]
     for _ in range(rounds):
         for c in range(3):
             column = sum(row[c] for row in rows)
@@ -91,6 +91,33 @@ def test_a_prior_that_cannot_be_is_refused(prior):
 def test_the_prior_of_labels_that_miss_a_class_is_refused():
     with pytest.raises(InputError, match=r"makes shares \[2, 1, 0\]"):
         DistributionAlignment("labels").start(3, LABELS[:3], torch.zeros(1))
+
+
+def test_targets_that_are_all_alike_stay_finite_however_sharp():
+    flat = torch.full((6, 100), 0.01)
+    balance = EqualShares(sharpness=25.0)
+    balance.start(100, LABELS, torch.zeros(1))
+    torch.testing.assert_close(balance(flat), flat)
+
+
+def test_a_balance_without_a_teachers_graph_and_a_threshold_of_a_0_1_graph_are_refused(monkeypatch):
+    source, sntg = streams(source=Squares()), SNTG(1.0, balance=DistributionAlignment())
+    monkeypatch.setattr(sntg, "graph", AllPairs())
+    monkeypatch.setattr(AllPairs, "check", lambda *_: None, raising=False)
+    with pytest.raises(InputError, match="a balance is of a teacher, whom AllPairs does not ask"):
+        sntg.prepare(Squares(), source.pool)
+    with pytest.raises(InputError, match="its kind hard"):
+        TeacherGraph(threshold=0.5)
+
+
+def test_the_least_share_is_of_a_class_over_its_prior_and_nan_where_chance_decides():
+    p = torch.tensor([[0.8, 0.2]]).repeat(80, 1)
+    h, y = torch.randn(80, 3), torch.full((80,), UNLABELED)
+    torch.testing.assert_close(float(SNTG().telemetry(h, p, y)["graph/least_share"]), 0.4)
+    assert SNTG().telemetry(h[:70], p[:70], y[:70])["graph/least_share"].isnan()
+    balanced = SNTG(balance=DistributionAlignment([0.8, 0.2]))
+    balanced.balance.start(2, y[:0], torch.zeros(1))
+    assert balanced.telemetry(h, p, y)["graph/least_share"].isnan()  # of the second class 16 are expected
 
 
 @pytest.mark.parametrize("options", [{"queue": -1}, {"rounds": 0}, {"sharpness": 0.0}])
