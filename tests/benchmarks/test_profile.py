@@ -102,11 +102,11 @@ def test_watched_calls_return_what_they_did_and_end_their_part_where_they_fail(c
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lets a process forget its peak")
 def test_peak_memory_is_that_since_it_was_forgotten():
-    x = torch.ones(2**26)  # 256 MB
+    x = torch.ones(2**27)  # 512 MB
     high = peak_memory(CPU)
     del x
     forget_peak_memory(CPU)
     low = peak_memory(CPU)
-    assert high - low > 200
-    x = torch.ones(2**25)
-    assert 100 < peak_memory(CPU) - low < 200 and len(x) == 2**25
+    assert high - low > 300
+    x = torch.ones(2**26)
+    assert 100 < peak_memory(CPU) - low < 400 and len(x) == 2**26  # a busy system takes some unused memory back meanwhile
