@@ -32,6 +32,7 @@ SPACE = {
 }
 RATE, SEED = "--method.learning_rate", "--seed"
 EPOCHS = 3
+PACE = 0.001  # seconds of a simulated epoch
 
 
 def simulated(cell, limits, stop) -> Outcome:
@@ -47,7 +48,7 @@ def simulated(cell, limits, stop) -> Outcome:
         if stop.is_set():
             return Outcome(cell, LATER, "saved")
         write_atomically(cell.folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows[:k]).encode())
-        time.sleep(0.01 * (seed + 1))
+        time.sleep(PACE * (seed + 1))
     kept = {name: 1.0 for name in ("test_error_last", "test_error_averaged", "seconds", "epochs")}
     result = kept | {"config": {}, "split_sha256": "", "validation_error": rows[-1][tuning.ERROR]}
     write_atomically(cell.folder / "result.json", json.dumps(result).encode())
@@ -100,7 +101,8 @@ def test_trials_are_within_the_space_and_the_best_is_chosen_by_the_mean_over_see
     assert f"--method.learning_rate {found['chosen'][RATE[2:]]}" in outcome.out.splitlines()[5]
 
 
-def test_a_trial_ends_at_the_first_epoch_that_is_worse_than_the_median_of_earlier_rounds(place, command):
+def test_a_trial_ends_at_the_first_epoch_that_is_worse_than_the_median_of_earlier_rounds(place, command, monkeypatch):
+    monkeypatch.setitem(globals(), "PACE", 0.02)
     assert command("tune", "search.yaml", "--only", "own", "--trials", "40", "--out", "out").status == 0
     trials, late = sorted(study("out")["trials"], key=lambda trial: trial["trial"]), 0
     for trial in trials:
