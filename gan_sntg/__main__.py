@@ -1,6 +1,84 @@
-"""`python -m gan_sntg`: the same as the command `gan-sntg`."""
+"""The command: dispatch of the subcommands; errors of input end here, in one message."""
 
-from gan_sntg.commands.main import main
+import os
+import sys
+from importlib import import_module
+
+from gan_sntg import __version__
+from gan_sntg.distributed.process_group import launched, said_once
+from gan_sntg.errors import ElsewhereError, InputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
+from gan_sntg.files.import_paths import allow
+
+COMMANDS = "train", "reproduce", "tune", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
+WORDS = {InputError: "error: ", NonFiniteError: "stopped: ", LostRankError: "stopped: ", UnhealthyError: "unhealthy: ", StoppedError: ""}
+ALLOW = "  --allow PACKAGE, after any command, admits classes of a package of your own that configurations and run folders name"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand; return its exit status.
+
+    0: done; 1: training or a check failed, or whoever read the output, such as `head`, is gone; 2: invalid input; 75: stopped by SIGTERM,
+    SIGUSR1 or --max_minutes; 130: interrupted.
+    """
+    try:
+        try:
+            return dispatch(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()  # a closed pipe is noticed here, not while Python ends
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to be written goes nowhere
+        return 1
+
+
+def dispatch(argv: list[str]) -> int:
+    """Run one subcommand; report an error of input in one message."""
+    if not argv or argv[0] not in COMMANDS:
+        return _usage(argv)
+    try:
+        with said_once(InputError):
+            argv = allow_packages(argv)
+            command = import_module(f"gan_sntg.commands.{argv[0]}")  # alone, for a grid starts many processes
+            options = command.parser().parse_args(argv[1:])
+            if argv[0] != "train" and launched() > 1:
+                raise InputError(f"torchrun starts {launched()} processes, but only train shares its work; leave torchrun out")
+        command.run(options)
+    except ElsewhereError as error:
+        return error.status
+    except tuple(WORDS) as error:
+        word = next(word for kind, word in WORDS.items() if isinstance(error, kind))
+        print(f"gan-sntg {argv[0]}: {word}{error}", file=sys.stderr)
+        return getattr(error, "status", 2 if isinstance(error, InputError) else 1)
+    except KeyboardInterrupt:
+        print(f"\ngan-sntg {argv[0]}: Interrupted. Run the same command to resume from the last checkpoint.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def allow_packages(argv: list[str]) -> list[str]:
+    """Admit the packages of every --allow; return the other words. Raises InputError."""
+    end, rest = argv.index("--") if "--" in argv else len(argv), []
+    words = iter(argv[:end])
+    for word in words:
+        if word == "--allow" or word.startswith("--allow="):
+            allow(word.partition("=")[2] or next(words, ""))
+        else:
+            rest.append(word)
+    return rest + argv[end:]
+
+
+def _usage(argv: list[str]) -> int:
+    if argv[:1] == ["--version"]:
+        print(__version__)
+        return 0
+    first = [(import_module(f"gan_sntg.commands.{name}").__doc__ or "").splitlines()[0] for name in COMMANDS]
+    lines = [f"  {name:9} {line}" for name, line in zip(COMMANDS, first, strict=True)]
+    text = "\n".join(["usage: gan-sntg COMMAND ...  (gan-sntg COMMAND --help says more)", "", *lines, "", ALLOW])
+    if argv[:1] in (["-h"], ["--help"]):
+        print(text)
+        return 0
+    print(text if not argv else f"gan-sntg: error: there is no command {argv[0]!r}\n{text}", file=sys.stderr)
+    return 2
+
 
 if __name__ == "__main__":
     raise SystemExit(main())

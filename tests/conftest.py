@@ -17,7 +17,7 @@ import yaml
 from helpers import trees
 from helpers.data_files import idx
 
-from gan_sntg.commands.main import main
+from gan_sntg.__main__ import main
 from gan_sntg.data import public
 
 torch.set_num_threads(1)

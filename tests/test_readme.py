@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_sntg.commands.main import COMMANDS
+from gan_sntg.__main__ import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -209,20 +209,12 @@ class Study:
 
     def propose(self, first: int, number: int) -> None:
         """Write trial `number` of the round that begins with `first` into the journal, whole."""
+        kinds = {name: self.distribution(values) for name, values in self.plan.space.dimensions.items()}
         if self.plan.sampler == "grid":
             params = self.plan.space.combinations()[number]
-            asked = self.snapshot([], number).ask()
         else:
             known = self.snapshot([*self.earlier(first), *map(running(self.lib), self.begun()[first:number])], number)
-            asked, params = known.ask(), {}
-        for name, values in self.plan.space.dimensions.items():
-            if isinstance(values, Range):
-                whole = type(values.low) is type(values.high) is int
-                params[name] = (asked.suggest_int if whole else asked.suggest_float)(name, values.low, values.high, log=values.log)
-            else:
-                choices = [params[name]] if name in params else list(values)
-                params[name] = asked.suggest_categorical(name, choices)
-        kinds = {name: self.distribution(values) for name, values in self.plan.space.dimensions.items()}
+            params = known.ask(kinds).params
         self.study.add_trial(self.lib.trial.create_trial(state=self.lib.trial.TrialState.RUNNING, params=params, distributions=kinds))
 
     def distribution(self, values: Range | dict) -> Any:

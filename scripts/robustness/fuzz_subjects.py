@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.io import savemat
 
-from gan_sntg.commands.main import main
+from gan_sntg.__main__ import main
 from gan_sntg.data import CIFAR10, MNIST, SVHN, Arrays, Digits, load_split, public
 from gan_sntg.data.custom import read_picture
 from gan_sntg.errors import InputError

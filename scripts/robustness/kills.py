@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gan_sntg.commands.main import main as command
+from gan_sntg.__main__ import main as command
 from gan_sntg.errors import UnhealthyError
 from gan_sntg.experiments.scripts import machine, run_script, write_results
 from gan_sntg.runs.folder import RunFolder

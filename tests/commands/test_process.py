@@ -15,7 +15,7 @@ sys.addaudithook(lambda event, arguments: seen.append(event) if event in sys.arg
 import gan_sntg.evaluation, gan_sntg.commands.train
 slow = sorted({"torch_fidelity", "torchvision", "sklearn", "matplotlib", "torch._dynamo"} & set(sys.modules))
 early = "torch.distributed.nn.functional" in sys.modules
-from gan_sntg.commands.main import COMMANDS, main
+from gan_sntg.__main__ import COMMANDS, main
 for name in COMMANDS:
     __import__(f"gan_sntg.commands.{name}")
 Path("seen.json").write_text(json.dumps([seen, slow, early]))

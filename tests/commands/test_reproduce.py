@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gan_sntg.__main__ import main
 from gan_sntg.commands import reproduce
-from gan_sntg.commands.main import main
 from gan_sntg.experiments.executors import Limits, Outcome
 from gan_sntg.experiments.plan import Cell
 from gan_sntg.runs.folder import RunFolder

@@ -15,7 +15,7 @@ import yaml
 from helpers.processes import ended as process_ended
 from helpers.trees import POINTS, TINY
 
-from gan_sntg.commands.main import main
+from gan_sntg.__main__ import main
 from gan_sntg.errors import InputError
 from gan_sntg.experiments import tuning
 from gan_sntg.experiments.executors import Outcome

@@ -63,7 +63,7 @@ PATHS = [
     "gan_sntg.export.write.GraphModule",
     "gan_sntg.networks.classifiers.GaussianNoise",
     "gan_sntg.networks.classifiers.channels_of",
-    "gan_sntg.commands.main.main",
+    "gan_sntg.__main__.main",
     "gan_sntg.__main__.main",
     "gan_sntg.networks.gan.Intruder",
     "gan_sntg.intruder.Thing",

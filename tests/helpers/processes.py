@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 
-from gan_sntg.commands.main import main
+from gan_sntg.__main__ import main
 
 FORKED, NO_NAMESPACES = get_context("forkserver"), 77
-LOADED = "torch._dynamo torch.distributed.run sklearn.datasets gan_sntg.commands.main gan_sntg.methods discriminative"
+LOADED = "torch._dynamo torch.distributed.run sklearn.datasets gan_sntg.__main__ gan_sntg.methods discriminative"
 FORKED.set_forkserver_preload(LOADED.split())
 
 

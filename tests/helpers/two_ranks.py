@@ -14,7 +14,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from gan_sntg.commands.main import main
+from gan_sntg.__main__ import main
 from gan_sntg.distributed import all_gather, own_rows, rank, world_size
 from gan_sntg.distributed.process_group import started
 from gan_sntg.errors import StoppedError

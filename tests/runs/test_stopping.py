@@ -9,7 +9,7 @@ import torch
 from helpers import processes
 from helpers.run_folders import assert_same_run, rows
 
-from gan_sntg.commands.main import main
+from gan_sntg.__main__ import main
 from gan_sntg.errors import StoppedError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.runs import trainer
