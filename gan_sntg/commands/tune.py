@@ -14,8 +14,8 @@ from gan_sntg.commands.reproduce import GridParser, Interrupts
 from gan_sntg.errors import StoppedError, refusing
 from gan_sntg.experiments.executors import Limits
 from gan_sntg.experiments.scripts import machine
-from gan_sntg.experiments.spaces import load_search
-from gan_sntg.experiments.tuning import Study, StudyPlan, plan_study
+from gan_sntg.experiments.spaces import StudyPlan, load_search, plan_study
+from gan_sntg.experiments.tuning import Study
 from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.parsing import Parser

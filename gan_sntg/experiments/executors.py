@@ -5,8 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing, suppress
 from datetime import timedelta
 from math import inf
@@ -21,6 +21,7 @@ from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.stopping import LATER
 
 POLL = 0.1  # seconds between two looks whether a process has ended
+LOOK = 1.0  # seconds between two looks whether a group needs no more
 PATIENCE = 60.0  # seconds for a run of an earlier, killed program to save and end
 LOST = 10  # workers that a cell may lose
 VARIABLES = "GAN_SNTG_DATA", "GAN_SNTG_CACHE"  # of the environment, which a worker on another machine may lack
@@ -137,6 +138,38 @@ class Ray:
         finally:
             for begun in pending:
                 self.ray.cancel(begun, force=True)
+
+
+class Pool:
+    """Context that runs cells of several groups at once; stops a group that needs no more, and at its end all."""
+
+    def __init__(self, limits: Limits, processes: int):
+        self.limits, self.threads = limits, ThreadPoolExecutor(processes)
+        self.stops: dict[int, threading.Event] = {}
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        for event in self.stops.values():
+            event.set()
+        self.threads.shutdown()
+
+    def run(self, groups: dict[int, list[Cell]], enough: Callable[[int], bool]) -> Iterator[tuple[int, list[Outcome]]]:
+        """The number of each group and the outcomes of its unfinished cells, as groups end; enough: whether one is to be stopped."""
+        self.stops = {number: threading.Event() for number in groups}
+        futures: dict[int, list[Future[Outcome]]] = {}
+        for number, cells in groups.items():
+            futures[number] = [self.threads.submit(perform, cell, self.limits, self.stops[number]) for cell in unfinished(cells)]
+        while futures:
+            for number in list(futures):
+                if all(future.done() for future in futures[number]):
+                    yield number, [future.result() for future in futures.pop(number)]
+                elif enough(number):
+                    self.stops[number].set()
+            if futures:
+                time.sleep(LOOK)
 
 
 def execute(engine: Local | Ray, cells: list[Cell], limits: Limits, retries: int = 0) -> list[Outcome]:

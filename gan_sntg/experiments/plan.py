@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Column, Grid, Row
+from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser, flat, identity
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import whole_numbers
@@ -131,3 +132,13 @@ def scaled(memory: bool, value: int | float, scale: float, path: str) -> int | f
     if new < 0:
         raise InputError(f"--scale {scale:g}: {path} {value:g} would be {new:g}; give a larger scale, at least {1 - value:g}")
     return new
+
+
+def refusal(words: list[str]) -> str | None:
+    """Why a run of these words is refused before it begins; None where it is not."""
+    reader = config_parser()
+    try:
+        build(reader, reader.parse_args(words))
+    except InputError as error:
+        return str(error)
+    return None

@@ -1,5 +1,6 @@
-"""Search spaces from YAML: options of `train`, the values to try, and how a study goes over them."""
+"""Searches from YAML: options of `train`, the values to try, and the studies that go over them."""
 
+import shlex
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from itertools import product
@@ -8,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import KEY, load_grid, load_table
+from gan_sntg.experiments.plan import OWN, configuration, shortened
+from gan_sntg.runs.seeds import whole_numbers
 
 Sampler = Literal["tpe", "random", "grid"]
 Options = dict[str, str]  # values of options of `train`, by name
@@ -171,3 +174,63 @@ def load_search(name: str) -> Search:
         except ValueError as error:
             raise InputError(f"{name}, row {row.key}: {error}; configs/search/mnist_50.yaml is one") from error
     return found
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What makes a study what it is.
+
+    words: of every `train`, but for the trial's options; threads: of a run; seeds: of runs and label draws; prune: whether a trial ends
+    early, whose least mean error so far is above the median of complete trials' errors at the same epoch; seed: of what is proposed.
+    """
+
+    name: str
+    words: list[str]
+    threads: int
+    space: Space
+    seeds: list[int]
+    sampler: Sampler
+    trials: int
+    round: int
+    prune: bool = True
+    seed: int = 0
+
+    def about(self) -> dict:
+        """All of it that may not change while the study goes on; the words count by what they stand for."""
+        own = {name: getattr(self, name) for name in ("threads", "seeds", "sampler", "round", "prune", "seed")}
+        dimensions = self.space.dimensions.items()
+        space = [[name, values._asdict() if isinstance(values, Range) else [*values.items()]] for name, values in dimensions]
+        return {"configuration": configuration(self.words)} | own | {"space": space}
+
+    @property
+    def most(self) -> int:
+        """How many trials there will be."""
+        return min(self.trials, self.space.size or self.trials)
+
+
+def plan_study(search: Search, row: SearchedRow, threads: int, words: list[str], trials: int | None, seed: int) -> StudyPlan:
+    """A study with all that decides it. Raises InputError for what cannot be, before anything runs."""
+    sampler, space, base = row.sampler or search.sampler, read_space(row.space), search.words(row)
+    given = [*shlex.split(search.options), *words]
+    for name in (word.partition("=")[0] for word in [*given, *(f"--{name}" for name in space.names)]):
+        if name in (*OWN, "--validation"):
+            raise InputError(f"{name} cannot be given: tune gives every trial its seeds, folder and threads, and holds images out")
+    if twice := [name for name in space.names if f"--{name}" in words]:
+        raise InputError(f"--{twice[0]} stands after --, but the study {row.key} searches it; leave it out")
+    changes = shortened(configuration(base), search.scale) if search.scale != 1 else {}
+    base += [word for name, value in changes.items() for word in (f"--{name}", value)]
+    base += [*given, "--validation", "true"]
+    for options in space.each():  # an option that there is not is refused here
+        configuration(base + option_words(options))
+    if sampler == "grid":
+        space.combinations()
+    seeds = whole_numbers("seeds", row.seeds or search.seeds)
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"seeds of {row.key} are {row.seeds or search.seeds!r}: one is there twice; give each once")
+    most = trials or row.trials or (space.size if sampler == "grid" else None) or search.trials
+    return StudyPlan(row.key, base, threads, space, seeds, sampler, most, search.round, seed=seed)
+
+
+def option_words(options: Options) -> list[str]:
+    """The words of `train` for a trial's options."""
+    return [word for name, value in options.items() for word in (f"--{name}", value)]

@@ -2,12 +2,7 @@
 
 import json
 import os
-import shlex
 import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
@@ -17,16 +12,13 @@ import numpy as np
 from rich.console import Console
 
 from gan_sntg.errors import InputError, UnhealthyError
-from gan_sntg.experiments.executors import Limits, Outcome, perform
+from gan_sntg.experiments.executors import Limits, Outcome, Pool
 from gan_sntg.experiments.grid import Column, Row
-from gan_sntg.experiments.plan import OWN, Cell, configuration, shortened
-from gan_sntg.experiments.spaces import Options, Range, Sampler, Search, SearchedRow, Space, read_space
+from gan_sntg.experiments.plan import Cell, refusal
+from gan_sntg.experiments.spaces import Options, Range, StudyPlan, option_words
 from gan_sntg.experiments.statistics import summary
 from gan_sntg.files.atomic import writing
-from gan_sntg.runs.build import build
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import config_parser
-from gan_sntg.runs.seeds import whole_numbers
 from gan_sntg.runs.stopping import LATER
 
 ERROR = "validation_error/averaged"
@@ -34,7 +26,6 @@ ALONE = 4  # trials of earlier rounds that must be complete before one is stoppe
 AT_RANDOM = 10  # trials before TPE proposes by what is known
 DIVERGED = "stopped: ", "unhealthy: "  # how `train` begins to say that a term is not finite, or moves nothing
 STOPPED = LATER, 130  # statuses of runs that were asked to save and end
-LOOK = 1.0  # seconds between two looks at the runs' errors
 ABOUT = "search"  # what the study's file says that it is of
 
 
@@ -46,66 +37,6 @@ def optuna() -> Any:
         raise InputError("tune needs Optuna; install it with pip install 'gan-sntg[tune]'") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
-
-
-@dataclass(frozen=True)
-class StudyPlan:
-    """What makes a study what it is.
-
-    words: of every `train`, but for the trial's options; threads: of a run; seeds: of runs and label draws; prune: whether a trial ends
-    early, whose least mean error so far is above the median of complete trials' errors at the same epoch; seed: of what is proposed.
-    """
-
-    name: str
-    words: list[str]
-    threads: int
-    space: Space
-    seeds: list[int]
-    sampler: Sampler
-    trials: int
-    round: int
-    prune: bool = True
-    seed: int = 0
-
-    def about(self) -> dict:
-        """All of it that may not change while the study goes on; the words count by what they stand for."""
-        own = {name: getattr(self, name) for name in ("threads", "seeds", "sampler", "round", "prune", "seed")}
-        dimensions = self.space.dimensions.items()
-        space = [[name, values._asdict() if isinstance(values, Range) else [*values.items()]] for name, values in dimensions]
-        return {"configuration": configuration(self.words)} | own | {"space": space}
-
-    @property
-    def most(self) -> int:
-        """How many trials there will be."""
-        return min(self.trials, self.space.size or self.trials)
-
-
-def plan_study(search: Search, row: SearchedRow, threads: int, words: list[str], trials: int | None, seed: int) -> StudyPlan:
-    """A study with all that decides it. Raises InputError for what cannot be, before anything runs."""
-    sampler, space, base = row.sampler or search.sampler, read_space(row.space), search.words(row)
-    given = [*shlex.split(search.options), *words]
-    for name in (word.partition("=")[0] for word in [*given, *(f"--{name}" for name in space.names)]):
-        if name in (*OWN, "--validation"):
-            raise InputError(f"{name} cannot be given: tune gives every trial its seeds, folder and threads, and holds images out")
-    if twice := [name for name in space.names if f"--{name}" in words]:
-        raise InputError(f"--{twice[0]} stands after --, but the study {row.key} searches it; leave it out")
-    changes = shortened(configuration(base), search.scale) if search.scale != 1 else {}
-    base += [word for name, value in changes.items() for word in (f"--{name}", value)]
-    base += [*given, "--validation", "true"]
-    for options in space.each():  # an option that there is not is refused here
-        configuration(base + option_words(options))
-    if sampler == "grid":
-        space.combinations()
-    seeds = whole_numbers("seeds", row.seeds or search.seeds)
-    if len(set(seeds)) < len(seeds):
-        raise InputError(f"seeds of {row.key} are {row.seeds or search.seeds!r}: one is there twice; give each once")
-    most = trials or row.trials or (space.size if sampler == "grid" else None) or search.trials
-    return StudyPlan(row.key, base, threads, space, seeds, sampler, most, search.round, seed=seed)
-
-
-def option_words(options: Options) -> list[str]:
-    """The words of `train` for a trial's options."""
-    return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 
 class Trial(NamedTuple):
@@ -127,17 +58,6 @@ class Ended(NamedTuple):
     means: dict[int, float]
     errors: list[float]
     message: str = ""
-
-
-class Unlocked:
-    """Lock of a journal whose folder is locked already; Optuna's own outlives a killed process."""
-
-    def acquire(self) -> bool:
-        """Nothing."""
-        return True
-
-    def release(self) -> None:
-        """Nothing."""
 
 
 class Study:
@@ -165,7 +85,7 @@ class Study:
         try:
             if journal.exists() and not (data := journal.read_bytes()).endswith(b"\n"):
                 os.truncate(journal, data.rfind(b"\n") + 1)
-            storage = self.lib.storages.JournalStorage(self.lib.storages.journal.JournalFileBackend(str(journal), Unlocked()))
+            storage = self.lib.storages.JournalStorage(self.lib.storages.journal.JournalFileBackend(str(journal), threading.Lock()))
             known = self.lib.get_all_study_names(storage)
             study = (self.lib.load_study if self.plan.name in known else self.lib.create_study)(storage=storage, study_name=self.plan.name)
         except Exception as error:  # whatever its parsing raises
@@ -213,9 +133,14 @@ class Study:
         if self.plan.sampler == "grid":
             params = self.plan.space.combinations()[number]
         else:
-            known = self.snapshot([*self.earlier(first), *map(running(self.lib), self.begun()[first:number])], number)
+            going_on = [self.running(record.params, kinds) for record in self.begun()[first:number]]  # whatever they have come to since
+            known = self.snapshot([*self.earlier(first), *going_on], number)
             params = known.ask(kinds).params
-        self.study.add_trial(self.lib.trial.create_trial(state=self.lib.trial.TrialState.RUNNING, params=params, distributions=kinds))
+        self.study.add_trial(self.running(params, kinds))
+
+    def running(self, params: dict[str, Any], kinds: dict[str, Any]) -> Any:
+        """Optuna's form of a trial of these params that has not ended."""
+        return self.lib.trial.create_trial(state=self.lib.trial.TrialState.RUNNING, params=params, distributions=kinds)
 
     def distribution(self, values: Range | dict) -> Any:
         """Optuna's form of the values of a dimension."""
@@ -250,11 +175,12 @@ class Study:
             with writing(self.folder):
                 for number in range(len(self.begun()), last):
                     self.propose(first, number)
-            left = [self.trial(number) for number in range(first, last) if not self.begun()[number].state.is_finished()]
-            judge = Judge(self, first)
-            lost = []
+            left = {number: self.trial(number) for number in range(first, last) if not self.begun()[number].state.is_finished()}
+            judge, lost = Judge(self, first, left), []
             with Pool(limits, processes) as pool:
-                for trial, ended in pool.run(left, judge):
+                for number, outcomes in pool.run({number: trial.cells for number, trial in left.items()}, judge.enough):
+                    trial = left[number]
+                    ended = judge.ended(trial, outcomes)
                     if ended.state == "left":
                         lost += [f"trial {trial.number}: {ended.message}"] if ended.message else []
                         continue
@@ -294,12 +220,6 @@ class Study:
         return {"chosen": chosen, "words": self.plan.words, "optuna": self.lib.__version__} | about | {"trials": rows}
 
 
-def running(lib: Any):
-    """A function that makes of a trial one that has not ended, whatever it has come to since."""
-    state = lib.trial.TrialState.RUNNING
-    return lambda trial: lib.trial.create_trial(state=state, params=trial.params, distributions=trial.distributions)
-
-
 def trial_text(trial: Trial, ended: Ended) -> str:
     """A line for a trial that has ended."""
     said = ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in trial.options.items())
@@ -310,9 +230,9 @@ def trial_text(trial: Trial, ended: Ended) -> str:
 class Judge:
     """Decides how a trial ends, by its runs and the trials of earlier rounds alone."""
 
-    def __init__(self, study: Study, first: int):
-        """first: the first number of the round."""
-        lib = study.lib
+    def __init__(self, study: Study, first: int, trials: dict[int, Trial]):
+        """first: the first number of the round; trials: those of it that have not ended."""
+        self.trials, lib = trials, study.lib
         self.prune, self.create = study.plan.prune, lib.trial.create_trial
         self.states, self.known = lib.trial.TrialState, study.snapshot(study.earlier(first))
         self.pruner = lib.pruners.MedianPruner(n_startup_trials=ALONE)
@@ -332,6 +252,10 @@ class Judge:
             if self.pruner.prune(self.known, self.create(state=self.states.RUNNING, intermediate_values=dict(seen))):
                 return seen
         return None
+
+    def enough(self, number: int) -> bool:
+        """Whether a trial's runs are to be stopped."""
+        return self.pruned(self.trials[number]) is not None
 
     def ended(self, trial: Trial, outcomes: list[Outcome]) -> Ended:
         """How it ended, once no run of it goes on."""
@@ -358,48 +282,3 @@ def by_itself(outcome: Outcome) -> bool:
         said = log.read_bytes()[-4000:].decode(errors="replace") if log.is_file() else outcome.message
         return said.rpartition("gan-sntg train: ")[2].startswith(DIVERGED)
     return outcome.status == 2 and refusal(outcome.cell.words) is not None
-
-
-def refusal(words: list[str]) -> str | None:
-    """Why a run of these words is refused before it begins; None where it is not."""
-    reader = config_parser()
-    try:
-        build(reader, reader.parse_args(words))
-    except InputError as error:
-        return str(error)
-    return None
-
-
-class Pool:
-    """Context that runs cells of several trials at once; stops those of pruned ones, and at its end all."""
-
-    def __init__(self, limits: Limits, processes: int):
-        self.limits, self.threads = limits, ThreadPoolExecutor(processes)
-        self.stops: dict[int, threading.Event] = {}
-
-    def __enter__(self) -> "Pool":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.threads.shutdown(wait=False, cancel_futures=True)
-        for event in self.stops.values():
-            event.set()
-        self.threads.shutdown()
-
-    def run(self, trials: list[Trial], judge: Judge) -> Iterator[tuple[Trial, Ended]]:
-        """Each trial and how it ended, as they end."""
-        self.stops = {trial.number: threading.Event() for trial in trials}
-        futures: dict[int, list[Future[Outcome]]] = {}
-        for trial in trials:
-            cells = [cell for cell in trial.cells if not RunFolder(cell.folder).finished]
-            futures[trial.number] = [self.threads.submit(perform, cell, self.limits, self.stops[trial.number]) for cell in cells]
-        left = list(trials)
-        while left:
-            for trial in list(left):
-                if all(future.done() for future in futures[trial.number]):
-                    left.remove(trial)
-                    yield trial, judge.ended(trial, [future.result() for future in futures[trial.number]])
-                elif judge.pruned(trial) is not None:
-                    self.stops[trial.number].set()
-            if left:
-                time.sleep(LOOK)

@@ -2,16 +2,13 @@
 
 import contextlib
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-import yaml
+from helpers.grids import GRID, figures, reports, started, write
 
 from gan_sntg.__main__ import main
 from gan_sntg.commands import reproduce
@@ -20,17 +17,7 @@ from gan_sntg.experiments.plan import Cell
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.stopping import LATER
 
-GRID = {
-    "title": "error rates (%) of tiny runs",
-    "seeds": "0..1",
-    "columns": {"tiny": {"name": "tiny digits"}},
-    "rows": {
-        "fm_gan": {"name": "FM-GAN", "options": "--method.sntg.weight 0", "paper": {"tiny": "12.3 ± 4.5"}},
-        "fm_gan_sntg": {"name": "FM-GAN + SNTG", "method": "fm_gan", "against": "fm_gan"},
-    },
-}
 CELLS = [f"{row}/{seed}" for row in GRID["rows"] for seed in (0, 1)]
-PATHS = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
 
 
 class Here:
@@ -67,14 +54,6 @@ def engine(monkeypatch, checkout):
     return use
 
 
-def write(files: dict[str, dict]) -> None:
-    """Write configurations of the present folder: {path below configs: tree}."""
-    for name, tree in files.items():
-        path = Path("configs", name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.safe_dump(tree, sort_keys=False))
-
-
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory, tiny_tree) -> Path:
     """A folder with the grid and its config, in which `reproduce` can be run."""
@@ -90,18 +69,6 @@ def whole(checkout, command) -> Path:
     with contextlib.chdir(checkout):
         assert command("reproduce", "two", "--processes", 2, "--out", "whole").status == 0
     return checkout / "whole"
-
-
-def reports(folder: Path) -> list[str]:
-    return [(folder / "report" / f"two.{kind}").read_text() for kind in ("md", "csv", "tex")]
-
-
-def figures(folder: Path) -> dict:
-    """The JSON but for times."""
-    made = json.loads((folder / "report" / "two.json").read_text())
-    for cell in made["cells"].values():
-        del cell["seconds"]
-    return made
 
 
 def test_every_cell_is_a_run_of_its_own_that_train_would_make(whole, checkout, command, monkeypatch, tmp_path):
@@ -276,20 +243,6 @@ def test_a_run_that_is_older_than_an_option_counts_as_its_default(whole, command
     assert reports(tmp_path / "older") == reports(whole)
 
 
-def started(folder: Path, out: str, *words: str) -> subprocess.Popen:
-    """The command in a process of its own, once it has trained a little."""
-
-    def trained() -> list[bytes]:
-        return [path.read_bytes() for path in sorted((folder / out).rglob("metrics.jsonl"))]
-
-    before = trained()
-    given = [sys.executable, "-m", "gan_sntg", "reproduce", "two", "--out", out, *words]
-    running = subprocess.Popen(given, cwd=folder, env=os.environ | PATHS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    while trained() == before and running.poll() is None:
-        time.sleep(0.05)
-    return running
-
-
 def test_stopped_killed_and_started_again_it_ends_in_the_same_report(checkout, whole, command, monkeypatch, tmp_path):
     for number, end in (signal.SIGTERM, LATER), (signal.SIGKILL, -9), (None, 0):
         running = started(checkout, "killed", "--only", "*_sntg", "--processes", "1")
@@ -300,29 +253,3 @@ def test_stopped_killed_and_started_again_it_ends_in_the_same_report(checkout, w
     monkeypatch.chdir(checkout)
     assert command("reproduce", "two", "--only", "*_sntg", "--out", "whole", "--report", tmp_path / "report").status == 0
     assert reports(checkout / "killed") == reports(tmp_path) and figures(checkout / "killed") == figures(tmp_path)
-
-
-@pytest.fixture
-def cluster(monkeypatch):
-    """Two workers of one CPU each, and a head of none; Ray stays silent about what it is used for."""
-    cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs the extra [cluster]")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("PYTHONPATH", PATHS["PYTHONPATH"])
-    made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    yield made, [made.add_node(num_cpus=1) for _ in range(2)]
-    made.shutdown()
-
-
-def test_a_lost_workers_cell_goes_on_elsewhere_and_the_report_is_that_of_one_machine(cluster, tmp_path, tiny_tree, command, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write({"grids/two.yaml": GRID, "tiny/fm_gan.yaml": tiny_tree() | {"epochs": 8, "steps_per_epoch": 20}})
-    made, workers = cluster
-    running = started(tmp_path, "ray", "--engine", "ray", "--address", made.address)
-    made.remove_node(workers[0], allow_graceful=False)
-    made.add_node(num_cpus=1)
-    said = running.communicate(timeout=600)[0]
-    assert running.returncode == 0, said
-    done = [line for line in said.splitlines() if line.startswith("tiny/") and " %" in line]
-    assert sorted(line.split(":")[0] for line in done) == sorted(f"tiny/{row} seed {seed}" for row in GRID["rows"] for seed in (0, 1))
-    assert command("reproduce", "two", "--processes", 2, "--out", "local").status == 0
-    assert reports(Path("ray")) == reports(Path("local")) and figures(Path("ray")) == figures(Path("local"))

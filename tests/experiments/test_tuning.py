@@ -7,52 +7,21 @@ import os
 import shutil
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
 import yaml
+from helpers import studies
 from helpers.processes import ended as process_ended
-from helpers.trees import POINTS, TINY
+from helpers.studies import EPOCHS, RATE, SEED, simulated, study
+from helpers.trees import POINTS
 
 from gan_sntg.__main__ import main
-from gan_sntg.errors import InputError
-from gan_sntg.experiments import tuning
+from gan_sntg.experiments import executors, tuning
 from gan_sntg.experiments.executors import Outcome
 from gan_sntg.experiments.grid import load_grid
-from gan_sntg.experiments.spaces import Range, Space, load_search, read_space
-from gan_sntg.files.atomic import write_atomically
-from gan_sntg.files.yaml_files import configs_folder
+from gan_sntg.experiments.spaces import load_search, plan_study
 from gan_sntg.runs.stopping import LATER
-
-SPACE = {
-    "method.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
-    "steps_per_epoch": {"low": 20, "high": 60},
-    "graph": {"off": {}, "on": {"method.sntg.margin": 2.0, "method.sntg.weight": 0.1}},
-}
-RATE, SEED = "--method.learning_rate", "--seed"
-EPOCHS = 3
-PACE = 0.001  # seconds of a simulated epoch
-
-
-def simulated(cell, limits, stop) -> Outcome:
-    """Stands for a run: its error hangs on options and seed, falls or rises, and is known after each of three epochs; it can be stopped."""
-    words = dict(zip(cell.words[::2], cell.words[1::2], strict=True))
-    rate, size, seed = float(words[RATE]), int(words["--steps_per_epoch"]), int(words[SEED])
-    cell.folder.mkdir(parents=True, exist_ok=True)
-    if rate > 0.02:
-        return Outcome(cell, 1, "gan-sntg train: stopped: d/labeled is not finite")
-    error, slope = 20 * abs(math.log10(rate / 0.003)) + 20 + seed, (size - 40) / 4
-    rows = [{"epoch": epoch, "step": epoch, tuning.ERROR: error + slope * epoch} for epoch in range(1, EPOCHS + 1)]
-    for k in range(1, EPOCHS + 1):
-        if stop.is_set():
-            return Outcome(cell, LATER, "saved")
-        write_atomically(cell.folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows[:k]).encode())
-        time.sleep(PACE * (seed + 1))
-    kept = {name: 1.0 for name in ("test_error_last", "test_error_averaged", "seconds", "epochs")}
-    result = kept | {"config": {}, "split_sha256": "", "validation_error": rows[-1][tuning.ERROR]}
-    write_atomically(cell.folder / "result.json", json.dumps(result).encode())
-    return Outcome(cell, 0, "")
 
 
 def truth(trial: dict) -> list[float]:
@@ -60,25 +29,6 @@ def truth(trial: dict) -> list[float]:
     options = trial["options"]
     error = 20 * abs(math.log10(float(options[RATE[2:]]) / 0.003)) + 21.5
     return [error + (int(options["steps_per_epoch"]) - 40) / 4 * epoch for epoch in range(1, EPOCHS + 1)]
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch) -> Path:
-    """A folder with a search of simulated runs of the tiny configuration."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tuning, "LOOK", 0.001)
-    monkeypatch.setattr(tuning, "perform", simulated)
-    Path("tiny.yaml").write_text(yaml.safe_dump(TINY))
-    rows = {"own": {"config": "tiny.yaml", "space": SPACE}, "listed": {"config": "tiny.yaml", "space": {RATE[2:]: [0.01, 0.001, 0.003]}}}
-    rows["listed"] |= {"sampler": "grid", "seeds": "3", "space": rows["listed"]["space"] | {"steps_per_epoch": [50]}}
-    Path("search.yaml").write_text(yaml.safe_dump({"seeds": "1..2", "trials": 16, "round": 3, "rows": rows}))
-    return tmp_path
-
-
-def study(out: str, name: str = "own") -> dict:
-    """What the report says of a study, but for the command."""
-    found = json.loads(Path(out, "search.json").read_text())[name]
-    return {key: value for key, value in found.items() if key != "command"}
 
 
 # --- what is proposed, and how it ends ----------------------------------------------------------------------------------
@@ -102,7 +52,7 @@ def test_trials_are_within_the_space_and_the_best_is_chosen_by_the_mean_over_see
 
 
 def test_a_trial_ends_at_the_first_epoch_that_is_worse_than_the_median_of_earlier_rounds(place, command, monkeypatch):
-    monkeypatch.setitem(globals(), "PACE", 0.02)
+    monkeypatch.setattr(studies, "PACE", 0.02)
     assert command("tune", "search.yaml", "--only", "own", "--trials", "40", "--out", "out").status == 0
     trials, late = sorted(study("out")["trials"], key=lambda trial: trial["trial"]), 0
     for trial in trials:
@@ -137,10 +87,10 @@ def test_another_seed_proposes_others(place, command):
 
 
 def killed_at(words: list[str]) -> int:
-    """The command, in a process that SIGKILL ends at a call of a function of `tuning`. words: its name, the call, the command's."""
+    """The command, in a process that SIGKILL ends at a call of a function of studies. words: its name, the call, the command's."""
     name, call, *words = words
-    tuning.LOOK, tuning.perform = 0.001, simulated
-    owner, name = (tuning, name) if hasattr(tuning, name) else (tuning.Study, name)
+    executors.LOOK, executors.perform = 0.001, simulated
+    owner = executors if hasattr(executors, name) else tuning.Study
     real, calls, one = getattr(owner, name), iter(range(10**6)), threading.Lock()
 
     def killing(*arguments):
@@ -169,7 +119,7 @@ def test_killed_wherever_it_is_and_started_again_it_proposes_and_finds_the_same_
 def tuned(folder: Path) -> list[dict]:
     """The trials of the study in a folder, by number."""
     search = load_search("search.yaml")
-    with tuning.Study(tuning.plan_study(search, search.rows["own"], 1, [], None, 0), folder / "own") as study:
+    with tuning.Study(plan_study(search, search.rows["own"], 1, [], None, 0), folder / "own") as study:
         return sorted(study.report()["trials"], key=lambda trial: trial["trial"])
 
 
@@ -212,11 +162,11 @@ def test_a_report_that_is_none_is_not_overwritten(place, refused, content):
 
 @pytest.mark.parametrize(("status", "said"), [(-9, "Killed"), (1, "OutOfMemoryError"), (2, "gan-sntg train: error: no space is left")])
 def test_a_run_that_is_lost_is_tried_again_by_the_same_command(place, command, monkeypatch, status, said):
-    monkeypatch.setattr(tuning, "perform", lambda cell, limits, stop: Outcome(cell, status, said))
+    monkeypatch.setattr(executors, "perform", lambda cell, limits, stop: Outcome(cell, status, said))
     outcome = command("tune", "search.yaml", "--only", "own", "--out", "out")
     assert outcome.status == 1 and "3 trials were lost; the same command goes on with them" in outcome.err
     assert f"status {status}: {said}" in outcome.err
-    monkeypatch.setattr(tuning, "perform", simulated)
+    monkeypatch.setattr(executors, "perform", simulated)
     for out in "out", "whole":
         assert command("tune", "search.yaml", "--only", "own", "--out", out).status == 0
     assert study("out") == study("whole")
@@ -228,10 +178,10 @@ def test_an_end_before_a_seed_was_over_decides_nothing(place, command, monkeypat
     def first_seed(cell, limits, stop) -> Outcome:
         return simulated(cell, limits, stop) if cell.seed == 1 else Outcome(cell, LATER, "not begun")
 
-    monkeypatch.setattr(tuning, "perform", first_seed)
+    monkeypatch.setattr(executors, "perform", first_seed)
     assert command("tune", "search.yaml", "--only", "own", "--out", "out").status == LATER
     assert {trial["state"] for trial in study("out")["trials"]} == {"running"}
-    monkeypatch.setattr(tuning, "perform", simulated)
+    monkeypatch.setattr(executors, "perform", simulated)
     for out in "out", "whole":
         assert command("tune", "search.yaml", "--only", "own", "--out", out).status == 0
     assert study("out") == study("whole")
@@ -246,7 +196,7 @@ def test_options_that_train_refuses_fail_their_trial_and_no_other(place, command
             return Outcome(cell, 2, "gan-sntg train: error: SNTG cannot have")
         return simulated(dataclasses.replace(cell, words=[RATE, "0.01", "--steps_per_epoch", "40", SEED, "1"]), limits, stop)
 
-    monkeypatch.setattr(tuning, "perform", perform)
+    monkeypatch.setattr(executors, "perform", perform)
     assert command("tune", "search.yaml", "--out", "out").status == 0
     assert [trial["state"] for trial in study("out")["trials"]] == ["complete", "fail"]
 
@@ -289,103 +239,3 @@ def test_trials_are_runs_of_train_on_validation_images_and_time_that_is_over_is_
     shutil.rmtree("results")
     assert command("tune", "search.yaml", "--report", "results").status == 0
     assert json.loads(Path("results/search.json").read_text())["points"]["trials"] == found["trials"]
-
-
-# --- searches and what cannot be ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", sorted((configs_folder() / "search").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_search_is_made_of_options_that_there_are(path):
-    search = load_search(path.stem)
-    for row in search.rows.values():
-        assert tuning.plan_study(search, row, 1, [], None, 0).most > 0
-
-
-def test_a_space_gives_numbers_lists_and_choices_of_several_options():
-    space = read_space({"a": {"low": 1, "high": 3}, "b": [0.25, None, "x"], "c": {"both": {"d": 1, "e": True}, "none": {}}})
-    assert space == Space(
-        {
-            "a": Range(1, 3),
-            "b": {"0.25": {"b": "0.25"}, "null": {"b": "null"}, "x": {"b": "x"}},
-            "c": {"both": {"d": "1", "e": "True"}, "none": {}},
-        }
-    )
-    assert space.options({"a": 2, "b": "null", "c": "both"}) == {"a": "2", "b": "null", "d": "1", "e": "True"}
-    near = read_space({"a": {"low": 0.12345, "high": 1.0}, "b": [0.99991, 0.99992, float("inf")]})
-    assert (
-        near.options({"a": 0.12345, "b": "0.99992"}) == {"a": "0.1235", "b": "0.99992"}
-        and near.options({"a": 0.54321, "b": ".inf"})["a"] == "0.5432"
-    )
-    assert space.size is None and read_space({"b": [1, 2], "c": [3, 4, 5]}).size == 6
-
-
-@pytest.mark.parametrize(
-    ("tree", "said"),
-    [
-        ({}, "nothing to choose from"),
-        ({"a": []}, "a is neither a list of values"),
-        ({"a": 3}, "a is neither a list of values"),
-        ({"a": {"low": 1}}, "a is neither a list of values"),
-        ({"a": {"low": 2, "high": 1}}, "low must be below high"),
-        ({"a": {"low": 0.0, "high": 1.0, "log": True}}, "above 0 for log"),
-        ({"a": {"low": "x", "high": 1}}, "low must be below high"),
-        ({"a": [1, 1]}, "a has one value twice"),
-        ({"a": [1, 2], "b": {"c": {"a": 3}}}, "a is set by a and by b"),
-    ],
-)
-def test_a_space_that_cannot_be_is_refused_by_its_file_and_row(place, refused, tree, said):
-    rows = {"own": {"config": "tiny.yaml", "space": tree}}
-    Path("search.yaml").write_text(yaml.safe_dump({"rows": rows}))
-    refused(["tune", "search.yaml"], "search.yaml, row own: ", said)
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["none"], "none.yaml is neither a file nor a configuration"),
-        (["search.yaml", "--only", "x"], "--only 'x' matches no row of search; there are listed, own"),
-        (["search.yaml", "--", "--seed", "3"], "--seed cannot be given"),
-        (["search.yaml", "--", "--validation=false"], "--validation cannot be given"),
-        (["search.yaml", "--", "--no_option", "3"], "no_option"),
-        (["search.yaml", "--", RATE, "0.1"], "--method.learning_rate stands after --, but the study listed searches it"),
-        (["tiny.yaml"], "tiny.yaml is no search"),
-    ],
-)
-def test_what_cannot_be_is_refused_before_anything_is_written(place, refused, words, said):
-    refused(["tune", *words], said)
-
-
-def test_an_unknown_option_of_the_space_a_grid_of_ranges_and_another_study_in_the_folder_are_refused(place, command, refused):
-    tree = yaml.safe_load(Path("search.yaml").read_text())
-    assert command("tune", "search.yaml", "--only", "own", "--trials", "1", "--out", "out").status == 0
-    refused(["tune", "search.yaml", "--only", "own", "--out", "out", "--seed", "1"], "holds a study with other seed (0 there, 1 here)")
-    refused(["tune", "search.yaml", "--only", "own", "--out", "out", "--", "--epochs", "2"], "holds a study with other configuration")
-    tree["rows"]["own"]["sampler"] = "grid"
-    Path("search.yaml").write_text(yaml.safe_dump(tree))
-    refused(["tune", "search.yaml", "--only", "own", "--out", "new"], "is a range; give a list of values, or sampler: tpe")
-    for space, said in (
-        ({"method.sntg.wieght": [1, 2]}, "wieght"),
-        ({"some": {"a": {}, "b": {"method.sntg.wieght": 1}}}, "wieght"),
-        ({"seed": [5, 6]}, "--seed cannot be given"),
-        ({"validation": [False, True]}, "--validation cannot be given"),
-    ):
-        tree["rows"]["own"]["space"] = space
-        Path("search.yaml").write_text(yaml.safe_dump(tree))
-        refused(["tune", "search.yaml", "--only", "own", "--out", "new"], said)
-    tree["rows"]["own"] |= {"space": SPACE, "sampler": "tpe", "seeds": "3,3"}
-    Path("search.yaml").write_text(yaml.safe_dump(tree))
-    refused(["tune", "search.yaml", "--only", "own", "--out", "new"], "one is there twice")
-    refused(["tune", "search.yaml", "--only", "listed", "--out", "tiny.yaml"], "tiny.yaml/listed cannot be written")
-
-
-def test_a_damaged_journal_is_refused(place, refused):
-    Path("out/own").mkdir(parents=True)
-    Path("out/own/study.journal").write_text("[]\nno json\n")
-    refused(["tune", "search.yaml", "--only", "own", "--out", "out"], "study.journal cannot be read", "give another --out")
-
-
-def test_without_optuna_the_message_says_how_to_install_it(place, refused, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    refused(["tune", "search.yaml"], "install it with pip install 'gan-sntg[tune]'")
-    with pytest.raises(InputError):
-        tuning.optuna()

@@ -1,0 +1,55 @@
+"""A grid of tiny runs, the command in a process of its own, and what its reports say."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+GRID = {
+    "title": "error rates (%) of tiny runs",
+    "seeds": "0..1",
+    "columns": {"tiny": {"name": "tiny digits"}},
+    "rows": {
+        "fm_gan": {"name": "FM-GAN", "options": "--method.sntg.weight 0", "paper": {"tiny": "12.3 ± 4.5"}},
+        "fm_gan_sntg": {"name": "FM-GAN + SNTG", "method": "fm_gan", "against": "fm_gan"},
+    },
+}
+PATHS = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
+
+
+def write(files: dict[str, dict]) -> None:
+    """Write configurations of the present folder: {path below configs: tree}."""
+    for name, tree in files.items():
+        path = Path("configs", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+def started(folder: Path, out: str, *words: str) -> subprocess.Popen:
+    """The command in a process of its own, once it has trained a little."""
+
+    def trained() -> list[bytes]:
+        return [path.read_bytes() for path in sorted((folder / out).rglob("metrics.jsonl"))]
+
+    before = trained()
+    given = [sys.executable, "-m", "gan_sntg", "reproduce", "two", "--out", out, *words]
+    running = subprocess.Popen(given, cwd=folder, env=os.environ | PATHS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while trained() == before and running.poll() is None:
+        time.sleep(0.05)
+    return running
+
+
+def reports(folder: Path) -> list[str]:
+    return [(folder / "report" / f"two.{kind}").read_text() for kind in ("md", "csv", "tex")]
+
+
+def figures(folder: Path) -> dict:
+    """The JSON but for times."""
+    made = json.loads((folder / "report" / "two.json").read_text())
+    for cell in made["cells"].values():
+        del cell["seconds"]
+    return made
