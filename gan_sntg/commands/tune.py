@@ -17,6 +17,7 @@ from gan_sntg.experiments.scripts import machine
 from gan_sntg.experiments.spaces import StudyPlan, load_search, plan_study
 from gan_sntg.experiments.tuning import Study
 from gan_sntg.files.atomic import write_atomically, writing
+from gan_sntg.files.import_paths import allow_words
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import cores
@@ -92,6 +93,7 @@ def command(options: Namespace, plan: StudyPlan) -> str:
     words = ["gan-sntg", "tune", options.search, "--only", plan.name, "--trials", str(plan.trials)]
     words += ["--threads", str(plan.threads)] if plan.threads != 1 else []
     words += ["--seed", str(plan.seed)] if plan.seed else []
+    words += allow_words()
     return shlex.join([*words, "--", *options.words] if options.words else words)
 
 

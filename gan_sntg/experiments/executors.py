@@ -17,6 +17,7 @@ from rich.console import Console
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.plan import Cell
+from gan_sntg.files.import_paths import allow, allow_words, own_packages
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.stopping import LATER
 
@@ -78,7 +79,7 @@ def await_end(folder: Path) -> None:
 def begin(words: list[str], ranks: int, threads: int, log: Path) -> subprocess.Popen:
     """Start `gan-sntg` with these words, in a process that ends with this one."""
     launcher = [*TORCHRUN, str(ranks), "-m"] if ranks > 1 else []
-    command = [sys.executable, "-m", "gan_sntg.experiments.worker", str(os.getpid()), *launcher, "gan_sntg", *words]
+    command = [sys.executable, "-m", "gan_sntg.experiments.worker", str(os.getpid()), *launcher, "gan_sntg", *words, *allow_words()]
     variables = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     with log.open("ab") as file:
         return subprocess.Popen(command, env=variables, stdout=file, stderr=file)
@@ -119,10 +120,13 @@ class Ray:
     def run(self, cells: list[Cell], limits: Limits) -> Generator[Outcome]:
         """As Local's."""
         place, variables = Path.cwd(), {name: os.environ[name] for name in VARIABLES if name in os.environ}
+        packages = own_packages()
 
         def elsewhere(cell: Cell) -> Outcome:
             os.chdir(place)
             os.environ.update(variables)
+            for package in packages:
+                allow(package)
             return perform(cell, limits, threading.Event())
 
         remote = self.ray.remote(num_gpus=self.gpus, max_retries=LOST)(elsewhere)

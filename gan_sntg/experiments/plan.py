@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Column, Grid, Row
+from gan_sntg.files.import_paths import allow_words
 from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser, flat, identity
 from gan_sntg.runs.parsing import Parser
@@ -70,6 +71,7 @@ class Plan:
         words += ["--threads", str(given.threads)] if given.threads != 1 else []
         words += ["--interval", given.interval] if given.interval != "student" else []
         words += ["--test_errors", "true"] if given.test_errors else []
+        words += allow_words()
         return shlex.join([*words, "--", *given.words] if given.words else words)
 
 

@@ -22,6 +22,11 @@ def own_packages() -> dict[str, str]:
     return dict(_packages)
 
 
+def allow_words() -> list[str]:
+    """The words that admit them to another command."""
+    return [f"--allow={package}" for package in _packages]
+
+
 def allowed() -> tuple[str, ...]:
     """All packages that a configuration may name something of."""
     return (*OURS, "torch", *_packages)
