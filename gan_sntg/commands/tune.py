@@ -16,7 +16,7 @@ from gan_sntg.experiments.executors import Limits
 from gan_sntg.experiments.scripts import machine
 from gan_sntg.experiments.spaces import StudyPlan, load_search, plan_study
 from gan_sntg.experiments.tuning import Study
-from gan_sntg.files.atomic import write_atomically, writing
+from gan_sntg.files.atomic import one_at_a_time, write_atomically, writing
 from gan_sntg.files.import_paths import allow_words
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.parsing import Parser
@@ -68,8 +68,8 @@ def run(options: Namespace) -> None:
                         left.append(study.plan.name)
             finally:
                 found = {"command": command(options, study.plan)} | machine() | study.report()
-                report = read_report(file) | {study.plan.name: found}  # another command may have written there
-                with writing(file):
+                with writing(file), one_at_a_time(file.parent):
+                    report = read_report(file) | {study.plan.name: found}  # another command may have written there
                     write_atomically(file, (json.dumps(report, indent=1) + "\n").encode())
                 print(table(study.plan, found))
     print(f"report: {file}")

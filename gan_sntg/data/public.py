@@ -1,7 +1,5 @@
 """Public data sets: digits, MNIST, Fashion-MNIST, SVHN, CIFAR-10 and CIFAR-100, checked by hash."""
 
-import contextlib
-import fcntl
 import gzip
 import hashlib
 import io
@@ -21,6 +19,7 @@ from torch import Tensor
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import read_npz
+from gan_sntg.files.atomic import one_at_a_time
 
 
 def fetch(kind: Any, root: str, part: str | None = None) -> None:
@@ -30,13 +29,8 @@ def fetch(kind: Any, root: str, part: str | None = None) -> None:
     if part:
         fetcher.split, (fetcher.url, fetcher.filename, _) = part, kind.split_list[part]
     os.makedirs(root, exist_ok=True)
-    folder = os.open(root, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(folder, fcntl.LOCK_EX)  # whoever waits here finds what was fetched
+    with one_at_a_time(Path(root)):  # whoever waits here finds what was fetched
         fetcher.download()  # checks the MD5 of an archive before it is unpacked
-    finally:
-        os.close(folder)
 
 
 # The files that torchvision leaves under its root: SHA-256, or (32 digits) the MD5 that torchvision states.

@@ -1,9 +1,10 @@
 """Atomic writing of files and folders: whole or not at all."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -69,6 +70,18 @@ def writing(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error}); choose another with --out") from error
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Within it, other processes wait that would be within it too, where the file system has locks."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def sync_folder(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sample quality of FM-GAN without and with SNTG (the claim of Fig. 6), of paired runs.
+"""Sample quality of FM-GAN without SNTG and with two forms of it, of paired runs (Fig. 6).
 
 python scripts/studies/samples.py digits    on digits, 20 labels, ten seeds -> results/samples_digits.*
 python scripts/studies/samples.py mnist     on MNIST, 100 labels, a tenth of the length, three seeds -> results/samples_mnist.*
@@ -22,11 +22,11 @@ from gan_sntg.experiments.report import markdown_table, with_deviation
 from gan_sntg.experiments.scripts import machine, run_script, write_results
 from gan_sntg.experiments.statistics import difference, summary
 
-GRIDS = {  # words of `gan-sntg reproduce`, of the rows fm_gan and fm_gan_sntg
-    "digits": ["digits", "--only", "*/fm_gan*", "--seeds", "0..9"],
-    "mnist": "table4 --only mnist_100/fm_gan* --seeds 0..2 --scale 0.1 -- --precision bfloat16 --interval_epochs 3".split(),
+GRIDS = {  # words of `gan-sntg reproduce`
+    "digits": ["digits-sntg", "--seeds", "0..9"],
+    "mnist": "table4-sntg --only mnist_100/* --seeds 0..2 --scale 0.1 -- --precision bfloat16 --interval_epochs 3".split(),
 }
-WITHOUT, WITH = "fm_gan", "fm_gan_sntg"
+WITHOUT = "fm_gan"
 HEADINGS = {"digits": "digits, 20 labels, 10 seeds", "mnist": "MNIST, 100 labels, 30 epochs of 300, 3 seeds"}
 BETTER = {"is": "higher", "fid": "lower", "kid": "lower", "precision": "higher", "recall": "higher"}
 
@@ -39,16 +39,19 @@ def main(grid: Literal["digits", "mnist"], processes: int = 2) -> None:
             score(folder)
     found = comparable({folder: measurements(Path(folder)) for row in folders.values() for folder in row})
     rows = {row: recorded([found[folder] for folder in own]) for row, own in folders.items()}
-    differences = {key: difference(*(dict(enumerate(rows[row][key]["values"])) for row in (WITHOUT, WITH))) for key in rows[WITHOUT]}
+    values = {row: {key: dict(enumerate(of["values"])) for key, of in scores.items()} for row, scores in rows.items()}
+    without = values.pop(WITHOUT)
+    differences = {row: {key: difference(without[key], scores[key]) for key in scores} for row, scores in values.items()}
     out = {"command": f"python scripts/studies/samples.py {grid}"} | machine() | {"provenance": next(iter(found.values())).provenance}
-    write_results(f"samples_{grid}", out | {"rows": rows, "with SNTG - without": differences}, table(HEADINGS[grid], rows, differences))
+    out |= {"rows": rows, f"differences to {WITHOUT}": differences}
+    write_results(f"samples_{grid}", out, table(HEADINGS[grid], rows, differences))
 
 
 def trained(options: Namespace) -> dict[str, list[str]]:
     """The run folders of each row, by seed, all finished."""
     reproduce.run(options)
     cells = make_plan(load_grid(options.grid), options).cells
-    return {row: [str(cell.folder) for cell in cells if cell.row.key == row] for row in (WITHOUT, WITH)}
+    return {row: [str(cell.folder) for cell in cells if cell.row.key == row] for row in {cell.row.key: None for cell in cells}}
 
 
 def score(folder: str) -> None:
@@ -67,12 +70,14 @@ def recorded(own: list[Measurement]) -> dict[str, dict]:
 
 
 def table(heading: str, rows: dict[str, dict], differences: dict[str, dict]) -> str:
-    """A line a score: both means over seeds, and the paired difference with its interval."""
+    """A line a score: all means over seeds, and each paired difference with its interval."""
     lines = []
-    for key, d in differences.items():
-        means = [with_deviation(row[key], 3) for row in rows.values()]
-        lines.append([key, BETTER[key.split("_")[0]], *means, f"{d['mean']:+.3f}", f"{d['interval'][0]:+.3f} to {d['interval'][1]:+.3f}"])
-    return markdown_table([heading, "better", *rows, "paired difference", "95 % interval"], lines)
+    for key in rows[WITHOUT]:
+        found = [of[key] for of in differences.values()]
+        said = [f"{d['mean']:+.3f} ({d['interval'][0]:+.3f} to {d['interval'][1]:+.3f})" for d in found]
+        lines.append([key, BETTER[key.split("_")[0]], *(with_deviation(row[key], 3) for row in rows.values()), *said])
+    heads = [f"{row} - {WITHOUT} (95 % interval)" for row in differences]
+    return markdown_table([heading, "better", *rows, *heads], lines)
 
 
 if __name__ == "__main__":
