@@ -145,7 +145,7 @@ class Ray:
 
 
 class Pool:
-    """Context that runs cells of several groups at once; stops a group that needs no more, and at its end all."""
+    """Context that runs groups of cells at once; stops one that needs no more, and at its end all."""
 
     def __init__(self, limits: Limits, processes: int):
         self.limits, self.threads = limits, ThreadPoolExecutor(processes)
@@ -161,7 +161,10 @@ class Pool:
         self.threads.shutdown()
 
     def run(self, groups: dict[int, list[Cell]], enough: Callable[[int], bool]) -> Iterator[tuple[int, list[Outcome]]]:
-        """The number of each group and the outcomes of its unfinished cells, as groups end; enough: whether one is to be stopped."""
+        """The number of each group that ends, and the outcomes of its unfinished cells.
+
+        enough: whether a group is to be stopped.
+        """
         self.stops = {number: threading.Event() for number in groups}
         futures: dict[int, list[Future[Outcome]]] = {}
         for number, cells in groups.items():

@@ -3,7 +3,8 @@
 import shlex
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from itertools import product
+from functools import cached_property
+from itertools import chain, product
 from math import isfinite, prod
 from typing import Any, Literal, NamedTuple
 
@@ -40,14 +41,14 @@ class Space:
     @property
     def names(self) -> list[str]:
         """The options that it sets."""
-        return [option for options in self.each() for option in options]
+        return [*dict.fromkeys(option for options in self.covering() for option in options)]
 
-    def each(self) -> list[Options]:
-        """The options of both ends of every range and of every choice, one dimension at a time."""
-        found = []
+    def covering(self) -> list[Options]:
+        """The options of as few trials as hold both ends of every range and every choice."""
+        kept = []
         for name, values in self.dimensions.items():
-            found += [{name: text(end)} for end in values[:2]] if isinstance(values, Range) else values.values()
-        return found
+            kept.append([{name: text(end)} for end in values[:2]] if isinstance(values, Range) else [*values.values()])
+        return [dict(chain.from_iterable(of[k % len(of)].items() for of in kept)) for k in range(max(map(len, kept)))]
 
     def combinations(self) -> list[dict[str, Any]]:
         """The params of every trial of choices, the last dimension fastest. Raises InputError for a range."""
@@ -195,6 +196,7 @@ class StudyPlan:
     prune: bool = True
     seed: int = 0
 
+    @cached_property
     def about(self) -> dict:
         """All of it that may not change while the study goes on; the words count by what they stand for."""
         own = {name: getattr(self, name) for name in ("threads", "seeds", "sampler", "round", "prune", "seed")}
@@ -220,7 +222,7 @@ def plan_study(search: Search, row: SearchedRow, threads: int, words: list[str],
     changes = shortened(configuration(base), search.scale) if search.scale != 1 else {}
     base += [word for name, value in changes.items() for word in (f"--{name}", value)]
     base += [*given, "--validation", "true"]
-    for options in space.each():  # an option that there is not is refused here
+    for options in space.covering():  # an option that there is not is refused here
         configuration(base + option_words(options))
     if sampler == "grid":
         space.combinations()

@@ -90,7 +90,7 @@ class Study:
             study = (self.lib.load_study if self.plan.name in known else self.lib.create_study)(storage=storage, study_name=self.plan.name)
         except Exception as error:  # whatever its parsing raises
             raise InputError(f"{journal} cannot be read ({' '.join(str(error).split())[:200]}); give another --out") from error
-        about = json.loads(json.dumps(self.plan.about()))
+        about = json.loads(json.dumps(self.plan.about))
         before = study.user_attrs.get(ABOUT, about)
         if changed := [name for name in about if before.get(name) != about[name]]:
             raise InputError(
@@ -216,7 +216,7 @@ class Study:
             rows.append(row | (summary(attrs["errors"]) if record.state.name == "COMPLETE" else {"mean": None, "std": None}))
         rows.sort(key=lambda row: (row["mean"] is None, row["mean"], row["trial"]))
         chosen = rows[0]["options"] if rows and rows[0]["mean"] is not None else None
-        about = {name: value for name, value in self.plan.about().items() if name != "configuration"}
+        about = {name: value for name, value in self.plan.about.items() if name != "configuration"}
         return {"chosen": chosen, "words": self.plan.words, "optuna": self.lib.__version__} | about | {"trials": rows}
 
 
