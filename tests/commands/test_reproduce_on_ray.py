@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from helpers.grids import GRID, PATHS, figures, reports, started, write
+from helpers.grids import GRID, PATHS, figures, finished, reports, started, write
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def test_a_lost_workers_cell_goes_on_elsewhere_and_the_report_is_that_of_one_mac
     running = started(tmp_path, "ray", "--engine", "ray", "--address", made.address)
     made.remove_node(workers[0], allow_graceful=False)
     made.add_node(num_cpus=1)
-    said = running.communicate(timeout=600)[0]
-    assert running.returncode == 0, said
+    status, said = finished(running), Path("ray.said").read_text()
+    assert status == 0, said
     done = [line for line in said.splitlines() if line.startswith("tiny/") and " %" in line]
     assert sorted(line.split(":")[0] for line in done) == sorted(f"tiny/{row} seed {seed}" for row in GRID["rows"] for seed in (0, 1))
     assert command("reproduce", "two", "--processes", 2, "--out", "local").status == 0

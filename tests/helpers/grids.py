@@ -2,12 +2,14 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import yaml
+
+from gan_sntg.__main__ import main
+from helpers import processes
 
 GRID = {
     "title": "error rates (%) of tiny runs",
@@ -29,18 +31,29 @@ def write(files: dict[str, dict]) -> None:
         path.write_text(yaml.safe_dump(tree, sort_keys=False))
 
 
-def started(folder: Path, out: str, *words: str) -> subprocess.Popen:
-    """The command in a process of its own, once it has trained a little."""
+def started(folder: Path, out: str, *words: str) -> BaseProcess:
+    """The command in a process of its own, once it has trained a little; what it says is in <out>.said."""
 
     def trained() -> list[bytes]:
         return [path.read_bytes() for path in sorted((folder / out).rglob("metrics.jsonl"))]
 
     before = trained()
-    given = [sys.executable, "-m", "gan_sntg", "reproduce", "two", "--out", out, *words]
-    running = subprocess.Popen(given, cwd=folder, env=os.environ | PATHS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    while trained() == before and running.poll() is None:
+    running = processes.started(reproduce, [folder, "two", "--out", out, *words], folder / f"{out}.said")
+    while trained() == before and running.is_alive():
         time.sleep(0.05)
     return running
+
+
+def reproduce(words: list[str]) -> int:
+    os.chdir(words[0])
+    os.environ.update(PATHS)
+    return main(["reproduce", *words[1:]])
+
+
+def finished(running: BaseProcess) -> int | None:
+    """Its exit status."""
+    running.join(600)
+    return running.exitcode
 
 
 def reports(folder: Path) -> list[str]:

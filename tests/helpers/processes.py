@@ -14,7 +14,7 @@ import torch
 from gan_sntg.__main__ import main
 
 FORKED, NO_NAMESPACES = get_context("forkserver"), 77
-LOADED = "torch._dynamo torch.distributed.run sklearn.datasets gan_sntg.__main__ gan_sntg.methods discriminative"
+LOADED = "torch._dynamo torch.distributed.run sklearn.datasets optuna gan_sntg.commands.reproduce gan_sntg.commands.tune discriminative"
 FORKED.set_forkserver_preload(LOADED.split())
 
 
