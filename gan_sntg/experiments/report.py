@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from gan_sntg.experiments.plan import Plan
-from gan_sntg.experiments.results import HELD_OUT, TEST, Results, compared
+from gan_sntg.experiments.results import HELD_OUT, TEST, WORST, Results, compared
 from gan_sntg.experiments.statistics import Interval, difference, summary
 from gan_sntg.files.atomic import write_atomically
 
@@ -16,7 +16,7 @@ COLUMNS = {
     "last": "last weights, %",
     "chosen": "chosen on validation, %",
 }
-CELLS = ["data", "method", "n", *COLUMNS.values(), "paper, %"]
+CELLS = ["data", "method", "n", *COLUMNS.values(), "least class recall, %", "paper, %"]
 COMPARED = {"averaged": "averaged weights", HELD_OUT: "validation error"}  # kinds of error whose differences are shown
 DIFFERENCES = ["{}, difference in points", "n", "mean", "95 % interval ({})", "seeds better / worse", "sign test, p"]
 INTERVALS = {"student": "Student", "bca": "BCa bootstrap"}
@@ -29,21 +29,22 @@ def write_report(plan: Plan, results: Results, failed: int) -> tuple[str, list[P
     kind = compared(results, plan.options.test_errors)
     grid = {"grid": plan.grid.name, "of": plan.grid.of, "title": plan.grid.title}
     made = {"command": plan.command} | grid | {"scale": plan.options.scale, "words": plan.options.words}
-    made |= {"cells": cells(results, () if kind == HELD_OUT else TEST), "interval": plan.options.interval}
+    shown = (HELD_OUT, WORST) if kind == HELD_OUT else (HELD_OUT, *TEST) if plan.options.test_errors else (*TEST, WORST)
+    made |= {"cells": cells(results, shown), "interval": plan.options.interval}
     made |= {"compared": kind, "differences": differences(results, plan.options.interval, kind), "heading": plan.heading}
     made |= {"notes": notes(made, len(plan.cells), failed)}
     return write_files(plan.report, made)
 
 
-def cells(results: Results, test: tuple[str, ...]) -> dict[str, dict]:
+def cells(results: Results, shown: tuple[str, ...]) -> dict[str, dict]:
     """Of every cell, by its name: errors of each kind with their summary, and how the runs were made.
 
-    test: the kinds of test errors that are shown.
+    shown: kinds of error, of which those count that all runs of the cell have.
     """
     found = {}
     for name, runs in results.items():
         first, row, column = runs[0], runs[0].cell.row, runs[0].cell.column
-        kinds = {kind: [run.errors[kind] for run in runs] for kind in (HELD_OUT, *test) if all(kind in run.errors for run in runs)}
+        kinds = {kind: [run.errors[kind] for run in runs] for kind in shown if all(kind in run.errors for run in runs)}
         found[name] = {
             "row": row.name,
             "column": column.name,
@@ -118,7 +119,8 @@ def cell_rows(cells: dict[str, dict]) -> list[list[str]]:
     rows = []
     for cell in cells.values():
         errors = [with_deviation(cell["errors"].get(kind)) for kind in COLUMNS]
-        rows.append([cell["column"], cell["row"], str(len(cell["seeds"])), *errors, cell["paper"] or ""])
+        recall = f"{100 - max(cell['errors'][WORST]['values']):.1f}" if WORST in cell["errors"] else "-"
+        rows.append([cell["column"], cell["row"], str(len(cell["seeds"])), *errors, recall, cell["paper"] or ""])
     return rows
 
 

@@ -10,6 +10,7 @@ from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.folder import RunFolder
 
 TEST = "last", "averaged", "chosen"  # test errors of a run: of its last weights, their average, and that where validation error was least
+WORST = "worst_class"  # the largest error of a class, of validation images where some were held out, else of test images
 HELD_OUT = "validation"  # the averaged weights' error of validation images, where some were held out
 CHOSEN = "validation_error/averaged"
 
@@ -59,6 +60,8 @@ def read_result(cell: Cell) -> CellResult:
         errors["chosen"] = min(measured, key=lambda row: row[CHOSEN])["test_error/averaged"]  # the first epoch of the least
     if result.get("validation_error") is not None:
         errors[HELD_OUT] = result["validation_error"]
+    if result.get("worst_class_error") is not None:
+        errors[WORST] = result["worst_class_error"]
     session = sessions[-1] if sessions else {}
     machine = f"{session.get('device')}, torch {session.get('packages', {}).get('torch')}"
     rolled_back = result.get("rolled_back_from_step") is not None

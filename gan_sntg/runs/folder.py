@@ -55,6 +55,9 @@ def row_of(line: bytes) -> dict:
     return row
 
 
+WORST = "worst_class_error"  # of the averaged weights; of validation images where some are held out, else of test images
+
+
 def check_result(result) -> None:
     """Raise ValueError where what is read of a result is missing or invalid."""
     if not isinstance(result, dict) or not isinstance(result.get("config"), dict) or not isinstance(result.get("split_sha256"), str):
@@ -63,9 +66,9 @@ def check_result(result) -> None:
         raise ValueError("its errors, seconds and epochs are no numbers")
     if type(images := result.get("test_images", 1)) is not int or images < 1:
         raise ValueError("its test_images is no number of images")
-    if not is_number(result.get("validation_error", "")) and result.get("validation_error", "") is not None:
-        raise ValueError("its validation_error is no number")
-    if not all(0 <= (result.get(name) or 0) <= 100 for name in ("test_error_last", "test_error_averaged", "validation_error")):
+    if not all(value is None or is_number(value) for value in (result.get("validation_error", ""), result.get(WORST))):
+        raise ValueError("its validation_error or worst_class_error is no number")
+    if not all(0 <= (result.get(name) or 0) <= 100 for name in ("test_error_last", "test_error_averaged", "validation_error", WORST)):
         raise ValueError("its errors are not in 0..100 percent")
 
 

@@ -17,7 +17,7 @@ from gan_sntg.data.splits import load_split
 from gan_sntg.distributed import rank
 from gan_sntg.distributed.process_group import agreed, on_first
 from gan_sntg.errors import InputError, NonFiniteError
-from gan_sntg.evaluation.classification import error_rate
+from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, percent_wrong
 from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.methods.telemetry import graph_alarms, telemetry_warnings
@@ -164,13 +164,21 @@ class Trainer:
             write_atomically(folder.best, data)
 
     def errors(self) -> dict[str, float]:
-        """Test errors in percent of every classifier, and validation errors if images are held out."""
+        """Test errors in percent of every classifier, and validation errors if images are held out.
+
+        worst_class: the largest error of a class, of the averaged classifier, or of the one that there is.
+        """
         normalize, held_out, pool = self.parts.normalization, self.parts.split.validation, self.parts.streams.pool
         sets = {"test_error": self.test}
         if held_out:
             sets["validation_error"] = pool.x[held_out], pool.truth[held_out]
-        nets = self.parts.method.classifiers
-        return {f"{kind}/{name}": error_rate(net, x, y, normalize) for kind, (x, y) in sets.items() for name, net in nets.items()}
+        found = {}
+        for kind, (x, y) in sets.items():
+            logits = {name: logits_of(net, x, normalize) for name, net in self.parts.method.classifiers.items()}
+            found |= {f"{kind}/{name}": percent_wrong(of, y) for name, of in logits.items()}
+            by_class = class_errors(confusion_matrix(logits.get("averaged", logits["last"]), y))
+            found[f"{kind}/worst_class"] = float(by_class.nan_to_num(0).max())
+        return found
 
     def draw_data(self) -> None:
         """Save a grid of training images; of a new run, log them as networks see them, then augmented."""
@@ -190,6 +198,7 @@ class Trainer:
         result = {
             **{f"test_error_{name}": errors[f"test_error/{name}"] for name in self.parts.method.classifiers},
             "validation_error": errors.get("validation_error/averaged"),
+            "worst_class_error": errors.get("validation_error/worst_class", errors["test_error/worst_class"]),
             "test_images": len(self.parts.source.test_y),
             "seed": self.options.seed,
             "data_seed": self.parts.split.data_seed,

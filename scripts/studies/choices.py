@@ -1,7 +1,5 @@
-"""Choices of SNTG beside FM-GAN that were tried on digits and did not pay (docs/sntg.md), and a pool that lacks half of a class.
-
-Run by the grids beside it, each of which says its command.
-"""
+"""Choices of SNTG that were tried on digits, by the grids beside this file (docs/sntg.md)."""
+# ruff: noqa: D102
 
 import torch
 from torch import Tensor
@@ -13,7 +11,7 @@ from gan_sntg.training import Terms
 
 
 class RatioGAN(FeatureMatchingGAN):
-    """R_S so weighted in every step that its gradient on h has `share` of the norm of the GAN's; in one process, float32."""
+    """R_S so weighted that its gradient on h has `share` of the norm of the GAN's (float32)."""
 
     def __init__(self, share: float = 0.1, **kwargs):
         super().__init__(**kwargs)
@@ -61,7 +59,7 @@ class LayersGAN(FeatureMatchingGAN):
 
 
 class AgreeingGAN(FeatureMatchingGAN):
-    """SNTG ramps up over 50 epochs from when teacher and student agree on a share `level` of the unlabelled images."""
+    """SNTG ramps up over 50 epochs once teacher and student agree on a share `level` of images."""
 
     def __init__(self, level: float = 0.9, **kwargs):
         super().__init__(**kwargs)

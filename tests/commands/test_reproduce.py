@@ -145,10 +145,13 @@ def test_only_takes_some_cells_and_words_after_two_dashes_go_to_every_train(comm
     status, out, _ = command("reproduce", "two", *words.split())
     assert status == 0 and [str(f) for f in Path("some").rglob("result.json")] == ["some/tiny/fm_gan_sntg/3/result.json"]
     run = RunFolder(Path("some/tiny/fm_gan_sntg/3"))
-    assert run.read_result()["config"]["precision"] == "bfloat16" and "| data | method | n | validation error, % |" in out
+    assert (
+        run.read_result()["config"]["precision"] == "bfloat16"
+        and "| data | method | n | validation error, % | least class recall, % |" in out
+    )
     made = json.loads(Path("some/report/two.json").read_text())
     errors = made["cells"]["tiny/fm_gan_sntg"]["errors"]
-    assert list(errors) == ["validation"] and errors["validation"]["values"] == [run.read_result()["validation_error"]]
+    assert list(errors) == ["validation", "worst_class"] and errors["validation"]["values"] == [run.read_result()["validation_error"]]
     assert "test_error" not in Path("some/report/two.json").read_text().replace("--test_errors", "")
     assert "-- --precision bfloat16 --validation true" in made["command"]
     status, out, _ = command("reproduce", "two", "--test_errors", "true", *words.split())

@@ -185,7 +185,13 @@ def test_a_result_is_read_as_it_was_written_and_says_that_the_run_is_finished(tm
 
 CHANGES = [{"test_error_last": None}, {"test_error_averaged": "2.5"}, {"validation_error": "x"}, {"seconds": True}, {"config": []}]
 CHANGES += [{"test_images": 0}, {"test_error_averaged": -1e-9}, {"test_error_last": 100.5}, {"validation_error": 2**60}]
-CHANGES += [{"split_sha256": 3}, {"test_error_last": float("nan")}, {"config": {"epochs": 10**400}}]
+CHANGES += [
+    {"split_sha256": 3},
+    {"test_error_last": float("nan")},
+    {"config": {"epochs": 10**400}},
+    {"worst_class_error": 101},
+    {"worst_class_error": "1"},
+]
 LACKING = [{key: value for key, value in RESULT.items() if key != name} for name in RESULT]
 
 
