@@ -58,8 +58,8 @@ def test_a_run_folder_that_cannot_be_written_to_is_still_measured(command, run):
     assert outcome.status == 2 and "reliability.png cannot be written" in outcome.err and json.loads(outcome.out)["step"] == 12
 
 
-def test_the_worst_class_of_the_result_is_that_which_evaluate_finds(command, finished):
-    found, result = json.loads(command("evaluate", finished).out), json.loads((finished / "result.json").read_text())
+def test_the_worst_class_of_the_result_is_that_which_evaluate_finds(command, run):
+    found, result = json.loads(command("evaluate", run).out), json.loads((run / "result.json").read_text())
     assert result["worst_class_error"] == max(found["class_errors"].values()) > result["test_error_averaged"]
 
 
