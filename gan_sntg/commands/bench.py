@@ -16,9 +16,9 @@ from gan_sntg.files.atomic import write_atomically
 from gan_sntg.files.json_files import read_json
 from gan_sntg.files.yaml_files import config_file
 from gan_sntg.networks.passes import Precision
-from gan_sntg.runs.build import pick_device
+from gan_sntg.runs.build import parse_run, pick_device
 from gan_sntg.runs.folder import environment
-from gan_sntg.runs.options import check_option
+from gan_sntg.runs.options import RunOptions, check_option
 from gan_sntg.runs.parsing import Parser
 
 COLUMNS = "ms per step", "least to most", "images/s", "GFLOP/s", "of products", "peak MB", "naive's time / this", "before / this"
@@ -55,6 +55,8 @@ def run(options: Namespace) -> None:
     check_option("threads", options.threads)
     if options.out and not Path(options.out).resolve().parent.is_dir():
         raise InputError(f"--out {options.out}: its folder does not exist; make it first")
+    for file in options.config:  # what is refused is refused before a minute is spent
+        RunOptions.of(parse_run(options, file, [])[1])
     device, console = pick_device(options.device), Console(width=None if sys.stdout.isatty() else 130, highlight=False)
     torch.set_num_threads(options.threads or torch.get_num_threads())
     earlier = earlier_medians(options.against, environment(device)) if options.against else {}

@@ -66,9 +66,10 @@ def checkout(tmp_path_factory, tiny_tree) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(checkout, command) -> Path:
-    """The folder of a grid that was run to its end in one go, by processes as the command starts them."""
-    with contextlib.chdir(checkout):
-        assert command("reproduce", "two", "--processes", 2, "--out", "whole").status == 0
+    """The folder of a grid that was run to its end in one go, in this process."""
+    with contextlib.chdir(checkout), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reproduce, "make_engine", lambda options: Here({}))
+        assert command("reproduce", "two", "--out", "whole").status == 0
     return checkout / "whole"
 
 
@@ -248,8 +249,8 @@ def test_a_run_that_is_older_than_an_option_counts_as_its_default(whole, command
 
 
 def test_stopped_killed_and_started_again_it_ends_in_the_same_report(checkout, whole, command, monkeypatch, tmp_path):
-    for number, end in (signal.SIGTERM, LATER), (signal.SIGKILL, -9), (None, 0):
-        running = started(checkout, "killed", "--only", "*_sntg", "--processes", "1")
+    for processes, number, end in (1, signal.SIGTERM, LATER), (2, signal.SIGKILL, -9), (2, None, 0):
+        running = started(checkout, "killed", "--only", "*_sntg", "--processes", processes)
         if number:
             os.kill(running.pid, number)
         assert finished(running) == end, (checkout / "killed.said").read_text()
