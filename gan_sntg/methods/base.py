@@ -21,7 +21,7 @@ from gan_sntg.schedules import linear_tail
 from gan_sntg.training.cuda_graphs import Recordable
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.method import Method
-from gan_sntg.training.optim import AdamInside, set_learning_rate, trainable
+from gan_sntg.training.optim import AdamEpsilon, adam, set_learning_rate, trainable
 
 
 class GenerativeMethod(Recordable, Method):
@@ -45,15 +45,25 @@ class GenerativeMethod(Recordable, Method):
         decay_epochs: float | None = None,
         beta1: float = 0.5,
         average_decay: float = 0.9999,
+        beta2: float = 0.999,
+        adam_epsilon: AdamEpsilon = "inside_sqrt",
+        generator_learning_rate: float | None = None,
+        generator_beta1: float | None = None,
+        least_learning_rate: float = 0.0,
     ):
-        """teacher: `Averaged` by default; decay_epochs: see `linear_tail`; average_decay: per step."""
+        """teacher: `Averaged` by default; decay_epochs: see `linear_tail`; average_decay: per step.
+
+        generator_learning_rate, generator_beta1: of G's optimizer, D's where None; least_learning_rate: below which neither rate decays.
+        """
         super().__init__()
         self.discriminator, self.generator = discriminator, generator
         self.teacher, self.sntg = teacher or Averaged(), sntg or SNTG()
         self.average = Average(discriminator, average_decay)
-        self.learning_rate, self.decay_epochs = learning_rate, decay_epochs
+        self.learning_rate, self.decay_epochs, self.least_learning_rate = learning_rate, decay_epochs, least_learning_rate
+        self.relative_rates = {"d": 1.0, "g": 1.0 if generator_learning_rate is None else generator_learning_rate / learning_rate}
+        beta1s = {"d": beta1, "g": beta1 if generator_beta1 is None else generator_beta1}
         nets = {"d": discriminator, "g": generator}
-        self.optimizers = {name: AdamInside(trainable(net), learning_rate, (beta1, 0.999)) for name, net in nets.items()}
+        self.optimizers = {name: adam(trainable(net), learning_rate, (beta1s[name], beta2), adam_epsilon) for name, net in nets.items()}
 
     @abstractmethod
     def discriminator_terms(self, batch: Batch, t: int) -> Terms:
@@ -93,14 +103,19 @@ class GenerativeMethod(Recordable, Method):
 
     def step(self, batch: Batch, t: int) -> Terms:
         """D's step, the averages, then G's step on the independent unlabelled batch."""
-        rate = self.learning_rate * linear_tail(t, self.decay_epochs)
-        for optimizer in self.optimizers.values():
-            set_learning_rate(optimizer, rate)
-        self.settings = {"learning_rate": rate, "weight/graph": self.sntg.weight_at(t)}
+        rates = self.learning_rates(t)
+        for name, optimizer in self.optimizers.items():
+            set_learning_rate(optimizer, rates[name])
+        self.settings = {"learning_rate": rates["d"], "weight/graph": self.sntg.weight_at(t)}
         terms = self.descend("d", batch, t)
         self.average.update(self.discriminator)
         self.teacher.update(self.discriminator)
         return terms | self.descend("g", batch, t)
+
+    def learning_rates(self, t: int) -> dict[str, float]:
+        """The rate of each optimizer in epoch t: its own base rate, and the factor that all share."""
+        factor = self.learning_rate * linear_tail(t, self.decay_epochs)
+        return {name: max(factor * relative, self.least_learning_rate) for name, relative in self.relative_rates.items()}
 
     def graph_term(self, views: list[tuple], t: int) -> Terms:
         """{"d/graph": lambda_2 w(t) R_S}, {} at weight 0. views: (examples, h, logits), unlabelled first."""

@@ -20,6 +20,7 @@ from gan_sntg.runs.options import RunOptions, config_parser, flat, identity, sho
 from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.runs.trainer import Run, Trainer, Training
 from gan_sntg.training.method import Method
+from gan_sntg.training.optim import AdamInside
 
 MOST = 1000  # runs of one command
 ONE_PROGRAM_ON = ("cuda",)  # not "cpu": one program is not faster there than one run after another (results/seeds_speed.md)
@@ -128,6 +129,8 @@ def stacking_obstacle(method: Method, options: RunOptions) -> str | None:
     nets = [getattr(method, name, None) for name in ("discriminator", "generator")]
     if type(method) is not FeatureMatchingGAN or [type(net) for net in nets] != [DenseDiscriminator, DenseGenerator]:
         return "only the GAN of dense networks is trained as one program"
+    if not all(isinstance(optimizer, AdamInside) for optimizer in method.optimizers.values()):
+        return "only Adam with its epsilon inside the root is stacked; torch's own counts steps of one run"
     if options.compile:
         return "one program of them all is not compiled"
     if next(method.parameters()).device.type not in ONE_PROGRAM_ON:

@@ -67,6 +67,7 @@ def test_only_the_gan_of_dense_networks_is_stacked_and_not_compiled_and_not_on_a
     assert "not compiled" in seeds.stacking_obstacle(gan(), compiled)
     assert "dense networks" in seeds.stacking_obstacle(other, plain)
     assert "dense networks" in seeds.stacking_obstacle(made("pi"), plain)
+    assert "epsilon inside" in seeds.stacking_obstacle(gan(adam_epsilon="outside_sqrt"), plain)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: seeds are stacked on one")
