@@ -4,7 +4,7 @@ from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
 from gan_sntg.networks.classifiers import Classifier, ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator, Discriminator, Generator
-from gan_sntg.networks.noise import Dropout, GaussianNoise
+from gan_sntg.networks.noise import ChannelDropout, Drop, Dropout, GaussianNoise
 from gan_sntg.networks.passes import Precision
 from gan_sntg.networks.weight_norm import (
     MeanOnlyConv,
@@ -18,6 +18,6 @@ from gan_sntg.networks.weight_norm import (
 
 __all__ = ["Classifier", "ConvNet13", "PlaneMLP", "SmallConvNet", "VATConvNet"]
 __all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGenerator", "Discriminator", "Generator"]
-__all__ += ["Average", "BatchNorm", "Dropout", "GaussianNoise", "Precision", "frozen_statistics"]
+__all__ += ["Average", "BatchNorm", "ChannelDropout", "Drop", "Dropout", "GaussianNoise", "Precision", "frozen_statistics"]
 __all__ += ["MeanOnlyConv", "MeanOnlyLinear", "WeightNormConv", "WeightNormConvTranspose", "WeightNormLinear"]
 __all__ += ["data_dependent_init", "fixed_weights"]

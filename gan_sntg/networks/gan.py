@@ -13,7 +13,7 @@ from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNormBias, channels_last
 from gan_sntg.networks.classifiers import Classifier, ConvClassifier
-from gan_sntg.networks.noise import Dropout, GaussianNoise
+from gan_sntg.networks.noise import Drop, GaussianNoise
 from gan_sntg.networks.passes import at_least_float32
 from gan_sntg.networks.weight_norm import WeightNormConv, WeightNormConvTranspose, WeightNormLinear
 
@@ -114,16 +114,31 @@ class ConvDiscriminator(ConvClassifier, Discriminator):
     3 x 3 without padding and two of 1 x 1. Defaults are the CIFAR-10 network: 32 -> 16 -> 8 -> 6; the SVHN network: (64, 128).
     """
 
-    def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int] = (96, 192), train_scale: bool = False):
-        """widths: of the first block, and of the rest and h; train_scale: hidden g's train (source: no)."""
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        num_classes: int,
+        widths: tuple[int, int] = (96, 192),
+        train_scale: bool = False,
+        input_noise: float = 0.0,
+        input_dropout: float = 0.2,
+        input_drop: Drop = Drop.elements,
+        hidden_drop: Drop = Drop.elements,
+    ):
+        """widths: of the first block, and of the rest and h; train_scale: hidden g's train (source: no).
+
+        input_noise: standard deviation, before the dropout; input_dropout: its probability; input_drop, hidden_drop: what dropout zeroes
+        at the input and after blocks (Dai et al. 2017 have noise and channels).
+        """
         (first, rest), (halvings, _, _) = widths, depth_for(image_shape)
         channels = [image_shape[0], first, *[rest] * (halvings - 1)]
         conv = partial(WeightNormConv, train_scale=train_scale)
-        layers: list[nn.Module] = [Dropout(0.2)]
+        layers: list[nn.Module] = [GaussianNoise(input_noise)] if input_noise else []  # names of weights count layers
+        layers.append(input_drop(input_dropout))
         for a, b in pairwise(channels):
             for layer in (conv(a, b, 3, padding=1), conv(b, b, 3, padding=1), conv(b, b, 3, stride=2, padding=1)):
                 layers += [layer, nn.LeakyReLU(0.2)]
-            layers.append(Dropout(0.5))
+            layers.append(hidden_drop(0.5))
         for kernel in (3, 1, 1):
             layers += [conv(rest, rest, kernel), nn.LeakyReLU(0.2)]
         super().__init__(layers, WeightNormLinear(rest, num_classes, train_scale=True, init_std=0.1, v_std=0.05))

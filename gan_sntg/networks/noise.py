@@ -1,7 +1,11 @@
 """Gaussian noise and dropout layers, drawn from a named generator."""
 
+from enum import member
+
 import torch
 from torch import Tensor, nn
+
+from gan_sntg.configurable import Choice
 
 
 class Noise(nn.Module):
@@ -44,3 +48,24 @@ class Dropout(Noise):
         # uniform numbers are four times as fast as bernoulli_ on a CPU
         kept = self.draw("uniform_", x) >= self.p  # pyright: ignore[reportCallIssue]
         return x * kept.to(x.dtype).div_(1 - self.p)
+
+
+class ChannelDropout(Dropout):
+    """In training a whole map is 0 with probability p, else x / (1 - p); x in evaluation.
+
+    Maps are x[b, c] of x [B, C, H, W].
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as x; a map's gradient is masked as the map is."""
+        if not self.training or self.p == 0:
+            return x
+        kept = self.draw("uniform_", x[..., :1, :1]) >= self.p  # pyright: ignore[reportCallIssue]
+        return x * kept.to(x.dtype).div_(1 - self.p)
+
+
+class Drop(Choice):
+    """What dropout zeroes: single `elements`, or whole `channels`."""
+
+    elements = member(Dropout)
+    channels = member(ChannelDropout)

@@ -14,7 +14,7 @@ from gan_sntg.graph.teachers import SamePass
 from gan_sntg.losses import Matching
 from gan_sntg.networks.batch_norm import BatchNormBias
 from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator, Maps
-from gan_sntg.networks.noise import Dropout
+from gan_sntg.networks.noise import ChannelDropout, Drop, Dropout, GaussianNoise
 from gan_sntg.networks.weight_norm import WeightNorm
 from gan_sntg.rng import purpose_generator
 
@@ -86,6 +86,14 @@ def test_the_discriminators_maps_are_those_of_the_source():
 
 def test_hidden_scales_train_only_where_that_is_asked_for():
     assert all(layer.g.requires_grad for layer in weight_norms(ConvDiscriminator((3, 32, 32), 10, **SMALL, train_scale=True)))
+
+
+def test_noise_at_the_input_and_dropout_of_channels_are_options():
+    net = ConvDiscriminator((3, 32, 32), 10, **SMALL, input_noise=0.05, input_dropout=0.15, input_drop=Drop.channels)
+    assert [type(m) for m in net.features[:2]] == [GaussianNoise, ChannelDropout] and net.features[0].std == 0.05
+    assert [(type(m), m.p) for m in net.modules() if isinstance(m, Dropout)] == [(ChannelDropout, 0.15), (Dropout, 0.5), (Dropout, 0.5)]
+    net = ConvDiscriminator((3, 32, 32), 10, **SMALL, hidden_drop=Drop.channels)
+    assert [type(m) for m in net.modules() if isinstance(m, Dropout)] == [Dropout, ChannelDropout, ChannelDropout]
 
 
 def test_the_generator_has_the_layers_of_the_source():
