@@ -14,6 +14,7 @@ from gan_sntg.losses import fake_loss, real_loss, supervised_loss
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.optim import trainable
+from gan_sntg.training.term_check import own_networks
 
 
 def keep_layout(net: nn.Module) -> None:
@@ -57,11 +58,11 @@ class NaiveStep:
             self.loaders[name] = iter(DataLoader(pictures, stream.batch_size, sampler=sampler, num_workers=workers))
         method.augmentation = Augmentation()  # the loaders vary the images
         self.method, self.device, self.losses = method, streams.pool.x.device, method.losses
-        if isinstance(method, FeatureMatchingGAN):
+        if type(method) is FeatureMatchingGAN:
             self.losses = {"d": (method.discriminator, self.discriminator_terms), "g": (method.generator, self.generator_terms)}
-        students = [net for net, _ in self.losses.values()]
+        students, trained = [net for net, _ in self.losses.values()], [own_networks(method, prefix) for prefix in method.losses]
         self.optimizers = [torch.optim.Adam(trainable(net), 1e-4, foreach=False) for net in students]
-        followers = [part for part in method.networks.values() if part not in students]
+        followers = [part for name, part in method.networks.items() if not any(name in own for own in trained)]
         self.averaged = [pair for part in followers for pair in zip(part.parameters(), students[0].parameters(), strict=True)]
 
     def __call__(self, t: int) -> dict[str, float]:

@@ -27,6 +27,7 @@ class Method(Configurable, nn.Module, ABC):
     optimizers: dict[str, Optimizer]
     purposes: tuple[str, ...] = ("noise",)  # each gets a random generator of its own, in `generators`
     views: tuple[str, ...] = Batch._fields  # the fields of a batch that it asks for
+    intermittent: tuple[str, ...] = ()  # terms that a draw or a threshold leaves without gradient on many batches
     start_size: int = 500  # images in the batch that `start` is given
     settings: dict[str, float] = {}  # what schedules gave the last step, for telemetry; never changed in place
     execution: EagerForward = EagerForward()  # how its networks pass over a batch in training
@@ -49,7 +50,10 @@ class Method(Configurable, nn.Module, ABC):
     @property
     @abstractmethod
     def losses(self) -> dict[str, tuple[nn.Module, Callable[[Batch, int], Terms]]]:
-        """By prefix of its terms: the one network they must move, and their function of (batch, t)."""
+        """By prefix of its terms: the network they must move, and their function of (batch, t).
+
+        Several networks that one prefix moves are an `nn.ModuleList`; each term must have a gradient into one of them at least.
+        """
 
     @abstractmethod
     def weights(self) -> dict[str, float]:

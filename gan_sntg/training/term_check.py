@@ -97,6 +97,12 @@ def _next_with_labels(streams: Loader) -> Batch:
     return batch
 
 
+def own_networks(method: Method, prefix: str) -> dict[str, nn.Module]:
+    """The networks that the terms of a prefix must move, by name."""
+    own = {id(p) for p in method.losses[prefix][0].parameters()}
+    return {name: net for name, net in method.networks.items() if own.issuperset(id(p) for p in net.parameters())}
+
+
 def _flat(net: nn.Module) -> Tensor:
     return torch.cat([p.detach().flatten() for p in net.parameters()])
 
@@ -126,32 +132,31 @@ def _watch(health: TermReport, method: Method, prefix: str, terms: Terms) -> Non
 
 def _faults(health: TermReport, method: Method) -> Iterator[tuple[str, str]]:
     """Text and kind of the faults that the values, gradients and moves show."""
-    names = {net: name for name, net in method.networks.items()}
-    own = {prefix: names[net] for prefix, (net, _) in method.losses.items()}
+    own = {prefix: set(own_networks(method, prefix)) for prefix in method.losses}
     for term, weight in method.weights().items():
         if weight and term not in health.terms:
             yield f"{term} has weight {weight:g} but is never there: its ramp does not rise", "absent"
     for term, value in health.terms.items():
-        net = own[term.split("/")[0]]
-        norms = health.gradients[term][net]
+        nets = sorted(own[term.split("/")[0]])
+        norms = [norm for net in nets for norm in health.gradients[term][net]]
         if not math.isfinite(value):
             yield f"{term} is {value}", "nonfinite"
         if not all(map(math.isfinite, norms)):
             yield f"the gradient of {term} is not finite", "nonfinite"
-        elif not any(norms):
-            yield f"{term} gives {net} no gradient: it is dead", "dead"
-    for prefix, net in own.items():
-        for name in sorted(health.moved[prefix] - {net}):
+        elif not any(norms) and term not in method.intermittent:
+            yield f"{term} gives {' and '.join(nets)} no gradient: it is dead", "dead"
+    for prefix, nets in own.items():
+        for name in sorted(health.moved[prefix] - nets):
             yield f"descending {prefix}/... changed {name}, which it must not touch", "leak"
-        if net not in health.moved[prefix]:
-            yield f"descending {prefix}/... does not change {net}", "unmoved"
+        for name in sorted(nets - health.moved[prefix]):
+            yield f"descending {prefix}/... does not change {name}", "unmoved"
     for name in sorted(set(method.networks) - health.moved["step"]):
         yield f"a step leaves {name} as it is", "unmoved"
 
 
 def _idle_followers(method: Method) -> Iterator[tuple[str, str]]:
     """A fault of each teacher or average of a student's own type that still equals it."""
-    for student, _ in method.losses.values():
+    for student in (net for prefix in method.losses for net in own_networks(method, prefix).values()):
         for name, other in method.named_modules():
             if type(other) is type(student) and other is not student and torch.equal(_flat(other), _flat(student)):
                 yield f"{name} equals the student after several steps: it is the student, or its decay is 0", "follower"

@@ -11,10 +11,11 @@ from discriminative.mean_teacher import MeanTeacher
 from discriminative.pi_model import PiModel
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged, Ensemble, SecondPass
+from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.passes import Precision
 from gan_sntg.schedules import LinearTail, RampedWeight
 from gan_sntg.training.optim import trainable
-from gan_sntg.training.term_check import TermReport, examine
+from gan_sntg.training.term_check import TermReport, examine, own_networks
 
 
 def health(method, steps: int = 3) -> TermReport:
@@ -137,3 +138,43 @@ def test_a_small_batch_of_one_stream_is_given_labelled_images():
     method = made("pi")
     s = prepared(method, labels=3, batch_size=8)
     assert examine(method, s, t=5, steps=2).faults == {}
+
+
+class TwoNetworks(FeatureMatchingGAN):
+    """A GAN whose generator's descents move a second network, by a term of its own."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.shift = torch.nn.Linear(16, 1)
+        self.optimizers["g"].add_param_group({"params": list(self.shift.parameters())})
+
+    @property
+    def losses(self):
+        return super().losses | {"g": (torch.nn.ModuleList([self.generator, self.shift]), self.generator_terms)}
+
+    def generator_terms(self, batch, t):
+        shift = self.shift(batch.unlabeled_g.x.flatten(1)).mean()
+        return super().generator_terms(batch, t) | {"g/shift": shift, "g/rare": 0 * shift}
+
+
+@pytest.fixture
+def two(monkeypatch) -> TwoNetworks:
+    monkeypatch.setattr("helpers.tiny.FeatureMatchingGAN", TwoNetworks)
+    return gan(weight=0.5, average_decay=0.9)
+
+
+def test_terms_may_move_several_networks_and_need_a_gradient_into_one(two):
+    assert own_networks(two, "g") == {"generator": two.generator, "shift": two.shift}
+    assert examine(two, streams(), t=5, steps=2).faults == {"g/rare gives generator and shift no gradient: it is dead": "dead"}
+
+
+def test_a_term_that_is_intermittent_may_have_no_gradient(two):
+    two.intermittent = ("g/rare",)
+    found = examine(two, streams(), t=5, steps=2)
+    assert found.faults == {} and found.moved["g"] == {"generator", "shift"}
+
+
+def test_each_of_several_networks_must_move(two):
+    two.intermittent = ("g/rare",)
+    del two.optimizers["g"].param_groups[1]
+    assert list(examine(two, streams(), t=5, steps=2).faults.values()) == ["unmoved", "unmoved"]
