@@ -65,3 +65,29 @@ def kl_divergence(targets: Tensor, logits: Tensor) -> Tensor:
 def entropy(logits: Tensor) -> Tensor:
     """H(softmax(logits)) in nats, a batch mean (reference 4). logits [B, K] -> scalar."""
     return -(logits.softmax(1) * logits.log_softmax(1)).sum(1).mean()
+
+
+def pull_away(h: Tensor) -> Tensor:
+    """Mean over pairs i != j of cos^2(h_i, h_j), from 0 to 1 (Zhao et al. 2017; PT of Dai et al. 2017).
+
+    h [B, D] -> scalar, 0 for B = 1; a row of zeros counts cos 0 and has no gradient.
+    """
+    i, j = torch.triu_indices(len(h), len(h), 1, device=h.device)
+    return F.cosine_similarity(h[i], h[j]).square().sum() / max(len(i), 1)
+
+
+def variational_entropy(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """-log N(z; mean, std^2) without log 2 pi, summed over z, a batch mean (VI of Dai et al. 2017).
+
+    log std + ((z - mean) / (1e-8 + std))^2 / 2, an upper bound of -H(G(z)) but for a constant. z, mean, log_std [B, latent] -> scalar.
+    """
+    return (log_std + 0.5 * ((z - mean) / (1e-8 + log_std.exp())).square()).sum(1).mean()
+
+
+def low_density(log_density: Tensor, threshold: Tensor | float) -> Tensor:
+    """Mean of log p - threshold over images above it, 0 if there are none (LD of Dai et al. 2017).
+
+    log_density [B], threshold: a scalar -> scalar; images below have no gradient.
+    """
+    excess = F.relu(log_density - threshold)
+    return excess.sum() / (excess > 0).sum().clamp(min=1)
