@@ -3,7 +3,17 @@
 from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
 from gan_sntg.networks.classifiers import Classifier, ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.networks.ema import Average
-from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator, Discriminator, Generator
+from gan_sntg.networks.gan import (
+    ConvDiscriminator,
+    ConvEncoder,
+    ConvGenerator,
+    DenseDiscriminator,
+    DenseEncoder,
+    DenseGenerator,
+    Discriminator,
+    Encoder,
+    Generator,
+)
 from gan_sntg.networks.noise import ChannelDropout, Drop, Dropout, GaussianNoise
 from gan_sntg.networks.passes import Precision
 from gan_sntg.networks.weight_norm import (
@@ -18,6 +28,7 @@ from gan_sntg.networks.weight_norm import (
 
 __all__ = ["Classifier", "ConvNet13", "PlaneMLP", "SmallConvNet", "VATConvNet"]
 __all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGenerator", "Discriminator", "Generator"]
+__all__ += ["ConvEncoder", "DenseEncoder", "Encoder"]
 __all__ += ["Average", "BatchNorm", "ChannelDropout", "Drop", "Dropout", "GaussianNoise", "Precision", "frozen_statistics"]
 __all__ += ["MeanOnlyConv", "MeanOnlyLinear", "WeightNormConv", "WeightNormConvTranspose", "WeightNormLinear"]
 __all__ += ["data_dependent_init", "fixed_weights"]

@@ -141,12 +141,13 @@ def num_classes(data: Dataset) -> int:
 
 
 def network_arguments() -> list[str]:
-    """Names of the arguments of all known methods that are networks, whose sizes the data give."""
+    """Names of the arguments of all known methods that are networks, or None, whose sizes the data give."""
     found, methods = [], [Method]
     for method in methods:
         methods += method.__subclasses__()
-        hints = get_type_hints(method.__init__)
-        found += [name for name, kind in hints.items() if inspect.isclass(kind) and issubclass(kind, nn.Module) and name != "return"]
+        for name, hint in get_type_hints(method.__init__).items():
+            kinds = [kind for kind in (hint, *get_args(hint)) if inspect.isclass(kind) and issubclass(kind, nn.Module)]
+            found += [name] if kinds and name != "return" else []
     return list(dict.fromkeys(found))
 
 

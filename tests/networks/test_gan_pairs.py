@@ -1,4 +1,4 @@
-"""The Improved GAN's pairs: layer by layer those of the source, sized to the image, and started from data."""
+"""The Improved GAN's pairs, and Bad GAN's encoders: layer by layer those of the source, sized to the image, and started from data."""
 
 from math import prod
 
@@ -12,10 +12,10 @@ from gan_sntg.data.loader import Batch
 from gan_sntg.errors import InputError
 from gan_sntg.graph.teachers import SamePass
 from gan_sntg.losses import Matching
-from gan_sntg.networks.batch_norm import BatchNormBias
-from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator, Maps
+from gan_sntg.networks.batch_norm import BatchNorm, BatchNormBias
+from gan_sntg.networks.gan import ConvDiscriminator, ConvEncoder, ConvGenerator, DenseDiscriminator, DenseEncoder, DenseGenerator, Maps
 from gan_sntg.networks.noise import ChannelDropout, Drop, Dropout, GaussianNoise
-from gan_sntg.networks.weight_norm import WeightNorm
+from gan_sntg.networks.weight_norm import WeightNorm, data_dependent_init
 from gan_sntg.rng import purpose_generator
 
 # --- dense --------------------------------------------------------------------------------------------------------------
@@ -107,6 +107,43 @@ def test_the_generator_has_the_layers_of_the_source():
         assert abs(float(w.detach().std()) - 0.05) < 2e-3
     maps = outputs(net, torch.rand(2, 100), (Maps, nn.ConvTranspose2d, WeightNorm))
     assert [tuple(y.shape[1:]) for y in maps] == [(512, 4, 4), (256, 8, 8), (128, 16, 16), (3, 32, 32)]
+
+
+def test_the_encoder_has_the_layers_of_the_source():
+    net = ConvEncoder((3, 32, 32))
+    convs = [m for m in net.hidden if isinstance(m, nn.Conv2d)]
+    assert [(tuple(m.weight.shape), m.stride, m.padding, m.bias) for m in convs] == [
+        (shape, (2, 2), (2, 2), None) for shape in [(128, 3, 5, 5), (256, 128, 5, 5), (512, 256, 5, 5)]
+    ]
+    assert [type(m) for m in net.hidden] == [nn.Conv2d, BatchNorm, nn.ReLU] * 3
+    assert net.out.v.shape == (200, 8192) and net.out.g.requires_grad and net.out.init_std == 0.1
+    assert sum(p.numel() for p in net.parameters()) == 9_600 + 819_200 + 3_276_800 + 2 * 896 + 8192 * 200 + 2 * 200
+    maps = outputs(net, torch.rand(2, 3, 32, 32), (nn.Conv2d,))
+    assert [tuple(y.shape[1:]) for y in maps] == [(128, 16, 16), (256, 8, 8), (512, 4, 4)]
+
+
+@pytest.mark.parametrize("make", [lambda **o: DenseEncoder((1, 28, 28), 7, (9,), **o), lambda **o: ConvEncoder((1, 28, 28), 7, 8, **o)])
+def test_an_encoder_gives_mean_and_log_deviation_of_z_started_from_data_and_clamped_where_asked_for(make):
+    torch.manual_seed(0)
+    net, x = make(), torch.rand(60, 1, 28, 28)
+    data_dependent_init(net, x)
+    mean, log_std = net(x)
+    assert mean.shape == log_std.shape == (60, 7)
+    torch.testing.assert_close(torch.cat([mean, log_std]).std(correction=0).detach(), torch.tensor(0.1), rtol=1e-3, atol=0)
+    assert log_std.min() < -0.1 and not list(net.buffers())
+    net.least_log_std = -0.1
+    clamped = net(x)
+    assert torch.equal(clamped[0], mean) and torch.equal(clamped[1], log_std.clamp(min=-0.1))
+    assert make(least_log_std=-8).least_log_std == -8
+
+
+def test_an_encoder_of_nothing_or_of_widths_that_cannot_be_halved_is_refused():
+    with pytest.raises(InputError, match="latent of the encoder is 0"):
+        DenseEncoder((1, 4, 4), latent=0)
+    with pytest.raises(InputError, match="at least one hidden layer"):
+        DenseEncoder((1, 4, 4), widths=())
+    with pytest.raises(InputError, match="width is 6.*give a multiple of 4"):
+        ConvEncoder((3, 32, 32), width=6)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
