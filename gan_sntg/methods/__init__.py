@@ -1,6 +1,7 @@
 """Generative methods, one file each."""
 
+from gan_sntg.methods.bad_gan import BadGAN
 from gan_sntg.methods.base import GenerativeMethod
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 
-__all__ = ["FeatureMatchingGAN", "GenerativeMethod"]
+__all__ = ["BadGAN", "FeatureMatchingGAN", "GenerativeMethod"]

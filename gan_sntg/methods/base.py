@@ -156,7 +156,7 @@ class GenerativeMethod(Recordable, Method):
         z = self.draw_z(len(view.x), draws)
         with frozen_statistics(nets), drawing_from(nets, draws), mode(self.discriminator, False), mode(self.generator, True):
             h, logits = self.discriminator(view.x)
-            h_fake, logits_fake = self.discriminator(self.generator(z))
+            h_fake, logits_fake = self.discriminator(fake := self.generator(z))
             targets = self.teacher.targets(self.discriminator, view, logits, draws)
         return {
             **self.settings,
@@ -164,5 +164,10 @@ class GenerativeMethod(Recordable, Method):
             "gan/generated_accuracy": (torch.logsumexp(logits_fake, 1) < 0).float().mean(),
             "gan/matching_gap": self.matching(h, h_fake),
             **health_telemetry(h_fake, h, logits_fake),
+            **self.generated_telemetry(fake),
             **self.sntg.telemetry(h, targets, view.y),
         }
+
+    def generated_telemetry(self, fake: Tensor) -> dict[str, Tensor]:
+        """Further figures of G's images [B, C, H, W], which leave the run as it was."""
+        return {}

@@ -1,6 +1,7 @@
 """FM-GAN + SNTG: the feature-matching Improved GAN with the graph on D's features (reference 5, 6)."""
 
 import torch
+from torch import Tensor
 
 from gan_sntg.data.loader import Batch
 from gan_sntg.distributed import all_mean
@@ -35,6 +36,7 @@ class FeatureMatchingGAN(GenerativeMethod):
             "d/labeled": supervised_loss(l_labeled, labeled.y),
             "d/unlabeled": real_loss(l_unlabeled),
             "d/generated": fake_loss(l_fake),
+            **self.unlabeled_terms(l_unlabeled),
             **self.graph_term([(unlabeled, h_unlabeled, l_unlabeled), (labeled, h_labeled, l_labeled)], t),
         }
 
@@ -44,5 +46,18 @@ class FeatureMatchingGAN(GenerativeMethod):
         with fixed_weights(self.discriminator):
             with torch.no_grad():
                 h_real, _ = self.discriminate(real)
-            h_fake, _ = self.discriminate(self.generate(len(real)))
-        return {"g/matching": self.matching(*(all_mean(h.mean(0, keepdim=True)) for h in (h_real, h_fake)))}
+            z = self.draw_z(len(real))
+            h_fake, _ = self.discriminate(fake := self.execution(self.generator, z, None))
+        matching = self.matching(*(all_mean(h.mean(0, keepdim=True)) for h in (h_real, h_fake)))
+        return {"g/matching": matching, **self.generated_terms(z, fake, h_fake, t)}
+
+    def unlabeled_terms(self, logits: Tensor) -> Terms:
+        """Further weighted terms of D; logits [B, K]: of its pass over unlabelled images."""
+        return {}
+
+    def generated_terms(self, z: Tensor, fake: Tensor, h: Tensor, t: int) -> Terms:
+        """Further weighted terms of G, with gradient into it.
+
+        z [B, latent], fake: images of G from it, h [B, D]: D's features of them.
+        """
+        return {}

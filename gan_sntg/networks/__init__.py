@@ -2,6 +2,7 @@
 
 from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
 from gan_sntg.networks.classifiers import Classifier, ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
+from gan_sntg.networks.density import Density, MixtureDensity
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.gan import (
     ConvDiscriminator,
@@ -28,7 +29,7 @@ from gan_sntg.networks.weight_norm import (
 
 __all__ = ["Classifier", "ConvNet13", "PlaneMLP", "SmallConvNet", "VATConvNet"]
 __all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGenerator", "Discriminator", "Generator"]
-__all__ += ["ConvEncoder", "DenseEncoder", "Encoder"]
+__all__ += ["ConvEncoder", "DenseEncoder", "Density", "Encoder", "MixtureDensity"]
 __all__ += ["Average", "BatchNorm", "ChannelDropout", "Drop", "Dropout", "GaussianNoise", "Precision", "frozen_statistics"]
 __all__ += ["MeanOnlyConv", "MeanOnlyLinear", "WeightNormConv", "WeightNormConvTranspose", "WeightNormLinear"]
 __all__ += ["data_dependent_init", "fixed_weights"]

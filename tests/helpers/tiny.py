@@ -12,8 +12,10 @@ from gan_sntg.graph.adjacency import TeacherGraph
 from gan_sntg.graph.loss import Graph
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import SecondPass
+from gan_sntg.methods.bad_gan import BadGAN
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
-from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.density import Density, MixtureDensity
+from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseEncoder, DenseGenerator
 
 
 class Squares(Dataset):
@@ -46,13 +48,46 @@ def streams(
     return Loader(pool, batch_size, seed)
 
 
-def gan(seed: int = 0, dtype: torch.dtype = torch.float32, device: str = "cpu", **options) -> FeatureMatchingGAN:
+def gan(seed: int = 0, dtype: torch.dtype = torch.float32, device: str = "cpu", kind: type = FeatureMatchingGAN, **options):
     torch.manual_seed(seed)
     d, g = DenseDiscriminator((1, 4, 4), 3, widths=(12, 8)), DenseGenerator((1, 4, 4), latent=5, widths=(9,))
     graph = sntg(options)
-    method = FeatureMatchingGAN(discriminator=d, generator=g, sntg=graph, **({"teacher": SecondPass()} | options)).to(device, dtype)
+    method = kind(discriminator=d, generator=g, sntg=graph, **({"teacher": SecondPass()} | options)).to(device, dtype)
     method.prepare(data := Squares(), streams(source=data).pool)
     method.to(device, dtype).seed(seed, device)
+    return method
+
+
+class Dark(Density):
+    """log p = -|x|^2, of which most images of an untrained generator are above the threshold."""
+
+    def log_density(self, images: torch.Tensor) -> torch.Tensor:
+        return -images.flatten(1).square().sum(1)
+
+
+def mixture(scale: float):
+    """A fit of `MixtureDensity` as it might be found, without scikit-learn, which is slow to load."""
+
+    def fitted(density: MixtureDensity, x: torch.Tensor, directions: int) -> dict[str, torch.Tensor]:
+        k, d = density.components, x.shape[1]
+        found = {"center": x.mean(0).float(), "basis": torch.eye(d)[:, :directions], "rest": torch.tensor(1e3)}
+        roots = scale * torch.eye(directions).repeat(k, 1, 1)
+        return found | {"log_weights": -torch.ones(k), "means": torch.zeros(k, directions), "roots": roots}
+
+    return fitted
+
+
+FURTHER = {"entropy_weight": 0.1, "pull_away_weight": 0.8, "variational_weight": 0.01, "low_density_weight": 0.5}
+
+
+def bad_gan(seed: int = 0, dtype: torch.dtype = torch.float32, device: str = "cpu", **options) -> BadGAN:
+    """Bad GAN with all of its terms unless told otherwise, low density in half of the steps."""
+    parts = {"encoder": DenseEncoder((1, 4, 4), latent=5, widths=(7,)), "density": Dark()}
+    torch.manual_seed(seed)
+    for part in parts["encoder"].parameters():
+        torch.nn.init.normal_(part, std=0.1)
+    method = gan(seed, dtype, device, BadGAN, **(parts | FURTHER | options))
+    method.rare_probability, method.rare_images = 0.5, 6
     return method
 
 

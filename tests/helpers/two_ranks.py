@@ -35,7 +35,7 @@ from gan_sntg.training.optim import parameters
 from helpers.classifiers import Normed
 from helpers.method_factories import ALL, made, prepared
 from helpers.processes import FORKED
-from helpers.tiny import Squares, UnitRange64, gan, streams
+from helpers.tiny import Squares, UnitRange64, bad_gan, gan, streams
 from helpers.tiny import started as initialised
 
 WORLD, BATCH, T = 2, 12, 2
@@ -88,10 +88,12 @@ def given(n: int, *shape: int) -> Tensor:
     return own_rows(torch.rand(n * world_size(), *shape, dtype=torch.float64, generator=generator))
 
 
-def fm_gan(**options):
+def fm_gan(make=gan, **options):
     """A GAN in float64, without noise, and its streams."""
     source = streams(batch_size=BATCH, normalization=UnitRange64)
-    method = initialised(gan(dtype=torch.float64, weight=0.7, **options), source)
+    method = make(dtype=torch.float64, weight=0.7, **options)
+    method.rare_images, method.rare_probability = BATCH // world_size(), 1.0  # of Bad GAN
+    initialised(method, source)
     for layer in (m for m in method.modules() if isinstance(m, Noise)):
         layer.std = 0.0
     method.draw_z = lambda n, generator=None: given(n, method.generator.latent)
@@ -126,6 +128,7 @@ CASES = {
     "gan, same pass, soft": (fm_gan, {"teacher": SamePass(), "pairing": AllPairs(), "graph": Graph.soft}),
     "gan, noise free": (fm_gan, {"teacher": NoiseFree(), "labeled": True}),
     "gan, aligned": (fm_gan, {"teacher": SamePass(), "pairing": AllPairs(), "balance": DistributionAlignment(), "confidence": 0.36}),
+    "bad gan": (fm_gan, {"make": bad_gan, "generator_learning_rate": 1e-3}),
     "pi, equal shares": (discriminative, {"name": "pi", "pairing": AllPairs(), "balance": EqualShares(queue=18), "repulsion": 0.5}),
     **{name: (discriminative, {"name": name}) for name in ALL},
     "pi, two streams": (discriminative, {"name": "pi", "stream": "two", "divisor": "labeled"}),

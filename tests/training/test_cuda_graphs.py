@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from helpers.method_factories import ALL, made, prepared
-from helpers.tiny import gan, started, streams
+from helpers.tiny import bad_gan, gan, started, streams
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_sntg.graph.balance import DistributionAlignment, EqualShares
@@ -49,6 +49,15 @@ def test_a_recorded_gan_is_the_written_one(teacher, pairing):
         s = streams(device="cuda")
         options = {"teacher": teacher(), "pairing": copy.deepcopy(pairing), "weight": 1.0, "ramp_epochs": 3, "device": "cuda"}
         return started(gan(**options), s), s
+
+    same(make)
+
+
+@gpu
+def test_a_recorded_bad_gan_is_the_written_one():
+    def make():
+        s = streams(device="cuda")
+        return started(bad_gan(weight=1.0, low_density_start_epochs=2, device="cuda"), s), s
 
     same(make)
 
@@ -177,6 +186,11 @@ def test_a_step_of_the_gan_reads_nothing(teacher, pairing, graph):
 def test_nor_does_one_with_balanced_targets_and_sure_pairs(balance):
     s = streams()
     assert reads(started(gan(balance=balance, confidence=0.5, attraction_margin=0.1, repulsion=0.5, weight=1.0), s), s) == []
+
+
+def test_nor_does_one_of_bad_gan():
+    s = streams()
+    assert reads(started(bad_gan(weight=1.0), s), s) == []
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -158,9 +158,8 @@ class TwoNetworks(FeatureMatchingGAN):
 
 
 @pytest.fixture
-def two(monkeypatch) -> TwoNetworks:
-    monkeypatch.setattr("helpers.tiny.FeatureMatchingGAN", TwoNetworks)
-    return gan(weight=0.5, average_decay=0.9)
+def two() -> TwoNetworks:
+    return gan(kind=TwoNetworks, weight=0.5, average_decay=0.9)
 
 
 def test_terms_may_move_several_networks_and_need_a_gradient_into_one(two):
