@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from helpers.tiny import mixture
 
 from gan_sntg.commands.doctor import small_run
 from gan_sntg.data.normalization import Whitening
+from gan_sntg.networks.density import MixtureDensity
 from gan_sntg.runs.build import build
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.schedules import linear_tail
@@ -16,21 +18,22 @@ from gan_sntg.schedules import linear_tail
 CONFIGS = sorted(p for p in (Path(__file__).parent.parent / "configs").glob("*/*.yaml") if p.parent.name not in ("grids", "search"))
 
 
-def each(text: str = ""):
-    """Every configuration in which the text stands."""
-    paths = [path for path in CONFIGS if text in path.read_text()]
+def each(*texts: str):
+    """Every configuration in which the texts stand."""
+    paths = [path for path in CONFIGS if all(text in path.read_text() for text in texts)]
     return pytest.mark.parametrize("config", paths, ids=lambda path: f"{path.parent.name}/{path.stem}")
 
 
 @pytest.fixture
 def options(config, monkeypatch) -> tuple[Parser, Namespace]:
-    """A configuration's parser and options, batches made small, and random images in place of files, which are not whitened at length."""
+    """A configuration's parser and options, batches made small, and random images in place of files, which are not fitted at length."""
 
     def unwhitened(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         d = x[0].numel()
         return {"mean": torch.zeros(d), "matrix": torch.eye(d), "inverse": torch.eye(d)}
 
     monkeypatch.setattr(Whitening, "_found", unwhitened)
+    monkeypatch.setattr(MixtureDensity, "fitted", mixture(1.0))
     return small_run(Namespace(batch_size=4, device="cpu", synthetic=True, root=None), str(config))
 
 
@@ -60,7 +63,7 @@ def test_its_header_names_its_own_command(config):
     assert lines[0].startswith("# ") and f"gan-sntg train --config configs/{config.parent.name}/{config.name}" in lines[1]
 
 
-@each("ConvDiscriminator")
+@each("ConvDiscriminator", "FeatureMatchingGAN")
 def test_a_convolutional_recipe_is_that_of_the_source(config):
     tree = yaml.safe_load(config.read_text())
     method, cell = tree["method"]["init_args"], config.parent.name
@@ -72,6 +75,25 @@ def test_a_convolutional_recipe_is_that_of_the_source(config):
     third = tree["epochs"] / 3
     for t in (0, third, 2 * third, 2.5 * third, 3 * third - 1):
         assert linear_tail(t, method["decay_epochs"]) == pytest.approx(min(3 - t / third, 1))
+
+
+BAD_GAN = {  # rates of D and G, beta2, epochs, batch, and the weights that are not 0
+    "mnist_100": (3e-3, 1e-3, 0.9999, 2000, 100, {"low_density_weight"}),
+    "svhn_1000": (1e-3, 1e-3, 0.999, 900, 64, {"entropy_weight", "pull_away_weight"}),
+    "cifar10_4000": (6e-4, 3e-4, 0.999, 1200, 100, {"variational_weight"}),
+}
+
+
+@pytest.mark.parametrize("cell", BAD_GAN)
+def test_bad_gans_recipe_is_that_of_the_source(cell):
+    tree = yaml.safe_load((Path(__file__).parent.parent / f"configs/{cell}/bad_gan.yaml").read_text())
+    method, (rate, rate_g, beta2, epochs, batch, weights) = tree["method"]["init_args"], BAD_GAN[cell]
+    assert (method["learning_rate"], method["generator_learning_rate"], method.get("beta2", 0.999)) == (rate, rate_g, beta2)
+    assert (method["beta1"], method["generator_beta1"], method["adam_epsilon"]) == (0.5, 0, "outside_sqrt")
+    assert tree["epochs"] == method["decay_epochs"] == epochs and tree["batch_size"] == batch
+    assert {name for name in method if name.endswith("_weight")} == weights
+    assert method.get("least_learning_rate", 0) == (1e-4 if cell == "svhn_1000" else 0)
+    assert method.get("matching", "squared") == ("squared" if cell == "mnist_100" else "absolute")
 
 
 def test_a_cell_is_named_after_its_labels():
