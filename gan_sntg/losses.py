@@ -91,3 +91,16 @@ def low_density(log_density: Tensor, threshold: Tensor | float) -> Tensor:
     """
     excess = F.relu(log_density - threshold)
     return excess.sum() / (excess > 0).sum().clamp(min=1)
+
+
+def marginal_entropy(p: Tensor) -> Tensor:
+    """H[p] = -sum_k p_k log p_k in nats, of the mean prediction of a batch (CatGAN). p [K] -> scalar.
+
+    p_k below the smallest normal number counts as that, so that the gradient is finite at p_k = 0.
+    """
+    return -(p * p.clamp(min=torch.finfo(p.dtype).tiny).log()).sum()
+
+
+def prior_cross_entropy(prior: Tensor, p: Tensor) -> Tensor:
+    """-sum_k prior_k log p_k in nats, least at p = prior. prior, p [K] -> scalar; gradient into p alone."""
+    return -(prior.detach() * p.clamp(min=torch.finfo(p.dtype).tiny).log()).sum()

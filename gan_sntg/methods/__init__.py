@@ -2,6 +2,7 @@
 
 from gan_sntg.methods.bad_gan import BadGAN
 from gan_sntg.methods.base import GenerativeMethod
+from gan_sntg.methods.cat_gan import CatGAN
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 
-__all__ = ["BadGAN", "FeatureMatchingGAN", "GenerativeMethod"]
+__all__ = ["BadGAN", "CatGAN", "FeatureMatchingGAN", "GenerativeMethod"]
