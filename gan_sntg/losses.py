@@ -104,3 +104,23 @@ def marginal_entropy(p: Tensor) -> Tensor:
 def prior_cross_entropy(prior: Tensor, p: Tensor) -> Tensor:
     """-sum_k prior_k log p_k in nats, least at p = prior. prior, p [K] -> scalar; gradient into p alone."""
     return -(prior.detach() * p.clamp(min=torch.finfo(p.dtype).tiny).log()).sum()
+
+
+def absolute_change(logits: Tensor, moved: Tensor) -> Tensor:
+    """sum_k sqrt((l_k - l'_k)^2 + 1e-8), a batch mean (Lecouat, Foo et al. 2018).
+
+    logits, moved [B, K] -> scalar; gradient into both, 0 where they are equal.
+    """
+    return ((logits - moved).square() + 1e-8).sqrt().sum(1).mean()
+
+
+def squared_change(logits: Tensor, moved: Tensor) -> Tensor:
+    """sum_k (l_k - l'_k)^2, a batch mean, of the authors' first version. [B, K] -> scalar, as above."""
+    return (logits - moved).square().sum(1).mean()
+
+
+class LogitChange(Choice):
+    """How far logits are from others: `absolute`, or `squared`."""
+
+    absolute = member(absolute_change)
+    squared = member(squared_change)

@@ -3,6 +3,8 @@
 from gan_sntg.methods.bad_gan import BadGAN
 from gan_sntg.methods.base import GenerativeMethod
 from gan_sntg.methods.cat_gan import CatGAN
+from gan_sntg.methods.ct_gan import CTGAN
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+from gan_sntg.methods.manifold_gan import ManifoldGAN
 
-__all__ = ["BadGAN", "CatGAN", "FeatureMatchingGAN", "GenerativeMethod"]
+__all__ = ["BadGAN", "CTGAN", "CatGAN", "FeatureMatchingGAN", "GenerativeMethod", "ManifoldGAN"]
