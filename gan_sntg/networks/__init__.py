@@ -1,7 +1,7 @@
 """Classifiers, the Improved GAN's networks, and the layers that torch does not have."""
 
 from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
-from gan_sntg.networks.batch_norm_discriminators import BatchNormDiscriminator
+from gan_sntg.networks.batch_norm_discriminators import BatchNormConvNet, BatchNormDiscriminator
 from gan_sntg.networks.classifiers import Classifier, ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.networks.density import Density, MixtureDensity
 from gan_sntg.networks.ema import Average
@@ -29,7 +29,7 @@ from gan_sntg.networks.weight_norm import (
 )
 
 __all__ = ["Classifier", "ConvNet13", "PlaneMLP", "SmallConvNet", "VATConvNet"]
-__all__ += ["BatchNormDiscriminator"]
+__all__ += ["BatchNormConvNet", "BatchNormDiscriminator"]
 __all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGenerator", "Discriminator", "Generator"]
 __all__ += ["ConvEncoder", "DenseEncoder", "Density", "Encoder", "MixtureDensity"]
 __all__ += ["Average", "BatchNorm", "ChannelDropout", "Drop", "Dropout", "GaussianNoise", "Precision", "frozen_statistics"]
