@@ -71,7 +71,7 @@ class CatGAN(GenerativeMethod):
             return terms | self.graph_term(views, t)
 
     def generator_terms(self, batch: Batch, t: int) -> Terms:
-        """L_G of fresh images; no gradient into D's weights, and its running statistics stay."""
+        """L_G of fresh images, which D normalises by their own statistics and forgets."""
         with fixed_weights(self.discriminator), frozen_statistics(self.discriminator):
             _, logits = self.discriminate(self.generate(len(batch.view("unlabeled").x)))
         return {"g/marginal": self.marginal(logits), "g/generated": entropy(logits)}

@@ -1,5 +1,7 @@
 """CT-GAN + SNTG: FM-GAN whose D agrees with itself over two passes of its noise (Wei et al. 2018)."""
 
+from torch import Tensor
+
 from gan_sntg.data.loader import Examples
 from gan_sntg.errors import InputError
 from gan_sntg.losses import squared_error
@@ -37,7 +39,7 @@ class CTGAN(FeatureMatchingGAN):
         second, term = self.consistency(unlabeled, h, logits)
         return term | super().graph_term([second, *others], t)
 
-    def consistency(self, view: Examples, h, logits) -> tuple[tuple, Terms]:
+    def consistency(self, view: Examples, h: Tensor, logits: Tensor) -> tuple[tuple[Examples, Tensor, Tensor], Terms]:
         """The view with h of the first pass and logits of a second one, and the term of both."""
         h_second, logits_second = self.discriminate(view.x)
         gap = squared_error(logits_second.softmax(1), logits) + self.feature_weight * (h - h_second).square().mean()
