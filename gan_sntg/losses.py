@@ -124,3 +124,15 @@ class LogitChange(Choice):
 
     absolute = member(absolute_change)
     squared = member(squared_change)
+
+
+def denoising_loss(reconstruction: Tensor, z: Tensor, mean: Tensor | None = None, var: Tensor | None = None) -> Tensor:
+    """C = mean [(z^ - mean) / sqrt(var + 1e-10) - z]^2 over batch and units (Ladder network).
+
+    reconstruction z^, z of the clean path [B, C, ...]; mean, var [C] of the clean path before its norm, None for the input, which has
+    no norm -> scalar; gradient into all of them.
+    """
+    if mean is not None and var is not None:
+        mean, var = (v.view(-1, *[1] * (z.dim() - 2)) for v in (mean, var))
+        reconstruction = (reconstruction - mean) * torch.rsqrt(var + 1e-10)
+    return (reconstruction - z).square().mean()

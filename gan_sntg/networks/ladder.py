@@ -1,0 +1,213 @@
+"""Ladder networks: an encoder with a clean and a corrupted path, and the decoder (Rasmus et al., 2015)."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import prod
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_sntg.networks.batch_norm import BatchNorm, moments, normalized, other_dims, per_channel
+from gan_sntg.networks.classifiers import Classifier
+from gan_sntg.networks.gan import check_widths
+from gan_sntg.networks.noise import GaussianNoise
+from gan_sntg.networks.passes import at_least_float32, mode
+
+EPS = 1e-10  # of every variance, as in the authors' code
+Decoded = Literal["full", "top"]  # the layers that are reconstructed; "top": the Gamma model, which has no V
+
+
+class Activations(NamedTuple):
+    """A layer in one path: z [B, C, ...], with noise where corrupted; mean, var [C] before the norm; h.
+
+    Of the input z and h are x, mean and var None; the h of the top layer are the logits.
+    """
+
+    z: Tensor
+    mean: Tensor | None
+    var: Tensor | None
+    h: Tensor
+
+
+class Standardization(BatchNorm):
+    """(x - mean) / sqrt(var + 1e-10) of each channel; no scale or shift, and what it subtracts is told."""
+
+    def __init__(self, features: int):
+        super().__init__(features, eps=EPS, momentum=0.01, affine=False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x [B, C, ...] -> z, mean, var: the batch's in training, with gradients, else the stored ones."""
+        x = at_least_float32(x)
+        mean, var = moments(x) if self.training else (self.running_mean, self.running_var)
+        assert mean is not None and var is not None  # for the type checker
+        if self.training and self.track_running_stats:
+            self.store(mean.detach(), var.detach() * (len(x) / max(len(x) - 1, 1)), self.momentum or 0.0)
+        return normalized(x, mean, var, self.eps), mean, var
+
+    @torch.no_grad()
+    def store(self, mean: Tensor, var: Tensor, weight: float = 1.0) -> None:
+        """Move the stored statistics [C] by `weight` of the way to these."""
+        assert self.running_mean is not None and self.running_var is not None
+        self.running_mean.lerp_(mean, weight)
+        self.running_var.lerp_(var, weight)
+
+
+class EncoderLayer(nn.Module):
+    """h_l = act(gamma (z_l + beta)), z_l = BN(transform(h_(l-1))), plus noise in the corrupted path."""
+
+    def __init__(
+        self,
+        transform: nn.Module,
+        features: int,
+        noise: float,
+        activation: Callable[[Tensor], Tensor] | None = None,
+        bias: bool = True,
+        scale: bool = False,
+    ):
+        """features: C; activation: None is linear; bias, scale: whether there are beta and gamma."""
+        super().__init__()
+        self.transform, self.norm, self.noise, self.activation = transform, Standardization(features), GaussianNoise(noise), activation
+        self.bias = nn.Parameter(torch.zeros(features)) if bias else None
+        self.scale = nn.Parameter(torch.ones(features)) if scale else None
+
+    def forward(self, h: Tensor, noisy: bool) -> Activations:
+        """noisy: whether noise is added, which evaluation never does."""
+        z, mean, var = self.norm(self.transform(h))
+        z = self.noise(z) if noisy else z
+        a = z if self.bias is None else z + per_channel(self.bias, z)
+        a = a if self.scale is None else a * per_channel(self.scale, a)
+        return Activations(z, mean, var, self.activation(a) if self.activation else a)
+
+    @torch.no_grad()
+    def fit_statistics(self, h: Tensor) -> None:
+        """Store mean and variance n / (n - 1) over these n examples, for evaluation."""
+        x = at_least_float32(self.transform(h))
+        var, mean = torch.var_mean(x, other_dims(x), correction=0)
+        self.norm.store(mean, var * (len(x) / max(len(x) - 1, 1)))
+
+
+class Combinator(nn.Module):
+    """z^ = (z~ - mu) v + mu, with mu(u), v(u) = a1 sigmoid(a2 u + a3) + a4 u + a5 and likewise a6 to a10.
+
+    All a are of each unit or map; a2 = a7 = 1 and the others 0 at the start, where z^ is 0.
+    """
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.a = nn.Parameter(torch.zeros(10, features))
+        self.a.data[[1, 6]] = 1.0
+
+    def forward(self, u: Tensor, z: Tensor) -> Tensor:
+        """u: from above; z: z~ of the corrupted path; both [B, C, ...], as is z^."""
+        a = [per_channel(own, z) for own in self.a]
+        mu, v = (self.modulation(u, *own) for own in (a[:5], a[5:]))
+        return (z - mu) * v + mu
+
+    @staticmethod
+    def modulation(u: Tensor, height: Tensor, slope: Tensor, shift: Tensor, linear: Tensor, constant: Tensor) -> Tensor:
+        """height sigmoid(slope u + shift) + linear u + constant."""
+        bent = torch.sigmoid(torch.addcmul(shift, slope, u))
+        return torch.addcmul(torch.addcmul(constant, linear, u), height, bent)
+
+
+class DecoderLayer(nn.Module):
+    """z^_l from z^_(l+1) and z~_l: u = BN(V z^_(l+1)) in the combinator; at the top u = BN(softmax)."""
+
+    def __init__(self, features: int, above: int | None = None):
+        """above: units of the layer above, for V; None at the top, which has none."""
+        super().__init__()
+        self.transform = nn.Identity() if above is None else dense(above, features)
+        self.combine = Combinator(features)
+
+    def forward(self, above: Tensor, z: Tensor) -> Tensor:
+        """above: z^ of the layer above, at the top the softmax; z: z~ -> z^."""
+        u = self.transform(above)
+        return self.combine(normalized(u, *moments(u), EPS), z)
+
+
+class LadderNetwork(Classifier):
+    """Encoder and decoder. As a classifier: the corrupted path in training, the clean one in evaluation.
+
+    Batch norm takes the statistics of one call in training, so labelled and unlabelled images are given in calls of their own, and
+    those that `fit_statistics` stored, or running ones, in evaluation.
+    """
+
+    def __init__(self, layers: Sequence[EncoderLayer], decoders: Sequence[DecoderLayer], noise: float, feature_layer: int = -2):
+        """layers: from the input up; decoders: from the top down; noise: on x; feature_layer: whose h, a mean over space, is h."""
+        super().__init__()
+        self.noise, self.layers, self.decoders = GaussianNoise(noise), nn.ModuleList(layers), nn.ModuleList(decoders)
+        self.feature_layer = feature_layer
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, C, H, W] -> h [B, D], logits [B, K]."""
+        return self.outputs(self.encode(x, noisy=True))
+
+    def outputs(self, path: list[Activations]) -> tuple[Tensor, Tensor]:
+        """h [B, D] and logits [B, K] of a path."""
+        h = path[self.feature_layer].h
+        return h.mean(tuple(range(2, h.dim()))) if h.dim() > 2 else h, path[-1].h
+
+    def encode(self, x: Tensor, noisy: bool) -> list[Activations]:
+        """The clean or the corrupted path: the input and every layer, from below."""
+        x = self.arranged(x)
+        x = self.noise(x) if noisy else x
+        path = [Activations(x, None, None, x)]
+        for layer in self.layers:
+            path.append(layer(path[-1].h, noisy))
+        return path
+
+    def reconstruct(self, corrupted: list[Activations]) -> list[Tensor]:
+        """z^ of the decoded layers, from below; in training mode."""
+        found = [corrupted[-1].h.softmax(1)]
+        for decoder, layer in zip(self.decoders, reversed(corrupted), strict=False):
+            found.append(decoder(found[-1], layer.z))
+        return found[:0:-1]
+
+    @torch.no_grad()
+    def fit_statistics(self, x: Tensor) -> None:
+        """Store each layer's statistics over x, the layers below in evaluation mode on theirs; all of x is in memory."""
+        h = self.arranged(x)
+        with mode(self, training=False):
+            for layer in self.layers:
+                layer.fit_statistics(h)
+                h = layer(h, noisy=False).h
+
+    def arranged(self, x: Tensor) -> Tensor:
+        """x as the first layer takes it."""
+        return x
+
+
+class DenseLadder(LadderNetwork):
+    """Dense layers with ReLU, as on permutation-invariant MNIST, whose widths are the default.
+
+    `decoder` "full" reconstructs the input and every layer, "top" the logits' layer alone. W and V are N(0, 1 / inputs of a unit).
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        num_classes: int,
+        widths: tuple[int, ...] = (1000, 500, 250, 250, 250),
+        noise: float = 0.3,
+        decoder: Decoded = "full",
+    ):
+        """widths: of hidden layers; noise: standard deviation, of x and after every norm."""
+        check_widths(widths)
+        sizes = (prod(image_shape), *widths, num_classes)
+        hidden = [EncoderLayer(dense(a, b), b, noise, F.relu) for a, b in pairwise(sizes[:-1])]
+        top = EncoderLayer(dense(widths[-1], num_classes), num_classes, noise, scale=True)
+        below = [DecoderLayer(b, above=a) for a, b in pairwise(reversed(sizes))] if decoder == "full" else []
+        super().__init__([*hidden, top], [DecoderLayer(num_classes), *below], noise)
+
+    def arranged(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W], or points [B, 2], as [B, inputs]."""
+        return x.flatten(1)
+
+
+def dense(inputs: int, outputs: int) -> nn.Linear:
+    """A product without bias, its weights N(0, 1 / inputs)."""
+    linear = nn.Linear(inputs, outputs, bias=False)
+    nn.init.normal_(linear.weight, std=inputs**-0.5)
+    return linear
