@@ -1,5 +1,6 @@
-"""Discriminative methods: labels alone, Pi model, temporal ensembling, mean teacher and VAT."""
+"""Discriminative methods: labels alone, Pi model, temporal ensembling, mean teacher, VAT and Ladder."""
 
+from discriminative.ladder import Ladder
 from discriminative.mean_teacher import MeanTeacher
 from discriminative.objective import Objective
 from discriminative.pi_model import PiModel
@@ -7,4 +8,4 @@ from discriminative.supervised import Supervised
 from discriminative.temporal_ensembling import TemporalEnsembling
 from discriminative.vat import VAT
 
-__all__ = ["MeanTeacher", "Objective", "PiModel", "Supervised", "TemporalEnsembling", "VAT"]
+__all__ = ["Ladder", "MeanTeacher", "Objective", "PiModel", "Supervised", "TemporalEnsembling", "VAT"]

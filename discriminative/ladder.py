@@ -1,0 +1,91 @@
+"""Ladder network and Gamma model: every layer of a clean path denoised (Rasmus et al., 2015)."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from discriminative.objective import Objective, Pass
+from gan_sntg.data.loader import Batch, Examples
+from gan_sntg.errors import InputError
+from gan_sntg.losses import denoising_loss, supervised_loss
+from gan_sntg.networks.batch_norm import frozen_statistics
+from gan_sntg.networks.ladder import Activations, LadderNetwork
+from gan_sntg.networks.passes import Precision, drawing_from
+from gan_sntg.schedules import RampedWeight
+from gan_sntg.training.meter import Terms
+
+GraphPass = Literal["corrupted", "clean"]  # whose features the graph shapes: an assumption, no one has joined SNTG to the Ladder
+
+
+class Ladder(Objective):
+    """Cross-entropy of the corrupted path on labels + sum_l lambda_l C_l on unlabelled images (`denoising_loss`).
+
+    Nothing in C_l is detached: gradients enter the encoder by both paths. R_S has h of the corrupted path and the clean path's softmax,
+    detached, as f~; there is no R_C, and no w(t) but SNTG's own ramp. All of it is float32, whatever the run's precision: with 1e-10
+    under the root a rounded norm explodes. The network's statistics for evaluation are those of the labelled images.
+    """
+
+    net: LadderNetwork
+
+    def __init__(self, net: LadderNetwork, denoising_weights: tuple[float, ...], graph_pass: GraphPass = "corrupted", **kwargs):
+        """denoising_weights: lambda_l of the layers that the net decodes, from below; else InputError."""
+        super().__init__(net=net, stream="two", consistency_weight=0.0, w=RampedWeight(ramp_epochs=None, scaled=False), **kwargs)
+        if len(denoising_weights) != len(net.decoders) or not all(0 <= weight < math.inf for weight in denoising_weights):
+            raise InputError(
+                f"denoising_weights is {list(denoising_weights)}; give {len(net.decoders)} numbers of at least 0, one for each layer that "
+                'the net decodes, from the lowest up: the input and all layers, or with decoder: "top" the last one alone'
+            )
+        first, self.graph_pass = len(net.layers) + 1 - len(net.decoders), graph_pass
+        self.denoising_weights = dict(enumerate(denoising_weights, start=first))
+
+    def weights(self) -> dict[str, float]:
+        """That of L_S is 1; lambda_l by layer, the input's 0; and R_S's."""
+        costs = {f"net/denoising_{layer}": weight for layer, weight in self.denoising_weights.items()}
+        return {"net/labeled": 1.0} | costs | {"net/graph": self.sntg.weight}
+
+    def check(self, batch_size: int, labeled_batch_size: int) -> None:
+        """Raise InputError where the pairing cannot pair the unlabelled images alone."""
+        self.sntg.check(batch_size)
+
+    def terms(self, batch: Batch, t: int) -> Terms:
+        """All terms; the unlabelled images are not passed where none is weighted."""
+        labeled = self.view(Batch(unlabeled=batch.view("labeled")))
+        with Precision.float32(labeled.x.device), frozen_statistics(self.net):
+            terms = {"net/labeled": supervised_loss(self.predict(self.translated(labeled.x))[1], labeled.y)}
+            if any(self.denoising_weights.values()) or self.graph_weight_at(t):
+                terms |= self.unlabeled_terms(self.view(Batch(unlabeled=batch.view("unlabeled"))), t)
+        return terms
+
+    def unlabeled_terms(self, view: Examples, t: int) -> Terms:
+        """lambda_l C_l and R_S of both paths over these images."""
+        x = self.translated(view.x)
+        with drawing_from(self.net, self.generators["noise"]):
+            clean, corrupted = (self.net.encode(x, noisy) for noisy in (False, True))
+        terms = self.denoising_terms(clean, corrupted)
+        if weight := self.graph_weight_at(t):
+            h, logits = self.net.outputs(corrupted if self.graph_pass == "corrupted" else clean)
+            targets = self.targets(view, clean[-1].h)
+            terms["net/graph"] = weight * self.graph_term(Pass(view, h, targets, (logits, view.y), (targets, logits)))
+        return terms
+
+    def denoising_terms(self, clean: list[Activations], corrupted: list[Activations]) -> Terms:
+        """lambda_l C_l of the layers of a weight above 0."""
+        weighted = {layer: weight for layer, weight in self.denoising_weights.items() if weight}
+        found = dict(zip(self.denoising_weights, self.net.reconstruct(corrupted), strict=True)) if weighted else {}
+        return {
+            f"net/denoising_{layer}": weight * denoising_loss(found[layer], clean[layer].z, clean[layer].mean, clean[layer].var)
+            for layer, weight in weighted.items()
+        }
+
+    def targets(self, view: Examples, logits: Tensor) -> Tensor:
+        """softmax of the clean path, without gradient."""
+        return logits.detach().softmax(1)
+
+    @torch.no_grad()
+    def before_evaluation(self) -> None:
+        """Store the statistics of all labelled images, layer by layer, in the network and its average."""
+        x = self.pool.view(self.pool.labeled).x
+        for net in (self.net, self.average.net):
+            net.fit_statistics(x)
