@@ -16,7 +16,7 @@ from gan_sntg.networks.gan import (
     Encoder,
     Generator,
 )
-from gan_sntg.networks.ladder import DenseLadder, LadderNetwork
+from gan_sntg.networks.ladder import DenseLadder, LadderNetwork, LargeConvLadder, SmallConvLadder
 from gan_sntg.networks.noise import ChannelDropout, Drop, Dropout, GaussianNoise
 from gan_sntg.networks.passes import Precision
 from gan_sntg.networks.weight_norm import (
@@ -33,7 +33,7 @@ __all__ = ["Classifier", "ConvNet13", "PlaneMLP", "SmallConvNet", "VATConvNet"]
 __all__ += ["BatchNormConvNet", "BatchNormDiscriminator"]
 __all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGenerator", "Discriminator", "Generator"]
 __all__ += ["ConvEncoder", "DenseEncoder", "Density", "Encoder", "MixtureDensity"]
-__all__ += ["DenseLadder", "LadderNetwork"]
+__all__ += ["DenseLadder", "LadderNetwork", "LargeConvLadder", "SmallConvLadder"]
 __all__ += ["Average", "BatchNorm", "ChannelDropout", "Drop", "Dropout", "GaussianNoise", "Precision", "frozen_statistics"]
 __all__ += ["MeanOnlyConv", "MeanOnlyLinear", "WeightNormConv", "WeightNormConvTranspose", "WeightNormLinear"]
 __all__ += ["data_dependent_init", "fixed_weights"]

@@ -1,16 +1,18 @@
 """Ladder networks: an encoder with a clean and a corrupted path, and the decoder (Rasmus et al., 2015)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from math import prod
 from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from einops import reduce
 from torch import Tensor, nn
 
-from gan_sntg.networks.batch_norm import BatchNorm, moments, normalized, other_dims, per_channel
-from gan_sntg.networks.classifiers import Classifier
+from gan_sntg.networks.batch_norm import BatchNorm, channels_last, moments, normalized, other_dims, per_channel
+from gan_sntg.networks.classifiers import SLOPE, Classifier, channels_of
 from gan_sntg.networks.gan import check_widths
 from gan_sntg.networks.noise import GaussianNoise
 from gan_sntg.networks.passes import at_least_float32, mode
@@ -134,6 +136,8 @@ class LadderNetwork(Classifier):
     those that `fit_statistics` stored, or running ones, in evaluation.
     """
 
+    layout: Callable[[Tensor], Tensor] = staticmethod(channels_last)  # of x for the first layer
+
     def __init__(self, layers: Sequence[EncoderLayer], decoders: Sequence[DecoderLayer], noise: float, feature_layer: int = -2):
         """layers: from the input up; decoders: from the top down; noise: on x; feature_layer: whose h, a mean over space, is h."""
         super().__init__()
@@ -151,7 +155,7 @@ class LadderNetwork(Classifier):
 
     def encode(self, x: Tensor, noisy: bool) -> list[Activations]:
         """The clean or the corrupted path: the input and every layer, from below."""
-        x = self.arranged(x)
+        x = self.layout(x)
         x = self.noise(x) if noisy else x
         path = [Activations(x, None, None, x)]
         for layer in self.layers:
@@ -168,15 +172,12 @@ class LadderNetwork(Classifier):
     @torch.no_grad()
     def fit_statistics(self, x: Tensor) -> None:
         """Store each layer's statistics over x, the layers below in evaluation mode on theirs; all of x is in memory."""
-        h = self.arranged(x)
+        h = self.layout(x)
         with mode(self, training=False):
             for layer in self.layers:
+                assert isinstance(layer, EncoderLayer)
                 layer.fit_statistics(h)
                 h = layer(h, noisy=False).h
-
-    def arranged(self, x: Tensor) -> Tensor:
-        """x as the first layer takes it."""
-        return x
 
 
 class DenseLadder(LadderNetwork):
@@ -184,6 +185,8 @@ class DenseLadder(LadderNetwork):
 
     `decoder` "full" reconstructs the input and every layer, "top" the logits' layer alone. W and V are N(0, 1 / inputs of a unit).
     """
+
+    layout = staticmethod(partial(torch.flatten, start_dim=1))  # images or points
 
     def __init__(
         self,
@@ -201,13 +204,66 @@ class DenseLadder(LadderNetwork):
         below = [DecoderLayer(b, above=a) for a, b in pairwise(reversed(sizes))] if decoder == "full" else []
         super().__init__([*hidden, top], [DecoderLayer(num_classes), *below], noise)
 
-    def arranged(self, x: Tensor) -> Tensor:
-        """x [B, C, H, W], or points [B, 2], as [B, inputs]."""
-        return x.flatten(1)
-
 
 def dense(inputs: int, outputs: int) -> nn.Linear:
     """A product without bias, its weights N(0, 1 / inputs)."""
     linear = nn.Linear(inputs, outputs, bias=False)
     nn.init.normal_(linear.weight, std=inputs**-0.5)
     return linear
+
+
+class SmallConvLadder(LadderNetwork):
+    """Conv-Small of MNIST as a Gamma model: ReLU; h is the spatial mean of the 128 maps.
+
+    5 x 5 of 32, halve, two 3 x 3 of 64, halve, 3 x 3 of 128, 1 x 1 of K, global mean, dense of K. Pooled maps are normed and disturbed
+    too, without beta.
+    """
+
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, noise: float = 0.3):
+        """noise: standard deviation, of x and after every norm."""
+        channels = channels_of("SmallConvLadder", image_shape, smallest=12)
+        unit, k = partial(conv, noise=noise, activation=F.relu), num_classes
+        layers = [unit(channels, 32, 5, 4), halved(32, noise), unit(32, 64, 3, 0), unit(64, 64, 3, 2), halved(64, noise)]
+        layers += [unit(64, 128, 3, 0), unit(128, k, 1, 0), EncoderLayer(GlobalMean(), k, noise, bias=False)]
+        layers += [EncoderLayer(dense(k, k), k, noise, scale=True)]
+        super().__init__(layers, [DecoderLayer(k)], noise, feature_layer=-4)
+
+
+class LargeConvLadder(LadderNetwork):
+    """Conv-Large of CIFAR-10 as a Gamma model: LeakyReLU 0.1; h is the spatial mean of the 192 maps.
+
+    Three 3 x 3 of 96, halve, three of 192, halve, 3 x 3 and 1 x 1 of 192, 1 x 1 of K, and their global mean as the top layer, which has
+    beta but no gamma.
+    """
+
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int] = (96, 192), noise: float = 0.3):
+        """widths: of the first block and of the rest; noise: standard deviation, of x and after every norm."""
+        channels = channels_of("LargeConvLadder", image_shape, smallest=16)
+        check_widths(widths)
+        (a, b), k = widths, num_classes
+        unit = partial(conv, noise=noise, activation=partial(F.leaky_relu, negative_slope=SLOPE))
+        layers = [unit(channels, a, 3, 0), unit(a, a, 3, 2), unit(a, a, 3, 2), halved(a, noise)]
+        layers += [unit(a, b, 3, 0), unit(b, b, 3, 2), unit(b, b, 3, 0), halved(b, noise), unit(b, b, 3, 0), unit(b, b, 1, 0)]
+        layers += [unit(b, k, 1, 0), EncoderLayer(GlobalMean(), k, noise)]
+        super().__init__(layers, [DecoderLayer(k)], noise, feature_layer=-3)
+
+
+class GlobalMean(nn.Module):
+    """The mean over space."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W] -> [B, C]."""
+        return reduce(x, "b c h w -> b c", "mean")
+
+
+def conv(inputs: int, outputs: int, kernel: int, padding: int, noise: float, activation: Callable[[Tensor], Tensor]) -> EncoderLayer:
+    """A convolution without bias, its weights uniform with variance 1 / inputs of a unit, as a layer."""
+    transform = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False)
+    bound = (3 / (inputs * kernel**2)) ** 0.5
+    nn.init.uniform_(transform.weight, -bound, bound)
+    return EncoderLayer(transform, outputs, noise, activation)
+
+
+def halved(features: int, noise: float) -> EncoderLayer:
+    """2 x 2 max-pooling, odd sides rounded up, as a linear layer without beta."""
+    return EncoderLayer(nn.MaxPool2d(2, ceil_mode=True), features, noise, bias=False)

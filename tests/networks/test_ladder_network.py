@@ -1,11 +1,13 @@
 """Ladder networks on cases solved by hand, in float64: paths, norms, noise, decoder and the cost of a layer."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
 
 from gan_sntg.losses import denoising_loss
-from gan_sntg.networks.ladder import Combinator, DenseLadder, Standardization
+from gan_sntg.networks.ladder import Combinator, DenseLadder, LargeConvLadder, SmallConvLadder, Standardization
 from gan_sntg.networks.passes import drawing_from
 
 SHAPE, K = (1, 2, 3), 3
@@ -179,3 +181,31 @@ def test_the_gradient_of_every_cost_is_that_of_finite_differences(decoder):
             values.append(costs(net, x)[k].detach())
             torch._foreach_add_([p.data for p in params], d, alpha=-sign * 1e-6)
         torch.testing.assert_close((values[0] - values[1]) / 2e-6, slope, rtol=1e-5, atol=1e-7)
+
+
+SIZES = {  # sides of the maps of every layer, 0 of a vector
+    "small": (SmallConvLadder, (1, 28, 28), [28, 32, 16, 14, 16, 8, 6, 6, 0, 0], 128, 1),
+    "large": (partial(LargeConvLadder, widths=(4, 6)), (3, 32, 32), [32, 30, 32, 34, 17, 15, 17, 15, 8, 6, 6, 6, 0], 6, 0),
+}
+
+
+@pytest.mark.parametrize(("make", "shape", "sides", "features", "scales"), SIZES.values(), ids=SIZES.keys())
+def test_the_convolutional_gamma_models_have_the_sources_maps_and_pooled_layers_are_linear(make, shape, sides, features, scales):
+    torch.manual_seed(0)
+    net, x = make(shape, 10, noise=0.0), torch.randn(4, *shape)
+    clean, corrupted = net.encode(x, noisy=False), net.encode(x, noisy=True)
+    assert [layer.z.shape[-1] if layer.z.dim() == 4 else 0 for layer in clean] == sides
+    assert all(torch.equal(a.h, b.h) for a, b in zip(clean, corrupted, strict=True))
+    h, logits = net(x)
+    assert h.shape == (4, features) and logits.shape == (4, 10)
+    torch.testing.assert_close(h, clean[net.feature_layer].h.mean((2, 3)))
+    pools = [layer for layer in net.layers[:-1] if not list(layer.transform.parameters())]
+    assert len(pools) == (3 if scales else 2) and all(layer.bias is None and layer.activation is None for layer in pools)
+    assert sum(layer.scale is not None for layer in net.layers) == scales
+    assert [len(z) for z in net.reconstruct(corrupted)] == [4]
+    for layer in net.layers[:1]:
+        w = layer.transform.weight.detach()
+        assert float(w.square().mean() * w[0].numel()) == pytest.approx(1, rel=0.2) and w.abs().max() <= (3 / w[0].numel()) ** 0.5
+    net.fit_statistics(x)
+    torch.testing.assert_close(net.layers[0].norm.running_var, 4 / 3 * net.layers[0].transform(x).var((0, 2, 3), correction=0))
+    assert net.eval()(x)[1].isfinite().all()
