@@ -20,11 +20,12 @@ GraphPass = Literal["corrupted", "clean"]  # whose features the graph shapes: an
 
 
 class Ladder(Objective):
-    """Cross-entropy of the corrupted path on labels + sum_l lambda_l C_l on unlabelled images (`denoising_loss`).
+    """Cross-entropy of the corrupted path on labels + sum_l lambda_l C_l on unlabelled images.
 
-    Nothing in C_l is detached: gradients enter the encoder by both paths. R_S has h of the corrupted path and the clean path's softmax,
-    detached, as f~; there is no R_C, and no w(t) but SNTG's own ramp. All of it is float32, whatever the run's precision: with 1e-10
-    under the root a rounded norm explodes. The network's statistics for evaluation are those of the labelled images.
+    C_l is `denoising_loss`, and nothing in it is detached: gradients enter the encoder by both paths. R_S has h of the corrupted path
+    and the clean path's softmax, detached, as f~; there is no R_C, and no w(t) but SNTG's own ramp. All of it is float32, whatever the
+    run's precision: with 1e-10 under the root a rounded norm explodes. The network is evaluated on the statistics of all labelled images
+    as one batch, where the source averages those of its batches.
     """
 
     net: LadderNetwork
@@ -88,4 +89,5 @@ class Ladder(Objective):
         """Store the statistics of all labelled images, layer by layer, in the network and its average."""
         x = self.pool.view(self.pool.labeled).x
         for net in (self.net, self.average.net):
+            assert isinstance(net, LadderNetwork)
             net.fit_statistics(x)

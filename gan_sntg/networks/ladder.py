@@ -1,4 +1,4 @@
-"""Ladder networks: an encoder with a clean and a corrupted path, and the decoder (Rasmus et al., 2015)."""
+"""Ladder networks: encoder with clean and corrupted path, and decoder (Rasmus et al., 2015)."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -84,7 +84,7 @@ class EncoderLayer(nn.Module):
 
     @torch.no_grad()
     def fit_statistics(self, h: Tensor) -> None:
-        """Store mean and variance n / (n - 1) over these n examples, for evaluation."""
+        """Store mean and variance n / (n - 1) of n examples; n counts images where these are maps, too."""
         x = at_least_float32(self.transform(h))
         var, mean = torch.var_mean(x, other_dims(x), correction=0)
         self.norm.store(mean, var * (len(x) / max(len(x) - 1, 1)))
@@ -139,7 +139,10 @@ class LadderNetwork(Classifier):
     layout: Callable[[Tensor], Tensor] = staticmethod(channels_last)  # of x for the first layer
 
     def __init__(self, layers: Sequence[EncoderLayer], decoders: Sequence[DecoderLayer], noise: float, feature_layer: int = -2):
-        """layers: from the input up; decoders: from the top down; noise: on x; feature_layer: whose h, a mean over space, is h."""
+        """layers: from the input up; decoders: from the top down; noise: on x.
+
+        feature_layer: place in a path of the activations whose mean over space is h.
+        """
         super().__init__()
         self.noise, self.layers, self.decoders = GaussianNoise(noise), nn.ModuleList(layers), nn.ModuleList(decoders)
         self.feature_layer = feature_layer
@@ -171,7 +174,10 @@ class LadderNetwork(Classifier):
 
     @torch.no_grad()
     def fit_statistics(self, x: Tensor) -> None:
-        """Store each layer's statistics over x, the layers below in evaluation mode on theirs; all of x is in memory."""
+        """Store each layer's statistics over x, with those of the layers below in use.
+
+        x [N, ...] is passed as one batch: two layers of it are in memory at once.
+        """
         h = self.layout(x)
         with mode(self, training=False):
             for layer in self.layers:
