@@ -218,11 +218,10 @@ def test_weights_that_are_not_one_of_each_decoded_layer_are_refused(weights):
 # --- training and evaluation ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("weights", "epochs"), [(FULL, 45), (TOP, 20)], ids=["full", "gamma"])
-def test_it_learns_three_brightnesses_and_is_evaluated_on_the_statistics_of_the_labelled_images(weights, epochs):
-    method = ladder(weights, sntg=0.0, learning_rate=1e-2)
+def test_it_learns_three_brightnesses_and_is_evaluated_on_the_statistics_of_the_labelled_images():
+    method = ladder(sntg=0.0, learning_rate=1e-2)
     s = prepared(method, labels=12)
-    for t in range(epochs):
+    for t in range(45):
         for batch in s.epoch():
             method.step(batch, t)
     generators = {name: generator.get_state() for name, generator in method.generators.items()}
@@ -238,7 +237,7 @@ def test_it_learns_three_brightnesses_and_is_evaluated_on_the_statistics_of_the_
 
 @pytest.fixture
 def words(tmp_path, tiny_tree) -> list:
-    """The words of a run of twelve steps."""
+    """The words of a run of eight steps."""
     method = {
         "class_path": "discriminative.Ladder",
         "init_args": {
@@ -249,12 +248,12 @@ def words(tmp_path, tiny_tree) -> list:
             "sntg": {"class_path": "gan_sntg.graph.SNTG", "init_args": {"weight": 0.5}},
         },
     }
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny_tree() | {"labeled_batch_size": 20, "method": method}))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny_tree() | {"epochs": 2, "labeled_batch_size": 20, "method": method}))
     return ["--config", tmp_path / "config.yaml"]
 
 
 def test_a_run_stopped_in_mid_epoch_resumes_bit_for_bit_and_its_export_does_what_it_does(command, words, tmp_path):
-    assert interrupted(command, words, tmp_path / "a", Ladder, "terms", 7).status == 130
+    assert interrupted(command, words, tmp_path / "a", Ladder, "terms", 6).status == 130
     for folder in "a", "b":
         assert command("train", *words, "--out", tmp_path / folder).status == 0
     assert_same_run(tmp_path / "a", tmp_path / "b")
