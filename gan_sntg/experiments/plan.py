@@ -1,5 +1,6 @@
 """The plan of a grid: every cell with its configuration, built and checked before anything runs."""
 
+import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -110,7 +111,7 @@ def configuration(given: list[str] | dict, reader: Parser | None = None) -> dict
     """{option: value} that makes a run what it is, but for seeds, of words or a tree. Raises InputError."""
     reader = reader or config_parser()
     options = reader.parse_object(given) if isinstance(given, dict) else reader.parse_args(given)
-    tree = identity(yaml.safe_load(reader.dump(options, skip_unset=False, skip_validation=True)))
+    tree = identity(json.loads(reader.dump(options, format="json", skip_unset=False, skip_validation=True)))
     return {name: value for name, value in flat(tree).items() if name not in SEEDS}
 
 

@@ -224,7 +224,7 @@ def test_a_torn_last_line_of_the_journal_is_forgotten(place, command):
 def test_trials_are_runs_of_train_on_validation_images_and_time_that_is_over_is_gone_on_from(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     Path("points.yaml").write_text(yaml.safe_dump(POINTS))
-    rows = {"points": {"config": "points.yaml", "space": {RATE[2:]: [0.01, 0.001]}, "sampler": "grid"}}
+    rows = {"points": {"config": "points.yaml", "space": {RATE[2:]: [0.01]}, "sampler": "grid"}}
     Path("search.yaml").write_text(yaml.safe_dump({"seeds": "7", "options": "--interval_epochs 1", "rows": rows}))
     outcome = command("tune", "search.yaml", "--max_minutes", "0.0001")
     assert outcome.status == LATER and "Time limit reached; points not done. Run the same command to resume." in outcome.err
