@@ -3,17 +3,23 @@
 import json
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from helpers.processes import ended
 from helpers.tiny import weights
 
+from gan_sntg.commands import reproduce
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.fidelity_records import Measurement, Score, record
+from gan_sntg.experiments.grid import load_grid
+from gan_sntg.experiments.plan import make_plan
+from gan_sntg.files.import_paths import allow
 
 ROOT = Path(__file__).parents[2]
-PATHS = sorted(path for path in (ROOT / "scripts").rglob("*.py") if "fuzz" not in str(path))
+PATHS = sorted(path for path in (ROOT / "scripts").rglob("*.py") if "fuzz" not in str(path) and path.stem != "choices")
 TABLES = runpy.run_path(str(ROOT / "scripts/studies/readme_tables.py"))
 GRAPH, SEEDS = (runpy.run_path(str(ROOT / f"scripts/benchmarks/{name}_speed.py")) for name in ("graph", "seeds"))
 
@@ -25,6 +31,21 @@ def test_a_script_imports_and_its_first_line_says_what_it_is(path, monkeypatch):
     monkeypatch.syspath_prepend(str(path.parent))  # as Python does
     first = runpy.run_path(str(path))["__doc__"].splitlines()[0]
     assert len(first) < 100 and "?" not in first
+
+
+def planned(words: list[str]) -> int:
+    sys.path.insert(0, words[0])
+    allow("choices")
+    cells = []
+    for name in words[1:]:
+        options = reproduce.parser().parse_args([name, "--seeds", "0"])
+        cells += make_plan(load_grid(name), options).cells
+    return len(cells)
+
+
+def test_the_grids_of_choices_are_made_of_options_that_there_are(tmp_path):
+    folder = ROOT / "scripts/studies"  # in a process of its own: its classes would be known to all later tests
+    assert ended(planned, [folder, folder / "choices.yaml", folder / "wrong_prior.yaml"], tmp_path / "log") == 10 + 4
 
 
 def test_a_result_names_a_script_that_is_there_or_one_of_those_that_the_page_calls_older():
