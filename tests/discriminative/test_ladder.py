@@ -6,6 +6,7 @@ import pytest
 import torch
 import yaml
 from helpers import two_ranks
+from helpers.ladders import FULL, TOP, case, ladder, made_random, network, reached
 from helpers.method_factories import prepared
 from helpers.run_folders import assert_same_run, interrupted
 from helpers.tiny import Squares, UnitRange64, assert_same
@@ -16,9 +17,8 @@ from gan_sntg.data.loader import UNLABELED, Batch, Loader, Pool
 from gan_sntg.data.splits import make_split
 from gan_sntg.distributed.process_group import started
 from gan_sntg.errors import InputError
-from gan_sntg.graph import SNTG, AllPairs
+from gan_sntg.graph import AllPairs
 from gan_sntg.graph.loss import graph_loss
-from gan_sntg.networks.ladder import DenseLadder
 from gan_sntg.networks.passes import Precision
 from gan_sntg.schedules import LinearTail
 from gan_sntg.training.data_parallel import join
@@ -26,39 +26,8 @@ from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 from gan_sntg.training.optim import parameters
 from gan_sntg.training.term_check import examine
 
-FULL, TOP, T = (1000.0, 10.0, 0.1, 0.1), (0.5,), 2
+T = 2
 KINDS = pytest.mark.parametrize("weights", [FULL, TOP], ids=["full", "gamma"])
-
-
-def network(weights=FULL, noise: float = 0.3, seed: int = 0) -> DenseLadder:
-    torch.manual_seed(seed)
-    return DenseLadder((1, 4, 4), 3, widths=(12, 8), noise=noise, decoder="top" if len(weights) == 1 else "full")
-
-
-def ladder(weights=FULL, noise: float = 0.3, seed: int = 0, sntg: float = 0.5, **options) -> Ladder:
-    options = {"schedule": LinearTail(beta1=0.9), "learning_rate": 2e-3, "average_decay": 0.9} | options
-    return Ladder(network(weights, noise, seed), weights, sntg=SNTG(sntg, pairing=AllPairs()), **options)
-
-
-def made_random(method: Ladder) -> Ladder:
-    """Every parameter moved away from its start, where most of the decoder has no gradient."""
-    for p in method.net.parameters():
-        p.data += 0.3 * torch.randn_like(p)
-    return method
-
-
-def case(weights=FULL, noise: float = 0.0, **options) -> tuple[Ladder, Batch]:
-    """A method in float64 away from its start, and a batch."""
-    method = ladder(weights, noise, **options)
-    batch = next(prepared(method, dtype=torch.float64).epoch())
-    return made_random(method), batch
-
-
-def reached(method: Ladder, value: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Gradients of a term by parameter, those that are not 0 throughout."""
-    named = dict(method.net.named_parameters())
-    grads = torch.autograd.grad(value, list(named.values()), allow_unused=True, retain_graph=True)
-    return {name: grad for name, grad in zip(named, grads, strict=True) if grad is not None and grad.any()}
 
 
 # --- terms ------------------------------------------------------------------------------------------------------------

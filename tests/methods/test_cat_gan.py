@@ -6,7 +6,8 @@ from itertools import islice
 
 import pytest
 import torch
-from helpers.tiny import Squares, UnitRange64, assert_same, norms, sntg, started, streams
+from helpers.cat_gans import answering, close, gan, quiet, run, value
+from helpers.tiny import Squares, UnitRange64, assert_same, norms, started, streams
 
 from gan_sntg.errors import InputError
 from gan_sntg.graph.pairs import AllPairs, Sampled
@@ -15,56 +16,12 @@ from gan_sntg.losses import entropy, marginal_entropy, prior_cross_entropy
 from gan_sntg.methods import cat_gan
 from gan_sntg.methods.cat_gan import CatGAN
 from gan_sntg.networks.batch_norm import BatchNorm
-from gan_sntg.networks.batch_norm_discriminators import BatchNormConvNet, BatchNormDiscriminator
-from gan_sntg.networks.gan import DenseGenerator
-from gan_sntg.networks.noise import GaussianNoise
 from gan_sntg.training.checkpoint import put_back, read, save, state_of
 from gan_sntg.training.loop import Progress
 from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 from gan_sntg.training.term_check import examine
 
 REAL, FAKE = [[0.9, 0.1], [0.2, 0.8]], [[0.7, 0.3]]
-
-
-def gan(seed: int = 0, dtype: torch.dtype = torch.float32, noise: float = 0.3, **options) -> CatGAN:
-    torch.manual_seed(seed)
-    nets = BatchNormDiscriminator((1, 4, 4), 3, widths=(12, 8), noise=noise), DenseGenerator((1, 4, 4), latent=5, widths=(9,))
-    graph = sntg(options)
-    method = CatGAN(discriminator=nets[0], generator=nets[1], sntg=graph, **({"teacher": SecondPass()} | options)).to(dtype)
-    method.prepare(data := Squares(), streams(source=data).pool)
-    method.to(dtype).seed(seed, "cpu")
-    return method
-
-
-def quiet(**options):
-    """A method in float64 without noise, and a batch."""
-    s = streams(normalization=UnitRange64)
-    return started(gan(dtype=torch.float64, noise=0.0, **options), s), next(s.epoch())
-
-
-def run(steps: int = 8, relabel=None, **options) -> tuple[dict, list[dict]]:
-    s, log = streams(), []
-    method = started(gan(**options), s)
-    batches = (batch for _ in range(steps) for batch in s.epoch())
-    for batch in islice(batches, steps):
-        batch = batch if relabel is None else relabel(batch)
-        log.append(method.step(batch, 1 + len(log)))
-    draws = {name: generator.get_state() for name, generator in method.generators.items() if name != "graph"}
-    return {k: v for k, v in method.state_dict().items() if not k.startswith("teacher")} | draws, log
-
-
-def answering(method: CatGAN, *probabilities: list) -> None:
-    """Let D's next passes predict these [B, K]."""
-    logits = iter([torch.tensor(p, dtype=torch.float64).log() for p in probabilities])
-    method.discriminate = lambda x: (torch.zeros(1), next(logits))
-
-
-def value(terms: dict) -> float:
-    return float(sum(terms.values()).detach())
-
-
-def close(found, expected, atol: float = 1e-5) -> None:
-    torch.testing.assert_close(torch.as_tensor(found, dtype=torch.float64), torch.tensor(expected, dtype=torch.float64), rtol=0, atol=atol)
 
 
 # --- losses ---------------------------------------------------------------------------------------------------------------
@@ -323,45 +280,3 @@ def test_a_negative_lambda_and_a_prior_of_labels_that_a_class_lacks_are_refused(
     pool.labeled = pool.labeled[pool.y[pool.labeled] != 2]
     with pytest.raises(InputError, match="of 3 classes 1 have none; give uniform"):
         method.prepare(Squares(), pool)
-
-
-# --- its discriminator ----------------------------------------------------------------------------------------------------
-
-
-def test_the_default_discriminator_is_the_mnist_network_with_noise_before_each_norm():
-    net = BatchNormDiscriminator((1, 28, 28), 10)
-    linear = [m for m in net.modules() if isinstance(m, torch.nn.Linear)]
-    assert [(m.in_features, m.out_features) for m in linear] == [(784, 1000), (1000, 500), (500, 250), (250, 250), (250, 250), (250, 10)]
-    kinds = [type(layer).__name__ for layer in net.hidden]
-    assert kinds == ["Flatten", "GaussianNoise", *["Linear", "GaussianNoise", "BatchNorm", "LeakyReLU"] * 5]
-    assert {m.std for m in net.modules() if isinstance(m, GaussianNoise)} == {0.3}
-    h, logits = net(torch.rand(3, 1, 28, 28))
-    assert h.shape == (3, 250) and logits.shape == (3, 10)
-    torch.testing.assert_close(net.out(h), logits)
-    with pytest.raises(InputError, match="at least one hidden layer"):
-        BatchNormDiscriminator((1, 4, 4), 3, widths=())
-
-
-def test_the_convolutional_discriminator_has_the_layers_of_the_cifar_network():
-    net = BatchNormConvNet((3, 32, 32), 10)
-    convs = [m for m in net.features if isinstance(m, torch.nn.Conv2d)]
-    assert [(m.in_channels, m.out_channels, m.kernel_size[0]) for m in convs] == [
-        *[(3, 96, 3), (96, 96, 3), (96, 96, 3)],
-        *[(96, 192, 3), (192, 192, 3), (192, 192, 3)],
-        *[(192, 192, 3), (192, 192, 1)],
-    ]
-    kinds = [type(layer).__name__ for layer in net.features]
-    unit = ["Conv2d", "GaussianNoise", "BatchNorm", "LeakyReLU"]
-    assert kinds == ["GaussianNoise", *[*unit * 3, "MaxPool2d"] * 2, *unit * 2]
-    small = BatchNormConvNet((1, 28, 28), 4, widths=(3, 5)).double().eval()
-    x = torch.rand(2, 1, 28, 28, dtype=torch.float64)
-    maps, (h, logits) = small.features(x), small(x)
-    assert maps.shape == (2, 5, 5, 5)
-    torch.testing.assert_close(h, maps.mean((2, 3)))
-    torch.testing.assert_close(logits, torch.nn.functional.linear(maps.permute(0, 2, 3, 1), small.out.weight, small.out.bias).mean((1, 2)))
-
-
-@pytest.mark.parametrize(("shape", "widths", "said"), [((1, 8, 8), (4, 4), "12 or more pixels"), ((1, 28, 28), (4, 0), "two numbers of")])
-def test_a_convolutional_discriminator_without_room_or_channels_is_refused(shape, widths, said):
-    with pytest.raises(InputError, match=said):
-        BatchNormConvNet(shape, 3, widths=widths)
