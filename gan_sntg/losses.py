@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gan_sntg.configurable import Choice
 from gan_sntg.data.loader import UNLABELED
+from gan_sntg.networks.batch_norm import normalized
 
 
 def real_loss(logits: Tensor) -> Tensor:
@@ -133,6 +134,5 @@ def denoising_loss(reconstruction: Tensor, z: Tensor, mean: Tensor | None = None
     no norm -> scalar; gradient into all of them.
     """
     if mean is not None and var is not None:
-        mean, var = (v.view(-1, *[1] * (z.dim() - 2)) for v in (mean, var))
-        reconstruction = (reconstruction - mean) * torch.rsqrt(var + 1e-10)
+        reconstruction = normalized(reconstruction, mean, var, 1e-10)
     return (reconstruction - z).square().mean()

@@ -177,7 +177,7 @@ class Trainer:
             logits = {name: logits_of(net, x, normalize) for name, net in self.parts.method.classifiers.items()}
             found |= {f"{kind}/{name}": percent_wrong(of, y) for name, of in logits.items()}
             by_class = class_errors(confusion_matrix(logits.get("averaged", logits["last"]), y))
-            found[f"{kind}/worst_class"] = float(by_class.nan_to_num(0).max())
+            found[f"{kind}/worst_class"] = float(by_class[~by_class.isnan()].max())  # classes without images have no error
         return found
 
     def draw_data(self) -> None:
