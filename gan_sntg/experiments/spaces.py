@@ -181,8 +181,7 @@ def load_search(name: str) -> Search:
 class StudyPlan:
     """What makes a study what it is.
 
-    words: of every `train`, but for the trial's options; threads: of a run; seeds: of runs and label draws; prune: whether a trial ends
-    early, whose least mean error so far is above the median of complete trials' errors at the same epoch; seed: of what is proposed.
+    words: of every `train`, but for the trial's options; threads: of a run; seeds: of runs and label draws; seed: of what is proposed.
     """
 
     name: str
@@ -193,13 +192,12 @@ class StudyPlan:
     sampler: Sampler
     trials: int
     round: int
-    prune: bool = True
     seed: int = 0
 
     @cached_property
     def about(self) -> dict:
         """All of it that may not change while the study goes on; the words count by what they stand for."""
-        own = {name: getattr(self, name) for name in ("threads", "seeds", "sampler", "round", "prune", "seed")}
+        own = {name: getattr(self, name) for name in ("threads", "seeds", "sampler", "round", "seed")}
         dimensions = self.space.dimensions.items()
         space = [[name, values._asdict() if isinstance(values, Range) else [*values.items()]] for name, values in dimensions]
         return {"configuration": configuration(self.words)} | own | {"space": space}

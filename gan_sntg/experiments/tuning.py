@@ -228,13 +228,16 @@ def trial_text(trial: Trial, ended: Ended) -> str:
 
 
 class Judge:
-    """Decides how a trial ends, by its runs and the trials of earlier rounds alone."""
+    """Decides how a trial ends, by its runs and the trials of earlier rounds alone.
+
+    It ends early where its least mean error so far is above the median of complete trials' errors at the same epoch.
+    """
 
     def __init__(self, study: Study, first: int, trials: dict[int, Trial]):
         """first: the first number of the round; trials: those of it that have not ended."""
         self.trials, lib = trials, study.lib
-        self.prune, self.create = study.plan.prune, lib.trial.create_trial
-        self.states, self.known = lib.trial.TrialState, study.snapshot(study.earlier(first))
+        self.create, self.states = lib.trial.create_trial, lib.trial.TrialState
+        self.known = study.snapshot(study.earlier(first))
         self.pruner = lib.pruners.MedianPruner(n_startup_trials=ALONE)
 
     def means(self, trial: Trial) -> dict[int, float]:
@@ -247,7 +250,7 @@ class Judge:
     def pruned(self, trial: Trial) -> dict[int, float] | None:
         """The means until the first epoch at which the trial is to be stopped; None: nowhere so far."""
         seen: dict[int, float] = {}
-        for epoch, mean in self.means(trial).items() if self.prune else ():
+        for epoch, mean in self.means(trial).items():
             seen[epoch] = mean
             if self.pruner.prune(self.known, self.create(state=self.states.RUNNING, intermediate_values=dict(seen))):
                 return seen

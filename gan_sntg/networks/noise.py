@@ -46,8 +46,13 @@ class Dropout(Noise):
         if not self.training or self.p == 0:
             return x
         # uniform numbers are four times as fast as bernoulli_ on a CPU
-        kept = self.draw("uniform_", x) >= self.p  # pyright: ignore[reportCallIssue]
+        kept = self.draw("uniform_", self.parts(x)) >= self.p  # pyright: ignore[reportCallIssue]
         return x * kept.to(x.dtype).div_(1 - self.p)
+
+    @staticmethod
+    def parts(x: Tensor) -> Tensor:
+        """What is kept or zeroed as one, in the form of a tensor that broadcasts over x."""
+        return x
 
 
 class ChannelDropout(Dropout):
@@ -56,12 +61,10 @@ class ChannelDropout(Dropout):
     Maps are x[b, c] of x [B, C, H, W].
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Same shape as x; a map's gradient is masked as the map is."""
-        if not self.training or self.p == 0:
-            return x
-        kept = self.draw("uniform_", x[..., :1, :1]) >= self.p  # pyright: ignore[reportCallIssue]
-        return x * kept.to(x.dtype).div_(1 - self.p)
+    @staticmethod
+    def parts(x: Tensor) -> Tensor:
+        """One pixel of each map."""
+        return x[..., :1, :1]
 
 
 class Drop(Choice):
