@@ -143,7 +143,7 @@ def run(options: Namespace) -> None:
     generator = parts.method.generator
     if not isinstance(generator, Generator):
         method = type(parts.method).__name__
-        raise InputError(f"{options.run} is a run of {method}, which has no generator; give a run of FeatureMatchingGAN")
+        raise InputError(f"{options.run} is a run of {method}, which has no generator; give a run of a GAN")
     name = file.format(settings["n"] if options.seed is None else f"{settings['n']}_seed{options.seed}")
     out = writable(options.out or Path(options.run) / "samples" / name, folder=options.kind == "png")
     with writing(out):
