@@ -15,8 +15,10 @@ def nearest(x: Tensor, k: int) -> Iterator[Tensor]:
     """The k nearest others of each image in raw pixels, nearest first; of equally near ones the first.
 
     x uint8 [N, ...] -> int32 [b, k] of one BLOCK of images after another, computed when asked for, on x's device. Exact: on bytes all
-    sums are whole numbers that float64 holds, and x / 255 has the same order. Raises InputError, at once, unless 1 <= k < N.
+    sums are whole numbers that float64 holds, and x / 255 has the same order. Raises InputError, at once, unless 1 <= k < N and x is uint8.
     """
+    if x.dtype != torch.uint8:
+        raise InputError(f"neighbours are found among images of bytes, but these data are {x.dtype} {list(x.shape[1:])}; choose other data")
     _check_count(k, len(x) - 1, f"the others of {len(x)}")
     return (_nearest_of(x[start : start + BLOCK], x, k, start) for start in range(0, len(x), BLOCK))
 

@@ -55,6 +55,11 @@ def test_more_neighbours_than_images_are_refused_at_once(find, most, k):
         find(images(5, (1, 2, 2), 256), k)
 
 
+def test_points_are_refused_whose_distances_are_no_whole_numbers():
+    with pytest.raises(InputError, match=r"images of bytes, but these data are torch.float32 \[2\]"):
+        nearest(torch.rand(6, 2), 2)
+
+
 @pytest.mark.parametrize("block", [1, 7, 1000])
 @pytest.mark.parametrize("values", [2, 256])
 def test_the_nearest_to_other_images_equal_a_naive_double_loop(block, values, monkeypatch):
