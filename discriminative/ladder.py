@@ -52,7 +52,7 @@ class Ladder(Objective):
 
     def terms(self, batch: Batch, t: int) -> Terms:
         """All terms; the unlabelled images are not passed where none is weighted."""
-        labeled = self.view(Batch(unlabeled=batch.view("labeled")))
+        labeled = self.view(Batch(labeled=batch.labeled))
         with Precision.float32(labeled.x.device), frozen_statistics(self.net):
             terms = {"net/labeled": supervised_loss(self.predict(self.translated(labeled.x))[1], labeled.y)}
             if any(self.denoising_weights.values()) or self.graph_weight_at(t):
@@ -67,8 +67,8 @@ class Ladder(Objective):
         terms = self.denoising_terms(clean, corrupted)
         if weight := self.graph_weight_at(t):
             h, logits = self.net.outputs(corrupted if self.graph_pass == "corrupted" else clean)
-            targets = self.targets(view, clean[-1].h)
-            terms["net/graph"] = weight * self.graph_term(Pass(view, h, targets, (logits, view.y), (targets, logits)))
+            targets, embedded = self.targets(view, clean[-1].h), self.sntg.embed(h, logits)
+            terms["net/graph"] = weight * self.graph_term(Pass(view, embedded, targets, (logits, view.y), (targets, logits)))
         return terms
 
     def denoising_terms(self, clean: list[Activations], corrupted: list[Activations]) -> Terms:

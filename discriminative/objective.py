@@ -31,7 +31,7 @@ Divisor = Literal["batch", "labeled"]  # of L_S: all images of its pass, as in t
 
 
 class Pass(NamedTuple):
-    """A step's passes: `view`, h [B, D] and targets [B, K] for the graph; two tensors per other term.
+    """A step's passes: `view`, h [B, D], as SNTG embeds, and targets [B, K] for the graph; two tensors per other term.
 
     labeled: logits, y; consistency: targets, logits; clean: logits of undisturbed images, for VAT's entropy.
     """
@@ -81,6 +81,11 @@ class Objective(Recordable, Method):
         return ("unlabeled",) if self.stream == "mixed" else ("labeled", "unlabeled")
 
     @property
+    def draws_neighbors(self) -> bool:
+        """Whether the graph brings neighbours into the unlabelled half of a step."""
+        return isinstance(self.sntg.graph, DrawnNeighborGraph)
+
+    @property
     def classifiers(self) -> dict[str, nn.Module]:
         """The network, its de-biased average, and the authors' zero-start average (reference 1.5)."""
         return {"last": self.net, "averaged": self.average.net, "zero_start": self.average.zero_start(self.net)}
@@ -99,12 +104,10 @@ class Objective(Recordable, Method):
         """Count the labels. Raises InputError where the graph is one of other data."""
         self.pool, self.share = pool, len(pool.labeled) / len(pool.unlabeled)
         self.sntg.prepare(data, pool)
-        if isinstance(self.sntg.graph, DrawnNeighborGraph) and self.stream == "two":
-            raise InputError("DrawnNeighborGraph draws from all training images in one stream; use stream: mixed")
 
     def check(self, batch_size: int, labeled_batch_size: int) -> None:
         """Raise InputError where SNTG cannot pair such a batch."""
-        self.sntg.check(batch_size + (labeled_batch_size if self.stream == "two" else 0))
+        self.sntg.check(batch_size + (labeled_batch_size if self.stream == "two" and not self.draws_neighbors else 0))
 
     def start(self, batch: Batch) -> None:
         """Data-dependent initialisation from images of the pool, augmented as in training (reference 1.1)."""
@@ -165,7 +168,7 @@ class Objective(Recordable, Method):
         h, logits = self.predict(self.translated(view.x))
         targets = self.targets(view, logits)
         asked = slice(len(batch.view("labeled").y) if len(self.views) == 2 else 0, None)  # of two streams, not the labelled
-        return Pass(view, h, targets, (logits, view.y), (targets[asked], logits[asked]))
+        return Pass(view, self.sntg.embed(h, logits), targets, (logits, view.y), (targets[asked], logits[asked]))
 
     @abstractmethod
     def targets(self, view: Examples, logits: Tensor) -> Tensor:
@@ -174,7 +177,8 @@ class Objective(Recordable, Method):
     def view(self, batch: Batch) -> Examples:
         """Mirrored images of the step; of two streams, labelled ones first and other labels hidden."""
         views = [v for name in self.views if (v := getattr(batch, name)) is not None]
-        views[-1] = self.sntg.companions(views[-1], self.pool, self.generators["graph"])
+        if batch.unlabeled is not None:
+            views[-1] = self.sntg.companions(views[-1], self.pool, self.generators["graph"])
         if len(views) == 2:
             views[1] = views[1]._replace(y=torch.full_like(views[1].y, UNLABELED))
         x, y, index = (torch.cat(parts) for parts in zip(*views, strict=True))
@@ -189,8 +193,13 @@ class Objective(Recordable, Method):
         return self.execution(self.net, x, self.generators["noise"])
 
     def graph_term(self, found: Pass) -> Tensor:
-        """R_S over the images of the pass, in an order drawn anew so that halves mix all kinds."""
-        return self.sntg(found.h, found.targets, found.view.y, found.view.index, self.generators["graph"], in_order=True)
+        """R_S over the images of the pass, in an order drawn anew so that halves mix all kinds.
+
+        Where neighbours are drawn, which is not for images of the labelled stream, those are left out.
+        """
+        first = len(found.h) - len(found.consistency[0]) if self.draws_neighbors else 0
+        parts = (part[first:] for part in (found.h, found.targets, found.view.y, found.view.index))
+        return self.sntg(*parts, self.generators["graph"], in_order=True)
 
     @torch.no_grad()
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
@@ -201,4 +210,4 @@ class Objective(Recordable, Method):
             h, logits = self.net(view.x)
             targets = self.targets(view, logits)
         self.train()
-        return {**self.settings, **self.sntg.telemetry(h, targets, view.y)}
+        return {**self.settings, **self.sntg.telemetry(self.sntg.embed(h, logits), targets, view.y)}

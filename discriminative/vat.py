@@ -68,7 +68,7 @@ class VAT(Objective):
 
     def passes(self, batch: Batch) -> Pass:
         """The labelled pass; the clean and the perturbed one over the unlabelled images, augmented once."""
-        labeled, view = (self.view(Batch(unlabeled=v)) for v in (batch.labeled, batch.unlabeled))
+        labeled, view = self.view(Batch(labeled=batch.labeled)), self.view(Batch(unlabeled=batch.unlabeled))
         _, logits = self.predict(self.translated(labeled.x))
         x = self.translated(view.x)
         noise = self.generators["noise"].get_state()
@@ -77,8 +77,8 @@ class VAT(Objective):
             targets = self.targets(view, clean)
             r = self.epsilon * self.direction(x, targets, noise)
             h_perturbed, perturbed = self.predict_with(noise, x + r)
-        h = h if self.graph_pass == "clean" else h_perturbed
-        return Pass(view, h, targets, (logits, labeled.y), (targets, perturbed), clean)
+        shaped = (h, clean) if self.graph_pass == "clean" else (h_perturbed, perturbed)
+        return Pass(view, self.sntg.embed(*shaped), targets, (logits, labeled.y), (targets, perturbed), clean)
 
     def targets(self, view: Examples, logits: Tensor) -> Tensor:
         """softmax of the clean pass, without gradient."""

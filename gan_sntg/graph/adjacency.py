@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from gan_sntg.configurable import Configurable
-from gan_sntg.data.loader import UNLABELED
+from gan_sntg.data.loader import UNLABELED, Pool
 from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import read_npz
 from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.graph.loss import Graph, same_class
+from gan_sntg.graph.neighbors import nearest
 from gan_sntg.graph.pairs import Pairs
 
 NEIGHBORS, PREDICTIONS = "neighbors", "predictions"  # the kinds of files, and the words of `gan-sntg graph` that make them
@@ -33,6 +34,9 @@ class Adjacency(Configurable, ABC):
 
     def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
         """Raise InputError where the graph was made of other data than those with this hash, N and K."""
+
+    def prepare(self, pool: Pool) -> None:
+        """Find in the pool what the graph is made of. Raises InputError where it draws images outside."""
 
     def companions(self, index: Tensor, generator: torch.Generator) -> Tensor | None:
         """Images [B] to take in place of those at `index` [B], to bring neighbours together; None: no others."""
@@ -159,6 +163,11 @@ class NeighborGraph(GraphFile):
 class DrawnNeighborGraph(NeighborGraph):
     """NeighborGraph whose batches pair each first-half image with a drawn neighbour (reference 8, b)."""
 
+    def prepare(self, pool: Pool) -> None:
+        """Raise InputError where the file has neighbours outside the pool."""
+        if len(pool.unlabeled) < len(pool.x):
+            raise InputError(f"{self.path} draws from all training images; leave --validation out, or choose PoolNeighborGraph for a graph")
+
     def companions(self, index: Tensor, generator: torch.Generator) -> Tensor:
         """The first half of `index`, one neighbour of each, uniform over its k nearest, and a last odd one."""
         half = len(index) // 2
@@ -170,6 +179,23 @@ class DrawnNeighborGraph(NeighborGraph):
         """Pairs of each former first-half image with its neighbour, then those of the pairing."""
         now, half = order.argsort(), len(order) // 2
         return Pairs(torch.cat([now[:half], pairs.i]), torch.cat([now[half : 2 * half], pairs.j]))
+
+
+class PoolNeighborGraph(DrawnNeighborGraph):
+    """DrawnNeighborGraph of the k nearest within the pool, found each time a run begins or goes on."""
+
+    def __init__(self, k: int = 10):
+        """k: neighbours of an image, EmbedNN's 10 of Sec. 5.3."""
+        self.k = k
+
+    def check(self, sha256: str, num_examples: int, num_classes: int) -> None:
+        """Data that it is made of are never others."""
+
+    def prepare(self, pool: Pool) -> None:
+        """Find the neighbours; table [N, k] has rows of -1 for images outside. Raises InputError unless 1 <= k < U."""
+        near = torch.cat(list(nearest(pool.x[pool.unlabeled], self.k)))
+        self.table = torch.full((len(pool.x), self.k), UNLABELED, dtype=torch.int32, device=near.device)
+        self.table[pool.unlabeled] = pool.unlabeled[near].int()
 
 
 def write_neighbors(path: Path, sha256: str, neighbors: Tensor) -> None:

@@ -1,11 +1,12 @@
 """The SNTG regulariser as one object, the same for both families (Sec. 4), and its telemetry."""
 
 import math
+from enum import member
 
 import torch
 from torch import Tensor, nn
 
-from gan_sntg.configurable import Configurable
+from gan_sntg.configurable import Choice, Configurable
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED, Examples, Pool
 from gan_sntg.distributed import all_gather, own_rows
@@ -17,6 +18,14 @@ from gan_sntg.graph.pairs import Distance, Halves, Pairing, Pairs, all_pairs
 from gan_sntg.schedules import ramp_up
 
 EXPECTED = 36  # images of a class, of which a right teacher finds under a third by chance once in 30,000 batches
+
+
+class Embedding(Choice):
+    """What the graph shapes of a pass: `hidden`, h (the paper), or EmbedNN's `output`, the logits, or their `softmax`."""
+
+    hidden = member(lambda h, logits: h)
+    output = member(lambda h, logits: logits)
+    softmax = member(lambda h, logits: logits.softmax(1))
 
 
 class SNTG(Configurable, nn.Module):
@@ -39,12 +48,14 @@ class SNTG(Configurable, nn.Module):
         repulsion: float = 1.0,
         confidence: float = 0.0,
         balance: Balance | None = None,
+        embed: Embedding = Embedding.hidden,
     ):
         """weight: lambda_2, ramped from start_epochs on, beside the method's w(t); margin: m of Eq. 8.
 
         pairing, graph: `Halves` and `TeacherGraph` where not given. labeled: whether a GAN's labelled images join the pairs, which the
         passes of discriminative methods hold anyway. Not in the paper: attraction_margin, repulsion, see `contrastive`; confidence, how
         sure the teacher must be of each of two images, or its label known, for their pair to count; balance, of the teacher's targets.
+        embed: what hosts give as h.
         Raises InputError for an attraction that would end beyond the margin, and other impossible numbers.
         """
         super().__init__()
@@ -56,7 +67,7 @@ class SNTG(Configurable, nn.Module):
         self.weight, self.ramp_epochs, self.start_epochs = weight, ramp_epochs, start_epochs
         self.margin, self.distance, self.labeled = margin, distance, labeled
         self.attraction_margin, self.repulsion, self.confidence, self.balance = attraction_margin, repulsion, confidence, balance
-        self.pairing, self.graph = pairing or Halves(), graph or TeacherGraph()
+        self.pairing, self.graph, self.embed = pairing or Halves(), graph or TeacherGraph(), embed
 
     def forward(self, h: Tensor, targets: Tensor, y: Tensor, index: Tensor, generator: torch.Generator, in_order: bool = False) -> Tensor:
         """R_S, a mean over a batch's pairs. h [B, D], targets [B, K] -> scalar; gradient into h alone.
@@ -92,10 +103,12 @@ class SNTG(Configurable, nn.Module):
             self.pairing(batch_size, torch.Generator())
 
     def prepare(self, data: Dataset, pool: Pool) -> None:
-        """Raise InputError where the graph is of other data, or draws images outside the pool."""
+        """Make the graph ready. Raises InputError where it is of other data, or draws images outside the pool."""
         self.graph.check(data.sha256, data.num_examples, data.num_classes)
-        if isinstance(self.graph, DrawnNeighborGraph) and len(pool.unlabeled) < data.num_examples:
-            raise InputError("DrawnNeighborGraph draws from all training images; leave --validation out, or choose another graph")
+        if self.weight:
+            self.graph.prepare(pool)
+        if self.labeled and isinstance(self.graph, DrawnNeighborGraph):
+            raise InputError(f"sntg.labeled is set, but {type(self.graph).__name__} pairs unlabelled images alone; leave one of them out")
         if self.balance is not None:
             if not isinstance(self.graph, TeacherGraph):
                 raise InputError(f"a balance is of a teacher, whom {type(self.graph).__name__} does not ask; leave one of them out")

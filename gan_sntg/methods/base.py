@@ -124,7 +124,7 @@ class GenerativeMethod(Recordable, Method):
             return {}
         views = views[: 1 + self.sntg.labeled]
         targets = torch.cat([self.teacher.targets(self.discriminator, view, logits, generator) for view, _, logits in views])
-        h = torch.cat([h for _, h, _ in views])
+        h = torch.cat([self.sntg.embed(h, logits) for _, h, logits in views])
         y, index = (torch.cat([getattr(view, name) for view, _, _ in views]) for name in ("y", "index"))
         return {"d/graph": weight * self.sntg(h, targets, y, index, generator, in_order=len(views) > 1)}
 
@@ -165,7 +165,7 @@ class GenerativeMethod(Recordable, Method):
             "gan/matching_gap": self.matching(h, h_fake),
             **health_telemetry(h_fake, h, logits_fake),
             **self.generated_telemetry(fake),
-            **self.sntg.telemetry(h, targets, view.y),
+            **self.sntg.telemetry(self.sntg.embed(h, logits), targets, view.y),
         }
 
     def generated_telemetry(self, fake: Tensor) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers.graph_tables import CLASSES, NEAR, K, N, neighbors_table
 from helpers.method_factories import made, prepared
-from helpers.tiny import Squares, assert_same
+from helpers.tiny import Squares, assert_same, gan
 
 from gan_sntg.data.loader import Pool
 from gan_sntg.errors import InputError
@@ -175,9 +175,9 @@ def test_without_the_graphs_weight_the_batches_are_those_of_the_streams(graph):
     assert_same(*found)
 
 
-def test_two_streams_held_out_images_and_other_data_are_refused(graph, tmp_path, table):
-    with pytest.raises(InputError, match="use stream: mixed"):
-        prepared(made("pi", graph=graph, stream="two"))
+def test_labelled_pairs_of_a_gan_held_out_images_and_other_data_are_refused(graph, tmp_path, table):
+    with pytest.raises(InputError, match="DrawnNeighborGraph pairs unlabelled images alone; leave one of them out"):
+        gan(graph=graph, labeled=True)
     source = Squares()
     pool = Pool(source.train_x, source.train_y, source.train_y, torch.arange(50), lambda x: x, "cpu")
     with pytest.raises(InputError, match="leave --validation out"):

@@ -18,11 +18,12 @@ from gan_sntg.__main__ import main
 from gan_sntg.distributed import all_gather, own_rows, rank, world_size
 from gan_sntg.distributed.process_group import started
 from gan_sntg.errors import StoppedError
-from gan_sntg.graph.adjacency import DrawnNeighborGraph, write_neighbors
+from gan_sntg.graph.adjacency import DrawnNeighborGraph, PoolNeighborGraph, write_neighbors
 from gan_sntg.graph.balance import DistributionAlignment, EqualShares
 from gan_sntg.graph.loss import Graph
 from gan_sntg.graph.neighbors import nearest
 from gan_sntg.graph.pairs import AllPairs, Sampled
+from gan_sntg.graph.sntg import Embedding
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass
 from gan_sntg.losses import Matching
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
@@ -134,6 +135,10 @@ CASES = {
     "pi, two streams": (discriminative, {"name": "pi", "stream": "two", "divisor": "labeled"}),
     "pi, labelled divisor": (discriminative, {"name": "pi", "divisor": "labeled", "pairing": AllPairs()}),
     "pi, drawn neighbours of odd halves": (discriminative, {"name": "pi", "batch_size": 14, "graph": neighbours()}),
+    "two streams, drawn neighbours": (
+        discriminative,
+        {"name": "supervised", "stream": "two", "graph": PoolNeighborGraph(4), "embed": Embedding.output, "batch_size": 14},
+    ),
     "vat, sampled": (discriminative, {"name": "vat", "pairing": Sampled(9)}),
 }
 
