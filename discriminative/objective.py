@@ -31,8 +31,9 @@ Divisor = Literal["batch", "labeled"]  # of L_S: all images of its pass, as in t
 
 
 class Pass(NamedTuple):
-    """A step's passes: `view`, h [B, D], as SNTG embeds, and targets [B, K] for the graph; two tensors per other term.
+    """A step's passes: `view`, h [B, D] and targets [B, K] for the graph; two tensors per other term.
 
+    h is what `SNTG.embed` takes of the pass.
     labeled: logits, y; consistency: targets, logits; clean: logits of undisturbed images, for VAT's entropy.
     """
 

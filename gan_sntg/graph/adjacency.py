@@ -192,7 +192,7 @@ class PoolNeighborGraph(DrawnNeighborGraph):
         """Data that it is made of are never others."""
 
     def prepare(self, pool: Pool) -> None:
-        """Find the neighbours; table [N, k] has rows of -1 for images outside. Raises InputError unless 1 <= k < U."""
+        """Find the neighbours: table [N, k], -1 for images outside. Raises InputError unless 1 <= k < U."""
         near = torch.cat(list(nearest(pool.x[pool.unlabeled], self.k)))
         self.table = torch.full((len(pool.x), self.k), UNLABELED, dtype=torch.int32, device=near.device)
         self.table[pool.unlabeled] = pool.unlabeled[near].int()

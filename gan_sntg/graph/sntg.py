@@ -21,7 +21,7 @@ EXPECTED = 36  # images of a class, of which a right teacher finds under a third
 
 
 class Embedding(Choice):
-    """What the graph shapes of a pass: `hidden`, h (the paper), or EmbedNN's `output`, the logits, or their `softmax`."""
+    """What the graph shapes: `hidden`, h (the paper), EmbedNN's `output`, the logits, or their `softmax`."""
 
     hidden = member(lambda h, logits: h)
     output = member(lambda h, logits: logits)
@@ -103,16 +103,16 @@ class SNTG(Configurable, nn.Module):
             self.pairing(batch_size, torch.Generator())
 
     def prepare(self, data: Dataset, pool: Pool) -> None:
-        """Make the graph ready. Raises InputError where it is of other data, or draws images outside the pool."""
+        """Make the graph ready. Raises InputError where it is of other data or draws outside the pool."""
         self.graph.check(data.sha256, data.num_examples, data.num_classes)
-        if self.weight:
-            self.graph.prepare(pool)
         if self.labeled and isinstance(self.graph, DrawnNeighborGraph):
             raise InputError(f"sntg.labeled is set, but {type(self.graph).__name__} pairs unlabelled images alone; leave one of them out")
         if self.balance is not None:
             if not isinstance(self.graph, TeacherGraph):
                 raise InputError(f"a balance is of a teacher, whom {type(self.graph).__name__} does not ask; leave one of them out")
             self.balance.start(data.num_classes, pool.y[pool.labeled], pool.view(pool.unlabeled[:1]).x)
+        if self.weight:
+            self.graph.prepare(pool)
 
     def companions(self, view: Examples, pool: Pool, generator: torch.Generator) -> Examples:
         """The examples to train on in place of `view`: others where the graph brings neighbours together."""

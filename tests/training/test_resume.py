@@ -59,6 +59,13 @@ def test_an_interrupted_run_says_so_and_resumes_bit_for_bit(resumes, tiny_tree, 
     resumes(tree, FeatureMatchingGAN, "step", 12)
 
 
+def test_a_run_that_finds_pixel_neighbours_again_resumes_bit_for_bit(resumes, tiny_tree, labels_alone):
+    method, graph = labels_alone(), {"class_path": "gan_sntg.graph.PoolNeighborGraph", "init_args": {"k": 3}}
+    sntg = {"weight": 0.5, "graph": graph, "embed": "output"}
+    method["init_args"] |= {"stream": "two", "sntg": {"class_path": "gan_sntg.graph.SNTG", "init_args": sntg}}
+    resumes(tiny_tree() | {"method": method, "validation": True, "steps_per_epoch": 5}, Objective, "terms", 12)
+
+
 METHODS = {kind.__name__: options for kind, options in ALL.values()}
 METHODS["VAT"] = METHODS["VAT"] | {"refresh_batches": 2}
 
