@@ -1,4 +1,4 @@
-"""LPDGL: label prediction by the deformed graph Laplacian of pixels, in closed form (Gong et al. 2015).
+"""LPDGL: labels by the deformed Laplacian of a pixel graph, in closed form (Gong et al. 2015).
 
 python scripts/studies/lpdgl.py                  digits, 20 labels, and MNIST with 20, 50 and 100 -> results/lpdgl.json, .md
 python scripts/studies/lpdgl.py --mnist false    digits alone, in seconds
@@ -45,7 +45,7 @@ SEARCHED, TOLERANCE = range(100, 103), 1e-7
 
 @cache
 def neighbors(kind: type[Dataset]) -> tuple[Dataset, np.ndarray, np.ndarray]:
-    """The data, and the nearest of each training and test image, with their distances: int32 and float32 [N, k]."""
+    """The data, and neighbours int32 and distances float32 [N, k] of all training and test images."""
     source, k = kind(), max(options.k for options in GRID)
     x = torch.cat([source.train_x, source.test_x])
     found, pixels = torch.cat(list(nearest(x, k))), x.flatten(1).float() / 255
@@ -67,7 +67,7 @@ def deformed(w: csr_array, beta: float, gamma: float) -> csr_array:
 
 
 def predictions(w: csr_array, y: np.ndarray, classes: int, beta: float, gamma: float) -> np.ndarray:
-    """F [N, K] of labels y [N], negative where hidden. Raises UnhealthyError where conjugate gradients do not converge."""
+    """F [N, K] of labels y [N], negative where hidden. Raises UnhealthyError without convergence."""
     target = np.eye(classes)[y] * (y >= 0)[:, None]
     system = (deformed(w, beta, gamma) + diags_array((y >= 0).astype(float))).tocsr()
     columns = LinearOperator((target.size,) * 2, lambda f: (system @ f.reshape(target.shape)).ravel())
@@ -78,7 +78,7 @@ def predictions(w: csr_array, y: np.ndarray, classes: int, beta: float, gamma: f
 
 
 def errors(cell: str, options: Options, seed: int, validation: bool) -> dict[str, float]:
-    """Errors (%) of the validation images; without those, of the unlabelled training images and the test images."""
+    """Errors (%) of validation images; without those, of unlabelled training images and test images."""
     kind, labels, _ = CELLS[cell]
     source, near, distances = neighbors(kind)
     n, split = source.num_examples, make_split(source, labels, seed, validation)
