@@ -145,6 +145,10 @@ class GenerativeMethod(Recordable, Method):
         generator, like = generator or self.generators["z"], next(self.generator.parameters())
         return torch.rand(n, self.generator.latent, generator=generator, device=generator.device, dtype=like.dtype)
 
+    def judge_generated(self, fake: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """(h, logits) of D, in the mode that it is in, for G's images [B, C, H, W] of z [B, latent]."""
+        return self.discriminator(fake)
+
     @torch.no_grad()
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
         """Settings of the last step, D's accuracy, matching gap, G's health and the graph; fixed draws.
@@ -156,7 +160,7 @@ class GenerativeMethod(Recordable, Method):
         z = self.draw_z(len(view.x), draws)
         with frozen_statistics(nets), drawing_from(nets, draws), mode(self.discriminator, False), mode(self.generator, True):
             h, logits = self.discriminator(view.x)
-            h_fake, logits_fake = self.discriminator(fake := self.generator(z))
+            h_fake, logits_fake = self.judge_generated(fake := self.generator(z), z)
             targets = self.teacher.targets(self.discriminator, view, logits, draws)
         return {
             **self.settings,
