@@ -60,10 +60,10 @@ class NaiveStep:
         self.method, self.device, self.losses = method, streams.pool.x.device, method.losses
         if type(method) is FeatureMatchingGAN:
             self.losses = {"d": (method.discriminator, self.discriminator_terms), "g": (method.generator, self.generator_terms)}
-        students, trained = [net for net, _ in self.losses.values()], [own_networks(method, prefix) for prefix in method.losses]
-        self.optimizers = [torch.optim.Adam(trainable(net), 1e-4, foreach=False) for net in students]
+        classifier, trained = method.classifiers["last"], [own_networks(method, prefix) for prefix in method.losses]
+        self.optimizers = [torch.optim.Adam(trainable(net), 1e-4, foreach=False) for net, _ in self.losses.values()]
         followers = [part for name, part in method.networks.items() if not any(name in own for own in trained)]
-        self.averaged = [pair for part in followers for pair in zip(part.parameters(), students[0].parameters(), strict=True)]
+        self.averaged = [pair for part in followers for pair in zip(part.parameters(), classifier.parameters(), strict=True)]
 
     def __call__(self, t: int) -> dict[str, float]:
         """Terms in epoch t, by whole backward passes, averages by parameter, a synchronisation a term."""
