@@ -62,9 +62,9 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 
 class EagerForward:
-    """`execution(net, x, generator)` is net(x) with the noise of its layers drawn from the generator."""
+    """`execution(net, x, generator)` is net(x) with the noise of its layers drawn from the generator; x: what net takes."""
 
-    def __call__(self, net: nn.Module, x: Tensor, generator: torch.Generator | None) -> Any:
+    def __call__(self, net: nn.Module, x: Tensor | tuple[Tensor, ...], generator: torch.Generator | None) -> Any:
         """What net(x) returns."""
         with drawing_from(net, generator):
             return net(x)
@@ -80,7 +80,7 @@ class CompiledForward(EagerForward):
         self.compiled = torch.compile(lambda net, x: net(x), dynamic=False)
         self.failed = False
 
-    def __call__(self, net: nn.Module, x: Tensor, generator: torch.Generator | None) -> Any:
+    def __call__(self, net: nn.Module, x: Tensor | tuple[Tensor, ...], generator: torch.Generator | None) -> Any:
         """What net(x) returns, but for rounding."""
         if not self.failed:
             before = generator.get_state() if generator else None
