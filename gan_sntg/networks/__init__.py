@@ -16,6 +16,15 @@ from gan_sntg.networks.gan import (
     Encoder,
     Generator,
 )
+from gan_sntg.networks.inference import (
+    ConvInferenceEncoder,
+    ConvPairDiscriminator,
+    DenseInferenceEncoder,
+    DensePairDiscriminator,
+    InferenceEncoder,
+    InferringClassifier,
+    PairDiscriminator,
+)
 from gan_sntg.networks.ladder import DenseLadder, LadderNetwork, LargeConvLadder, SmallConvLadder
 from gan_sntg.networks.noise import ChannelDropout, Drop, Dropout, GaussianNoise
 from gan_sntg.networks.passes import Precision
@@ -33,6 +42,8 @@ __all__ = ["Classifier", "ConvNet13", "PlaneMLP", "SmallConvNet", "VATConvNet"]
 __all__ += ["BatchNormConvNet", "BatchNormDiscriminator"]
 __all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGenerator", "Discriminator", "Generator"]
 __all__ += ["ConvEncoder", "DenseEncoder", "Density", "Encoder", "MixtureDensity"]
+__all__ += ["ConvInferenceEncoder", "ConvPairDiscriminator", "DenseInferenceEncoder", "DensePairDiscriminator"]
+__all__ += ["InferenceEncoder", "InferringClassifier", "PairDiscriminator"]
 __all__ += ["DenseLadder", "LadderNetwork", "LargeConvLadder", "SmallConvLadder"]
 __all__ += ["Average", "BatchNorm", "ChannelDropout", "Drop", "Dropout", "GaussianNoise", "Precision", "frozen_statistics"]
 __all__ += ["MeanOnlyConv", "MeanOnlyLinear", "WeightNormConv", "WeightNormConvTranspose", "WeightNormLinear"]

@@ -1,0 +1,180 @@
+"""Networks of adversarially learned inference: encoders, discriminators of pairs, and their classifier."""
+
+from abc import ABC, abstractmethod
+from itertools import pairwise
+from math import prod
+
+import torch
+from einops import reduce
+from torch import Tensor, nn
+
+from gan_sntg.configurable import Configurable
+from gan_sntg.errors import InputError
+from gan_sntg.networks.batch_norm import BatchNorm, channels_last
+from gan_sntg.networks.classifiers import SLOPE
+from gan_sntg.networks.gan import DenseDiscriminator, Discriminator, check_halving, check_widths
+from gan_sntg.networks.noise import Dropout, GaussianNoise
+from gan_sntg.networks.passes import at_least_float32
+from gan_sntg.networks.weight_norm import WeightNormConv, WeightNormLinear
+
+Pair = tuple[Tensor, Tensor]  # x [B, C, H, W], z [B, latent]
+MOST_LOG_STD = 8.0  # of E's normal z, either way, so that its exponential is finite in any precision
+CHAIN = ((5, 1), (4, 2), (4, 1), (4, 2), (4, 1))  # kernel and stride of convolutions without padding: 32 -> 28 -> 13 -> 10 -> 4 -> 1
+
+
+class InferenceEncoder(Configurable, nn.Module, ABC):
+    """E: images -> their z [B, latent] in 0..1, Phi(mean + std N(0, 1)) in training, Phi(mean) in evaluation.
+
+    Phi, the standard normal distribution function, takes the source's normal z, one to one, to the uniform z that generators here are
+    given. Since E is a part of the classifier, its batch norm keeps running statistics.
+    """
+
+    def __init__(self, latent: int, hidden: list[nn.Module], units: int):
+        """hidden: layers from images to [B, units]. Raises InputError for a latent below 1."""
+        super().__init__()
+        if latent < 1:
+            raise InputError(f"latent of the encoder is {latent}; give the size of the generator's z")
+        self.latent, self.hidden, self.noise = latent, nn.Sequential(*hidden), GaussianNoise(1.0)
+        self.out = WeightNormLinear(units, 2 * latent, train_scale=True, init_std=0.1, v_std=0.05)
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log std of the normal z of images, [B, latent] each, float32 at the least."""
+        mean, log_std = at_least_float32(self.out(self.hidden(x))).chunk(2, 1)
+        return mean, log_std.clamp(-MOST_LOG_STD, MOST_LOG_STD)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """z of images x [B, C, H, W]."""
+        mean, log_std = self.posterior(x)
+        return torch.special.ndtr(mean + log_std.exp() * self.noise(torch.zeros_like(mean)))
+
+
+def normed(layer: nn.Linear | nn.Conv2d, units: int) -> list[nn.Module]:
+    """A layer without bias, its weights N(0, 0.05^2), batch norm and LeakyReLU 0.1."""
+    nn.init.normal_(layer.weight, std=0.05)
+    return [layer, BatchNorm(units), nn.LeakyReLU(SLOPE)]
+
+
+class DenseInferenceEncoder(InferenceEncoder):
+    """Dense layers with batch norm; no source has one."""
+
+    def __init__(self, image_shape: tuple[int, ...], latent: int = 100, widths: tuple[int, ...] = (128, 128)):
+        check_widths(widths)
+        pairs = pairwise((prod(image_shape), *widths))
+        super().__init__(latent, [nn.Flatten(), *(m for a, b in pairs for m in normed(nn.Linear(a, b, bias=False), b))], widths[-1])
+
+
+def chain_of(image_shape: tuple[int, ...], width: int) -> list[tuple[int, int, int, int]]:
+    """(inputs, units, kernel, stride) of `CHAIN`, whose last width it is. Raises InputError but for 32 x 32."""
+    if len(image_shape) != 3 or tuple(image_shape[1:]) != (32, 32):
+        raise InputError(
+            f"ALI's convolutional networks take images of 32 x 32 pixels, but an example has shape {list(image_shape)}; "
+            "use DenseInferenceEncoder and DensePairDiscriminator"
+        )
+    check_halving(width, len(CHAIN))
+    channels = [image_shape[0], *(width // 2**k for k in reversed(range(len(CHAIN))))]
+    return [(a, b, *layer) for (a, b), layer in zip(pairwise(channels), CHAIN, strict=True)]
+
+
+class ConvInferenceEncoder(InferenceEncoder):
+    """The source's CIFAR-10 encoder: `CHAIN` of 32, 64, 128, 256, 512 maps and a 1 x 1, with batch norm."""
+
+    layout = staticmethod(channels_last)
+
+    def __init__(self, image_shape: tuple[int, ...], latent: int = 64, width: int = 512):
+        """width: channels of the last maps, halved at each layer before."""
+        layers = [m for a, b, *how in chain_of(image_shape, width) for m in normed(nn.Conv2d(a, b, *how, bias=False), b)]
+        super().__init__(latent, [*layers, nn.Flatten(), *normed(nn.Linear(width, width, bias=False), width)], width)
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, C, H, W], stored channels last inside -> mean, log std."""
+        return super().posterior(self.layout(x))
+
+
+class PairDiscriminator(Configurable, nn.Module, ABC):
+    """(x [B, C, H, W], z [B, latent]) -> h [B, D], logits [B, K]; the fake class has no logit of its own.
+
+    A pass holds pairs of real and of generated images, so it must not have batch norm.
+    """
+
+    latent: int
+
+    @abstractmethod
+    def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
+        """h, logits; both float32 at the least."""
+
+
+class DensePairDiscriminator(PairDiscriminator):
+    """`DenseDiscriminator` of the pixels and z side by side."""
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        num_classes: int,
+        latent: int = 100,
+        widths: tuple[int, ...] = (1000, 500, 250, 250, 250),
+        input_noise: float = 0.3,
+        hidden_noise: float = 0.5,
+    ):
+        super().__init__()
+        self.latent = latent
+        self.joint = DenseDiscriminator((prod(image_shape) + latent,), num_classes, widths, input_noise, hidden_noise)
+
+    def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
+        """h [B, widths[-1]], logits [B, K]."""
+        x, z = pair
+        return self.joint(torch.cat([x.flatten(1), z], 1))
+
+
+class Maxout(nn.Module):
+    """The greater of each two channels: [B, 2 C, ...] -> [B, C, ...]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gradient into the greater one."""
+        return reduce(x, "b (c two) ... -> b c ...", "max", two=2)
+
+
+def maxout_layers(sizes: list[int], dropouts: list[float]) -> list[nn.Module]:
+    """Dense layers of these sizes with maxout, each after dropout of its own."""
+    parts = zip(pairwise(sizes), dropouts, strict=True)
+    return [m for (a, b), p in parts for m in (Dropout(p), WeightNormLinear(a, 2 * b), Maxout())]
+
+
+class ConvPairDiscriminator(PairDiscriminator):
+    """The source's CIFAR-10 discriminator: `CHAIN` of x, two layers of z, two of both; maxout and dropout.
+
+    h is the last hidden layer. Unlike the source it has weight norm that starts from data, as the Improved GAN's D.
+    """
+
+    layout = staticmethod(channels_last)
+
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, latent: int = 64, width: int = 512):
+        """width: channels of x's last maps and of z's layers; the joint layers have twice as many."""
+        super().__init__()
+        self.latent, layers = latent, []
+        for k, (a, b, kernel, stride) in enumerate(chain_of(image_shape, width)):
+            layers += [Dropout(0.5 if k else 0.2), WeightNormConv(a, 2 * b, kernel, stride), Maxout()]
+        self.of_x = nn.Sequential(*layers, nn.Flatten())
+        self.of_z = nn.Sequential(*maxout_layers([latent, width, width], [0.2, 0.5]))
+        self.joint = nn.Sequential(*maxout_layers([2 * width] * 3, [0.5, 0.5]))
+        self.out = nn.Sequential(Dropout(0.5), WeightNormLinear(2 * width, num_classes, train_scale=True, init_std=0.1, v_std=0.05))
+
+    def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
+        """x [B, C, 32, 32], stored channels last inside, z [B, latent] -> h [B, 2 width], logits [B, K]."""
+        x, z = pair
+        h = at_least_float32(self.joint(torch.cat([self.of_x(self.layout(x)), self.of_z(z)], 1)))
+        return h, at_least_float32(self.out(h))
+
+
+class InferringClassifier(Discriminator):
+    """The classifier x -> D(x, E(x)), which consists of both networks."""
+
+    def __init__(self, pairs: PairDiscriminator, encoder: InferenceEncoder):
+        """pairs: D. Raises InputError where their z differ in size."""
+        super().__init__()
+        if pairs.latent != encoder.latent:
+            raise InputError(f"the discriminator's latent is {pairs.latent}, the encoder's {encoder.latent}; give them the same")
+        self.pairs, self.encoder = pairs, encoder
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, C, H, W] -> h [B, D], logits [B, K]; gradient into both networks."""
+        return self.pairs((x, self.encoder(x)))
