@@ -5,7 +5,6 @@ from itertools import pairwise
 from math import prod
 
 import torch
-from einops import reduce
 from torch import Tensor, nn
 
 from gan_sntg.configurable import Configurable
@@ -103,8 +102,16 @@ class PairDiscriminator(Configurable, nn.Module, ABC):
         """h, logits; both float32 at the least."""
 
 
+def standardized(z: Tensor) -> Tensor:
+    """Uniform numbers in 0..1 as numbers of mean 0 and deviation 1."""
+    return (z - 0.5) * 12**0.5
+
+
 class DensePairDiscriminator(PairDiscriminator):
-    """`DenseDiscriminator` of the pixels and z side by side."""
+    """`DenseDiscriminator` of the pixels with noise and z without, standardised, side by side.
+
+    With noise, which hides uniform numbers, D hardly heeds z.
+    """
 
     def __init__(
         self,
@@ -117,20 +124,21 @@ class DensePairDiscriminator(PairDiscriminator):
     ):
         super().__init__()
         self.latent = latent
-        self.joint = DenseDiscriminator((prod(image_shape) + latent,), num_classes, widths, input_noise, hidden_noise)
+        self.noise = GaussianNoise(input_noise)
+        self.joint = DenseDiscriminator((prod(image_shape) + latent,), num_classes, widths, 0.0, hidden_noise)
 
     def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
         """h [B, widths[-1]], logits [B, K]."""
         x, z = pair
-        return self.joint(torch.cat([x.flatten(1), z], 1))
+        return self.joint(torch.cat([self.noise(x.flatten(1)), standardized(z)], 1))
 
 
 class Maxout(nn.Module):
-    """The greater of each two channels: [B, 2 C, ...] -> [B, C, ...]."""
+    """The greater of channels c and C + c: [B, 2 C, ...] -> [B, C, ...]."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Gradient into the greater one."""
-        return reduce(x, "b (c two) ... -> b c ...", "max", two=2)
+        return torch.maximum(*x.chunk(2, 1))
 
 
 def maxout_layers(sizes: list[int], dropouts: list[float]) -> list[nn.Module]:
@@ -161,7 +169,7 @@ class ConvPairDiscriminator(PairDiscriminator):
     def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
         """x [B, C, 32, 32], stored channels last inside, z [B, latent] -> h [B, 2 width], logits [B, K]."""
         x, z = pair
-        h = at_least_float32(self.joint(torch.cat([self.of_x(self.layout(x)), self.of_z(z)], 1)))
+        h = at_least_float32(self.joint(torch.cat([self.of_x(self.layout(x)), self.of_z(standardized(z))], 1)))
         return h, at_least_float32(self.out(h))
 
 
