@@ -136,3 +136,11 @@ def denoising_loss(reconstruction: Tensor, z: Tensor, mean: Tensor | None = None
     if mean is not None and var is not None:
         reconstruction = normalized(reconstruction, mean, var, 1e-10)
     return (reconstruction - z).square().mean()
+
+
+def mean_distance(h: Tensor, h_fake: Tensor) -> Tensor:
+    """Mean over D of |E h(x, E(x)) - E h(G(z), z)| (ALI with feature matching).
+
+    h, h_fake [B, D] -> scalar; gradient into both, unlike `matching_absolute`.
+    """
+    return (h.mean(0) - h_fake.mean(0)).abs().mean()
