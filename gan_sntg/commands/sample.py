@@ -6,6 +6,7 @@ from math import ceil
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import torch
 from jsonargparse import Namespace
 from torch import Tensor
 
@@ -15,6 +16,8 @@ from gan_sntg.evaluation.classification import logits_of, outputs_of
 from gan_sntg.files.atomic import writable, writing
 from gan_sntg.graph.neighbors import nearest_rows, nearest_to
 from gan_sntg.networks.gan import Generator
+from gan_sntg.networks.passes import mode
+from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import RunObjects, class_names, load, run_parser, shown
 from gan_sntg.runs.options import check_option
 from gan_sntg.runs.parsing import Parser
@@ -25,7 +28,8 @@ LEAST = {"n": 1, "scale": 1, "steps": 2, "k": 1}
 DESCRIPTION = (
     "Write generated images; the same z in every run. Kinds: grid, one picture; png, a folder of single files; npz, arrays images, z, "
     "classes and confidence by the averaged D; interpolation, straight lines in z; classes, a row for each class by the averaged D, the "
-    "most confident first; neighbors, beside each sample the training images nearest to it."
+    "most confident first; neighbors, beside each sample the training images nearest to it; reconstructions, beside each real image "
+    "what the generator makes of the z that the run's encoder infers from it."
 )
 
 
@@ -47,6 +51,30 @@ class Sampler(NamedTuple):
     def batches(self, z: Tensor) -> Iterable[Tensor]:
         """The same batch by batch, with a progress bar."""
         return shown(samples.draw_batches(self.generator, z, self.parts.normalization, AT_ONCE), ceil(len(z) / AT_ONCE))
+
+    def real(self, part: str) -> Tensor:
+        """The test, validation or unlabelled training images uint8 [N, C, H, W], by seed in another order.
+
+        Raises InputError where the run held out no validation images.
+        """
+        source, pool = self.parts.source, self.parts.streams.pool
+        if part == "validation" and not self.parts.split.validation:
+            raise InputError("--images validation: the run was trained without validation images; give test or training")
+        own = {"test": source.test_x, "validation": source.train_x[self.parts.split.validation], "training": pool.x[pool.unlabeled].cpu()}
+        if self.seed is None:
+            return own[part]
+        return own[part][torch.randperm(len(own[part]), generator=purpose_generator(self.seed, "sample"))]
+
+    @torch.no_grad()
+    def inferred(self, images: Tensor) -> Tensor:
+        """z [n, latent] of images uint8 [n, C, H, W]. Raises InputError where there is no encoder."""
+        method = self.parts.method
+        with mode(method, training=False):
+            z = method.infer(self.parts.normalization(images.to(self.parts.device)))
+        if z is None:
+            what = f"--kind reconstructions needs an encoder, which maps images to z, but this run's {type(method).__name__} has none"
+            raise InputError(f"{what}; give a run of a method with one, such as ALI, or another --kind")
+        return z
 
     def classify(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Class int64 and confidence float32 of each image."""
@@ -110,6 +138,17 @@ def save_neighbors(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, k
     samples.save_png(out, samples.neighbor_sheet(images, real[found].cpu(), scale))
 
 
+def save_reconstructions(out: Path, sampler: Sampler, *, n: int = 32, scale: int = 1, images: str = "test") -> None:
+    """n pairs of a real image and G(E(x)). E sees full batches where it can: one may normalise by them."""
+    every = sampler.real(images)
+    if n > len(every):
+        raise InputError(f"--n is {n}, but there are {len(every):,} {images} images; give at most as many")
+    across = ceil((n / 2) ** 0.5)
+    samples.check_size(ceil(n / across), 2 * across, sampler.parts.source.image_shape, scale)
+    z = torch.cat([sampler.inferred(part) for part in every[: ceil(n / AT_ONCE) * AT_ONCE].split(AT_ONCE)])
+    samples.save_png(out, samples.reconstruction_sheet(every[:n], sampler.images(z[:n]), scale))
+
+
 WRITERS: dict[str, tuple[Callable[..., None], str]] = {  # by --kind, with the name of its file
     "grid": (save_grid, "sample_{}.png"),
     "png": (save_folder, "sample_{}"),
@@ -117,6 +156,7 @@ WRITERS: dict[str, tuple[Callable[..., None], str]] = {  # by --kind, with the n
     "interpolation": (save_interpolation, "interpolation_{}.png"),
     "classes": (save_classes, "classes_{}.png"),
     "neighbors": (save_neighbors, "neighbors_{}.png"),
+    "reconstructions": (save_reconstructions, "reconstructions_{}.png"),
 }
 
 
@@ -124,12 +164,21 @@ def parser() -> Parser:
     """RUN, how many of which kind, and where to."""
     parser = run_parser("sample", DESCRIPTION)
     parser.add_argument("--kind", type=Literal[tuple(WRITERS)], default="grid", help="what to write")
-    parser.add_argument("--n", type=int | None, default=None, help="images, default 64; rows of interpolation and neighbors, default 8")
+    parser.add_argument(
+        "--n",
+        type=int | None,
+        default=None,
+        help="images, default 64; rows of interpolation and neighbors, default 8; pairs of reconstructions, default 32",
+    )
     parser.add_argument("--out", type=str | None, default=None, help="file, or folder of --kind png; default in RUN/samples")
-    parser.add_argument("--seed", type=int | None, default=None, help="of other z than the fixed ones that all runs share")
+    parser.add_argument(
+        "--seed", type=int | None, default=None, help="of other z than the fixed ones that all runs share; of other real images"
+    )
     parser.add_argument("--scale", type=int | None, default=None, help="pixels of a picture per pixel of an image, each way; default 1")
     parser.add_argument("--steps", type=int | None, default=None, help="images from one z to the other, default 8 (interpolation)")
     parser.add_argument("--k", type=int | None, default=None, help="training images per row, default 7 (neighbors)")
+    parts = Literal["test", "validation", "training"] | None
+    parser.add_argument("--images", type=parts, default=None, help="which are reconstructed; default test (reconstructions)")
     spaces = Literal["pixels", "features"] | None
     parser.add_argument("--space", type=spaces, default=None, help="where distances are measured; default pixels (neighbors)")
     return parser
@@ -154,7 +203,7 @@ def run(options: Namespace) -> None:
 def settings_of(options: Namespace, write: Callable[..., None]) -> dict[str, int | str]:
     """The options that a kind heeds, with defaults. Raises InputError for one out of range or not heeded."""
     heeded = {name: p.default for name, p in inspect.signature(write).parameters.items() if p.kind is p.KEYWORD_ONLY}
-    given = {name: options[name] for name in ("n", "scale", "steps", "k", "space") if options[name] is not None}
+    given = {name: options[name] for name in ("n", "scale", "steps", "k", "space", "images") if options[name] is not None}
     for name, value in given.items():
         if name not in heeded:
             raise InputError(f"--{name} {value} changes nothing in --kind {options.kind}; leave it out")

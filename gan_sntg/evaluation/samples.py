@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from math import ceil
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
 
@@ -115,6 +116,19 @@ def neighbor_sheet(images: Tensor, real: Tensor, scale: int = 1) -> Tensor:
     picture = grid(rows.flatten(0, 1), rows.shape[1], scale)
     start = PADDING + images.shape[3] * scale
     picture[:, :, start : start + PADDING] = rearrange(torch.tensor(LINE, dtype=torch.uint8), "rgb -> rgb 1 1")
+    return picture
+
+
+def reconstruction_sheet(real: Tensor, made: Tensor, scale: int = 1) -> Tensor:
+    """A picture uint8 [3, H', W'] of pairs of an image and its reconstruction, thin lines between pairs.
+
+    real, made [n, C, H, W]; as many pairs a row as make it about as high as wide.
+    """
+    across = ceil((len(real) / 2) ** 0.5)
+    picture = grid(rearrange([real, made], "two n c h w -> (n two) c h w"), 2 * across, scale)
+    for k in range(1, min(across, len(real))):
+        start = 2 * k * (PADDING + real.shape[3] * scale)
+        picture[:, :, start : start + PADDING] = rearrange(torch.tensor(LINE, dtype=torch.uint8), "rgb -> rgb 1 1")
     return picture
 
 

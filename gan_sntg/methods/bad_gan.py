@@ -86,6 +86,10 @@ class BadGAN(FeatureMatchingGAN):
         if self.encoder is not None:
             data_dependent_init(self.encoder, self.generate(len(batch.view("unlabeled").x)).detach())
 
+    def infer(self, x: Tensor) -> Tensor | None:
+        """The encoder's mean, in the range of z."""
+        return None if self.encoder is None else self.encoder(x)[0].clamp(0, 1)
+
     def graph_key(self, name: str, t: int) -> tuple:
         """Also whether low density has begun."""
         return (*super().graph_key(name, t), name == "g" and t >= self.low_density_start_epochs)

@@ -82,6 +82,10 @@ class Method(Configurable, nn.Module, ABC):
         """Figures of a batch with all labels revealed, watched but not minimised; leaves the run as it was."""
         return {}
 
+    def infer(self, x: Tensor) -> Tensor | None:
+        """z [B, latent] of images x [B, C, H, W] by its encoder; None where it has none."""
+        return None
+
     def seed(self, seed: int, device: torch.device | str) -> None:
         """Make one random generator per purpose on the device."""
         self.generators = {p: purpose_generator(seed, p, device) for p in self.purposes}
