@@ -11,7 +11,9 @@ from helpers.alis import ali, ali_tree, answering, quiet
 from helpers.run_folders import assert_same_run, interrupted
 from helpers.tiny import UnitRange64, assert_same, started, streams
 
+from gan_sntg.data.public import Digits
 from gan_sntg.errors import InputError
+from gan_sntg.export import load_export
 from gan_sntg.graph.pairs import AllPairs, Sampled
 from gan_sntg.graph.teachers import Averaged, Ensemble, SamePass, SecondPass
 from gan_sntg.losses import fake_loss, mean_distance, real_loss, supervised_loss
@@ -19,11 +21,13 @@ from gan_sntg.methods.ali import ALI
 from gan_sntg.networks.batch_norm import BatchNorm
 from gan_sntg.networks.gan import DenseGenerator
 from gan_sntg.networks.inference import DenseInferenceEncoder, DensePairDiscriminator
+from gan_sntg.runs.run import load_run
 from gan_sntg.training.data_parallel import join
 from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 from gan_sntg.training.optim import parameters, trainable
 from gan_sntg.training.term_check import examine
 
+DIGITS = Digits()
 KINDS = [{}, {"encoder_labeled_weight": 0.5}, {"generator_loss": "matching"}]
 
 
@@ -280,13 +284,28 @@ def test_two_ranks_take_the_step_of_one_process_on_the_whole_batch():
             torch.testing.assert_close(ranks, taken(options), rtol=1e-8, atol=1e-10)
 
 
-def test_a_run_stopped_in_mid_epoch_resumes_bit_for_bit_with_es_statistics(command, tiny_tree, tmp_path):
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(ali_tree(tiny_tree())))
-    words = ["--config", tmp_path / "config.yaml"]
-    assert interrupted(command, words, tmp_path / "a", ALI, "step", 10).status == 130
-    for folder in "a", "b":
-        assert command("train", *words, "--out", tmp_path / folder).status == 0
-    assert_same_run(tmp_path / "a", tmp_path / "b")
+@pytest.fixture(scope="module")
+def whole(command, tiny_tree, tmp_path_factory):
+    """The folder of a finished run, beside its configuration."""
+    folder = tmp_path_factory.mktemp("ali")
+    (folder / "config.yaml").write_text(yaml.safe_dump(ali_tree(tiny_tree())))
+    assert command("train", "--config", folder / "config.yaml", "--out", folder / "run").status == 0
+    return folder / "run"
+
+
+def test_a_run_stopped_in_mid_epoch_resumes_bit_for_bit_with_es_statistics(command, whole, tmp_path):
+    words = ["--config", whole.parent / "config.yaml"]
+    assert interrupted(command, words, tmp_path / "run", ALI, "step", 10).status == 130
+    assert command("train", *words, "--out", tmp_path / "run").status == 0
+    assert_same_run(tmp_path / "run", whole)
+
+
+def test_an_export_classifies_as_the_run_does_with_both_networks(command, whole, tmp_path):
+    assert command("export", whole, "--out", tmp_path / "export").status == 0
+    classifier, _, _ = load_export(tmp_path / "export")
+    found = load_run(whole, "cpu").logits(DIGITS.test_x[:50])
+    torch.testing.assert_close(classifier(DIGITS.test_x[:50]), found, rtol=1e-5, atol=1e-5)
+    assert any(name.startswith("encoder") for name, _ in classifier.net.named_parameters())
 
 
 def test_it_learns_three_brightnesses_from_six_labels():
