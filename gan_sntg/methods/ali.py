@@ -1,4 +1,4 @@
-"""ALI + SNTG: D classifies pairs of an image and its z, and an encoder E infers z (Dumoulin et al. 2016)."""
+"""ALI + SNTG: D classifies pairs of an image and a z, which E infers (Dumoulin et al. 2016)."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -38,7 +38,7 @@ class ALI(GenerativeMethod):
         encoder_labeled_weight: float = 0.0,
         **kwargs,
     ):
-        """generator_loss: `adversarial`, or `matching` of D's mean features of both kinds of pairs, with gradient into either.
+        """generator_loss: `adversarial`, or `matching` of mean features of both kinds of pairs.
 
         encoder_labeled_weight: of the labels' term for E. Raises InputError where it is negative, or z differ in size.
         """

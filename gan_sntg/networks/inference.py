@@ -1,4 +1,4 @@
-"""Networks of adversarially learned inference: encoders, discriminators of pairs, and their classifier."""
+"""Networks of adversarially learned inference: encoders, discriminators of pairs, a classifier."""
 
 from abc import ABC, abstractmethod
 from itertools import pairwise
@@ -22,7 +22,7 @@ CHAIN = ((5, 1), (4, 2), (4, 1), (4, 2), (4, 1))  # kernel and stride of convolu
 
 
 class InferenceEncoder(Configurable, nn.Module, ABC):
-    """E: images -> their z [B, latent] in 0..1, Phi(mean + std N(0, 1)) in training, Phi(mean) in evaluation.
+    """E: images -> their z in 0..1, Phi(mean + std N(0, 1)) in training, Phi(mean) in evaluation.
 
     Phi, the standard normal distribution function, takes the source's normal z, one to one, to the uniform z that generators here are
     given. Since E is a part of the classifier, its batch norm keeps running statistics.
@@ -75,7 +75,7 @@ def chain_of(image_shape: tuple[int, ...], width: int) -> list[tuple[int, int, i
 
 
 class ConvInferenceEncoder(InferenceEncoder):
-    """The source's CIFAR-10 encoder: `CHAIN` of 32, 64, 128, 256, 512 maps and a 1 x 1, with batch norm."""
+    """The source's CIFAR-10 encoder: `CHAIN` of 32 to 512 maps and a 1 x 1, with batch norm."""
 
     layout = staticmethod(channels_last)
 
@@ -90,7 +90,7 @@ class ConvInferenceEncoder(InferenceEncoder):
 
 
 class PairDiscriminator(Configurable, nn.Module, ABC):
-    """(x [B, C, H, W], z [B, latent]) -> h [B, D], logits [B, K]; the fake class has no logit of its own.
+    """(x [B, C, H, W], z [B, latent]) -> h [B, D], logits [B, K]; the fake class has none.
 
     A pass holds pairs of real and of generated images, so it must not have batch norm.
     """
@@ -148,7 +148,7 @@ def maxout_layers(sizes: list[int], dropouts: list[float]) -> list[nn.Module]:
 
 
 class ConvPairDiscriminator(PairDiscriminator):
-    """The source's CIFAR-10 discriminator: `CHAIN` of x, two layers of z, two of both; maxout and dropout.
+    """The source's CIFAR-10 discriminator: `CHAIN` of x, layers of z and of both; maxout, dropout.
 
     h is the last hidden layer. Unlike the source it has weight norm that starts from data, as the Improved GAN's D.
     """
