@@ -63,7 +63,10 @@ class DenseInferenceEncoder(InferenceEncoder):
 
 
 def chain_of(image_shape: tuple[int, ...], width: int) -> list[tuple[int, int, int, int]]:
-    """(inputs, units, kernel, stride) of `CHAIN`, whose last width it is. Raises InputError but for 32 x 32."""
+    """(inputs, units, kernel, stride) of each layer of `CHAIN`, the last of `width` units.
+
+    Raises InputError for images of other than 32 x 32 pixels.
+    """
     if len(image_shape) != 3 or tuple(image_shape[1:]) != (32, 32):
         raise InputError(
             f"ALI's convolutional networks take images of 32 x 32 pixels, but an example has shape {list(image_shape)}; "

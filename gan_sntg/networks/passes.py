@@ -62,7 +62,7 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 
 class EagerForward:
-    """`execution(net, x, generator)` is net(x) with the noise of its layers drawn from the generator; x: what net takes."""
+    """`execution(net, x, generator)` is net(x) with the noise of its layers drawn from the generator."""
 
     def __call__(self, net: nn.Module, x: Tensor | tuple[Tensor, ...], generator: torch.Generator | None) -> Any:
         """What net(x) returns."""

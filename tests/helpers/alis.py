@@ -10,6 +10,7 @@ from gan_sntg.networks.noise import GaussianNoise
 from helpers.tiny import Squares, UnitRange64, sntg, started, streams
 
 SHAPE = (1, 4, 4)
+KINDS = [{}, {"encoder_labeled_weight": 0.5}, {"generator_loss": "matching"}]  # of G's and E's loss
 
 
 def ali(seed: int = 0, dtype: torch.dtype = torch.float32, **options) -> ALI:
