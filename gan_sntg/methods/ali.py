@@ -13,7 +13,7 @@ from gan_sntg.losses import fake_loss, mean_distance, real_loss, supervised_loss
 from gan_sntg.methods.base import GenerativeMethod
 from gan_sntg.networks.batch_norm import frozen_statistics
 from gan_sntg.networks.gan import Generator
-from gan_sntg.networks.inference import InferenceEncoder, InferringClassifier, PairDiscriminator
+from gan_sntg.networks.inference import InferenceEncoder, InferringClassifier, JointDiscriminator
 from gan_sntg.networks.passes import mode
 from gan_sntg.networks.weight_norm import fixed_weights
 from gan_sntg.training.meter import Terms
@@ -31,7 +31,7 @@ class ALI(GenerativeMethod):
 
     def __init__(
         self,
-        discriminator: PairDiscriminator,
+        discriminator: JointDiscriminator,
         encoder: InferenceEncoder,
         generator: Generator,
         generator_loss: Literal["adversarial", "matching"] = "adversarial",

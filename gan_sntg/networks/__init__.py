@@ -18,12 +18,12 @@ from gan_sntg.networks.gan import (
 )
 from gan_sntg.networks.inference import (
     ConvInferenceEncoder,
-    ConvPairDiscriminator,
+    ConvJointDiscriminator,
     DenseInferenceEncoder,
-    DensePairDiscriminator,
+    DenseJointDiscriminator,
     InferenceEncoder,
     InferringClassifier,
-    PairDiscriminator,
+    JointDiscriminator,
 )
 from gan_sntg.networks.ladder import DenseLadder, LadderNetwork, LargeConvLadder, SmallConvLadder
 from gan_sntg.networks.noise import ChannelDropout, Drop, Dropout, GaussianNoise
@@ -42,8 +42,8 @@ __all__ = ["Classifier", "ConvNet13", "PlaneMLP", "SmallConvNet", "VATConvNet"]
 __all__ += ["BatchNormConvNet", "BatchNormDiscriminator"]
 __all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGenerator", "Discriminator", "Generator"]
 __all__ += ["ConvEncoder", "DenseEncoder", "Density", "Encoder", "MixtureDensity"]
-__all__ += ["ConvInferenceEncoder", "ConvPairDiscriminator", "DenseInferenceEncoder", "DensePairDiscriminator"]
-__all__ += ["InferenceEncoder", "InferringClassifier", "PairDiscriminator"]
+__all__ += ["ConvInferenceEncoder", "ConvJointDiscriminator", "DenseInferenceEncoder", "DenseJointDiscriminator"]
+__all__ += ["InferenceEncoder", "InferringClassifier", "JointDiscriminator"]
 __all__ += ["DenseLadder", "LadderNetwork", "LargeConvLadder", "SmallConvLadder"]
 __all__ += ["Average", "BatchNorm", "ChannelDropout", "Drop", "Dropout", "GaussianNoise", "Precision", "frozen_statistics"]
 __all__ += ["MeanOnlyConv", "MeanOnlyLinear", "WeightNormConv", "WeightNormConvTranspose", "WeightNormLinear"]

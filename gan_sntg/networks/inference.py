@@ -70,7 +70,7 @@ def chain_of(image_shape: tuple[int, ...], width: int) -> list[tuple[int, int, i
     if len(image_shape) != 3 or tuple(image_shape[1:]) != (32, 32):
         raise InputError(
             f"ALI's convolutional networks take images of 32 x 32 pixels, but an example has shape {list(image_shape)}; "
-            "use DenseInferenceEncoder and DensePairDiscriminator"
+            "use DenseInferenceEncoder and DenseJointDiscriminator"
         )
     check_halving(width, len(CHAIN))
     channels = [image_shape[0], *(width // 2**k for k in reversed(range(len(CHAIN))))]
@@ -92,7 +92,7 @@ class ConvInferenceEncoder(InferenceEncoder):
         return super().posterior(self.layout(x))
 
 
-class PairDiscriminator(Configurable, nn.Module, ABC):
+class JointDiscriminator(Configurable, nn.Module, ABC):
     """(x [B, C, H, W], z [B, latent]) -> h [B, D], logits [B, K]; the fake class has none.
 
     A pass holds pairs of real and of generated images, so it must not have batch norm.
@@ -110,7 +110,7 @@ def standardized(z: Tensor) -> Tensor:
     return (z - 0.5) * 12**0.5
 
 
-class DensePairDiscriminator(PairDiscriminator):
+class DenseJointDiscriminator(JointDiscriminator):
     """`DenseDiscriminator` of the pixels with noise and z without, standardised, side by side.
 
     With noise, which hides uniform numbers, D hardly heeds z.
@@ -150,7 +150,7 @@ def maxout_layers(sizes: list[int], dropouts: list[float]) -> list[nn.Module]:
     return [m for (a, b), p in parts for m in (Dropout(p), WeightNormLinear(a, 2 * b), Maxout())]
 
 
-class ConvPairDiscriminator(PairDiscriminator):
+class ConvJointDiscriminator(JointDiscriminator):
     """The source's CIFAR-10 discriminator: `CHAIN` of x, layers of z and of both; maxout, dropout.
 
     h is the last hidden layer. Unlike the source it has weight norm that starts from data, as the Improved GAN's D.
@@ -179,7 +179,7 @@ class ConvPairDiscriminator(PairDiscriminator):
 class InferringClassifier(Discriminator):
     """The classifier x -> D(x, E(x)), which consists of both networks."""
 
-    def __init__(self, pairs: PairDiscriminator, encoder: InferenceEncoder):
+    def __init__(self, pairs: JointDiscriminator, encoder: InferenceEncoder):
         """pairs: D. Raises InputError where their z differ in size."""
         super().__init__()
         if pairs.latent != encoder.latent:

@@ -5,7 +5,7 @@ import torch
 from gan_sntg.graph.teachers import SecondPass
 from gan_sntg.methods.ali import ALI
 from gan_sntg.networks.gan import DenseGenerator
-from gan_sntg.networks.inference import DenseInferenceEncoder, DensePairDiscriminator
+from gan_sntg.networks.inference import DenseInferenceEncoder, DenseJointDiscriminator
 from gan_sntg.networks.noise import GaussianNoise
 from helpers.tiny import Squares, UnitRange64, sntg, started, streams
 
@@ -16,7 +16,7 @@ KINDS = [{}, {"encoder_labeled_weight": 0.5}, {"generator_loss": "matching"}]  #
 def ali(seed: int = 0, dtype: torch.dtype = torch.float32, **options) -> ALI:
     torch.manual_seed(seed)
     nets = {
-        "discriminator": DensePairDiscriminator(SHAPE, 3, latent=5, widths=(12, 8)),
+        "discriminator": DenseJointDiscriminator(SHAPE, 3, latent=5, widths=(12, 8)),
         "encoder": DenseInferenceEncoder(SHAPE, latent=5, widths=(7,)),
         "generator": DenseGenerator(SHAPE, latent=5, widths=(9,)),
     }
@@ -50,7 +50,7 @@ def ali_tree(tree: dict) -> dict:
     """The configuration of a small FM-GAN on digits as one of ALI."""
     tree["method"]["class_path"] = "gan_sntg.methods.ALI"
     tree["method"]["init_args"] |= {
-        "discriminator": dense("DensePairDiscriminator", latent=8, widths=[16, 12]),
+        "discriminator": dense("DenseJointDiscriminator", latent=8, widths=[16, 12]),
         "encoder": dense("DenseInferenceEncoder", latent=8, widths=[12]),
     }
     return tree

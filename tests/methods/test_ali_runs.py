@@ -17,7 +17,7 @@ from gan_sntg.graph.pairs import AllPairs, Sampled
 from gan_sntg.graph.teachers import Averaged, Ensemble, SamePass
 from gan_sntg.methods.ali import ALI
 from gan_sntg.networks.gan import DenseGenerator
-from gan_sntg.networks.inference import DenseInferenceEncoder, DensePairDiscriminator
+from gan_sntg.networks.inference import DenseInferenceEncoder, DenseJointDiscriminator
 from gan_sntg.runs.run import load_run
 from gan_sntg.training.data_parallel import join
 from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
@@ -118,7 +118,7 @@ def test_an_export_classifies_as_the_run_does_with_both_networks(command, whole,
 def test_it_learns_three_brightnesses_from_six_labels():
     torch.manual_seed(0)
     s, noise = streams(batch_size=30), {"input_noise": 0.1, "hidden_noise": 0.1}
-    nets = {"discriminator": DensePairDiscriminator((1, 4, 4), 3, latent=5, widths=(24, 16), **noise)}
+    nets = {"discriminator": DenseJointDiscriminator((1, 4, 4), 3, latent=5, widths=(24, 16), **noise)}
     nets["encoder"] = DenseInferenceEncoder((1, 4, 4), latent=5, widths=(16,))
     method = started(ali(**nets, weight=0.3, margin=2.0, ramp_epochs=10, average_decay=0.9), s)
     for t in range(25):

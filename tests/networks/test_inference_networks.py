@@ -10,9 +10,9 @@ from torch import nn
 from gan_sntg.errors import InputError
 from gan_sntg.networks.inference import (
     ConvInferenceEncoder,
-    ConvPairDiscriminator,
+    ConvJointDiscriminator,
     DenseInferenceEncoder,
-    DensePairDiscriminator,
+    DenseJointDiscriminator,
     InferringClassifier,
     Maxout,
 )
@@ -24,7 +24,7 @@ CHAIN = [(3, 1, 5, 1), (1, 2, 4, 2), (2, 4, 4, 1), (4, 8, 4, 2), (8, 16, 4, 1)] 
 
 
 def test_the_convolutional_encoder_has_the_layers_of_the_source():
-    assert [inspect.signature(kind).parameters["width"].default for kind in (ConvInferenceEncoder, ConvPairDiscriminator)] == [512, 512]
+    assert [inspect.signature(kind).parameters["width"].default for kind in (ConvInferenceEncoder, ConvJointDiscriminator)] == [512, 512]
     net = ConvInferenceEncoder((3, 32, 32), latent=5, width=16)
     convs = [m for m in net.hidden if isinstance(m, nn.Conv2d)]
     assert [(m.in_channels, m.out_channels, m.kernel_size[0], m.stride[0]) for m in convs] == CHAIN
@@ -41,7 +41,7 @@ def test_the_convolutional_encoder_has_the_layers_of_the_source():
 
 
 def test_the_convolutional_discriminator_has_the_layers_of_the_source_with_maxout_and_dropout():
-    net = ConvPairDiscriminator((3, 32, 32), 4, latent=5, width=16)
+    net = ConvJointDiscriminator((3, 32, 32), 4, latent=5, width=16)
     convs = [m.v.shape for m in net.of_x if isinstance(m, WeightNorm)]
     assert [tuple(shape) for shape in convs] == [(2 * b, a, kernel, kernel) for a, b, kernel, _ in CHAIN]
     dense = [[tuple(m.v.shape) for m in part if isinstance(m, WeightNorm)] for part in (net.of_z, net.joint, net.out)]
@@ -60,7 +60,7 @@ def test_maxout_is_the_greater_of_two_channels():
 
 
 def test_the_dense_discriminator_sees_noisy_pixels_and_z_of_deviation_1_without_noise():
-    net, x, z = DensePairDiscriminator((1, 4, 4), 3, latent=5000, widths=(6,)), torch.zeros(9, 1, 4, 4), torch.rand(9, 5000)
+    net, x, z = DenseJointDiscriminator((1, 4, 4), 3, latent=5000, widths=(6,)), torch.zeros(9, 1, 4, 4), torch.rand(9, 5000)
     seen = []
     net.joint.hidden[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     h, logits = net((x, z))
@@ -106,7 +106,7 @@ def test_log_std_is_bounded_and_z_finite_in_any_precision():
 
 def test_the_classifier_passes_gradients_into_both_networks_and_needs_one_size_of_z():
     torch.manual_seed(0)
-    parts = DensePairDiscriminator((1, 4, 4), 3, latent=5, widths=(6,)), DenseInferenceEncoder((1, 4, 4), latent=5, widths=(7,))
+    parts = DenseJointDiscriminator((1, 4, 4), 3, latent=5, widths=(6,)), DenseInferenceEncoder((1, 4, 4), latent=5, widths=(7,))
     net, x = InferringClassifier(*parts), torch.rand(6, 1, 4, 4)
     grads = torch.autograd.grad(net(x)[1].square().sum(), [net.pairs.joint.out.v, net.encoder.out.v])
     assert all(grad.abs().max() > 0 for grad in grads)
@@ -116,7 +116,7 @@ def test_the_classifier_passes_gradients_into_both_networks_and_needs_one_size_o
 
 REFUSED = {
     "take images of 32 x 32 pixels, but an example has shape": (ConvInferenceEncoder, ((1, 28, 28),)),
-    "use DenseInferenceEncoder and DensePairDiscriminator": (ConvPairDiscriminator, ((2,), 3)),
+    "use DenseInferenceEncoder and DenseJointDiscriminator": (ConvJointDiscriminator, ((2,), 3)),
     "cannot be halved 4 times; give a multiple of 16": (ConvInferenceEncoder, ((3, 32, 32), 64, 40)),
     "latent of the encoder is 0": (DenseInferenceEncoder, ((1, 4, 4), 0)),
     "at least one hidden layer": (DenseInferenceEncoder, ((1, 4, 4), 5, ())),
