@@ -4,12 +4,34 @@ from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.data.custom import Arrays, ImageFolder, hold_out
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED, Batch, Examples, Loader, Pool
-from gan_sntg.data.normalization import ZCA, AsIs, ContrastZCA, Normalization, PerImage, Symmetric, UnitRange, UnregularizedZCA, Whitening
+from gan_sntg.data.normalization import (
+    ZCA,
+    AsIs,
+    ContrastZCA,
+    Normalization,
+    PerImage,
+    Symmetric,
+    SymmetricZCA,
+    UnitRange,
+    UnregularizedZCA,
+    Whitening,
+)
 from gan_sntg.data.public import CIFAR10, CIFAR100, MNIST, SVHN, Digits, FashionMNIST, FashionMNIST10k, MNIST10k, SVHNPart
 from gan_sntg.data.splits import Balance, Split, load_split, make_split
 from gan_sntg.data.synthetic import FourSpins, Synthetic, TwoMoons
 
 __all__ = ["Augmentation", "Arrays", "ImageFolder", "hold_out", "Dataset", "UNLABELED", "Batch", "Examples", "Loader", "Pool"]
-__all__ += ["ZCA", "AsIs", "ContrastZCA", "Normalization", "PerImage", "Symmetric", "UnitRange", "UnregularizedZCA", "Whitening"]
+__all__ += [
+    "ZCA",
+    "AsIs",
+    "ContrastZCA",
+    "Normalization",
+    "PerImage",
+    "Symmetric",
+    "SymmetricZCA",
+    "UnitRange",
+    "UnregularizedZCA",
+    "Whitening",
+]
 __all__ += ["CIFAR10", "CIFAR100", "MNIST", "SVHN", "Digits", "FashionMNIST", "FashionMNIST10k", "MNIST10k", "SVHNPart"]
 __all__ += ["Balance", "Split", "load_split", "make_split", "FourSpins", "Synthetic", "TwoMoons"]

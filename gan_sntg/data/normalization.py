@@ -183,6 +183,12 @@ class ZCA(Whitening):
         return (spectrum + 1e-5).rsqrt()
 
 
+class SymmetricZCA(ZCA):
+    """On (x - 127.5) / 128, gain 1 / sqrt(S + 1e-5): CIFAR-10 of Triple-GAN's classifier."""
+
+    scaling = Symmetric(128)
+
+
 class UnregularizedZCA(Whitening):
     """On (x - 127.5) / 255, gain 1 / sqrt(S) + 1e-6: CIFAR-10 of VAT (reference 4), covariance I."""
 

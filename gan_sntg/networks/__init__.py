@@ -3,6 +3,14 @@
 from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
 from gan_sntg.networks.batch_norm_discriminators import BatchNormConvNet, BatchNormDiscriminator
 from gan_sntg.networks.classifiers import Classifier, ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
+from gan_sntg.networks.conditional import (
+    ConditionalGenerator,
+    ConvConditionalGenerator,
+    ConvPairDiscriminator,
+    DenseConditionalGenerator,
+    DensePairDiscriminator,
+    PairDiscriminator,
+)
 from gan_sntg.networks.density import Density, MixtureDensity
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.gan import (
@@ -28,6 +36,7 @@ from gan_sntg.networks.inference import (
 from gan_sntg.networks.ladder import DenseLadder, LadderNetwork, LargeConvLadder, SmallConvLadder
 from gan_sntg.networks.noise import ChannelDropout, Drop, Dropout, GaussianNoise
 from gan_sntg.networks.passes import Precision
+from gan_sntg.networks.triple_classifiers import DropoutConvNet13, SmallBatchNormConvNet, WhitenedConvNet13
 from gan_sntg.networks.weight_norm import (
     MeanOnlyConv,
     MeanOnlyLinear,
@@ -41,6 +50,9 @@ from gan_sntg.networks.weight_norm import (
 __all__ = ["Classifier", "ConvNet13", "PlaneMLP", "SmallConvNet", "VATConvNet"]
 __all__ += ["BatchNormConvNet", "BatchNormDiscriminator"]
 __all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGenerator", "Discriminator", "Generator"]
+__all__ += ["ConditionalGenerator", "ConvConditionalGenerator", "ConvPairDiscriminator"]
+__all__ += ["DenseConditionalGenerator", "DensePairDiscriminator", "PairDiscriminator"]
+__all__ += ["DropoutConvNet13", "SmallBatchNormConvNet", "WhitenedConvNet13"]
 __all__ += ["ConvEncoder", "DenseEncoder", "Density", "Encoder", "MixtureDensity"]
 __all__ += ["ConvInferenceEncoder", "ConvJointDiscriminator", "DenseInferenceEncoder", "DenseJointDiscriminator"]
 __all__ += ["InferenceEncoder", "InferringClassifier", "JointDiscriminator"]

@@ -8,6 +8,7 @@ from einops import reduce
 from torch import Tensor, nn
 
 from gan_sntg.configurable import Configurable
+from gan_sntg.data.loader import Pool
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNorm, channels_last
 from gan_sntg.networks.noise import Dropout, GaussianNoise
@@ -20,6 +21,9 @@ Widths = tuple[int, int, int]  # channels of the two first blocks, of the third'
 
 class Classifier(Configurable, nn.Module, ABC):
     """f = g after h: x [B, ...] -> (h [B, D] penultimate features, logits [B, K])."""
+
+    def fit(self, pool: Pool) -> None:
+        """Take from a pool what depends on its images as a whole; most networks take nothing."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
