@@ -107,6 +107,11 @@ def prior_cross_entropy(prior: Tensor, p: Tensor) -> Tensor:
     return -(prior.detach() * p.clamp(min=torch.finfo(p.dtype).tiny).log()).sum()
 
 
+def uniform_cross_entropy(p: Tensor) -> Tensor:
+    """-mean_k log p_k in nats, least at p = 1 / K: `prior_cross_entropy` where all classes are alike. p [K] -> scalar."""
+    return prior_cross_entropy(torch.full_like(p, 1 / len(p)), p)
+
+
 def absolute_change(logits: Tensor, moved: Tensor) -> Tensor:
     """sum_k sqrt((l_k - l'_k)^2 + 1e-8), a batch mean (Lecouat, Foo et al. 2018).
 
@@ -144,3 +149,21 @@ def mean_distance(h: Tensor, h_fake: Tensor) -> Tensor:
     h, h_fake [B, D] -> scalar; gradient into both, unlike `matching_absolute`.
     """
     return (h.mean(0) - h_fake.mean(0)).abs().mean()
+
+
+def true_pair_loss(scores: Tensor) -> Tensor:
+    """-E log D(x, y) = mean softplus(-s) (Triple-GAN). scores s [B]: logits of D's sigmoid -> scalar."""
+    return F.softplus(-scores).mean()
+
+
+def false_pair_loss(scores: Tensor) -> Tensor:
+    """-E log(1 - D(x, y)) = mean softplus(s) (Triple-GAN). scores s [B] -> scalar."""
+    return F.softplus(scores).mean()
+
+
+def pair_cost(logits: Tensor, y: Tensor, scores: Tensor) -> Tensor:
+    """sum_m p_y_m(x) softplus(-s_m), a batch mean, over M classes that are tried (Triple-GAN's C).
+
+    logits [B, K] of p, y [B, M] the classes, scores s [B, M]: D's logits of (x, y_m) -> scalar; gradient into the logits alone.
+    """
+    return (logits.softmax(1).gather(1, y) * F.softplus(-scores.detach())).sum(1).mean()

@@ -85,3 +85,24 @@ class LinearDecay(Schedule):
         """In the last epoch 1 / (epochs - start) of the rate is left; beta1 changes at once."""
         factor = min(1.0, max(0.0, (self.epochs - t) / (self.epochs - self.start_epochs)))
         return factor, (0.9 if t < self.start_epochs else 0.5, 0.999)
+
+
+class ExponentialDecay(Schedule):
+    """1, from `start_epochs` on times `factor` each epoch; beta1 0.5, before a fall 0.9 (Triple-GAN).
+
+    In the first `early_epochs`, of pretraining, `early_factor` with beta1 0.9.
+    """
+
+    def __init__(
+        self, start_epochs: float, factor: float = 0.995, fall_epochs: float = 0, early_epochs: float = 0, early_factor: float = 1.0
+    ):
+        """fall_epochs: over which beta1 falls from 0.9 to 0.5 as `ramp_down` does, before start_epochs; 0: beta1 is 0.5."""
+        self.start_epochs, self.factor, self.fall_epochs = start_epochs, factor, fall_epochs
+        self.early_epochs, self.early_factor = early_epochs, early_factor
+
+    def at(self, t: float) -> tuple[float, Betas]:
+        """The rate stays until `start_epochs`, whatever beta1 does."""
+        if t < self.early_epochs:
+            return self.early_factor, (0.9, 0.999)
+        down = ramp_down(t, self.start_epochs, self.fall_epochs) if self.fall_epochs else 0.0
+        return self.factor ** max(0.0, t - self.start_epochs), (0.9 * down + 0.5 * (1 - down), 0.999)
