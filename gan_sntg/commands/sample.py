@@ -15,6 +15,7 @@ from gan_sntg.evaluation import samples
 from gan_sntg.evaluation.classification import logits_of, outputs_of
 from gan_sntg.files.atomic import writable, writing
 from gan_sntg.graph.neighbors import nearest_rows, nearest_to
+from gan_sntg.networks.conditional import ConditionalGenerator
 from gan_sntg.networks.gan import Generator
 from gan_sntg.networks.passes import mode
 from gan_sntg.rng import purpose_generator
@@ -27,9 +28,10 @@ MOST = 1_000_000  # images or rows, whose z are held at once, and of all that is
 LEAST = {"n": 1, "scale": 1, "steps": 2, "k": 1}
 DESCRIPTION = (
     "Write generated images; the same z in every run. Kinds: grid, one picture; png, a folder of single files; npz, arrays images, z, "
-    "classes and confidence by the averaged D; interpolation, straight lines in z; classes, a row for each class by the averaged D, the "
-    "most confident first; neighbors, beside each sample the training images nearest to it; reconstructions, beside each real image "
-    "what the generator makes of the z that the run's encoder infers from it."
+    "classes and confidence by the averaged classifier; interpolation, straight lines in z; classes, a row for each class, the "
+    "generator's own where it has classes, else by the averaged classifier, the most confident first; neighbors, beside each sample the "
+    "training images nearest to it; reconstructions, beside each real image what the generator makes of the z that the run's encoder "
+    "infers from it."
 )
 
 
@@ -76,11 +78,20 @@ class Sampler(NamedTuple):
             raise InputError(f"{what}; give a run of a method with one, such as ALI, or another --kind")
         return z
 
-    def classify(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Class int64 and confidence float32 of each image."""
+    def of_all_classes(self, n: int) -> tuple[Tensor, Tensor | None]:
+        """n z [n, latent] and the classes [n] that they say, as many of each as can be; None of a G without classes."""
+        z = self.z(n)
+        if not isinstance(self.generator, ConditionalGenerator):
+            return z, None
+        y = torch.arange(n, device=z.device) % self.generator.num_classes
+        return self.generator.of_classes(z, y), y.cpu()
+
+    def classify(self, images: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Class int64 and confidence float32 of each image, or the confidence in classes that are given."""
         logits = logits_of(self.parts.method.classifiers["averaged"], images.to(self.parts.device), self.parts.normalization)
-        confidence, classes = logits.softmax(1).max(1)
-        return classes.cpu(), confidence.cpu()
+        p = logits.softmax(1).cpu()
+        classes = p.argmax(1) if classes is None else classes
+        return classes, p.gather(1, classes.unsqueeze(1)).squeeze(1)
 
 
 # What writes each kind: its named arguments are the options that it heeds, with their defaults.
@@ -99,7 +110,7 @@ def save_folder(out: Path, sampler: Sampler, *, n: int = 64) -> None:
 
 
 def save_arrays(out: Path, sampler: Sampler, *, n: int = 64) -> None:
-    """n images, their z, and what D says of them."""
+    """n images, their z, and what the classifier says of them."""
     z = sampler.z(n)
     samples.save_npz(out, sampler.batches(z), sampler.parts.source.image_shape, z, sampler.classify)
 
@@ -112,11 +123,12 @@ def save_interpolation(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 
 
 
 def save_classes(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) -> None:
-    """n images in a row for each class; prints how many each class has."""
+    """n images in a row for each class, G's own or the classifier's; prints how many each class has."""
     source = sampler.parts.source
     samples.check_size(1, n, sampler.parts.source.image_shape, scale)
-    images = sampler.images(sampler.z(n))
-    classes, confidence = sampler.classify(images)
+    z, own = sampler.of_all_classes(n)
+    images = sampler.images(z)
+    classes, confidence = sampler.classify(images, own)
     counts = classes.bincount(minlength=source.num_classes)
     samples.check_size(source.num_classes, int(counts.max()), sampler.parts.source.image_shape, scale)
     cells = samples.class_cells(images, classes, confidence, source.num_classes)

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
+from helpers import trees
 from PIL import Image
 
 from gan_sntg.data.public import Digits
@@ -144,3 +146,19 @@ def test_64_images_are_written_into_the_runs_samples_and_a_finished_run_is_other
 def test_scale_repeats_pixels(sample):
     small, big = (np.asarray(Image.open(sample("interpolation", "--n", 1, "--scale", scale)[0])) for scale in (1, 3))
     assert np.array_equal(big[2:26, 2:26], small[2:10, 2:10].repeat(3, 0).repeat(3, 1))
+
+
+def test_a_generator_of_classes_draws_each_row_by_its_own_labels(command, tmp_path):
+    (tmp_path / "triple.yaml").write_text(yaml.safe_dump(trees.triple_gan()))
+    assert command("train", "--config", tmp_path / "triple.yaml", "--out", tmp_path / "run").status == 0
+    status, out, _ = command("sample", tmp_path / "run", "--kind", "classes", "--n", 23, "--out", tmp_path / "a.png")
+    assert status == 0 and out.splitlines()[0] == ", ".join(f"{k}: {3 if k < 3 else 2}" for k in range(10))
+    parts, y = load(str(tmp_path / "run"), "cpu")[0], torch.arange(23) % 10
+    generator, net = parts.method.generator, parts.method.classifiers["averaged"].eval()
+    images = draw(generator, generator.of_classes(z_bank(9, 23), y), parts.normalization)
+    with torch.no_grad():
+        confidence = net(parts.normalization(images))[1].softmax(1)[range(23), y]
+    for k, row in enumerate(cells(tmp_path / "a.png")):
+        own = (y == k).nonzero().squeeze(1)
+        near(row[: len(own)], images[own[confidence[own].argsort(descending=True)], 0].short())
+        assert (row[len(own) :] == 128).all()

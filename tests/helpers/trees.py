@@ -49,3 +49,18 @@ def tiny_with(path: str, value) -> dict:
         branch = branch[step]["init_args"]
     branch[name] = value
     return tree
+
+
+def triple_gan() -> dict:
+    """TINY's run of Triple-GAN, with every term but the consistency."""
+    options = {
+        "net": {"class_path": "gan_sntg.networks.BatchNormDiscriminator", "init_args": {"widths": [16, 12]}},
+        "discriminator": {"class_path": "gan_sntg.networks.DensePairDiscriminator", "init_args": {"widths": [12]}},
+        "generator": {"class_path": "gan_sntg.networks.DenseConditionalGenerator", "init_args": {"latent": 8, "widths": [12, 12]}},
+        "schedule": {"class_path": "gan_sntg.schedules.LinearTail"},
+        "learning_rate": 0.003,
+        "pretraining_epochs": 1,
+        **dict.fromkeys(("adversarial_weight", "generated_weight", "entropy_weight", "balance_weight"), 0.1),
+        **{name: TINY["method"]["init_args"][name] for name in ("teacher", "sntg")},
+    }
+    return copy.deepcopy(TINY | {"method": {"class_path": "gan_sntg.methods.TripleGAN", "init_args": options}})
