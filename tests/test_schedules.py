@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 
-from gan_sntg.schedules import LinearDecay, LinearTail, RampUpDown, linear_tail, ramp_down, ramp_up
+from gan_sntg.schedules import ExponentialDecay, LinearDecay, LinearTail, RampUpDown, linear_tail, ramp_down, ramp_up
 
 
 @pytest.mark.parametrize(("t", "value"), [(10, 0.022), (20, 0.060), (40, 0.287), (60, 0.732), (80, 1.0), (300, 1.0)])
@@ -56,3 +56,13 @@ def test_the_gans_schedule_as_an_object_is_its_function():
     for t in (0, 60, 90, 119):
         assert LinearTail(120, beta1=0.5).at(t) == (linear_tail(t, 120), (0.5, 0.999))
     assert LinearTail().at(10**6)[0] == 1
+
+
+def test_triple_gans_rate_falls_by_a_factor_each_epoch_and_beta1_before_it():
+    schedule = ExponentialDecay(300, 0.99, fall_epochs=50)
+    for t in (0, 249, 275, 299, 300, 301, 999):
+        down = exp(-((0.5 * (t - 250)) ** 2) / 50) if t >= 250 else 1
+        assert schedule.at(t) == (pytest.approx(0.99 ** max(0, t - 300)), (pytest.approx(0.9 * down + 0.5 * (1 - down)), 0.999))
+    assert ExponentialDecay(300).at(1000)[0] == pytest.approx(0.030, abs=5e-4)
+    early = ExponentialDecay(330, early_epochs=30, early_factor=0.3)
+    assert [early.at(t) for t in (0, 29, 30)] == [(0.3, (0.9, 0.999))] * 2 + [(1.0, (0.5, 0.999))]

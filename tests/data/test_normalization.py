@@ -3,11 +3,22 @@
 import pytest
 import torch
 
-from gan_sntg.data import CIFAR10, ZCA, ContrastZCA, Normalization, PerImage, Symmetric, UnitRange, UnregularizedZCA, normalization
+from gan_sntg.data import (
+    CIFAR10,
+    ZCA,
+    ContrastZCA,
+    Normalization,
+    PerImage,
+    Symmetric,
+    SymmetricZCA,
+    UnitRange,
+    UnregularizedZCA,
+    normalization,
+)
 from gan_sntg.errors import InputError
 
 EVERY = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
-ALL = pytest.mark.parametrize("variant", [ZCA, UnregularizedZCA, ContrastZCA])
+ALL = pytest.mark.parametrize("variant", [ZCA, SymmetricZCA, UnregularizedZCA, ContrastZCA])
 
 
 @pytest.mark.parametrize(
@@ -83,12 +94,13 @@ def scaled(variant: type, x: torch.Tensor) -> torch.Tensor:
             centred = image - image.mean()
             rows.append(55 * centred / sum(v * v for v in centred.tolist()) ** 0.5)
         else:
-            rows.append(image / 255 if variant is ZCA else (image - 127.5) / 255)
+            rows.append(image / 255 if variant is ZCA else (image - 127.5) / (128 if variant is SymmetricZCA else 255))
     return torch.stack(rows)
 
 
 GAINS = {
     ZCA: lambda s: 1 / (s + 1e-5) ** 0.5,
+    SymmetricZCA: lambda s: 1 / (s + 1e-5) ** 0.5,
     UnregularizedZCA: lambda s: 1 / s**0.5 + 1e-6,
     ContrastZCA: lambda s: 1 / (s.clamp_min(0) + 0.1) ** 0.5,
 }
@@ -131,7 +143,7 @@ def test_no_more_than_a_block_is_held_in_float64(monkeypatch):
     assert sizes == [100, 100, 100, 100, 50] * 2
 
 
-@pytest.mark.parametrize("variant", [ZCA, UnregularizedZCA])
+@pytest.mark.parametrize("variant", [ZCA, SymmetricZCA, UnregularizedZCA])
 def test_images_come_back_bit_for_bit_those_of_the_fit_and_others(variant):
     whitening = fitted(variant)
     for x in images(400), images(50, seed=1):

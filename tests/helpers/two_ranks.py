@@ -38,6 +38,7 @@ from helpers.method_factories import ALL, made, prepared
 from helpers.processes import FORKED
 from helpers.tiny import Squares, UnitRange64, bad_gan, gan, streams
 from helpers.tiny import started as initialised
+from helpers.triple_gans import gan as triple_gan
 
 WORLD, BATCH, T = 2, 12, 2
 
@@ -129,6 +130,7 @@ CASES = {
     "gan, same pass, soft": (fm_gan, {"teacher": SamePass(), "pairing": AllPairs(), "graph": Graph.soft}),
     "gan, noise free": (fm_gan, {"teacher": NoiseFree(), "labeled": True}),
     "gan, aligned": (fm_gan, {"teacher": SamePass(), "pairing": AllPairs(), "balance": DistributionAlignment(), "confidence": 0.36}),
+    "triple gan": (fm_gan, {"make": triple_gan, "teacher": Averaged(0.9), "labeled": True}),
     "bad gan": (fm_gan, {"make": bad_gan, "generator_learning_rate": 1e-3}),
     "pi, equal shares": (discriminative, {"name": "pi", "pairing": AllPairs(), "balance": EqualShares(queue=18), "repulsion": 0.5}),
     **{name: (discriminative, {"name": name}) for name in ALL},

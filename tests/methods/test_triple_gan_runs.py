@@ -1,11 +1,14 @@
 """Triple-GAN in training: the Pi model that it is without D and G, what is drawn for whom, and runs that stop and resume."""
 
 import copy
+import json
 import math
+from argparse import Namespace
 from itertools import islice
 
 import pytest
 import torch
+from helpers import trees
 from helpers.tiny import Squares, UnitRange64, assert_same, started, streams
 from helpers.triple_gans import EVERY, classifier, close, gan, of, quiet, run, unscaled
 
@@ -14,6 +17,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.graph import SNTG, Averaged, Ensemble, SamePass, Sampled, SecondPass
 from gan_sntg.methods import triple_gan
 from gan_sntg.networks.gan import DenseDiscriminator
+from gan_sntg.runs.build import build, parse_run
 from gan_sntg.schedules import LinearTail, RampedWeight
 from gan_sntg.training.checkpoint import put_back, read, save, state_of
 from gan_sntg.training.loop import Progress
@@ -59,6 +63,29 @@ def test_without_d_and_g_c_is_the_pi_model_bit_for_bit(net, weight):
     assert not torch.equal(
         with_d["net.out.weight" if net is classifier else "net.out.v"], pi["net.out.weight" if net is classifier else "net.out.v"]
     )
+
+
+def configured(tree: dict, tmp_path) -> dict:
+    """The state of C and its average after six steps of a run that a configuration names, its start included."""
+    (tmp_path / "run.yaml").write_text(json.dumps(tree))
+    parts = build(*parse_run(Namespace(root=None, synthetic=False, device="cpu"), str(tmp_path / "run.yaml"), ["--seed", "3"]))
+    parts.method.start(parts.streams.example(500, "start"))
+    for t in 0, 1, 2:
+        for batch in islice(parts.streams.epoch(), 2):
+            parts.method.step(batch, t)
+    return of(parts.method.state_dict(), "net", "average")
+
+
+def test_so_it_is_in_runs_that_configurations_name_for_c_is_built_before_d_and_g(tmp_path):
+    tree = trees.triple_gan() | {"labeled_batch_size": 20}
+    options = tree["method"]["init_args"]
+    shared = {"consistency_weight": 3.0, "w": {"max_weight": 10.0, "ramp_epochs": 2, "scaled": False}, "average_decay": 0.99}
+    graph = {"class_path": "gan_sntg.graph.SNTG", "init_args": {"weight": 0.5}}
+    shared |= {"sntg": graph} | {name: options[name] for name in ("net", "schedule", "learning_rate")}
+    pi = tree | {"method": {"class_path": "discriminative.PiModel", "init_args": shared | {"stream": "two", "divisor": "labeled"}}}
+    own = {"teacher": {"class_path": "gan_sntg.graph.SamePass"}, "sntg": graph | {"init_args": {"weight": 0.5, "labeled": True}}}
+    options |= shared | own | dict.fromkeys(("adversarial_weight", "generated_weight", "entropy_weight", "balance_weight"), 0.0)
+    assert_same(configured(tree, tmp_path), configured(pi, tmp_path))
 
 
 def test_without_d_g_and_consistency_c_is_labels_and_graph_alone_bit_for_bit():
