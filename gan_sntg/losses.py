@@ -108,7 +108,7 @@ def prior_cross_entropy(prior: Tensor, p: Tensor) -> Tensor:
 
 
 def uniform_cross_entropy(p: Tensor) -> Tensor:
-    """-mean_k log p_k in nats, least at p = 1 / K: `prior_cross_entropy` where all classes are alike. p [K] -> scalar."""
+    """-mean_k log p_k in nats, least at p = 1 / K: the prior is uniform. p [K] -> scalar."""
     return prior_cross_entropy(torch.full_like(p, 1 / len(p)), p)
 
 

@@ -96,7 +96,7 @@ class ExponentialDecay(Schedule):
     def __init__(
         self, start_epochs: float, factor: float = 0.995, fall_epochs: float = 0, early_epochs: float = 0, early_factor: float = 1.0
     ):
-        """fall_epochs: over which beta1 falls from 0.9 to 0.5 as `ramp_down` does, before start_epochs; 0: beta1 is 0.5."""
+        """fall_epochs: before start_epochs, over which beta1 falls by `ramp_down`; 0: it is 0.5."""
         self.start_epochs, self.factor, self.fall_epochs = start_epochs, factor, fall_epochs
         self.early_epochs, self.early_factor = early_epochs, early_factor
 

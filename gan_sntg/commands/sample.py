@@ -79,7 +79,7 @@ class Sampler(NamedTuple):
         return z
 
     def of_all_classes(self, n: int) -> tuple[Tensor, Tensor | None]:
-        """n z [n, latent] and the classes [n] that they say, as many of each as can be; None of a G without classes."""
+        """n z [n, latent] and the classes [n] that they say, each as often; None of a G without classes."""
         z = self.z(n)
         if not isinstance(self.generator, ConditionalGenerator):
             return z, None

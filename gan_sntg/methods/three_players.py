@@ -52,7 +52,7 @@ class ThreePlayers(Recordable, Method):
         adam_epsilon: AdamEpsilon = "outside_sqrt",
         generated_batch_size: int | None = None,
     ):
-        """net: C; game_...: of D and G, C's where None; teacher: `Averaged` by default; w: w(t) of C, 1 by default.
+        """net: C; game_...: of D and G, C's where None; teacher: `Averaged` by default; w: w(t), else 1.
 
         generated_batch_size: images of G in each step that has any, as many as unlabelled ones where None.
         """
@@ -81,7 +81,7 @@ class ThreePlayers(Recordable, Method):
 
     @abstractmethod
     def weights_at(self, t: float, share: float) -> dict[str, float]:
-        """Those of C's terms in epoch t that are not always there, by name; share: labels / images of the pool."""
+        """Of C's terms but L_S and R_S, the weights in epoch t; share: labels / images of the pool."""
 
     @property
     def classifiers(self) -> dict[str, nn.Module]:
@@ -132,10 +132,7 @@ class ThreePlayers(Recordable, Method):
         return self.sntg.weight_at(t, self.w.at(t, self.share))
 
     def graph_term(self, view: Examples, h: Tensor, logits: Tensor, t: int) -> Terms:
-        """{"net/graph": w(t) lambda_2 R_S} of a pass, {} at weight 0. h, logits: of the view, which has labelled images first.
-
-        Of these the graph takes none, unless SNTG's `labeled` says so.
-        """
+        """{"net/graph": w(t) lambda_2 R_S} of a view, {} at weight 0. h, logits: of all its images."""
         if not (weight := self.graph_weight_at(t)):
             return {}
         generator = self.generators["graph"]

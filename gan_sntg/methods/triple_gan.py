@@ -39,9 +39,9 @@ class TripleGAN(ThreePlayers):
         balance_weight: float = 0.0,
         **kwargs,
     ):
-        """labeled_share: of labelled pairs among D's true ones; adversarial_, generated_weight: alpha_adv, alpha_G.
+        """labeled_share: labelled pairs among true ones; adversarial_, generated_weight: alpha_adv, alpha_G.
 
-        balance: CE(uniform, mean p); while C is pretrained it has the entropy's weight. Raises InputError for impossible numbers.
+        tried: the classes of x of which C asks D; balance: CE(uniform, mean p), in pretraining by the entropy's weight. Raises InputError for a share outside 0..1.
         """
         super().__init__(**kwargs)
         if not 0 < labeled_share < 1:
@@ -57,7 +57,7 @@ class TripleGAN(ThreePlayers):
         return d | fixed | self.weights_at(math.inf, 1.0)
 
     def weights_at(self, t: float, share: float) -> dict[str, float]:
-        """Those of C's terms in epoch t, but for labelled images and graph; share: of labels."""
+        """Of C's terms but L_S and R_S, the weights in epoch t; share: labels / images of the pool."""
         taught = t >= self.pretraining_epochs
         return {
             "net/consistency": self.w.at(t, share) * self.consistency_weight,

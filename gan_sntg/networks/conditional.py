@@ -40,7 +40,7 @@ class Labeled(nn.ModuleList):
 
 
 class ConditionalGenerator(Generator):
-    """z -> images of a class, which z's last number says: floor(K z), so that z at random is of any class.
+    """z -> images of a class, which z's last number says: floor(K z); z at random are of any class.
 
     Whoever draws z uniformly draws classes uniformly too; `of_classes` chooses them. The label is given to every layer.
     """
@@ -136,7 +136,7 @@ class PairDiscriminator(Configurable, nn.Module, ABC):
 
 
 class DensePairDiscriminator(PairDiscriminator):
-    """Dense layers with ReLU and Gaussian noise after each, noise on image and label; the source's on MNIST."""
+    """Dense layers with ReLU and Gaussian noise after each, noise on image and label; MNIST's D."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class DensePairDiscriminator(PairDiscriminator):
 
 
 class ConvPairDiscriminator(PairDiscriminator):
-    """Dropout 0.2; twice a 3 x 3 and one of stride 2 with dropout after it, two unpadded 3 x 3; average pool.
+    """Dropout 0.2, twice a 3 x 3 and one of stride 2 with dropout, two unpadded 3 x 3, average pool.
 
     LeakyReLU 0.2. Defaults are the network of CIFAR-10 and SVHN: 32 -> 16 -> 8 -> 6 -> 4.
     """

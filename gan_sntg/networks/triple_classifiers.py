@@ -15,7 +15,7 @@ from gan_sntg.networks.noise import Dropout
 
 
 def normed(inputs: int, outputs: int, kernel: int, padding: int, slope: float = 0.0) -> list[nn.Module]:
-    """A convolution without bias, its weights N(0, 0.05^2), batch norm (epsilon 1e-4, step 0.1), LeakyReLU."""
+    """A convolution without bias, weights N(0, 0.05^2), batch norm (epsilon 1e-4, step 0.1), LeakyReLU."""
     conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False)
     nn.init.normal_(conv.weight, std=0.05)
     return [conv, BatchNorm(outputs, eps=1e-4, momentum=0.1), nn.LeakyReLU(slope) if slope else nn.ReLU()]
@@ -39,7 +39,7 @@ class SmallBatchNormConvNet(ConvClassifier):
 
 
 class DropoutConvNet13(ConvClassifier):
-    """Dropout 0.2 of the image, `thirteen_layers` with batch norm and LeakyReLU 0.2, normed logits: SVHN's C."""
+    """Dropout 0.2, `thirteen_layers` with batch norm and LeakyReLU 0.2, normed logits: SVHN's C."""
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: Widths = (128, 256, 512)):
         channels = channels_of("DropoutConvNet13", image_shape, smallest=12)
