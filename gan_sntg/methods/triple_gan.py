@@ -41,7 +41,7 @@ class TripleGAN(ThreePlayers):
     ):
         """labeled_share: labelled pairs among true ones; adversarial_, generated_weight: alpha_adv, alpha_G.
 
-        tried: the classes of x of which C asks D; balance: CE(uniform, mean p), in pretraining by the entropy's weight. Raises InputError for a share outside 0..1.
+        tried: classes of x of which C asks D; balance: CE(uniform, mean p), in pretraining by the entropy's weight. Raises InputError.
         """
         super().__init__(**kwargs)
         if not 0 < labeled_share < 1:
