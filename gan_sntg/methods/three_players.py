@@ -50,11 +50,11 @@ class ThreePlayers(Recordable, Method):
         w: RampedWeight | None = None,
         average_decay: float = 0.99,
         adam_epsilon: AdamEpsilon = "outside_sqrt",
-        generated_batch_size: int | None = None,
+        generated_ratio: float = 1.0,
     ):
         """net: C; game_...: of D and G, C's where None; teacher: `Averaged` by default; w: w(t), else 1.
 
-        generated_batch_size: images of G in each step that has any, as many as unlabelled ones where None.
+        generated_ratio: images of G for each unlabelled one, in each step that has any.
         """
         super().__init__()
         self.net, self.discriminator, self.generator = net, discriminator, generator
@@ -62,7 +62,7 @@ class ThreePlayers(Recordable, Method):
         self.learning_rate, self.w = learning_rate, w or RampedWeight(1.0, None, False)
         game = game_schedule or schedule, (game_learning_rate or learning_rate) / learning_rate
         self.schedules = {"d": game, "g": game, "net": (schedule, 1.0)}  # with the rate relative to C's
-        self.pretraining_epochs, self.generated_batch_size = pretraining_epochs, generated_batch_size
+        self.pretraining_epochs, self.generated_ratio = pretraining_epochs, generated_ratio
         betas = {name: own.at(0)[1] for name, (own, _) in self.schedules.items()}
         nets = {name: own for name, (own, _) in self.losses.items()}
         self.optimizers = {name: adam(trainable(own), learning_rate, betas[name], adam_epsilon) for name, own in nets.items()}
@@ -159,7 +159,7 @@ class ThreePlayers(Recordable, Method):
 
     def generate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Images of G and their classes [n], as many of each as can be."""
-        n = (self.generated_batch_size or 0) // world_size() or len(batch.view("unlabeled").x)
+        n = max(1, round(self.generated_ratio * len(batch.view("unlabeled").x)))
         y = self.labels(n)
         return self.execution(self.generator, self.generator.of_classes(self.draw_z(n), y), None), y
 

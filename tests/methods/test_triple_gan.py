@@ -98,12 +98,11 @@ def test_every_gradient_is_the_limit_of_differences():
 
 
 def test_a_batch_twice_over_leaves_every_term_as_it_is():
-    method, batch = quiet(weight=0.0)
+    method, batch = quiet(weight=0.0, generated_ratio=0.9)
     twice = type(batch)(*(type(view)(*(torch.cat([part, part]) for part in view)) for view in batch))
     z = torch.rand(9, 6, dtype=torch.float64)
     method.draw_z, found = lambda n: z.repeat(n // 9, 1), []
-    for own, n in (batch, 9), (twice, 18):
-        method.generated_batch_size = n
+    for own in batch, twice:
         found.append({name: term for _, terms_of in method.losses.values() for name, term in terms_of(own, 5).items()})
     torch.testing.assert_close(*found)
 
@@ -138,7 +137,7 @@ def test_statistics_of_c_follow_its_first_pass_alone():
 
 
 def test_d_sees_four_kinds_of_pairs_and_g_every_class_alike():
-    method, batch = quiet(generated_batch_size=6)
+    method, batch = quiet(generated_ratio=0.6)
     seen = []
     method.judge = lambda x, y: seen.append((x, y)) or torch.zeros(len(y), dtype=torch.float64, requires_grad=True)
     state = method.generators["z"].get_state()

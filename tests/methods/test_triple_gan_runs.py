@@ -98,7 +98,7 @@ def test_what_d_and_g_do_without_a_weight_changes_nothing_of_c():
     mine = ("net", "average", "teacher", "noise", "graph")
     options = {"adversarial_weight": 0.0, "generated_weight": 0.0}
     plain, _ = run(**options)
-    for other in {"labeled_share": 0.5}, {"generated_batch_size": 21}, {"tried": "integrated"}, {"game_learning_rate": 0.1}:
+    for other in {"labeled_share": 0.5}, {"generated_ratio": 2.1}, {"tried": "integrated"}, {"game_learning_rate": 0.1}:
         assert_same(of(run(**options | other)[0], *mine), of(plain, *mine))
     assert_same(of(run(**options, pretraining_epochs=99, balance_weight=0.3)[0], *mine), of(run(**options, balance_weight=0.3)[0], *mine))
 
