@@ -2,7 +2,16 @@
 
 from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
 from gan_sntg.networks.batch_norm_discriminators import BatchNormConvNet, BatchNormDiscriminator
-from gan_sntg.networks.classifiers import Classifier, ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
+from gan_sntg.networks.classifiers import (
+    Classifier,
+    ConvNet13,
+    DropoutConvNet13,
+    PlaneMLP,
+    SmallBatchNormConvNet,
+    SmallConvNet,
+    VATConvNet,
+    WhitenedConvNet13,
+)
 from gan_sntg.networks.conditional import (
     ConditionalGenerator,
     ConvConditionalGenerator,
@@ -36,7 +45,6 @@ from gan_sntg.networks.inference import (
 from gan_sntg.networks.ladder import DenseLadder, LadderNetwork, LargeConvLadder, SmallConvLadder
 from gan_sntg.networks.noise import ChannelDropout, Drop, Dropout, GaussianNoise
 from gan_sntg.networks.passes import Precision
-from gan_sntg.networks.triple_classifiers import DropoutConvNet13, SmallBatchNormConvNet, WhitenedConvNet13
 from gan_sntg.networks.weight_norm import (
     MeanOnlyConv,
     MeanOnlyLinear,

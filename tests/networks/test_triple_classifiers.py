@@ -7,9 +7,8 @@ from torch import nn
 from gan_sntg.data import Pool, Symmetric, SymmetricZCA, UnitRange
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNorm
-from gan_sntg.networks.classifiers import ConvNet13
+from gan_sntg.networks.classifiers import ConvNet13, DropoutConvNet13, SmallBatchNormConvNet, WhitenedConvNet13
 from gan_sntg.networks.noise import Dropout
-from gan_sntg.networks.triple_classifiers import DropoutConvNet13, SmallBatchNormConvNet, WhitenedConvNet13
 
 SMALL = {"widths": (4, 6, 8)}
 
