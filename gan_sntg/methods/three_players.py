@@ -54,7 +54,7 @@ class ThreePlayers(Recordable, Method):
     ):
         """net: C; game_...: of D and G, C's where None; teacher: `Averaged` by default; w: w(t), else 1.
 
-        generated_ratio: images of G for each unlabelled one, in each step that has any.
+        generated_ratio: images of G for each unlabelled one, in each step that has any; two at least, for batch norm.
         """
         super().__init__()
         self.net, self.discriminator, self.generator = net, discriminator, generator
@@ -159,7 +159,7 @@ class ThreePlayers(Recordable, Method):
 
     def generate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Images of G and their classes [n], as many of each as can be."""
-        n = max(1, round(self.generated_ratio * len(batch.view("unlabeled").x)))
+        n = max(2, round(self.generated_ratio * len(batch.view("unlabeled").x)))
         y = self.labels(n)
         return self.execution(self.generator, self.generator.of_classes(self.draw_z(n), y), None), y
 
