@@ -197,8 +197,8 @@ def batch_norm(inputs: int, outputs: int, kernel: int, padding: int) -> list[nn.
     return [conv, BatchNorm(outputs, eps=1e-6, momentum=0.01), nn.LeakyReLU(SLOPE)]
 
 
-    """Triple-GAN's convolution: no bias, N(0, 0.05^2), batch norm of epsilon 1e-4 and step 0.1, LeakyReLU."""
-    """Triple-GAN's convolution: no bias, weights N(0, 0.05^2), batch norm (epsilon 1e-4, step 0.1), LeakyReLU."""
+def triple_unit(inputs: int, outputs: int, kernel: int, padding: int, slope: float = 0.0) -> list[nn.Module]:
+    """Triple-GAN's convolution: no bias, N(0, 0.05^2); batch norm (epsilon 1e-4, step 0.1); LeakyReLU."""
     conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False)
     nn.init.normal_(conv.weight, std=0.05)
     return [conv, BatchNorm(outputs, eps=1e-4, momentum=0.1), nn.LeakyReLU(slope) if slope else nn.ReLU()]
