@@ -7,8 +7,9 @@ import torch
 import yaml
 from helpers import two_ranks
 from helpers.alis import KINDS, ali, ali_tree
+from helpers.method_runs import assert_stacked_as_alone
 from helpers.run_folders import assert_same_run, interrupted
-from helpers.tiny import UnitRange64, assert_same, started, streams
+from helpers.tiny import assert_same, started, streams
 
 from gan_sntg.data.public import Digits
 from gan_sntg.errors import InputError
@@ -20,7 +21,6 @@ from gan_sntg.networks.gan import DenseGenerator
 from gan_sntg.networks.inference import DenseInferenceEncoder, DenseJointDiscriminator
 from gan_sntg.runs.run import load_run
 from gan_sntg.training.data_parallel import join
-from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 from gan_sntg.training.optim import parameters
 
 DIGITS = Digits()
@@ -56,19 +56,7 @@ def test_labels_of_unlabelled_images_are_not_read():
 
 @pytest.mark.parametrize("options", KINDS)
 def test_seeds_trained_as_one_are_each_the_run_that_it_would_be_alone(options):
-    def made():
-        s = [streams(seed=seed, normalization=UnitRange64) for seed in (0, 4)]
-        methods = [ali(seed, torch.float64, weight=0.5, teacher=Averaged(), **options) for seed in (0, 4)]
-        return [started(method, own) for method, own in zip(methods, s, strict=True)], s
-
-    (methods, s), (alone, streams_alone) = made(), made()
-    method = stacked(methods)
-    terms = [method.step(batch, 1) for batch in islice(StackedStreams(s).epoch(), 3)]
-    unstack(method, methods)
-    for k, other in enumerate(alone):
-        expected = [other.step(batch, 1) for batch in islice(streams_alone[k].epoch(), 3)]
-        torch.testing.assert_close([{name: v[k] for name, v in of_step.items()} for of_step in terms], expected, rtol=1e-9, atol=1e-12)
-        torch.testing.assert_close(methods[k].state_dict(), other.state_dict(), rtol=1e-9, atol=1e-12, equal_nan=True)
+    assert_stacked_as_alone(lambda seed: ali(seed, torch.float64, weight=0.5, teacher=Averaged(), **options), 3)
 
 
 def taken(options: dict) -> list:

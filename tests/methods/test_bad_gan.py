@@ -3,6 +3,7 @@
 import pytest
 import torch
 import yaml
+from helpers.method_runs import assert_stacked_as_alone
 from helpers.run_folders import assert_same_run, interrupted, rows
 from helpers.tiny import FURTHER, Dark, UnitRange64, assert_same, bad_gan, gan, mixture, started, streams
 from torch import nn
@@ -14,7 +15,6 @@ from gan_sntg.methods.bad_gan import BadGAN
 from gan_sntg.networks.density import MixtureDensity
 from gan_sntg.networks.gan import DenseEncoder
 from gan_sntg.networks.noise import GaussianNoise
-from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 from gan_sntg.training.optim import trainable
 from gan_sntg.training.term_check import examine
 
@@ -231,20 +231,7 @@ def test_telemetry_watches_the_encoder_and_the_density_and_leaves_the_run_as_it_
 
 
 def test_runs_stacked_as_one_program_are_those_of_each_alone():
-    def made() -> tuple[list, list]:
-        each = [streams(seed=seed, normalization=UnitRange64) for seed in (0, 4)]
-        return [started(bad_gan(seed, torch.float64, weight=1.0), s) for seed, s in zip((0, 4), each, strict=True)], each
-
-    (methods, each), (alone, apart) = made(), made()
-    method, together = stacked(methods), StackedStreams(each).epoch()
-    found = [method.step(next(together), 1) for _ in range(3)]
-    unstack(method, methods)
-    for k, (other, s) in enumerate(zip(alone, apart, strict=True)):
-        batches = s.epoch()
-        expected = [other.step(next(batches), 1) for _ in range(3)]
-        torch.testing.assert_close([{n: v[k] for n, v in terms.items()} for terms in found], expected, rtol=1e-9, atol=1e-12)
-        torch.testing.assert_close(methods[k].state_dict(), other.state_dict(), rtol=1e-9, atol=1e-12, equal_nan=True)
-        assert all(torch.equal(methods[k].generators[name].get_state(), g.get_state()) for name, g in other.generators.items())
+    assert_stacked_as_alone(lambda seed: bad_gan(seed, torch.float64, weight=1.0), 3)
 
 
 def test_a_run_stopped_in_mid_epoch_resumes_bit_for_bit_with_its_encoder_and_its_mixture(command, tiny_tree, tmp_path, monkeypatch):

@@ -2,12 +2,12 @@
 
 import copy
 import math
-from itertools import islice
 
 import pytest
 import torch
 from helpers.cat_gans import answering, close, gan, quiet, run, value
-from helpers.tiny import Squares, UnitRange64, assert_same, norms, started, streams
+from helpers.method_runs import assert_resumes_in_mid_epoch, assert_stacked_as_alone
+from helpers.tiny import Squares, assert_same, norms, started, streams
 
 from gan_sntg.errors import InputError
 from gan_sntg.graph.pairs import AllPairs, Sampled
@@ -16,9 +16,6 @@ from gan_sntg.losses import entropy, marginal_entropy, prior_cross_entropy
 from gan_sntg.methods import cat_gan
 from gan_sntg.methods.cat_gan import CatGAN
 from gan_sntg.networks.batch_norm import BatchNorm
-from gan_sntg.training.checkpoint import put_back, read, save, state_of
-from gan_sntg.training.loop import Progress
-from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 from gan_sntg.training.term_check import examine
 
 REAL, FAKE = [[0.9, 0.1], [0.2, 0.8]], [[0.7, 0.3]]
@@ -217,39 +214,12 @@ def test_lambda_scales_the_labelled_term_alone():
 
 @pytest.mark.parametrize("prior", ["uniform", "labels"])
 def test_seeds_trained_as_one_are_each_the_run_that_it_would_be_alone(prior):
-    def made():
-        s = [streams(seed=seed, normalization=UnitRange64) for seed in (0, 4)]
-        methods = [gan(seed, torch.float64, weight=0.5, teacher=Averaged(), class_prior=prior) for seed in (0, 4)]
-        return [started(method, own) for method, own in zip(methods, s, strict=True)], s
-
-    def steps(method, s) -> list[dict]:
-        return [method.step(batch, 1) for batch in islice(s.epoch(), 4)]
-
-    (methods, s), (alone, streams_alone) = made(), made()
-    method = stacked(methods)
-    terms = steps(method, StackedStreams(s))
-    unstack(method, methods)
-    for k, other in enumerate(alone):
-        expected = steps(other, streams_alone[k])
-        torch.testing.assert_close([{name: v[k] for name, v in of_step.items()} for of_step in terms], expected, rtol=1e-9, atol=1e-12)
-        torch.testing.assert_close(methods[k].state_dict(), other.state_dict(), rtol=1e-9, atol=1e-12, equal_nan=True)
+    assert_stacked_as_alone(lambda seed: gan(seed, torch.float64, weight=0.5, teacher=Averaged(), class_prior=prior))
 
 
 def test_a_run_stopped_in_mid_epoch_and_resumed_equals_one_never_stopped(tmp_path):
-    def made():
-        return gan(weight=0.5, teacher=Averaged(), pairing=Sampled(7), class_prior="labels"), streams(), Progress()
-
-    def steps(method, s, n: int) -> dict:
-        for batch in islice(s.epoch(), n):
-            method.step(batch, 1)
-        return state_of(method, s, Progress())
-
-    method, s, progress = made()
-    steps(started(method, s), s, 2)
-    save(tmp_path / "last.pt", method, s, progress)
-    resumed = made()
-    put_back(read(tmp_path / "last.pt", "cpu"), tmp_path, *resumed)
-    assert_same(steps(*resumed[:2], 3), steps(method, s, 3))
+    options = {"weight": 0.5, "pairing": Sampled(7), "class_prior": "labels"}
+    assert_resumes_in_mid_epoch(lambda: gan(teacher=Averaged(), **options), tmp_path)
 
 
 def test_its_telemetry_says_nothing_of_a_fake_class_and_changes_nothing():

@@ -6,6 +6,7 @@ from itertools import islice
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.method_runs import assert_resumes_in_mid_epoch, assert_stacked_as_alone
 from helpers.tiny import Squares, UnitRange64, assert_same, norms, sntg, started, streams
 
 from gan_sntg.errors import InputError
@@ -16,9 +17,6 @@ from gan_sntg.methods.ct_gan import CTGAN
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.methods.manifold_gan import ManifoldGAN
 from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
-from gan_sntg.training.checkpoint import put_back, read, save, state_of
-from gan_sntg.training.loop import Progress
-from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 from gan_sntg.training.term_check import examine
 
 AMBIENT = partial(ManifoldGAN, direction="ambient")
@@ -108,34 +106,12 @@ def test_its_gradient_is_the_limit_of_differences(kind):
 
 @EACH
 def test_seeds_trained_as_one_are_each_the_run_that_it_would_be_alone(kind):
-    def made():
-        s = [streams(seed=seed, normalization=UnitRange64) for seed in (0, 4)]
-        return [started(gan(kind, seed, torch.float64, weight=0.5), own) for seed, own in zip((0, 4), s, strict=True)], s
-
-    (methods, s), (alone, streams_alone) = made(), made()
-    method = stacked(methods)
-    for batch in islice(StackedStreams(s).epoch(), 3):
-        method.step(batch, 1)
-    unstack(method, methods)
-    for k, other in enumerate(alone):
-        for batch in islice(streams_alone[k].epoch(), 3):
-            other.step(batch, 1)
-        torch.testing.assert_close(methods[k].state_dict(), other.state_dict(), rtol=1e-9, atol=1e-12, equal_nan=True)
-        assert_same(*({n: g.get_state() for n, g in m.generators.items()} for m in (methods[k], other)))
+    assert_stacked_as_alone(lambda seed: gan(kind, seed, torch.float64, weight=0.5))
 
 
 @EACH
 def test_a_run_stopped_in_mid_epoch_and_resumed_equals_one_never_stopped(kind, tmp_path):
-    def steps(method, s, n: int) -> dict:
-        for batch in islice(s.epoch(), n):
-            method.step(batch, 1)
-        return state_of(method, s, Progress())
-
-    (method, s), resumed = ((gan(kind, weight=0.5, pairing=Sampled(7)), streams()) for _ in range(2))
-    steps(started(method, s), s, 2)
-    save(tmp_path / "last.pt", method, s, Progress())
-    put_back(read(tmp_path / "last.pt", "cpu"), tmp_path, *resumed, Progress())
-    assert_same(steps(*resumed, 3), steps(method, s, 3))
+    assert_resumes_in_mid_epoch(lambda: gan(kind, weight=0.5, pairing=Sampled(7)), tmp_path)
 
 
 # --- the consistency ------------------------------------------------------------------------------------------------------

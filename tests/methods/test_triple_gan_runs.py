@@ -9,7 +9,8 @@ from itertools import islice
 import pytest
 import torch
 from helpers import trees
-from helpers.tiny import Squares, UnitRange64, assert_same, started, streams
+from helpers.method_runs import assert_resumes_in_mid_epoch, assert_stacked_as_alone
+from helpers.tiny import Squares, assert_same, started, streams
 from helpers.triple_gans import EVERY, classifier, close, gan, of, quiet, run, unscaled
 
 from discriminative import PiModel, Supervised
@@ -19,9 +20,6 @@ from gan_sntg.methods import triple_gan
 from gan_sntg.networks.gan import DenseDiscriminator
 from gan_sntg.runs.build import build, parse_run
 from gan_sntg.schedules import LinearTail, RampedWeight
-from gan_sntg.training.checkpoint import put_back, read, save, state_of
-from gan_sntg.training.loop import Progress
-from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 
 NOTHING = dict.fromkeys(EVERY, 0.0)
 PURPOSES = "z", "noise", "pairs"  # but "graph"
@@ -130,37 +128,13 @@ def test_labels_of_unlabelled_images_are_not_read():
 
 @pytest.mark.parametrize("tried", ["argmax", "integrated"])
 def test_seeds_trained_as_one_are_each_the_run_that_it_would_be_alone(tried):
-    def made():
-        s = [streams(seed=seed, normalization=UnitRange64) for seed in (0, 4)]
-        methods = [gan(seed, torch.float64, tried=tried, adam_epsilon="inside_sqrt") for seed in (0, 4)]
-        return [started(method, own) for method, own in zip(methods, s, strict=True)], s
-
-    (methods, s), (alone, streams_alone) = made(), made()
-    method = stacked(methods)
-    terms = [method.step(batch, 1) for batch in islice(StackedStreams(s).epoch(), 4)]
-    unstack(method, methods)
-    for k, other in enumerate(alone):
-        expected = [other.step(batch, 1) for batch in islice(streams_alone[k].epoch(), 4)]
-        torch.testing.assert_close([{name: v[k] for name, v in of_step.items()} for of_step in terms], expected, rtol=1e-9, atol=1e-12)
-        torch.testing.assert_close(methods[k].state_dict(), other.state_dict(), rtol=1e-9, atol=1e-12, equal_nan=True)
+    assert_stacked_as_alone(lambda seed: gan(seed, torch.float64, tried=tried, adam_epsilon="inside_sqrt"))
 
 
 @pytest.mark.parametrize("pretraining", [0, 2])
 def test_a_run_stopped_in_mid_epoch_and_resumed_equals_one_never_stopped(tmp_path, pretraining):
-    def made():
-        return gan(teacher=Averaged(), pairing=Sampled(7), pretraining_epochs=pretraining), streams(), Progress()
-
-    def steps(method, s, t: int) -> dict:
-        for batch in islice(s.epoch(), 2):
-            method.step(batch, t)
-        return state_of(method, s, Progress())
-
-    method, s, progress = made()
-    steps(started(method, s), s, 1)
-    save(tmp_path / "last.pt", method, s, progress)
-    resumed = made()
-    put_back(read(tmp_path / "last.pt", "cpu"), tmp_path, *resumed)
-    assert_same(steps(*resumed[:2], 2), steps(method, s, 2))
+    options = {"pairing": Sampled(7), "pretraining_epochs": pretraining}
+    assert_resumes_in_mid_epoch(lambda: gan(teacher=Averaged(), **options), tmp_path)
 
 
 def test_the_mean_prediction_of_the_balance_is_that_of_all_ranks(monkeypatch):
