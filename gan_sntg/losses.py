@@ -24,6 +24,14 @@ def fake_loss(logits: Tensor) -> Tensor:
     return 0.5 * F.softplus(torch.logsumexp(logits, 1)).mean()
 
 
+def mean_distance(h: Tensor, h_fake: Tensor) -> Tensor:
+    """Mean over D of |E h(x, E(x)) - E h(G(z), z)| (ALI with feature matching).
+
+    h, h_fake [B, D] -> scalar; gradient into both, unlike `matching_absolute`.
+    """
+    return (h.mean(0) - h_fake.mean(0)).abs().mean()
+
+
 def matching_squared(h_real: Tensor, h_fake: Tensor) -> Tensor:
     """|E h(x) - E h(G(z))|^2 / D (Eq. 9; MNIST source). h [B, D]; gradient into `h_fake` alone."""
     return (h_real.detach().mean(0) - h_fake.mean(0)).square().mean()
@@ -31,7 +39,7 @@ def matching_squared(h_real: Tensor, h_fake: Tensor) -> Tensor:
 
 def matching_absolute(h_real: Tensor, h_fake: Tensor) -> Tensor:
     """Mean over D of |E h(x) - E h(G(z))| (CIFAR-10, SVHN sources). Gradient into `h_fake` alone."""
-    return (h_real.detach().mean(0) - h_fake.mean(0)).abs().mean()
+    return mean_distance(h_real.detach(), h_fake)
 
 
 class Matching(Choice):
@@ -141,14 +149,6 @@ def denoising_loss(reconstruction: Tensor, z: Tensor, mean: Tensor | None = None
     if mean is not None and var is not None:
         reconstruction = normalized(reconstruction, mean, var, 1e-10)
     return (reconstruction - z).square().mean()
-
-
-def mean_distance(h: Tensor, h_fake: Tensor) -> Tensor:
-    """Mean over D of |E h(x, E(x)) - E h(G(z), z)| (ALI with feature matching).
-
-    h, h_fake [B, D] -> scalar; gradient into both, unlike `matching_absolute`.
-    """
-    return (h.mean(0) - h_fake.mean(0)).abs().mean()
 
 
 def true_pair_loss(scores: Tensor) -> Tensor:

@@ -84,8 +84,9 @@ class GenerativeMethod(Recordable, Method):
         return {"d": (self.discriminator, self.discriminator_terms), "g": (self.generator, self.generator_terms)}
 
     def prepare(self, data: Dataset, pool: Pool) -> None:
-        """Make the teacher. Raises InputError where the graph is one of other data."""
+        """Fit D to the pool and make the teacher. Raises InputError where the graph is one of other data."""
         self.pool = pool
+        self.discriminator.fit(pool)
         self.teacher.start(self.discriminator, data.num_examples, data.num_classes)
         self.sntg.prepare(data, pool)
 
@@ -142,8 +143,7 @@ class GenerativeMethod(Recordable, Method):
 
     def draw_z(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """z [n, latent], uniform in [0, 1], from the generator "z" where none is given."""
-        generator, like = generator or self.generators["z"], next(self.generator.parameters())
-        return torch.rand(n, self.generator.latent, generator=generator, device=generator.device, dtype=like.dtype)
+        return self.generator.draw_z(n, generator or self.generators["z"])
 
     def judge_generated(self, fake: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """(h, logits) of D, in the mode that it is in, for G's images [B, C, H, W] of z [B, latent]."""

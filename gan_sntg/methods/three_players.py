@@ -169,8 +169,7 @@ class ThreePlayers(Recordable, Method):
 
     def draw_z(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """z [n, latent], uniform in [0, 1], from the generator "z" where none is given."""
-        generator, like = generator or self.generators["z"], next(self.generator.parameters())
-        return torch.rand(n, self.generator.latent, generator=generator, device=generator.device, dtype=like.dtype)
+        return self.generator.draw_z(n, generator or self.generators["z"])
 
     @torch.no_grad()
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:

@@ -35,6 +35,10 @@ class Generator(Configurable, nn.Module, ABC):
     def forward(self, z: Tensor) -> Tensor:
         """The images."""
 
+    def draw_z(self, n: int, draws: torch.Generator) -> Tensor:
+        """z [n, latent] of the parameters' dtype, on the device of the draws."""
+        return torch.rand(n, self.latent, generator=draws, device=draws.device, dtype=next(self.parameters()).dtype)
+
 
 def check_widths(widths: tuple[int, ...]) -> None:
     """Raise InputError unless there is a hidden layer and each has a unit."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_sntg.networks.batch_norm import BatchNorm
-from gan_sntg.networks.classifiers import ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
+from gan_sntg.networks.classifiers import Classifier, ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.networks.gan import ConvDiscriminator, DenseDiscriminator
 from gan_sntg.networks.weight_norm import MeanOnlyLinear
 
@@ -49,7 +49,7 @@ def outputs(net: nn.Module, x: Tensor, kinds: tuple[type, ...]) -> list[Tensor]:
     return found
 
 
-class Normed(nn.Module):
+class Normed(Classifier):
     """x [B, 1, 4, 4] -> (h [B, 8], logits [B, 3]), with every kind of norm that averages over a batch."""
 
     def __init__(self):

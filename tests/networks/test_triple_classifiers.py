@@ -2,13 +2,18 @@
 
 import pytest
 import torch
+from helpers.tiny import Squares, streams
 from torch import nn
 
+from discriminative import PiModel
 from gan_sntg.data import Pool, Symmetric, SymmetricZCA, UnitRange
 from gan_sntg.errors import InputError
+from gan_sntg.methods import FeatureMatchingGAN
 from gan_sntg.networks.batch_norm import BatchNorm
 from gan_sntg.networks.classifiers import ConvNet13, DropoutConvNet13, SmallBatchNormConvNet, WhitenedConvNet13
+from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.networks.noise import Dropout
+from gan_sntg.schedules import LinearTail
 
 SMALL = {"widths": (4, 6, 8)}
 
@@ -63,6 +68,21 @@ def test_a_whitening_classifier_of_pixels_is_the_classifier_of_whitened_ones():
         inside.features[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
         inside(own.normalize(own.x))
     assert torch.equal(seen[0], zca(own.x))
+
+
+class Fitted(DenseDiscriminator):
+    """A network that keeps the pools that it is given."""
+
+    def fit(self, pool):
+        vars(self).setdefault("pools", []).append(pool)
+
+
+def test_each_family_gives_its_network_the_pool():
+    s, d, g = streams(), Fitted((1, 4, 4), 3, (4,)), DenseGenerator((1, 4, 4), 5, (4,))
+    c, own = Fitted((1, 4, 4), 3, (4,)), {"schedule": LinearTail(), "learning_rate": 0.1}
+    for method, net in (FeatureMatchingGAN(discriminator=d, generator=g), d), (PiModel(net=c, **own), c):
+        method.prepare(Squares(), s.pool)
+        assert net.pools == [s.pool]
 
 
 def test_gradients_reach_the_pixels_of_generated_images():
