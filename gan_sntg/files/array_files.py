@@ -102,15 +102,17 @@ def key_of(kind: str, x: Tensor) -> str:
     return f"{kind}-{sha256_of(f'{kind} {tuple(x.shape)} {x.dtype}', x)[:32]}"
 
 
-def cached(key: str, shapes: dict[str, tuple[int, ...]], fit: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """float32 tensors of these names and shapes from the user's cache, or else fitted and kept there.
+def cached(
+    key: str, shapes: dict[str, tuple[int, ...]], fit: Callable[[], dict[str, Tensor]], dtype: torch.dtype = torch.float32
+) -> dict[str, Tensor]:
+    """Tensors of these names, shapes and dtype from the user's cache, or else fitted and kept there.
 
     The cache is $GAN_SNTG_CACHE, else ~/.cache/gan-sntg. A damaged file is replaced; a folder that cannot be written costs only time.
     """
     path = Path(os.environ.get("GAN_SNTG_CACHE") or Path.home() / ".cache" / "gan-sntg", f"{key}.pt")
     with contextlib.suppress(Exception):  # see load_tensors
         found = load_tensors(path)
-        if {name: (tuple(t.shape), t.dtype) for name, t in found.items()} == {n: (s, torch.float32) for n, s in shapes.items()}:
+        if {name: (tuple(t.shape), t.dtype) for name, t in found.items()} == {n: (s, dtype) for n, s in shapes.items()}:
             return found
     found, buffer = fit(), io.BytesIO()
     torch.save(found, buffer)

@@ -13,7 +13,7 @@ from torch import Tensor
 from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import UNLABELED, Pool
 from gan_sntg.errors import InputError
-from gan_sntg.files.array_files import read_npz
+from gan_sntg.files.array_files import cached, key_of, read_npz
 from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.graph.loss import Graph, same_class
 from gan_sntg.graph.neighbors import nearest
@@ -182,7 +182,7 @@ class DrawnNeighborGraph(NeighborGraph):
 
 
 class PoolNeighborGraph(DrawnNeighborGraph):
-    """DrawnNeighborGraph of the k nearest within the pool, found each time a run begins or goes on."""
+    """DrawnNeighborGraph of the k nearest within the pool, found once and kept in the user's cache."""
 
     def __init__(self, k: int = 10):
         """k: neighbours of an image, EmbedNN's 10 of Sec. 5.3."""
@@ -193,8 +193,11 @@ class PoolNeighborGraph(DrawnNeighborGraph):
 
     def prepare(self, pool: Pool) -> None:
         """Find the neighbours: table [N, k], -1 for images outside. Raises InputError unless 1 <= k < U."""
-        near = torch.cat(list(nearest(pool.x[pool.unlabeled], self.k)))
-        self.table = torch.full((len(pool.x), self.k), UNLABELED, dtype=torch.int32, device=near.device)
+        x = pool.x[pool.unlabeled]
+        blocks = nearest(x, self.k)  # which refuses an impossible k before it finds any
+        key, shapes = key_of(f"nearest-{self.k}", x), {"nearest": (len(x), self.k)}
+        near = cached(key, shapes, lambda: {"nearest": torch.cat(list(blocks)).cpu()}, torch.int32)["nearest"].to(x.device)
+        self.table = torch.full((len(pool.x), self.k), UNLABELED, dtype=torch.int32, device=x.device)
         self.table[pool.unlabeled] = pool.unlabeled[near].int()
 
 

@@ -8,7 +8,7 @@ from helpers.tiny import Squares, UnitRange64, assert_same, gan, started, stream
 
 from gan_sntg.data.loader import Batch, Pool
 from gan_sntg.errors import InputError
-from gan_sntg.graph import SNTG, AllPairs, Distance, Embedding, PoolNeighborGraph, contrastive
+from gan_sntg.graph import SNTG, AllPairs, Distance, Embedding, PoolNeighborGraph, contrastive, neighbors
 from gan_sntg.networks.passes import drawing_from
 
 OPTIONS = {"distance": Distance.euclidean, "margin": 0.5}
@@ -119,6 +119,16 @@ def test_neighbours_are_found_within_the_pool_so_that_validation_images_stay_out
     with pytest.raises(InputError, match=r"give k in 1\.\.59"):
         prepared(made("pi", graph=PoolNeighborGraph(60)))
     prepared(made("pi", graph=PoolNeighborGraph(60), weight=0.0))  # finds none
+
+
+def test_neighbours_are_found_once_for_one_pool_and_k(monkeypatch, tmp_path):
+    monkeypatch.setenv("GAN_SNTG_CACHE", str(tmp_path))
+    found, found_of, tables = [], neighbors._nearest_of, []
+    monkeypatch.setattr(neighbors, "_nearest_of", lambda *of: found.append(of[2]) or found_of(*of))
+    for k in (K, K, 3):
+        prepared(made("pi", graph=(of := PoolNeighborGraph(k))))
+        tables.append(of.table)
+    assert found == [K, 3] and torch.equal(tables[0], tables[1]) and torch.equal(tables[0][:, :3], tables[2])
 
 
 @pytest.mark.parametrize("stream", ["mixed", "two"])
