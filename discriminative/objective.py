@@ -102,7 +102,7 @@ class Objective(Recordable, Method):
         return {"net/labeled": 1.0} | {term: self.w.max_weight * weight for term, weight in by_term.items()}
 
     def prepare(self, data: Dataset, pool: Pool) -> None:
-        """Count the labels, fit the network to the pool. Raises InputError where the graph is one of other data."""
+        """Count the labels, fit the net to the pool. Raises InputError where the graph is of other data."""
         self.pool, self.share = pool, len(pool.labeled) / len(pool.unlabeled)
         self.net.fit(pool)
         self.sntg.prepare(data, pool)
