@@ -23,6 +23,13 @@ def ramp_down(t: float, epochs: float, tail_epochs: float) -> float:
     return exp(-12.5 * (1 - min(left, 1.0)) ** 2)
 
 
+def ramp_up_down(t: float, ramp_epochs: float, start_epochs: float = 0, stop_epochs: float | None = None) -> float:
+    """`ramp_up` from start on, times `ramp_down` over as many epochs before stop, from which on it is 0."""
+    if stop_epochs is None:
+        return ramp_up(t, ramp_epochs, start_epochs)
+    return 0.0 if t >= stop_epochs else ramp_up(t, ramp_epochs, start_epochs) * ramp_down(t, stop_epochs, ramp_epochs)
+
+
 def linear_tail(t: float, epochs: float | None) -> float:
     """min(3 (1 - t / epochs), 1), constant, then linear to 0 (reference 5); 1 where epochs is None."""
     return 1.0 if epochs is None else max(0.0, min(3 * (1 - t / epochs), 1.0))

@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 
-from gan_sntg.schedules import ExponentialDecay, LinearDecay, LinearTail, RampUpDown, linear_tail, ramp_down, ramp_up
+from gan_sntg.schedules import ExponentialDecay, LinearDecay, LinearTail, RampUpDown, linear_tail, ramp_down, ramp_up, ramp_up_down
 
 
 @pytest.mark.parametrize(("t", "value"), [(10, 0.022), (20, 0.060), (40, 0.287), (60, 0.732), (80, 1.0), (300, 1.0)])
@@ -16,6 +16,15 @@ def test_ramp_up_is_zero_until_its_start_and_in_the_first_epoch():
     assert ramp_up(0, 80) == 0 and ramp_up(0, 0) == 0
     assert ramp_up(30, 80, 30) == 0 and ramp_up(31, 80, 30) == pytest.approx(exp(-5 * (1 - 1 / 80) ** 2))
     assert ramp_up(31, 0, 30) == 1
+
+
+def test_a_weight_that_stops_falls_as_long_as_it_rose_and_is_then_zero():
+    for t in range(301):
+        rise = exp(-5 * (1 - (t - 10) / 50) ** 2) if t < 60 else 1
+        fall = exp(-12.5 * (1 - (200 - t) / 50) ** 2) if t > 150 else 1
+        assert ramp_up_down(t, 50, 10, 200) == pytest.approx(rise * fall * (10 < t < 200))
+        assert ramp_up_down(t, 50, 10) == ramp_up(t, 50, 10)
+    assert [ramp_up_down(t, 0, 0, 2) for t in range(4)] == [0, 1, 0, 0]
 
 
 def test_linear_tail_is_that_of_cifar_over_1200_epochs():

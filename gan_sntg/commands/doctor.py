@@ -15,7 +15,7 @@ from gan_sntg.networks.passes import Precision
 from gan_sntg.runs.build import RunObjects, build, parse_run
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training.method import Method
-from gan_sntg.training.term_check import TermReport, examine
+from gan_sntg.training.term_check import TermReport, examine, last_with_all
 
 
 def parser() -> Parser:
@@ -41,7 +41,7 @@ def run(options: Namespace) -> None:
     for file in options.config:
         parser, own = small_run(options, file)
         parts = build(parser, own)
-        health = examine(parts.method, parts.streams, own.epochs - 1, options.steps, options.precision)
+        health = examine(parts.method, parts.streams, last_with_all(parts.method, own.epochs), options.steps, options.precision)
         print_health(console, file, parts, health)
         faults += [f"{file}: {fault}" for fault in health.faults]
     console.print(f"{len(options.config)} configurations in {time.perf_counter() - began:.0f} s")

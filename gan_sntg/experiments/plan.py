@@ -121,8 +121,8 @@ def shortened(config: dict[str, str], scale: float) -> dict[str, str]:
     for path, text in config.items():
         name = path.rpartition(".")[2]
         if name in DECAYS or name == "epochs" or name.endswith("_epochs"):
-            value = yaml.safe_load(text)  # a text where it is None or infinite
-            if not isinstance(value, str) and (new := scaled(name in DECAYS, value, scale, path)) != value:
+            value = yaml.safe_load(text)
+            if isinstance(value, int | float) and (new := scaled(name in DECAYS, value, scale, path)) != value:
                 found[path] = repr(new)
     return found
 

@@ -125,8 +125,8 @@ class SearchedRow:
 class Search:
     """Studies of one file of configs/search.
 
-    options: words of every `train`, after the grid's or configuration's; scale: of the length of the schedules there, as of `reproduce`;
-    what the space or `options` set is not scaled. trials: by default all of a grid; seeds: of every trial, as
+    options: words of every `train`, after the grid's or configuration's, not scaled; scale: of the length of the schedules there and in
+    the space, as of `reproduce`, so that what is chosen is of the full length. trials: by default all of a grid; seeds: of every trial, as
     --seeds has them; round: trials that are proposed at once, from what is known of those of earlier rounds.
     """
 
@@ -181,7 +181,8 @@ def load_search(name: str) -> Search:
 class StudyPlan:
     """What makes a study what it is.
 
-    words: of every `train`, but for the trial's options; threads: of a run; seeds: of runs and label draws; seed: of what is proposed.
+    words: of every `train`, but for the trial's options; threads: of a run; seeds: of runs and label draws; seed: of what is proposed;
+    scale: of the lengths that a trial's options set.
     """
 
     name: str
@@ -193,14 +194,20 @@ class StudyPlan:
     trials: int
     round: int
     seed: int = 0
+    scale: float = 1.0
 
     @cached_property
     def about(self) -> dict:
         """All of it that may not change while the study goes on; the words count by what they stand for."""
         own = {name: getattr(self, name) for name in ("threads", "seeds", "sampler", "round", "seed")}
+        own |= {"scale": self.scale} if self.scale != 1 else {}
         dimensions = self.space.dimensions.items()
         space = [[name, values._asdict() if isinstance(values, Range) else [*values.items()]] for name, values in dimensions]
         return {"configuration": configuration(self.words)} | own | {"space": space}
+
+    def trial_words(self, options: Options) -> list[str]:
+        """The words of `train` for a trial of these options."""
+        return [*self.words, *option_words(options | shortened(options, self.scale))]
 
     @property
     def most(self) -> int:
@@ -221,14 +228,14 @@ def plan_study(search: Search, row: SearchedRow, threads: int, words: list[str],
     base += [word for name, value in changes.items() for word in (f"--{name}", value)]
     base += [*given, "--validation", "true"]
     for options in space.covering():  # an option that there is not is refused here
-        configuration(base + option_words(options))
+        configuration(base + option_words(options | shortened(options, search.scale)))
     if sampler == "grid":
         space.combinations()
     seeds = whole_numbers("seeds", row.seeds or search.seeds)
     if len(set(seeds)) < len(seeds):
         raise InputError(f"seeds of {row.key} are {row.seeds or search.seeds!r}: one is there twice; give each once")
     most = trials or row.trials or (space.size if sampler == "grid" else None) or search.trials
-    return StudyPlan(row.key, base, threads, space, seeds, sampler, most, search.round, seed=seed)
+    return StudyPlan(row.key, base, threads, space, seeds, sampler, most, search.round, seed, search.scale)
 
 
 def option_words(options: Options) -> list[str]:

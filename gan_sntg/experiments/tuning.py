@@ -15,7 +15,7 @@ from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.experiments.executors import Limits, Outcome, Pool
 from gan_sntg.experiments.grid import Column, Row
 from gan_sntg.experiments.plan import Cell, refusal
-from gan_sntg.experiments.spaces import Options, Range, StudyPlan, option_words
+from gan_sntg.experiments.spaces import Options, Range, StudyPlan
 from gan_sntg.experiments.statistics import summary
 from gan_sntg.files.atomic import writing
 from gan_sntg.runs.folder import RunFolder
@@ -154,7 +154,7 @@ class Study:
         """A proposed trial and its runs."""
         params = self.begun()[number].params
         options = self.plan.space.options(params)
-        words, cells = [*self.plan.words, *option_words(options)], []
+        words, cells = self.plan.trial_words(options), []
         for seed in self.plan.seeds:
             place = self.folder / f"{number:04d}" / str(seed)
             own = Row(f"trial {number}", f"trial {number}"), Column(self.plan.name, self.plan.name)

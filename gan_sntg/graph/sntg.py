@@ -15,7 +15,7 @@ from gan_sntg.graph.adjacency import Adjacency, DrawnNeighborGraph, TeacherGraph
 from gan_sntg.graph.balance import Balance
 from gan_sntg.graph.loss import contrastive, pair_loss
 from gan_sntg.graph.pairs import Distance, Halves, Pairing, Pairs, all_pairs
-from gan_sntg.schedules import ramp_up
+from gan_sntg.schedules import ramp_up_down
 
 EXPECTED = 36  # images of a class, of which a right teacher finds under a third by chance once in 30,000 batches
 
@@ -49,22 +49,25 @@ class SNTG(Configurable, nn.Module):
         confidence: float = 0.0,
         balance: Balance | None = None,
         embed: Embedding = Embedding.hidden,
+        stop_epochs: float | None = None,
     ):
         """weight: lambda_2, ramped from start_epochs on, beside the method's w(t); margin: m of Eq. 8.
 
         pairing, graph: `Halves` and `TeacherGraph` where not given. labeled: whether a GAN's labelled images join the pairs, which the
         passes of discriminative methods hold anyway. Not in the paper: attraction_margin, repulsion, see `contrastive`; confidence, how
         sure the teacher must be of each of two images, or its label known, for their pair to count; balance, of the teacher's targets.
-        embed: what hosts give as h.
+        embed: what hosts give as h. stop_epochs: when the weight, which falls over as many epochs as it rose, is 0 again; null: it stays.
         Raises InputError for an attraction that would end beyond the margin, and other impossible numbers.
         """
         super().__init__()
+        if stop_epochs is not None and not start_epochs < stop_epochs:
+            raise InputError(f"SNTG starts in epoch {start_epochs:g} and stops in epoch {stop_epochs:g}; let stop_epochs be the later one")
         if not (0 <= attraction_margin < margin and 0 <= repulsion < math.inf and 0 <= confidence <= 1):
             raise InputError(
                 f"SNTG cannot have margin {margin:g}, attraction_margin {attraction_margin:g}, repulsion {repulsion:g} and confidence "
                 f"{confidence:g}; give 0 <= attraction_margin < margin, a repulsion of at least 0 and a confidence in 0..1"
             )
-        self.weight, self.ramp_epochs, self.start_epochs = weight, ramp_epochs, start_epochs
+        self.weight, self.ramp_epochs, self.start_epochs, self.stop_epochs = weight, ramp_epochs, start_epochs, stop_epochs
         self.margin, self.distance, self.labeled = margin, distance, labeled
         self.attraction_margin, self.repulsion, self.confidence, self.balance = attraction_margin, repulsion, confidence, balance
         self.pairing, self.graph, self.embed = pairing or Halves(), graph or TeacherGraph(), embed
@@ -94,8 +97,8 @@ class SNTG(Configurable, nn.Module):
         return sure[pairs.i] * sure[pairs.j]
 
     def weight_at(self, t: float, w: float = 1.0) -> float:
-        """w(t) lambda_2 times its own ramp in epoch t; w: w(t) of the method, 1 where it has none."""
-        return w * self.weight * ramp_up(t, self.ramp_epochs, self.start_epochs)
+        """w(t) lambda_2 times its own ramps in epoch t; w: w(t) of the method, 1 where it has none."""
+        return w * self.weight * ramp_up_down(t, self.ramp_epochs, self.start_epochs, self.stop_epochs)
 
     def check(self, batch_size: int) -> None:
         """Raise InputError where the pairing cannot pair a batch of this size."""

@@ -31,7 +31,7 @@ from gan_sntg.training.checkpoint import generations, keep, newest
 from gan_sntg.training.data_parallel import check_equal, join
 from gan_sntg.training.meter import Meter, Meters
 from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
-from gan_sntg.training.term_check import check_terms
+from gan_sntg.training.term_check import check_terms, last_with_all
 
 GRID_SIZE = 100  # images
 SLOWER = 0.1  # times the learning rate after a roll-back
@@ -91,7 +91,7 @@ class Trainer:
             return self.restore()
         method, streams, options = self.parts.method, self.parts.streams, self.options
         if options.liveness:
-            check_terms(method, streams, options.sizes, options.epochs - 1, options.precision, self.folder.path)
+            check_terms(method, streams, options.sizes, last_with_all(method, options.epochs), options.precision, self.folder.path)
         method.start(streams.example(method.start_size, "start"))
 
     def restore(self) -> None:

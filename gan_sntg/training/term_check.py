@@ -63,6 +63,11 @@ def check_terms(method: Method, streams: Loader, sizes: tuple[int, int], t: int,
         raise UnhealthyError(f"{out} was not begun: {'; '.join(worse)}. Mend the configuration; --liveness false trains all the same")
 
 
+def last_with_all(method: Method, epochs: int) -> int:
+    """The last epoch of so many that no part's `stop_epochs` has ended a term of."""
+    return min([epochs, *(math.ceil(part.stop_epochs) for part in method.modules() if getattr(part, "stop_epochs", None))]) - 1
+
+
 def examine(method: Method, streams: Loader, t: int, steps: int, precision: Precision = Precision.float32) -> TermReport:
     """Train `steps` steps in epoch t, then watch each term on the same batches; uses the method up.
 

@@ -19,6 +19,19 @@ def test_every_search_is_made_of_options_that_there_are(path):
         assert plan_study(search, row, 1, [], None, 0).most > 0
 
 
+def test_lengths_of_a_space_are_scaled_in_the_runs_and_whole_in_what_is_chosen():
+    search = load_search("mnist_50")
+    plan = plan_study(search, search.rows["stopping"], 1, [], None, 0)
+    options = plan.space.options({"graph": "as published"})
+    words = plan.trial_words(options)
+    assert options["method.sntg.stop_epochs"] == "200"
+    assert {name: words[words.index(f"--method.sntg.{name}") + 1] for name in ("stop_epochs", "ramp_epochs", "margin")} == {
+        "stop_epochs": "20",
+        "ramp_epochs": "5",
+        "margin": "3",
+    }
+
+
 def test_a_space_gives_numbers_lists_and_choices_of_several_options():
     space = read_space({"a": {"low": 1, "high": 3}, "b": [0.25, None, "x"], "c": {"both": {"d": 1, "e": True}, "none": {}}})
     assert space == Space(

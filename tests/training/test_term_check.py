@@ -15,7 +15,7 @@ from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.passes import Precision
 from gan_sntg.schedules import LinearTail, RampedWeight
 from gan_sntg.training.optim import trainable
-from gan_sntg.training.term_check import TermReport, examine, own_networks
+from gan_sntg.training.term_check import TermReport, examine, last_with_all, own_networks
 
 
 def health(method, steps: int = 3) -> TermReport:
@@ -82,11 +82,17 @@ def test_a_consistency_that_compares_what_cannot_learn_is_dead(kind):
 
 
 def test_a_ramp_that_never_rises_is_named_with_its_terms(monkeypatch):
-    for place in ("gan_sntg.graph.sntg.ramp_up", "gan_sntg.schedules.ramp_up"):
-        monkeypatch.setattr(place, lambda *arguments: 0.0)
+    monkeypatch.setattr("gan_sntg.schedules.ramp_up", lambda *arguments: 0.0)
     weights = {"net/consistency": "1", "net/graph": "0.5"}
     texts = [f"{term} has weight {w} but is never there: its ramp does not rise" for term, w in weights.items()]
     assert health(PiModel(**given())).faults == dict.fromkeys(texts, "absent")
+
+
+def test_a_term_that_stops_is_looked_at_before():
+    method = gan(weight=0.5, stop_epochs=7.5, average_decay=0.9)
+    assert [last_with_all(method, epochs) for epochs in (3, 8, 30)] == [2, 7, 7] and last_with_all(gan(), 30) == 29
+    assert examine(method, streams(), t=7, steps=2).faults == {}
+    assert "d/graph has weight 0.5" in str(examine(gan(weight=0.5, stop_epochs=7.5, average_decay=0.9), streams(), t=8, steps=2).faults)
 
 
 def test_a_teacher_that_stays_the_student_is_named():
