@@ -172,6 +172,8 @@ def test_pairs_count_where_both_are_sure_or_known():
 def test_sntg_that_cannot_be_is_refused(options):
     with pytest.raises(InputError, match="SNTG cannot have margin 1, .*; give 0 <= attraction_margin < margin"):
         SNTG(**options)
+    with pytest.raises(InputError, match="SNTG starts in epoch 5 and stops in epoch 5; let stop_epochs be the later one"):
+        SNTG(start_epochs=5, stop_epochs=5)
     with pytest.raises(InputError, match="threshold of TeacherGraph is 1.1"):
         TeacherGraph(threshold=1.1)
 
