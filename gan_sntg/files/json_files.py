@@ -1,4 +1,4 @@
-"""Safe reading of JSON: regular files, finite numbers of 64 bits, bounded depth."""
+"""Safe reading of JSON: regular files, finite numbers of 64 bits, each key once, bounded depth."""
 
 import json
 import math
@@ -15,7 +15,7 @@ def read_json(path: Path):
 def parsed(text: bytes):
     """Value of a JSON text in UTF-8. Raises ValueError."""
     try:
-        return json.loads(text.decode(), parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+        return json.loads(text.decode(), parse_int=_whole, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_once)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
@@ -35,6 +35,14 @@ def _finite(digits: str) -> float:
     if not math.isfinite(value := float(digits)):
         raise ValueError(f"{digits[:20]} is not a finite number")
     return value
+
+
+def _once(pairs: list[tuple]) -> dict:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return found
 
 
 def is_number(value) -> bool:

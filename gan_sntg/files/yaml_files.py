@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,89 @@ from gan_sntg.errors import InputError, refusing
 PACKAGE = Path(__file__).parents[1]
 MOST_BYTES = 2**17  # a second of reading
 EXAMPLE = "give one such as configs/digits_20/fm_gan.yaml"
+DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*|([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?i:inf))|\.(?i:nan)")
+EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+")  # a number to Python and YAML 1.2, a text to YAML 1.1
+INT, FLOAT, TIME = (f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
 T = TypeVar("T")
+
+
+class StrictLoader(yaml.SafeLoader):
+    """Safe YAML: decimal numbers, dates as texts, a key once; else a ConstructorError that says the line."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != TIME]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """A mapping, each of whose keys stands once."""
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value} stands twice, in lines {lines[key.value]} and {line}; keep one"
+                )
+            lines[str(key.value)] = line
+        return super().construct_mapping(node, deep)
+
+    def decimal(self, node: yaml.ScalarNode) -> int | float:
+        """A number in decimal digits; octal, sexagesimal and others are not the same to all readers."""
+        if not DECIMAL.fullmatch(node.value):
+            said = f"line {node.start_mark.line + 1}: {node.value} is another number to other readers of YAML"
+            raise yaml.constructor.ConstructorError(problem=f"{said}; write it in decimal digits, or in quotes if it is a text")
+        return self.construct_yaml_int(node) if node.tag == INT else self.construct_yaml_float(node)
+
+
+for _tag in (INT, FLOAT):
+    StrictLoader.add_constructor(_tag, StrictLoader.decimal)
+
+
+class ValueLoader(StrictLoader):
+    """The same for a value on the command line, where 1e-3 is a number too."""
+
+
+class QuotingDumper(yaml.SafeDumper):
+    """Safe YAML in which a text such as 1e-3 stands in quotes, so that no reader takes it for a number."""
+
+    def text(self, given: str) -> yaml.ScalarNode:
+        """A text, escaped where it has a line break that YAML would fold."""
+        return self.represent_scalar("tag:yaml.org,2002:str", given, style='"' if {*given} & {*"\x85\u2028\u2029"} else None)
+
+
+QuotingDumper.add_representer(str, QuotingDumper.text)
+for _kind in (ValueLoader, QuotingDumper):
+    _kind.add_implicit_resolver(FLOAT, EXPONENT, list("-+0123456789"))
+
+
+def dump(tree: Any) -> str:
+    """Text that every reader of YAML reads as this tree, keys in their order."""
+    return yaml.dump(tree, Dumper=QuotingDumper, default_flow_style=False, allow_unicode=True, sort_keys=False)
+
+
+def ambiguous(text: str) -> bool:
+    """Whether a text is a number to a reader of YAML 1.1, but not in decimal digits, such as 010 or 1:30."""
+    if not text[:1].isdigit() and text[:1] not in ("-", "+", "."):
+        return False
+    with contextlib.suppress(yaml.YAMLError, ValueError):
+        return not DECIMAL.fullmatch(text) and (text.isdigit() or isinstance(yaml.safe_load(text), int | float))
+    return False
+
+
+def value_of(text: str) -> Any:
+    """What a word of the command line stands for.
+
+    It is itself where YAML sees nothing in it (but for the word null), names without values, or a number in other digits.
+    Raises yaml.YAMLError for what is no YAML.
+    """
+    try:
+        value = yaml.load(text, Loader=ValueLoader)
+    except yaml.constructor.ConstructorError:
+        if text.lstrip()[:1] in "[{":
+            raise
+        return text
+    bare = isinstance(value, dict) and all(found is None for found in value.values()) and not re.search(r":\s|\n", text)  # a: or {a, b}
+    return text if bare or value is None and text.strip() != "null" else value
 
 
 def configs_folder() -> Path:
@@ -41,22 +124,21 @@ def config_file(name: str) -> Path:
 
 
 def load_yaml(path: Path) -> dict:
-    """Mapping in a YAML file. Raises InputError where there is none, or an alias in it or its texts."""
+    """Mapping in a YAML file. Raises InputError for none, an alias, a key twice, or other digits in it."""
     with refusing(f"{path} is not a readable YAML file", EXAMPLE):
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is not a file, or has more than {MOST_BYTES:,} bytes")
-        tree = loaded(path.read_text())
-        check_texts(tree)
+        refuse_aliases(text := path.read_text())
+        check_texts(tree := yaml.load(text, Loader=StrictLoader))
     if not isinstance(tree, dict):
         raise InputError(f"{path} holds no options (a mapping of names to values); {EXAMPLE}")
     return tree
 
 
-def loaded(text: str):
-    """Value of a YAML text. Raises ValueError where it has aliases, which can make a tree of any size."""
+def refuse_aliases(text: str) -> None:
+    """Raise ValueError where a YAML text has aliases, which can make a tree of any size."""
     if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
         raise ValueError("it has an alias, a name after *; write the options out")
-    return yaml.safe_load(text)
 
 
 def check_texts(tree) -> None:
@@ -64,8 +146,9 @@ def check_texts(tree) -> None:
     for branch in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
         check_texts(branch)
     if isinstance(tree, str) and any(sign in tree for sign in "{}[]:\"'\\\n"):
-        with contextlib.suppress(yaml.YAMLError):
-            inner = loaded(tree)
+        with contextlib.suppress(yaml.parser.ParserError, yaml.scanner.ScannerError, yaml.reader.ReaderError):
+            refuse_aliases(tree)
+            inner = value_of(tree)
             if inner != tree:
                 check_texts(inner)
 

@@ -9,12 +9,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # pyright: ignore[reportPrivateImportUsage]
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace, set_dumper, set_loader  # pyright: ignore[reportPrivateImportUsage]
 
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.import_paths import refusal
 from gan_sntg.files.old_names import modern
-from gan_sntg.files.yaml_files import check_texts, config_file, load_yaml
+from gan_sntg.files.yaml_files import ambiguous, check_texts, config_file, dump, load_yaml, value_of
+
+MODE = "decimal"  # jsonargparse's name of our way of reading and writing YAML
+set_loader(MODE, value_of, (yaml.YAMLError, ValueError))
+set_dumper(MODE, dump)
 
 
 class Parser(ArgumentParser):
@@ -22,14 +26,36 @@ class Parser(ArgumentParser):
 
     files: tuple[str, ...] = ()  # that were read for what is being parsed
 
+    def __init__(self, *arguments, parser_mode: str = MODE, **named):
+        super().__init__(*arguments, parser_mode=parser_mode, **named)
+
     def parse_args(self, args: list[str], *rest, **named):
-        """Parse, --max-minutes as --max_minutes, once no YAML in a word has an alias or is too deep."""
+        """Parse, --max-minutes as --max_minutes and files of --config first.
+
+        Raises InputError where YAML in a word has an alias, a key twice or other digits, or is too deep.
+        """
         self.files = ()
         for word in args:
             with refusing(f"{word[:40]!r} cannot be read", "give plain values"):
                 check_texts(word.partition("=")[2] if word.startswith("--") else word)
         args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
+        if any(isinstance(action, ConfigFile) for action in self._actions):
+            args = files_first(args)
+        self.check_digits([word for word in args if not word.startswith(("--print_config", "--help"))], *rest)
         return super().parse_args(args, *rest, **named)
+
+    def check_digits(self, args: list[str], *rest) -> None:
+        """Raise InputError where a word is a number in other digits, and its option takes no text."""
+        found = [k for k, word in enumerate(args) if ambiguous(word.rpartition("=")[2])]
+        if found:
+            super().parse_args(args, *rest)  # what is wrong anyway
+        for k in found:
+            try:
+                super().parse_args([*args[:k], f"{args[k]} is a text", *args[k + 1 :]], *rest)
+            except InputError as error:
+                option, number = f"{args[k - 1]} {args[k]}".rpartition("--")[2].replace("=", " ").split(" ", 1)
+                said = f"--{option} {number}: to some readers {number} is another number, or a text"
+                raise InputError(f"{said}; write it in decimal digits") from error
 
     def parse_tree(self, tree: dict, file: Path) -> Namespace:
         """The options of a tree that was read from a file, checked as `parse_args` checks files."""
@@ -65,6 +91,20 @@ class ConfigFile(ActionConfigFile):
         parser.files = (*parser.files, file)
         check_options(load_yaml(Path(file)), file)
         super().__call__(parser, cfg, file, option_string)
+
+
+def files_first(args: list[str]) -> list[str]:
+    """The words with each --config and its file in front, so that options win wherever they stand."""
+    front, rest, words = [], [], iter(args)
+    for word in words:
+        name, given, _ = word.partition("=")
+        if not ("--config".startswith(name) and name >= "--con"):  # argparse takes a beginning for the whole
+            rest.append(word)
+        elif given or (following := next(words, None)) is None:
+            front.append(word)
+        else:
+            front += [word, following]
+    return front + rest
 
 
 def origin(files: Iterable[str]) -> str:

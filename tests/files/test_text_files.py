@@ -61,8 +61,8 @@ def test_a_plain_mapping_is_read(read):
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 @pytest.mark.parametrize("form", ["{}", "labels: {}", "method: {{x: {}}}", "labels: '{}'", "labels: '[\"{}\"]'"])
 def test_what_grows_without_end_is_refused_before_an_alias_is_followed(read, monkeypatch, value, form):
-    made, safe_load = [], yaml.safe_load
-    monkeypatch.setattr(yaml, "safe_load", lambda text: made.append(text) or safe_load(text))
+    made, load = [], yaml.load
+    monkeypatch.setattr(yaml, "load", lambda text, **kind: made.append(text) or load(text, **kind))
     with pytest.raises(InputError, match="a.yaml is not a readable YAML file"):
         read(form.format(value))
     assert not any(isinstance(token, yaml.AliasToken) for text in made if "*" in text for token in yaml.scan(text))
@@ -75,7 +75,7 @@ def test_it_is_refused_on_the_command_line_too(refused, train, value, option):
     refused([*train, f"{option}={value}"], "cannot be read")
 
 
-@pytest.mark.parametrize("text", ["a: 2001-13-45", "a: " + "1" * 5000, "a: !!python/name:os.system", "{[1]: 2}", "a: *b", "\0"])
+@pytest.mark.parametrize("text", ["a: " + "1" * 5000, "a: !!python/name:os.system", "{[1]: 2}", "a: *b", "\0"])
 def test_what_yaml_itself_cannot_make_is_refused_by_name(read, text):
     with pytest.raises(InputError, match="a.yaml is not a readable YAML file"):
         read(text)

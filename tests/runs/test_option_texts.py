@@ -1,0 +1,95 @@
+"""Options as they are written: texts stay texts, numbers are decimal, keys stand once, and the command line wins over files."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gan_sntg.errors import InputError
+from gan_sntg.files.json_files import read_json
+from gan_sntg.files.yaml_files import dump, load_yaml, value_of
+from gan_sntg.runs.options import config_parser
+
+NOTATIONS = "1e-3 77950e8 077 0x1F 0b1 1_000 1:30 190:20:30 2026-11-29 true yes ~ .inf NaN #x &a *a !x - = << [a] {a} {a:1} a:".split()
+TEXTS = st.one_of(
+    st.sampled_from([*NOTATIONS, "", "\x85", "\u2028", " x", "x ", "a: b", "a\nb", "a #b", '"a"', "'a'"]),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
+    st.from_regex(r"[-+0-9.:_exobn]{1,8}", fullmatch=True),
+).filter(lambda text: text.strip() != "null")
+WHOLE, REAL = st.integers(0, 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False)
+
+
+@pytest.fixture(scope="module")
+def parser():
+    return config_parser()
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
+@given(texts=st.tuples(TEXTS, TEXTS, TEXTS), numbers=st.tuples(WHOLE, WHOLE, REAL, REAL))
+def test_what_is_written_is_read_back_the_same(texts, numbers, parser, tmp_path):
+    names = "out", "split", "data.root", "seed", "data_seed", "method.learning_rate", "label_noise"
+    words = [f"--{name}={value}" for name, value in zip(names, (*texts, *numbers), strict=True)]
+    try:
+        options = parser.parse_args(["--config", "mnist_20/fm_gan", *words])
+    except InputError as error:  # what stands for a tree, such as an alias, is refused at once
+        assert any(sign in text for text in texts for sign in "{}[]:\"'\\\n") and "cannot be read" in str(error)
+        return
+    (tmp_path / "a.yaml").write_text(parser.dump(options, skip_unset=False, skip_validation=True))
+    file = tmp_path / "a.yaml"
+    keys = [name.replace(".", ".init_args.") for name in names]
+    for found in options, parser.parse_tree(load_yaml(file), file), parser.parse_args(["--config", str(file)]):
+        assert [found[key] for key in keys] == [*texts, *numbers]
+
+
+@pytest.mark.parametrize("option", ["epochs", "seed", "max_minutes", "method.learning_rate"])
+@pytest.mark.parametrize("digits", ["010", "0x10", "0b11", "1:30", "1_000", "-01"])
+def test_a_number_in_other_digits_is_refused_and_not_turned(train, refused, option, digits):
+    refused([*train, f"--{option}={digits}"], f"{option} {digits}: to some readers {digits} is another number, or a text")
+
+
+@pytest.mark.parametrize("text", ["epochs: 010", "a: {b: [1, 1:30]}", "a: 0x1F", "a: +1_0"])
+def test_a_file_with_other_digits_is_refused_with_the_line(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(f"labels: 20\n{text}\n")
+    with pytest.raises(InputError, match="line 2: .* is another number to other readers of YAML; write it in decimal digits, or in quotes"):
+        load_yaml(tmp_path / "a.yaml")
+
+
+def test_dates_in_files_and_numbers_of_python_are_read_alike(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: 2026-11-29\nb: 1.5e+3\nc: -.inf\nd: '010'\n")
+    assert load_yaml(tmp_path / "a.yaml") == {"a": "2026-11-29", "b": 1500.0, "c": float("-inf"), "d": "010"}
+    assert [value_of(text) for text in ("1e-3", "-2e5", "0", "null", "[1e3, x]")] == [1e-3, -2e5, 0, None, [1e3, "x"]]
+    assert yaml.safe_load(dump({"a": "1e-3", "b": 1e-3})) == {"a": "1e-3", "b": 1e-3} and "'1e-3'" in dump({"a": "1e-3"})
+
+
+@pytest.mark.parametrize("text", ["labels: 5\nepochs: 1\nlabels: 20\n", "a:\n  labels: 5\n  b: 1\n  labels: 20\n"])
+def test_a_key_that_stands_twice_is_refused_with_both_lines(refused, tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text)
+    first = 1 + text.startswith("a")
+    refused(["train", "--config", str(tmp_path / "a.yaml")], f"labels stands twice, in lines {first} and {first + 2}; keep one")
+
+
+def test_a_key_that_stands_twice_is_refused_on_the_command_line_and_in_json(train, refused, tmp_path):
+    refused([*train, "--method.sntg", "{margin: 1, margin: 2}"], "margin stands twice")
+    (tmp_path / "a.json").write_text('{"a": {"b": 1, "c": 2, "b": 3}}')
+    with pytest.raises(ValueError, match="'b' stands twice"):
+        read_json(tmp_path / "a.json")
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": {"b": 3, "c": 2}}
+
+
+@pytest.mark.parametrize("config", [["--config", "digits_20/fm_gan"], ["--config=digits_20/fm_gan"], ["--conf=digits_20/fm_gan"]])
+def test_options_win_over_files_wherever_they_stand(parser, config):
+    for words in (["--labels", "50", *config], [*config, "--labels", "50"], ["--epochs=3", *config, "--labels=50"]):
+        assert parser.parse_args(words).labels == 50
+    both = parser.parse_args(["--config", "mnist_50/fm_gan", "--labels", "7", *config])
+    assert (both.labels, both.data.class_path.rpartition(".")[2]) == (7, "Digits")  # of two files the later one
+
+
+@pytest.mark.parametrize("name", ["1e-3", "77950e8", "010", "1:30", "yes"])
+def test_a_run_folder_of_any_name_is_trained_and_read_again(command, tiny, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "--config", tiny, "--epochs", 1, "--interval_epochs", 1, f"--out={name}"]
+    assert command(*words).status == command("evaluate", name).status == command(*words).status == 0
+    assert load_yaml(Path(name, "config.yaml"))["out"] == name
