@@ -8,6 +8,10 @@ from typing import Any, TypeVar
 
 import yaml
 from jsonargparse import ArgumentParser
+from yaml.constructor import ConstructorError
+from yaml.parser import ParserError
+from yaml.reader import ReaderError
+from yaml.scanner import ScannerError
 
 from gan_sntg.errors import InputError, refusing
 
@@ -34,9 +38,7 @@ class StrictLoader(yaml.SafeLoader):
         for key, _ in node.value:
             line = key.start_mark.line + 1
             if key.value in lines:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key.value} stands twice, in lines {lines[key.value]} and {line}; keep one"
-                )
+                raise ConstructorError(problem=f"{key.value} stands twice, in lines {lines[key.value]} and {line}; keep one")
             lines[str(key.value)] = line
         return super().construct_mapping(node, deep)
 
@@ -44,7 +46,7 @@ class StrictLoader(yaml.SafeLoader):
         """A number in decimal digits; octal, sexagesimal and others are not the same to all readers."""
         if not DECIMAL.fullmatch(node.value):
             said = f"line {node.start_mark.line + 1}: {node.value} is another number to other readers of YAML"
-            raise yaml.constructor.ConstructorError(problem=f"{said}; write it in decimal digits, or in quotes if it is a text")
+            raise ConstructorError(problem=f"{said}; write it in decimal digits, or in quotes if it is a text")
         return self.construct_yaml_int(node) if node.tag == INT else self.construct_yaml_float(node)
 
 
@@ -91,7 +93,7 @@ def value_of(text: str) -> Any:
     """
     try:
         value = yaml.load(text, Loader=ValueLoader)
-    except yaml.constructor.ConstructorError:
+    except ConstructorError:
         if text.lstrip()[:1] in "[{":
             raise
         return text
@@ -146,7 +148,7 @@ def check_texts(tree) -> None:
     for branch in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
         check_texts(branch)
     if isinstance(tree, str) and any(sign in tree for sign in "{}[]:\"'\\\n"):
-        with contextlib.suppress(yaml.parser.ParserError, yaml.scanner.ScannerError, yaml.reader.ReaderError):
+        with contextlib.suppress(ParserError, ScannerError, ReaderError):
             refuse_aliases(tree)
             inner = value_of(tree)
             if inner != tree:
