@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gan_sntg.distributed import own_rows
 from gan_sntg.errors import InputError
-from gan_sntg.rng import purpose_generator
+from gan_sntg.rng import go_on, purpose_generator
 
 UNLABELED = -1
 
@@ -81,15 +81,15 @@ class IndexSampler:
         """Present order, the place in it, and the generator."""
         return {"order": self.order, "position": self.position, "generator": self.generator.get_state()}
 
-    def load_state_dict(self, state: dict) -> None:
-        """Go on where `state` was taken. Raises ValueError where its order is not one of these examples."""
+    def load_state_dict(self, state: dict, step: int = 0) -> None:
+        """Go on where `state` was taken, at `step`. Raises ValueError where its order is not one of these examples."""
         order, position = state["order"].to(self.index.device), state["position"]
         if order.dtype != self.index.dtype or order.ndim != 1 or not torch.isin(order, self.index).all():
             raise ValueError("the order of a stream is not one of these examples")
         if type(position) is not int or not 0 <= position <= len(order):
             raise ValueError(f"a stream cannot go on from {position}")
         self.order, self.position = order, position
-        self.generator.set_state(state["generator"].cpu())
+        go_on(self.generator, state["generator"], step)
 
 
 class Loader:
@@ -142,7 +142,7 @@ class Loader:
         """State of each stream."""
         return {name: stream.state_dict() for name, stream in self.streams.items()}
 
-    def load_state_dict(self, state: dict) -> None:
-        """Go on where `state` was taken."""
+    def load_state_dict(self, state: dict, step: int = 0) -> None:
+        """Go on where `state` was taken, at `step`."""
         for name, stream in self.streams.items():
-            stream.load_state_dict(state[name])
+            stream.load_state_dict(state[name], step)

@@ -199,7 +199,7 @@ def load(run: str, device: str, root: str | None = None, which: str = "last") ->
 def restore(path: Path, parts: RunObjects) -> tuple[RunObjects, Progress]:
     """Freshly built objects and the progress, as of a checkpoint."""
     progress = Progress()
-    checkpoint.put_back(*checkpoint.newest(path, parts.device), parts.method, parts.streams, progress)
+    checkpoint.put_back_networks(*checkpoint.newest(path, parts.device), parts.method, progress)
     return parts, progress
 
 

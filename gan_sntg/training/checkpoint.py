@@ -3,14 +3,18 @@
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from gan_sntg.data.loader import Loader
+from gan_sntg.distributed import rank
 from gan_sntg.errors import InputError, first_line
 from gan_sntg.files.array_files import load_tensors
 from gan_sntg.files.atomic import sync_folder, write_atomically
+from gan_sntg.rng import go_on, of_another_device
 from gan_sntg.training.loop import Progress
 from gan_sntg.training.meter import Meter
 from gan_sntg.training.method import Method
@@ -18,6 +22,7 @@ from gan_sntg.training.optim import check_finite, load_optimizer
 
 FORMAT = 2
 READ = (1, 2)  # 1: of the end of an interval alone
+NEW_DRAWS = "random numbers of its own, those of that device being unknown here, and so not to the bit as it would have there"
 
 
 def state_of(method: Method, streams: Loader, progress: Progress, meter: Meter | None = None) -> dict:
@@ -47,19 +52,47 @@ def save(path: Path, method: Method, streams: Loader, progress: Progress, meter:
 
 
 def put_back(state: dict, path: Path, method: Method, streams: Loader, progress: Progress, meter: Meter | None = None) -> None:
-    """Restore a state that was read. Raises InputError with the path where it does not fit."""
-    try:
-        method.load_state_dict(state["method"])
+    """Restore a state that was read, to go on from. Raises InputError with the path where it does not fit.
+
+    Generators of another kind of device cannot go on: others are derived in their place, which is said on stderr.
+    """
+    with fitting(path):
+        put_back_networks(state, path, method, progress)
         for name, optimizer in method.optimizers.items():
             load_optimizer(optimizer, state["optimizers"][name])
+        moved = of_other_devices(state, method, streams)
         for name, generator in method.generators.items():
-            generator.set_state(state["generators"][name].cpu())
-        streams.load_state_dict(state["streams"])
-        progress.load_state_dict(state["progress"])
+            go_on(generator, state["generators"][name], progress.step)
+        streams.load_state_dict(state["streams"], progress.step)
         method.settings = {str(name): float(value) for name, value in state.get("settings", {}).items()}
         if meter is not None:
             meter.load_state_dict(state.get("meter", []))
+    if moved and rank() == 0:
+        print(f"{path} was written on another kind of device; the run goes on from step {progress.step} with {NEW_DRAWS}", file=sys.stderr)
+
+
+def of_other_devices(state: dict, method: Method, streams: Loader) -> bool:
+    """Whether the state's generators were on another kind of device than those here."""
+    pairs = [(generator, state["generators"][name]) for name, generator in method.generators.items()]
+    pairs += [(stream.generator, state["streams"][name]["generator"]) for name, stream in streams.streams.items()]
+    return any(of_another_device(generator, saved) for generator, saved in pairs)
+
+
+def put_back_networks(state: dict, path: Path, method: Method, progress: Progress) -> None:
+    """Restore what is read of a run, on any device: networks and progress. Raises InputError as `put_back`."""
+    with fitting(path):
+        method.load_state_dict(state["method"])
+        progress.load_state_dict(state["progress"])
         check_finite("the method", dict(method.named_parameters()))  # statistics are NaN before they are taken
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Turn an error within into an InputError: the state of this file does not fit."""
+    try:
+        yield
+    except InputError:
+        raise
     except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
         reason = first_line(error)
         raise InputError(f"{path} does not fit this configuration ({reason}); nothing was changed. Use the config that wrote it") from error
