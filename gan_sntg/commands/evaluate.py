@@ -20,9 +20,10 @@ from gan_sntg.experiments.plots import save_reliability
 from gan_sntg.files.hashes import weights_sha256
 from gan_sntg.files.json_files import json_text
 from gan_sntg.networks.gan import Generator
-from gan_sntg.runs.build import RunObjects, class_names, load, run_parser
+from gan_sntg.runs.build import RunModel, class_names, run_parser
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.parsing import Parser
+from gan_sntg.runs.reading import load_model, tested_data
 from gan_sntg.training.loop import Progress
 
 CLASSIFIERS = Path("runs/classifiers")  # where the classifiers of configs/<data>_all are looked for
@@ -54,12 +55,13 @@ def parser() -> Parser:
 def run(options: Namespace) -> None:
     """Print the figures, draw the averaged classifier's reliability, record the samples' fidelity."""
     threads = torch.get_num_threads()
-    parts, progress = load(options.run, options.device, options.root, options.checkpoint)
-    x, y = parts.source.test_x.to(parts.device), parts.source.test_y
+    parts, progress = load_model(options.run, options.device, options.root, options.checkpoint)
+    source = tested_data(options.run, options.root, parts)
+    x, y = source.test_x.to(parts.device), source.test_y
     logits = {name: logits_of(net, x, parts.normalization).cpu() for name, net in parts.method.classifiers.items()}
     figures = {"epoch": progress.epoch, "step": progress.step} | {f"test_error_{k}": percent_wrong(v, y) for k, v in logits.items()}
     figures |= classifier_figures(logits["averaged"], y, class_names(parts.source))
-    measured = measured_fidelity(options, parts, progress, threads) if options.fidelity else None
+    measured = measured_fidelity(options, parts, source, progress, threads) if options.fidelity else None
     if measured:
         figures |= {name: asdict(score) for name, score in measured.scores.items()}
         figures |= {"provenance": measured.provenance, "generator": measured.generator}
@@ -84,9 +86,11 @@ def classifier_figures(logits: Tensor, y: Tensor, names: list[str]) -> dict:
     }
 
 
-def measured_fidelity(options: Namespace, parts: RunObjects, progress: Progress, threads: int) -> Measurement:
+def measured_fidelity(options: Namespace, parts: RunModel, source: Dataset, progress: Progress, threads: int) -> Measurement:
     """The scores of a run's generator and how they were measured, on so many threads. Raises InputError."""
-    generator, source = scored_generator(options, parts), parts.source
+    generator = scored_generator(options, parts)
+    if options.reference == "train" and source.sha256 != parts.source.sha256:
+        raise InputError("--reference train: the training images are not those of the run; give --reference test, or the data as they were")
     extractor = chosen_extractor(options, source, parts.device.type).to(parts.device)
     torch.set_num_threads(threads)  # a run's own may be one
     x, batch = getattr(source, f"{options.reference}_x"), options.extractor_batch_size
@@ -101,7 +105,7 @@ def measured_fidelity(options: Namespace, parts: RunObjects, progress: Progress,
     return Measurement(how, whose, fidelity.suffixed(fidelity.scores_with_intervals(fake, real), extractor.suffix))
 
 
-def scored_generator(options: Namespace, parts: RunObjects) -> Generator:
+def scored_generator(options: Namespace, parts: RunModel) -> Generator:
     """The generator to score. Raises InputError where there is none, or too little is to be drawn."""
     generator = parts.method.generator
     if not isinstance(generator, Generator):
@@ -147,7 +151,7 @@ def run_extractor(run: str, source: Dataset, root: str | None, device: str) -> C
     labels, noise = (result["config"].get(name, "unknown") for name in ("labels", "label_noise"))
     if labels is not None or noise:
         raise InputError(f"--extractor {run} was not trained on all labels (labels {labels}); train one as configs/mnist_all does")
-    parts, _ = load(run, device, root)
+    parts, _ = load_model(run, device, root)
     if parts.source.image_shape != source.image_shape:
         there, here = list(parts.source.image_shape), list(source.image_shape)
         raise InputError(f"--extractor {run} is a classifier of images {there}, but the samples are {here}; give one of their shape")

@@ -3,18 +3,22 @@
 from pathlib import Path
 from typing import Literal
 
+import torch
 from jsonargparse import Namespace
+from torch import Tensor
 
+from gan_sntg.data.dataset import Dataset
 from gan_sntg.evaluation.samples import fix_on_bank
 from gan_sntg.export.load import Classifier, ImageGenerator
 from gan_sntg.export.write import card_of_run, write_export
 from gan_sntg.files.atomic import writable, writing
 from gan_sntg.networks.gan import Generator
-from gan_sntg.runs.build import RunObjects, class_names, folder_parser, load
+from gan_sntg.runs.build import RunModel, class_names, folder_parser
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.parsing import Parser
+from gan_sntg.runs.reading import load_model
 
-COMPARED = 64  # test examples, and z, on which what was written must do what the run does
+COMPARED = 64  # examples, and z, on which what was written must do what the run does
 DESCRIPTION = (
     "Write, of a run's last checkpoint, the weights of classifier and generator as safetensors, the classifier as a torch.export program "
     "that takes images as the data set holds them, and card.json, which says what they are; gan_sntg.export.load_export gives them back."
@@ -34,15 +38,23 @@ def run(options: Namespace) -> None:
     folder = RunFolder(Path(options.run))
     folder.check_made()
     out = writable(options.out or folder.path / "export", folder=True)
-    parts, progress = load(options.run, "cpu", options.root, options.checkpoint)
+    parts, progress = load_model(options.run, "cpu", options.root, options.checkpoint)
     classifier, generator = exported_networks(parts, options.classifier)
     card = card_of_run(folder, parts, progress, options.classifier)
     with writing(out):
-        write_export(out, card, classifier, generator, parts.source.test_x[:COMPARED])
+        write_export(out, card, classifier, generator, examples(parts.source))
     print(out)
 
 
-def exported_networks(parts: RunObjects, weights: str) -> tuple[Classifier, ImageGenerator | None]:
+def examples(source: Dataset) -> Tensor:
+    """Test examples, or, where they are not at hand, random ones of their kind: [COMPARED, ...]."""
+    if len(source.test_x):
+        return source.test_x[:COMPARED]
+    x = torch.rand(COMPARED, *source.image_shape, generator=torch.Generator().manual_seed(0))
+    return (x * 256).to(torch.uint8) if source.test_x.dtype == torch.uint8 else 4 * x - 2
+
+
+def exported_networks(parts: RunModel, weights: str) -> tuple[Classifier, ImageGenerator | None]:
     """The networks as the run has them; G's batch statistics are fixed on the bank, as for samples."""
     source, method, normalization = parts.source, parts.method, parts.normalization
     classifier = Classifier(method.classifiers[weights], normalization, source.image_shape, source.test_x.dtype, class_names(source))

@@ -12,8 +12,9 @@ from gan_sntg.data.custom import read_pictures
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.files.atomic import writable, write_atomically, writing
-from gan_sntg.runs.build import RunObjects, class_names, load, run_parser
+from gan_sntg.runs.build import RunModel, class_names, run_parser
 from gan_sntg.runs.parsing import Parser
+from gan_sntg.runs.reading import load_model
 
 AT_ONCE = 250  # images that are held in memory
 DESCRIPTION = (
@@ -35,7 +36,7 @@ def run(options: Namespace) -> None:
     """Write the CSV and print its path. Raises InputError with every file that could not be read."""
     out, folder = writable(options.out), Path(options.folder)
     files = [path for path in files_in(folder) if path != out]
-    parts, _ = load(options.run, options.device, options.root, options.checkpoint)
+    parts, _ = load_model(options.run, options.device, options.root, options.checkpoint)
     rows, problems = predict(parts, parts.method.classifiers[options.classifier], files)
     if rows:
         text = io.StringIO()
@@ -58,7 +59,7 @@ def files_in(folder: Path) -> list[Path]:
     return files
 
 
-def predict(parts: RunObjects, net: nn.Module, files: list[Path]) -> tuple[dict[Path, tuple[str, str]], list[str]]:
+def predict(parts: RunModel, net: nn.Module, files: list[Path]) -> tuple[dict[Path, tuple[str, str]], list[str]]:
     """Class and confidence of each file that can be read, and what is wrong with each of the others."""
     size, color = picture_kind(parts.source.image_shape)
     names, rows, problems = class_names(parts.source), {}, []

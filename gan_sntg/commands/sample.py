@@ -10,6 +10,7 @@ import torch
 from jsonargparse import Namespace
 from torch import Tensor
 
+from gan_sntg.data.loader import Pool
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import samples
 from gan_sntg.evaluation.classification import logits_of, outputs_of
@@ -19,9 +20,11 @@ from gan_sntg.networks.conditional import ConditionalGenerator
 from gan_sntg.networks.gan import Generator
 from gan_sntg.networks.passes import mode
 from gan_sntg.rng import purpose_generator
-from gan_sntg.runs.build import RunObjects, class_names, load, run_parser, shown
+from gan_sntg.runs.build import RunModel, RunObjects, class_names, load, opened, run_parser, shown
 from gan_sntg.runs.options import check_option
 from gan_sntg.runs.parsing import Parser
+from gan_sntg.runs.reading import load_model
+from gan_sntg.training.loop import Progress
 
 AT_ONCE = 500  # images that are held at once where they are written to files
 MOST = 1_000_000  # images or rows, whose z are held at once, and of all that is counted
@@ -38,9 +41,15 @@ DESCRIPTION = (
 class Sampler(NamedTuple):
     """A run, its generator, and the seed of z: None for the bank that all runs share."""
 
-    parts: RunObjects
+    parts: RunModel
     generator: Generator
     seed: int | None
+
+    @property
+    def pool(self) -> Pool:
+        """The training images, of a kind in NEED_DATA."""
+        assert isinstance(self.parts, RunObjects), "a kind that shows real images is not in NEED_DATA"
+        return self.parts.streams.pool
 
     def z(self, n: int) -> Tensor:
         """The first n z [n, latent]."""
@@ -59,7 +68,7 @@ class Sampler(NamedTuple):
 
         Raises InputError where the run held out no validation images.
         """
-        source, pool = self.parts.source, self.parts.streams.pool
+        source, pool = self.parts.source, self.pool
         if part == "validation" and not self.parts.split.validation:
             raise InputError("--images validation: the run was trained without validation images; give test or training")
         own = {"test": source.test_x, "validation": source.train_x[self.parts.split.validation], "training": pool.x[pool.unlabeled].cpu()}
@@ -139,7 +148,7 @@ def save_classes(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) ->
 def save_neighbors(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, k: int = 7, space: str = "pixels") -> None:
     """n rows of a sample and the k images of the pool nearest to it, by pixels or the averaged D's h."""
     samples.check_size(n, 1 + k, sampler.parts.source.image_shape, scale)
-    images, pool = sampler.images(sampler.z(n)), sampler.parts.streams.pool
+    images, pool = sampler.images(sampler.z(n)), sampler.pool
     x, real = images.to(pool.x.device), pool.x[pool.unlabeled]
     if space == "pixels":
         found = nearest_to(x, real, k)
@@ -172,6 +181,9 @@ WRITERS: dict[str, tuple[Callable[..., None], str]] = {  # by --kind, with the n
 }
 
 
+NEED_DATA = "neighbors", "reconstructions"  # the kinds that show real images
+
+
 def parser() -> Parser:
     """RUN, how many of which kind, and where to."""
     parser = run_parser("sample", DESCRIPTION)
@@ -200,7 +212,7 @@ def run(options: Namespace) -> None:
     """Write what was asked for and print its path."""
     write, file = WRITERS[options.kind]
     settings = settings_of(options, write)
-    parts, _ = load(options.run, options.device, options.root, options.checkpoint)
+    parts, _ = loaded(options)
     generator = parts.method.generator
     if not isinstance(generator, Generator):
         method = type(parts.method).__name__
@@ -210,6 +222,18 @@ def run(options: Namespace) -> None:
     with writing(out):
         write(out, Sampler(parts, generator, options.seed), **settings)
     print(out)
+
+
+def loaded(options: Namespace) -> tuple[RunModel, Progress]:
+    """The run, with its data where the kind shows some of them. Raises InputError."""
+    where = options.run, options.device, options.root, options.checkpoint
+    if options.kind not in NEED_DATA:
+        return load_model(*where)
+    opened(*where)  # refuses what is no run at all
+    try:
+        return load(*where)
+    except InputError as error:
+        raise InputError(f"--kind {options.kind} shows images that the run was trained or tested on: {error}") from error
 
 
 def settings_of(options: Namespace, write: Callable[..., None]) -> dict[str, int | str]:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.recorded import RecordedData
 from gan_sntg.data.splits import load_split, read_split
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
@@ -47,7 +48,7 @@ class ComparedRun:
         found = [(GRID_FILE.fullmatch(path.name), path) for path in folder.samples.glob("epoch_*.png")]
         self.grids = dict(sorted((int(match[1]), path) for match, path in found if match))
         self.real = folder.real if folder.real.is_file() else None
-        self.test_images = (self.result or {}).get("test_images")
+        self.test_images = (self.result or {}).get("test_images") or recorded_tests(folder)
         self.epoch = self.rows[-1]["epoch"] if self.rows else 0
         self.has_generator = bool(self.grids) or any(key.startswith("method.init_args.generator.") for key in self.options)
 
@@ -58,6 +59,11 @@ class ComparedRun:
     def grids_at(self, epochs: list[int]) -> list[int]:
         """The epochs of the grids to show at these."""
         return sorted({e for e in map(self.grid_at, epochs) if e is not None})
+
+
+def recorded_tests(folder: RunFolder) -> int | None:
+    """The number of test images of a run, where its folder holds it. Raises InputError where the file is damaged."""
+    return RecordedData(str(folder.data)).facts.test_examples if folder.data.is_file() else None
 
 
 class Comparison(NamedTuple):

@@ -13,13 +13,14 @@ from torch.fx import GraphModule
 
 from gan_sntg.configurable import configuration
 from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.recorded import facts_of
 from gan_sntg.errors import UnhealthyError
 from gan_sntg.evaluation.fidelity_records import measurements
 from gan_sntg.evaluation.samples import BANK_SIZE
 from gan_sntg.export.load import CARD, FORMAT, PROGRAM, WEIGHTS, Architecture, Card, Classifier, ImageGenerator, InputSpec, load_export
 from gan_sntg.files.atomic import atomic_folder
-from gan_sntg.files.hashes import sha256_of, tensor_sha256
-from gan_sntg.runs.build import RunObjects, class_names
+from gan_sntg.files.hashes import sha256_of
+from gan_sntg.runs.build import RunModel, class_names
 from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
 from gan_sntg.runs.options import identity
 from gan_sntg.training.loop import Progress
@@ -77,7 +78,7 @@ def verify(folder: Path, classifier: Classifier, generator: ImageGenerator | Non
         raise UnhealthyError(f"what was read back from {', '.join(wrong)} is not what the run computes, and nothing was exported")
 
 
-def card_of_run(folder: RunFolder, parts: RunObjects, progress: Progress, weights: str) -> Card:
+def card_of_run(folder: RunFolder, parts: RunModel, progress: Progress, weights: str) -> Card:
     """The card of an export of these weights, without the hashes of its files."""
     source, points = parts.source, len(parts.source.image_shape) == 1
     dtype, limits = ("float32", None) if points else ("uint8", [0, 255])
@@ -105,10 +106,11 @@ def recorded_errors(folder: RunFolder, source: Dataset, progress: Progress, weig
     """Errors of these weights in percent, as recorded with the checkpoint; null where none is."""
     row = next((row for row in folder.rows() if row["step"] == progress.step), {})
     errors = {f"{part}_error": row.get(f"{part}_error/{weights}") for part in ("test", "validation")}
-    return errors | {"test_examples": len(source.test_x), "test_sha256": tensor_sha256(source.test_x)}
+    facts = facts_of(source)
+    return errors | {"test_examples": facts.test_examples, "test_sha256": facts.test_sha256}
 
 
-def generator_facts(folder: RunFolder, parts: RunObjects, progress: Progress) -> dict | None:
+def generator_facts(folder: RunFolder, parts: RunModel, progress: Progress) -> dict | None:
     """The generator's input and output, and the fidelity of these very weights; None where there is none."""
     generator = parts.method.generator
     return generator and {
@@ -121,7 +123,7 @@ def generator_facts(folder: RunFolder, parts: RunObjects, progress: Progress) ->
     }
 
 
-def run_provenance(folder: RunFolder, parts: RunObjects, progress: Progress) -> dict:
+def run_provenance(folder: RunFolder, parts: RunModel, progress: Progress) -> dict:
     """Data, labels, seeds, configuration, length, code and packages of the run."""
     same, session = identity(folder.read_options()), (folder.sessions() or [{}])[-1]
     return {

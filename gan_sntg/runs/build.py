@@ -32,15 +32,21 @@ from gan_sntg.training.method import Method
 
 
 @dataclass
-class RunObjects:
-    """The objects of one run."""
+class RunModel:
+    """What is read of a run. source: its data, or what its folder holds of them."""
 
     source: Dataset
     split: Split
-    streams: Loader
     normalization: Normalization
     method: Method
     device: torch.device
+
+
+@dataclass
+class RunObjects(RunModel):
+    """The objects of a run with its data."""
+
+    streams: Loader
 
 
 def pick_device(name: str) -> torch.device:
@@ -57,8 +63,8 @@ def build(parser: Parser, options: Namespace) -> RunObjects:
     return assemble(RunOptions.of(options), lambda: parser.objects(options))
 
 
-def assemble(options: RunOptions, make: Callable[[], Namespace]) -> RunObjects:
-    """Build all a run needs, on its device; write nothing. make: called once the seed is set."""
+def instantiate(options: RunOptions, make: Callable[[], Namespace]) -> tuple[Dataset, Normalization, Method, torch.device]:
+    """Data, normalization and method, on the device of the options. make: called once the seed is set."""
     if options.compile and world_size() > 1:
         raise InputError("passes that wait for other processes are not compiled; with torchrun leave --compile out")
     device = own_device(pick_device(options.device))
@@ -66,8 +72,17 @@ def assemble(options: RunOptions, make: Callable[[], Namespace]) -> RunObjects:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     made = make()
-    source, normalization, method = made.data, made.normalization, cast(Method, made.method)
-    method.to(device)
+    method = cast(Method, made.method)
+    if options.compile:
+        use(CompiledForward(), method)
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
+    return made.data, made.normalization, method.to(device), device
+
+
+def assemble(options: RunOptions, make: Callable[[], Namespace]) -> RunObjects:
+    """Build all a run needs, on its device; write nothing. make: called once the seed is set."""
+    source, normalization, method, device = instantiate(options, make)
     check_shares(method, batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
     for note in source.notes if rank() == 0 else []:
         print(note, file=sys.stderr)
@@ -75,16 +90,13 @@ def assemble(options: RunOptions, make: Callable[[], Namespace]) -> RunObjects:
     fit_normalization(normalization, source.train_x[split.pool(source)], method)
     pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization, device)
     streams = Loader(pool, options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size, method.views)
-    if options.compile:
-        use(CompiledForward(), method)
-    if device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
-        if options.cuda_graphs and isinstance(method, Recordable) and method.recordable and world_size() == 1:
-            method.gradients = CudaGraphGradients()
+    graphs = options.cuda_graphs and device.type == "cuda" and world_size() == 1
+    if graphs and isinstance(method, Recordable) and method.recordable:
+        method.gradients = CudaGraphGradients()
     method.prepare(source, pool)
     method.seed(options.seed, device)
     method.check(*options.sizes)
-    return RunObjects(source, split, streams, normalization, method, device)
+    return RunObjects(source, split, normalization, method, device, streams)
 
 
 def fit_normalization(normalization: Normalization, x: Tensor, method: Method) -> None:
@@ -178,7 +190,15 @@ def run_parser(name: str, description: str) -> Parser:
 
 
 def load(run: str, device: str, root: str | None = None, which: str = "last") -> tuple[RunObjects, Progress]:
-    """The objects of a run as of its last checkpoint, or the best. Raises InputError where there is none."""
+    """The objects of a run as of its last checkpoint, or the best, data and all. Raises InputError where there is none."""
+    _, path, parser, options = opened(run, device, root, which)
+    parts, progress = build(parser, options), Progress()
+    restore(path, parts, progress)
+    return parts, progress
+
+
+def opened(run: str, device: str, root: str | None, which: str) -> tuple[RunFolder, Path, Parser, Namespace]:
+    """A run's folder and checkpoint, its parser and options, of which no object is made. Raises InputError where there is none."""
     folder = RunFolder(Path(run))
     parser, options = read_run(folder.path)
     options.device, options.split = pick_device(device).type, str(folder.split)
@@ -193,14 +213,12 @@ def load(run: str, device: str, root: str | None = None, which: str = "last") ->
             if which == "last"
             else f"{run} has no best checkpoint: it was trained without validation images; leave --checkpoint out"
         )
-    return restore(path, build(parser, options))
+    return folder, path, parser, options
 
 
-def restore(path: Path, parts: RunObjects) -> tuple[RunObjects, Progress]:
-    """Freshly built objects and the progress, as of a checkpoint."""
-    progress = Progress()
-    checkpoint.put_back_networks(*checkpoint.newest(path, parts.device), parts.method, progress)
-    return parts, progress
+def restore(path: Path, parts: RunModel, progress: Progress, prepared: bool = True) -> None:
+    """Bring freshly built networks and the progress to where a checkpoint has them. prepared: by the data."""
+    checkpoint.put_back_networks(*checkpoint.newest(path, parts.device), parts.method, progress, prepared)
 
 
 def class_names(source: Dataset) -> list[str]:

@@ -85,7 +85,8 @@ class RunFolder:
         self.metrics, self.environment, self.code = path / "metrics.jsonl", path / "environment.json", path / "code.json"
         self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
         self.real, self.best = self.samples / "real.png", path / "checkpoints" / "best.pt"
-        files = self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint, self.code
+        self.data, self.statistics = path / "data.json", path / "normalization.pt"
+        files = self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint, self.code, self.data, self.statistics
         check_inside(path, [*files, self.samples, self.tensorboard])
         self.held: int | None = None  # the folder, open and locked
 

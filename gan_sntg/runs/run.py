@@ -13,20 +13,22 @@ from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.evaluation.samples import draw, z_bank
 from gan_sntg.files.import_paths import allow, allowed
-from gan_sntg.runs.build import RunObjects, assemble, load, restore
+from gan_sntg.runs.build import RunModel, assemble, restore
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import LINKED, RunOptions, config_parser, short_hash
+from gan_sntg.runs.reading import load_model
 from gan_sntg.runs.seeds import check_folder
 from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.runs.trainer import Run, Trainer, Training
 from gan_sntg.training.checkpoint import generations
+from gan_sntg.training.loop import Progress
 from gan_sntg.training.method import Method
 
 
 class TrainedRun:
     """A finished run: its errors in percent, its classifier and generator, and its folder."""
 
-    def __init__(self, folder: RunFolder, objects: RunObjects):
+    def __init__(self, folder: RunFolder, objects: RunModel):
         """objects: as of the last checkpoint."""
         self.folder, self.objects, self.result = folder, objects, folder.read_result()
         self.method, self.normalization = objects.method, objects.normalization
@@ -77,7 +79,9 @@ def train(
         raise InputError(f"this {type(method).__name__} was trained before; make its networks and itself anew for another run")
     run = Run(folder, own, text, lambda: Namespace(data=data, normalization=normalization, method=method))
     if folder.finished:
-        return TrainedRun(folder, restore(folder.checkpoint, assemble(own, run.make))[0])
+        parts = assemble(own, run.make)
+        restore(folder.checkpoint, parts, Progress())
+        return TrainedRun(folder, parts)
     watch = StopSignals(own.max_minutes, own.checkpoint_minutes)
     try:
         trainer = Trainer(run)
@@ -93,7 +97,7 @@ def load_run(folder: str | Path, device: str = "auto") -> TrainedRun:
     run.check_made()
     if not run.finished:
         raise InputError(f"{folder} is not finished; train it to its end first")
-    return TrainedRun(run, load(str(folder), device)[0])
+    return TrainedRun(run, load_model(str(folder), device)[0])
 
 
 def default_normalization(method: Method, data: Dataset) -> Normalization:

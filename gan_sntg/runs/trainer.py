@@ -25,6 +25,7 @@ from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import RunObjects, assemble
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, identity
+from gan_sntg.runs.reading import record_data
 from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.training import checkpoint, loop
 from gan_sntg.training.checkpoint import generations, keep, newest
@@ -77,6 +78,7 @@ class Trainer:
         with agreed():
             self.begin_or_restore()
         on_first(self.folder.open, run.text, self.parts.split.text(), self.parts.device, self.progress.step)
+        on_first(record_data, self.folder, self.parts)
         if len(self.parts.source.image_shape) == 3:
             on_first(self.draw_data)
         join(self.parts.method)

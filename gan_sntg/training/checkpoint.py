@@ -78,10 +78,14 @@ def of_other_devices(state: dict, method: Method, streams: Loader) -> bool:
     return any(of_another_device(generator, saved) for generator, saved in pairs)
 
 
-def put_back_networks(state: dict, path: Path, method: Method, progress: Progress) -> None:
-    """Restore what is read of a run, on any device: networks and progress. Raises InputError as `put_back`."""
+def put_back_networks(state: dict, path: Path, method: Method, progress: Progress, prepared: bool = True) -> None:
+    """Restore what is read of a run, on any device: networks and progress. Raises InputError as `put_back`.
+
+    A method that is not `prepared` lacks what it takes from the data for training alone; what a state holds of that is left out.
+    """
     with fitting(path):
-        method.load_state_dict(state["method"])
+        if missing := method.load_state_dict(state["method"], strict=prepared).missing_keys:
+            raise ValueError(f"{missing[0]} is missing")
         progress.load_state_dict(state["progress"])
         check_finite("the method", dict(method.named_parameters()))  # statistics are NaN before they are taken
 
