@@ -49,7 +49,10 @@ def without_data(folder: RunFolder, parser: Parser, options: Namespace) -> RunMo
     source, normalization, method, place = instantiate(own, lambda: parser.objects(options))
     put_back_statistics(normalization, folder.statistics, source)
     method.seed(own.seed, place)
-    return RunModel(source, read_split(folder.split), normalization, method, place)
+    split = read_split(folder.split)
+    if split.sha256 != source.sha256:
+        raise InputError(f"{folder.split} and {folder.data} are of different data; restore them from a copy of the run folder")
+    return RunModel(source, split, normalization, method, place)
 
 
 def with_data(folder: RunFolder, parser: Parser, options: Namespace) -> RunModel:

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from helpers.run_comparison import changed
 from helpers.run_folders import interrupted, result
 
 from gan_sntg.commands import evaluate
-from gan_sntg.data.public import Digits
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, reliability
 from gan_sntg.evaluation.fidelity_records import measurements
@@ -46,7 +46,7 @@ def test_the_averaged_classifiers_figures_are_those_of_its_logits_on_the_test_im
 
 def test_classes_bear_their_names_where_the_data_give_them_and_those_without_images_have_no_error(command, run, monkeypatch):
     names = [*"abcdefghij"]
-    monkeypatch.setattr(Digits, "class_names", names)
+    changed(run / "data.json", class_names=names)
     monkeypatch.setattr("gan_sntg.commands.evaluate.class_errors", lambda confusion: torch.tensor([torch.nan, *[1.0] * 9]))
     found = json.loads(command("evaluate", run).out)
     assert found["classes"] == names and found["class_errors"] == {"a": None} | dict.fromkeys(names[1:], 1.0)

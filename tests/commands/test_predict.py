@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.run_comparison import changed
 from PIL import Image
 
 from gan_sntg.commands import predict
@@ -58,9 +59,9 @@ def test_images_of_another_size_and_colour_are_made_to_fit(command, finished, tm
     assert len(rows(tmp_path / "a.csv")) == 2
 
 
-def test_classes_bear_their_names_where_the_data_give_them(command, finished, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(Digits, "class_names", [f"digit, {k}" for k in range(10)])
-    command("predict", finished, folder, "--out", tmp_path / "a.csv")
+def test_classes_bear_their_names_where_the_data_give_them(command, run, folder, tmp_path):
+    changed(run / "data.json", class_names=[f"digit, {k}" for k in range(10)])
+    command("predict", run, folder, "--out", tmp_path / "a.csv")
     assert all(row[1].startswith("digit, ") for row in rows(tmp_path / "a.csv")[1:])
 
 

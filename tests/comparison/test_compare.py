@@ -74,6 +74,7 @@ def test_the_number_of_test_images_and_real_ones_come_from_the_data_where_no_fol
 def test_a_line_says_why_there_are_no_real_images(compare, copies):
     for run in copies:
         (run / "samples/real.png").unlink()
+        (run / "data.json").unlink()
         changed(run / "split.json", sha256="0" * 64)
         changed(run / "result.json", test_images=None)
     page, _ = compare(*copies)
