@@ -96,10 +96,13 @@ def make_engine(options: Namespace) -> Local | Ray:
 
 
 class Interrupts(StopSignals):
-    """Context in which SIGTERM and SIGUSR1 end the program in good order, all saved and reported."""
+    """Context in which a signal ends the program in good order, all saved and reported."""
 
     def note(self, number: int, _frame) -> None:
-        """Raise what the program ends with."""
+        """Raise what the program ends with, once: a terminal that is closed may say so twice."""
+        again, self.signal = self.signal is not None, self.signal or number
         if number == signal.SIGINT:
             raise KeyboardInterrupt
+        if again:
+            return
         raise StoppedError(f"{signal.Signals(number).name} received; runs saved. Run the same command to resume.", LATER)

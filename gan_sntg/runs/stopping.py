@@ -7,7 +7,7 @@ import time
 from gan_sntg.distributed.process_group import largest
 from gan_sntg.errors import StoppedError
 
-SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGXCPU
 LATER = 75  # exit status of a run stopped in good order, to be resumed
 RESUME = "checkpoint saved. Run the same command to resume."
 SAFETY = 2.0  # times the longest pause so far, before the minutes are over
@@ -26,7 +26,8 @@ class StopSignals:
 
     def __enter__(self) -> "StopSignals":
         numbers = SIGNALS if threading.current_thread() is threading.main_thread() else ()
-        self.before = {number: signal.signal(number, self.note) for number in numbers}
+        heeded = [number for number in numbers if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]  # as by nohup
+        self.before = {number: signal.signal(number, self.note) for number in heeded}
         self.last = time.monotonic()
         return self
 

@@ -10,6 +10,7 @@ from helpers import processes
 from helpers.run_folders import assert_same_run, rows
 
 from gan_sntg.__main__ import main
+from gan_sntg.commands.reproduce import Interrupts
 from gan_sntg.errors import StoppedError
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.runs import trainer
@@ -34,12 +35,12 @@ def at_step(monkeypatch):
     return send
 
 
-INT, TERM, USR1 = (signal.SIGINT, 130), (signal.SIGTERM, LATER), (signal.SIGUSR1, LATER)
+AT = {1: signal.SIGINT, 4: signal.SIGUSR1, 6: signal.SIGTERM, 7: signal.SIGHUP, 9: signal.SIGXCPU, 11: signal.SIGUSR2}
 
 
-@pytest.mark.parametrize(("step", "kind"), [(1, INT), (4, USR1), (6, TERM), (11, USR1)])
-def test_a_signal_saves_in_mid_epoch_and_the_run_goes_on_to_the_bit(command, tiny, finished, tmp_path, at_step, step, kind):
-    number, status = kind
+@pytest.mark.parametrize(("step", "number"), AT.items())
+def test_a_signal_saves_in_mid_epoch_and_the_run_goes_on_to_the_bit(command, tiny, finished, tmp_path, at_step, step, number):
+    status = 130 if number == signal.SIGINT else LATER
     before = signal.getsignal(number)
     at_step(number, step)
     outcome = command("train", "--config", tiny, "--out", tmp_path / "run")
@@ -78,6 +79,29 @@ def test_a_second_interrupt_is_obeyed_at_once():
         for _ in range(2):
             signal.raise_signal(signal.SIGINT)
     assert isinstance(watch.stop(), StoppedError)
+
+
+@pytest.mark.parametrize("kind", [StopSignals, Interrupts])
+def test_a_hangup_that_is_ignored_from_the_start_as_under_nohup_stays_ignored(kind):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with kind() as watch:
+            signal.raise_signal(signal.SIGHUP)
+        assert watch.stop() is None and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2, signal.SIGTERM, signal.SIGXCPU])
+def test_several_runs_are_stopped_once_however_often_they_are_told(number):
+    told = []
+    with pytest.raises(StoppedError, match=f"{number.name} received; runs saved. Run the same command to resume") as stopped, Interrupts():
+        try:
+            signal.raise_signal(number)
+        finally:  # while runs are saved
+            signal.raise_signal(number)
+            told.append(number)
+    assert told == [number] and stopped.value.status == LATER
 
 
 def test_minutes_end_before_they_are_over_by_twice_the_longest_pause(monkeypatch):
