@@ -1,13 +1,13 @@
 """The command: dispatch of the subcommands; errors of input end here, in one message."""
 
-import os
 import sys
 from importlib import import_module
 
 from gan_sntg import __version__
 from gan_sntg.distributed.process_group import launched, said_once
-from gan_sntg.errors import ElsewhereError, InputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
+from gan_sntg.errors import ElsewhereError, InputError, LostOutputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
 from gan_sntg.files.import_paths import allow
+from gan_sntg.files.output import lasting_messages, lasting_output
 
 COMMANDS = "train", "reproduce", "tune", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
 WORDS = {InputError: "error: ", NonFiniteError: "stopped: ", LostRankError: "stopped: ", UnhealthyError: "unhealthy: ", StoppedError: ""}
@@ -17,17 +17,18 @@ ALLOW = "  --allow PACKAGE, after any command, admits classes of a package of yo
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand; return its exit status.
 
-    0: done; 1: training or a check failed, or whoever read the output, such as `head`, is gone; 2: invalid input; 75: stopped by SIGTERM,
-    SIGUSR1 or --max_minutes; 130: interrupted.
+    0: done; 1: training or a check failed, or whoever read the output, such as `head`, is gone; 2: invalid input; 75: stopped by a signal
+    or --max_minutes; 130: interrupted.
     """
-    try:
+    words = sys.argv[1:] if argv is None else argv
+    with lasting_messages():
         try:
-            return dispatch(sys.argv[1:] if argv is None else argv)
-        finally:
-            sys.stdout.flush()  # a closed pipe is noticed here, not while Python ends
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to be written goes nowhere
-        return 1
+            with lasting_output():
+                return dispatch(words)
+        except LostOutputError as error:
+            if str(error):
+                print(f"gan-sntg {words[0]}: stopped: {error}", file=sys.stderr)
+            return 1
 
 
 def dispatch(argv: list[str]) -> int:

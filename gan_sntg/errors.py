@@ -28,6 +28,10 @@ class ElsewhereError(StoppedError):
     """An end of a run that another of its processes reports."""
 
 
+class LostOutputError(Exception):
+    """Loss of standard output. The message says why; it is empty where nobody reads on."""
+
+
 class LostRankError(RuntimeError):
     """Loss of another process that trains the same run."""
 

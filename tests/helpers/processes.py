@@ -39,6 +39,22 @@ def entered(function, words: list[str], log: Path) -> None:
     sys.exit(function(words))
 
 
+def unheard(words: list[str]) -> int:
+    """The command of words[1:], whose reader of stdout (words[0] is "1"), of stderr ("2") or of both ("12") is gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    for number in words[0]:
+        os.dup2(writer, int(number))
+    return main(words[1:])
+
+
+def mute(words: list[str]) -> int:
+    """The command, started with stdout and stderr closed."""
+    sys.stdout = sys.stderr = None
+    os.closerange(1, 3)
+    return main(words)
+
+
 def on_a_full_disk(words: list[str]) -> int:
     """Train on a small disk of this process's own until it is full, evaluate, make room, train on, and copy the run.
 
