@@ -6,13 +6,18 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
+from tensorboard.summary.writer import event_file_writer
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
@@ -147,9 +152,11 @@ class RunFolder:
         """Drop what was logged after `step`, in metrics.jsonl and TensorBoard."""
         kept = [row for row in self.rows() if row["step"] <= step]
         write_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept).encode())
-        while any(path.name.split(".")[3] == f"{int(time.time()):010d}" for path in self.tensorboard.glob("events.out.*")):
-            time.sleep(0.05)  # TensorBoard reads event files in the order of their names, which count seconds
-        self.writer = SummaryWriter(str(self.tensorboard), purge_step=step + 1)
+        stamps = [
+            int(found[1]) for path in self.tensorboard.iterdir() if (found := re.match(r"events\.out\.tfevents\.(\d{10})\.", path.name))
+        ]
+        with clock_from(max(stamps, default=0) + 1):
+            self.writer = SummaryWriter(str(self.tensorboard), purge_step=step + 1)
 
     def sessions(self) -> list[dict]:
         """The environments that the run was trained in so far. Raises InputError where the file is damaged."""
@@ -215,6 +222,19 @@ class RunFolder:
         """Write result.json: its presence says that the run is finished."""
         self.writer.close()
         write_atomically(self.result, (json.dumps(result, indent=1) + "\n").encode())
+
+
+@contextmanager
+def clock_from(second: int) -> Iterator[None]:
+    """Within it, a new event file is named by this second at the earliest, even where the clock was set back.
+
+    TensorBoard reads event files in the order of their names, and each drops what those before have beyond its first step.
+    """
+    event_file_writer.time = SimpleNamespace(time=lambda: max(time.time(), second))
+    try:
+        yield
+    finally:
+        event_file_writer.time = time
 
 
 def environment(device: torch.device) -> dict:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,22 @@ def test_nan_is_null_in_the_rows(tmp_path):
     folder.log(1, 10, 0.0, {"graph/precision": float("nan")})
     row = json.loads(folder.metrics.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert row["graph/precision"] is None
+
+
+@pytest.mark.parametrize("seconds", [0, -1, -3600, 3600])
+def test_tensorboard_shows_the_rows_of_a_run_that_goes_on_wherever_the_clock_was_set(tmp_path, monkeypatch, seconds):
+    first, clock = opened(tmp_path / "run"), time.time
+    for k in 10, 20, 30:
+        first.log(k // 10, k, 0.0, {"x": float(k)})
+    first.writer.close()
+    monkeypatch.setattr(time, "time", lambda: clock() + seconds)
+    for session, ends in enumerate((30, 40), 1):
+        again = opened(tmp_path / "run", 10)
+        for k in range(20, ends + 1, 10):
+            again.log(k // 10, k, 0.0, {"x": k + session / 4})
+        again.writer.close()
+    assert scalars(again.path) == {"x": [(row["step"], repr(row["x"])) for row in again.rows()]}
+    assert [row["x"] for row in again.rows()] == [10.0, 20.5, 30.5, 40.5]
 
 
 def test_event_files_are_named_by_seconds_of_their_own_for_tensorboard_reads_them_in_that_order(tmp_path):
