@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from typing import NamedTuple
 
 from jsonargparse import Namespace
@@ -107,6 +108,12 @@ class Trainer:
         total = self.options.epochs * self.parts.streams.steps_per_epoch
         self.bar, self.task = bar, bar.add_task("training", total=total, completed=self.progress.step)
 
+    def log_line(self, shown: str) -> str:
+        """What a log file has of an interval: whose, its epoch, what is shown, and the time that is left."""
+        left = next(task.time_remaining for task in self.bar.tasks if task.id == self.task)
+        about = "" if left is None else f", about {timedelta(seconds=round(left))} left"
+        return f"{self.folder.path}: epoch {self.progress.epoch} of {self.options.epochs}: {shown}{about}"
+
     def save(self) -> memoryview:
         """Write the newest checkpoint; what is in it."""
         data = checkpoint.as_bytes(checkpoint.state_of(*self.state))
@@ -155,6 +162,8 @@ class Trainer:
         kind = "validation" if self.parts.split.validation else "test"  # who chooses by what is held out is not shown the rest
         shown = f"{kind} error {errors[f'{kind}_error/last']:.2f} %  averaged {errors[f'{kind}_error/averaged']:.2f} %"
         self.bar.update(self.task, description=f"epoch {progress.epoch}  {shown}")
+        if self.bar.disable:
+            self.console.print(self.log_line(shown), markup=False, highlight=False, soft_wrap=True)
         for subject, line in telemetry_warnings(telemetry).items():
             if subject not in self.warned:  # once per session
                 self.warned.add(subject)
@@ -232,7 +241,9 @@ class Training:
         """Train with a live display, a line for each run, then write the results."""
         options = self.trainers[0].options
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-        with ExitStack() as folders, ProgressBar(*columns, console=self.trainers[0].console) as bar, self.watch:
+        console = self.trainers[0].console
+        live = (console.is_terminal and not console.is_dumb_terminal) or console.is_jupyter  # else a line an interval
+        with ExitStack() as folders, ProgressBar(*columns, console=console, disable=not live) as bar, self.watch:
             for trainer in self.trainers:
                 folders.enter_context(folder_errors(trainer.folder))
                 trainer.show(bar)

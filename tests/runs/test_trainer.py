@@ -1,6 +1,7 @@
 """One run from start to end: terms that are not finite, the look at the terms before it, and what is said to whoever trains."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -223,3 +224,31 @@ def test_a_method_without_a_generator_logs_no_health(command, tiny_tree, labels_
     (tmp_path / "labels.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": labels_alone(), "epochs": 1}))
     assert command("train", "--config", tmp_path / "labels.yaml", "--out", tmp_path / "run").status == 0
     assert not any(name.startswith("gan/") for name in rows(tmp_path / "run")[0])
+
+
+# --- a log file, and a terminal -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["--seeds", "3"], ["--seeds", "3,4"], ["--validation", "true"]], ids=" ".join)
+def test_a_log_file_has_a_line_an_interval_as_it_ends(command, tiny, tmp_path, words):
+    outcome = command("train", "--config", tiny, *words, "--out", tmp_path / "run")
+    runs = [tmp_path / "run" / seed for seed in words[1].split(",")] if words[0] == "--seeds" else [tmp_path / "run"]
+    lines = [line for line in outcome.err.splitlines() if ": epoch " in line]
+    assert len(lines) == 3 * len(runs)
+    for run in runs:
+        kind = "validation" if "--validation" in words else "test"
+        expected = [
+            rf"{run}: epoch {k} of 3: {kind} error \d+\.\d\d %  averaged \d+\.\d\d %(, about \d:\d\d:\d\d left)?" for k in (1, 2, 3)
+        ]
+        assert all(map(re.fullmatch, expected, [line for line in lines if line.startswith(f"{run}:")]))
+    assert "left" in outcome.err
+
+
+@pytest.mark.parametrize(("variables", "lines"), [({"TERM": "xterm"}, 0), ({"TERM": "dumb"}, 3)], ids=str)
+def test_a_terminal_shows_the_progress_and_one_that_cannot_move_its_cursor_the_lines(
+    command, tiny, tmp_path, monkeypatch, variables, lines
+):
+    for name, value in (variables | {"FORCE_COLOR": "1"}).items():
+        monkeypatch.setenv(name, value)
+    outcome = command("train", "--config", tiny, "--out", tmp_path / "run")
+    assert outcome.err.count(": epoch ") == lines and ("\x1b" in outcome.err) == (lines == 0)
