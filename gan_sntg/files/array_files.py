@@ -107,16 +107,22 @@ def cached(
 ) -> dict[str, Tensor]:
     """Tensors of these names, shapes and dtype from the user's cache, or else fitted and kept there.
 
-    The cache is $GAN_SNTG_CACHE, else ~/.cache/gan-sntg. A damaged file is replaced; a folder that cannot be written costs only time.
+    The cache is $GAN_SNTG_CACHE, else ~/.cache/gan-sntg. A damaged file is replaced; where there is no place for one, as for a user
+    without a home, or it cannot be written, that costs only time.
     """
-    path = Path(os.environ.get("GAN_SNTG_CACHE") or Path.home() / ".cache" / "gan-sntg", f"{key}.pt")
     with contextlib.suppress(Exception):  # see load_tensors
-        found = load_tensors(path)
+        found = load_tensors(cache_folder() / f"{key}.pt")
         if {name: (tuple(t.shape), t.dtype) for name, t in found.items()} == {n: (s, dtype) for n, s in shapes.items()}:
             return found
     found, buffer = fit(), io.BytesIO()
-    torch.save(found, buffer)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        path = cache_folder() / f"{key}.pt"
         path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(found, buffer)
         write_atomically(path, buffer.getbuffer())
     return found
+
+
+def cache_folder() -> Path:
+    """The folder of the user's cache. Raises RuntimeError where the user has no home."""
+    return Path(os.environ.get("GAN_SNTG_CACHE") or Path.home() / ".cache" / "gan-sntg")
