@@ -96,10 +96,8 @@ def measured_fidelity(options: Namespace, parts: RunModel, source: Dataset, prog
     x, batch = getattr(source, f"{options.reference}_x"), options.extractor_batch_size
     real = fidelity.image_features(x, extractor, parts.device.type == "cuda", batch, verbose=sys.stderr.isatty())
     fake = fidelity.generator_features(generator, parts.normalization, extractor, options.samples, batch, verbose=sys.stderr.isatty())
-    features = real.h.shape[1]
-    if options.samples <= features:
-        note = "FID is far too high then, and says something only beside others of as many samples"
-        print(f"{options.samples} samples have fewer images than the extractor has features ({features}): {note}", file=sys.stderr)
+    if note := fidelity.few_images_note(options.samples, len(x), real.h.shape[1]):
+        print(note, file=sys.stderr)
     whose = {"epoch": progress.epoch, "step": progress.step, "sha256": weights_sha256(generator)}
     how = {"data": source.name} | fidelity.fidelity_provenance(extractor, options.samples, options.reference, x)
     return Measurement(how, whose, fidelity.suffixed(fidelity.scores_with_intervals(fake, real), extractor.suffix))

@@ -1,6 +1,7 @@
 """Sample quality by torch-fidelity: IS, FID, KID, precision and recall, each with an interval."""
 
 from importlib.metadata import version
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ SEED = 0  # of z, and of all that is drawn for a score
 FEWEST = 100  # samples
 HALVES = 10  # random halves of the samples that make the interval
 SUBSETS, SUBSET_SIZE = 100, 1000  # KID's
+BOUNDS = {"inception_score": (1.0, inf), "fid": (0.0, inf), "precision": (0.0, 1.0), "recall": (0.0, 1.0)}  # KID is unbiased: below 0 too
 MOST_PAIRED, NEIGHBORS = 10_000, 3  # images of each kind, and k, of precision and recall
 
 
@@ -104,7 +106,22 @@ def scores_with_intervals(fake: Extracted, real: Extracted) -> dict[str, Score]:
     halves = [scores(Extracted(fake.h[half], fake.logits[half]), real, statistics, subset) for half in order]
     quantile = float(student.ppf(0.975, HALVES - 1))
     spread = {name: quantile * float(np.std([half[name] for half in halves], ddof=1)) for name in whole}
-    return {name: Score(value, value - spread[name], value + spread[name]) for name, value in whole.items()}
+    return {name: within_bounds(name, value, spread[name]) for name, value in whole.items()}
+
+
+def within_bounds(name: str, value: float, spread: float) -> Score:
+    """value +- spread, whose ends are values that the score can have."""
+    least, most = BOUNDS.get(name, (-inf, inf))
+    return Score(value, min(value, max(least, value - spread)), max(value, min(most, value + spread)))
+
+
+def few_images_note(samples: int, real: int, features: int) -> str | None:
+    """What is said of a FID of no more samples, or real images, than features; None of more."""
+    few = [f"{n} {kind}" for kind, n in (("samples", samples), ("real images", real)) if n <= features]
+    if not few:
+        return None
+    what = f"{' and '.join(few)} are no more than the extractor has features ({features})"
+    return f"{what}: FID is far too high then, whatever its interval, and says something only beside others of as many images"
 
 
 def subset_size(samples: int, real: int) -> int:

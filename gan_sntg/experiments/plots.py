@@ -124,8 +124,12 @@ def save_noise(path: Path, table: dict[str, dict[float, list[float]]], title: st
         percentages, counts = sorted(row), sorted({len(a) for a in row.values()})
         found = [summary(row[p]) for p in percentages]
         mean, std = [a["mean"] for a in found], [a["std"] or 0.0 for a in found]
+        within = [
+            [min(s, m) for s, m in zip(std, mean, strict=True)],
+            [min(s, 100 - m) for s, m in zip(std, mean, strict=True)],
+        ]  # 0..100 %
         style = {"color": color, "linestyle": line, "marker": marker, "markersize": 6, "linewidth": 2.2}
-        axes.errorbar(percentages, mean, std, capsize=4, elinewidth=1.2, label=f"{name}, n = {' to '.join(map(str, counts))}", **style)
+        axes.errorbar(percentages, mean, within, capsize=4, elinewidth=1.2, label=f"{name}, n = {' to '.join(map(str, counts))}", **style)
     axes.set_xticks(sorted({p for row in table.values() for p in row}))
     axes.set_ylim(0, 102)  # room for a marker at 100
     axes.legend(title="mean ± standard deviation of n runs", **LEGEND)

@@ -156,6 +156,32 @@ def test_too_few_images_are_refused():
         scores_with_intervals(extracted(0, 99), extracted(1, 200))
 
 
+@pytest.mark.parametrize(
+    ("samples", "real", "said"),
+    [
+        (1000, 120, ["120 real images are no more"]),
+        (100, 1000, ["100 samples are no more"]),
+        (128, 128, ["128 samples and 128 real images are no more"]),
+        (129, 129, []),
+    ],
+)
+def test_as_few_samples_or_real_images_as_features_make_a_note(samples, real, said):
+    note = evaluation_fidelity.few_images_note(samples, real, 128)
+    assert [phrase for phrase in said if phrase in note and "features (128): FID is far too high" in note] == said
+    assert bool(note) == bool(said)
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+def test_no_interval_holds_what_its_score_cannot_be(monkeypatch, shift):
+    monkeypatch.setattr(evaluation_fidelity, "HALVES", 3)  # wide ones
+    monkeypatch.setattr(evaluation_fidelity, "SUBSETS", 2)
+    found = scores_with_intervals(extracted(0, 100, shift), extracted(1, 100))
+    for name, (least, most) in evaluation_fidelity.BOUNDS.items():
+        assert least <= found[name].low <= found[name].value <= found[name].high <= most
+    assert evaluation_fidelity.within_bounds("recall", 0.98, 0.5) == Score(0.98, 0.48, 1.0)
+    assert evaluation_fidelity.within_bounds("kid", 0.01, 0.5) == Score(0.01, -0.49, 0.51)
+
+
 def test_only_inceptions_scores_are_called_fid():
     found = {"inception_score": Score(1, 0, 2), "fid": Score(3, 2, 4)}
     assert evaluation_fidelity.suffixed(found, None) == found
