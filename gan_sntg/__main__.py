@@ -3,9 +3,20 @@
 import sys
 from importlib import import_module
 
+from jsonargparse import Namespace
+
 from gan_sntg import __version__
 from gan_sntg.distributed.process_group import launched, said_once
-from gan_sntg.errors import ElsewhereError, InputError, LostOutputError, LostRankError, NonFiniteError, StoppedError, UnhealthyError
+from gan_sntg.errors import (
+    ElsewhereError,
+    InputError,
+    LostOutputError,
+    LostRankError,
+    NonFiniteError,
+    StoppedError,
+    UnhealthyError,
+    advice_to_readers,
+)
 from gan_sntg.files.import_paths import allow
 from gan_sntg.files.output import lasting_messages, lasting_output
 
@@ -35,6 +46,7 @@ def dispatch(argv: list[str]) -> int:
     """Run one subcommand; report an error of input in one message."""
     if not argv or argv[0] not in COMMANDS:
         return _usage(argv)
+    options = Namespace()
     try:
         with said_once(InputError):
             argv = allow_packages(argv)
@@ -47,12 +59,18 @@ def dispatch(argv: list[str]) -> int:
         return error.status
     except tuple(WORDS) as error:
         word = next(word for kind, word in WORDS.items() if isinstance(error, kind))
-        print(f"gan-sntg {argv[0]}: {word}{error}", file=sys.stderr)
+        print(f"gan-sntg {argv[0]}: {word}{advice(str(error), options)}", file=sys.stderr)
         return getattr(error, "status", 2 if isinstance(error, InputError) else 1)
     except KeyboardInterrupt:
         print(f"\ngan-sntg {argv[0]}: Interrupted. Run the same command to resume from the last checkpoint.", file=sys.stderr)
         return 130
     return 0
+
+
+def advice(text: str, options: Namespace) -> str:
+    """A message in a command's own options, where it has --root in place of those of a run."""
+    own = options.get(options.get("subcommand") or "", options)
+    return advice_to_readers(text, {*vars(own), "allow"}) if "root" in own and "data" not in own else text
 
 
 def allow_packages(argv: list[str]) -> list[str]:

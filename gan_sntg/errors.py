@@ -1,6 +1,7 @@
 """Errors that the commands print without a traceback, and their exit status."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 
@@ -34,6 +35,17 @@ class LostOutputError(Exception):
 
 class LostRankError(RuntimeError):
     """Loss of another process that trains the same run."""
+
+
+def advice_to_readers(text: str, known: Collection[str]) -> str:
+    """A message in the options of a command that reads a run, and cannot change its options.
+
+    known: the names of its own options. Options in what stands of other commands, from `gan-sntg` on, stay.
+    """
+    text = re.sub(r",? or add --data\.\w+ true", "", text).replace("--data.root", "--root")
+    parts = re.split(r"(gan-sntg [^;\n]*)", text)
+    parts[::2] = [re.sub(r"(?<!\S)--([\w.]+)(?!\S*-)", lambda m: m[0] if m[1] in known else m[1], part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def first_line(error: Exception) -> str:

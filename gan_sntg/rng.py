@@ -23,7 +23,7 @@ def of_another_device(generator: torch.Generator, state: torch.Tensor) -> bool:
 
 
 def go_on(generator: torch.Generator, state: torch.Tensor, step: int) -> None:
-    """Put a state back. In place of another kind of device's: draws of their own, by seed, purpose and step."""
+    """Put a state back, or, for that of another kind of device, one by seed, purpose and step."""
     if of_another_device(generator, state):
         generator.set_state(purpose_generator(generator.initial_seed(), f"from step {step}", generator.device).get_state())
     else:

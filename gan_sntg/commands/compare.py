@@ -12,7 +12,7 @@ from gan_sntg.comparison.page import GENERATOR, comparison_page
 from gan_sntg.comparison.runs import read_comparison, shortest_names, warnings
 from gan_sntg.comparison.tensorboard import write_panels
 from gan_sntg.errors import InputError
-from gan_sntg.files.atomic import write_atomically, writing
+from gan_sntg.files.atomic import check_utf8, write_atomically, writing
 from gan_sntg.runs.parsing import Parser
 
 FEWEST, MOST = 2, 8
@@ -76,7 +76,8 @@ def default_folder(paths: list[Path], names: list[str]) -> str:
 
 
 def check_own(out: Path) -> None:
-    """Raise InputError where the folder has something in it, but no page of this command."""
+    """Raise InputError where the folder holds something, but no page of ours, or is not UTF-8."""
+    check_utf8(out)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     page = out / "index.html"

@@ -4,6 +4,7 @@ import signal
 import sys
 import time
 from math import inf
+from pathlib import Path
 from typing import Literal
 
 from jsonargparse import Namespace
@@ -17,6 +18,7 @@ from gan_sntg.experiments.plan import make_plan
 from gan_sntg.experiments.report import write_report
 from gan_sntg.experiments.results import collect, compared
 from gan_sntg.experiments.statistics import Interval
+from gan_sntg.files.atomic import check_utf8
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import cores
 from gan_sntg.runs.stopping import LATER, StopSignals
@@ -67,6 +69,7 @@ def run(options: Namespace) -> None:
     """Train, report, and say what failed or is left."""
     if options.engine == "local" and (options.address or options.gpus):
         raise InputError("--address and --gpus are of --engine ray; give that too, or leave them out")
+    check_utf8(Path(options.out or "."))
     plan, failed = make_plan(load_grid(options.grid), options), []
     results = collect(plan)  # refuses, before hours are spent, what cannot be put into one table
     compared(results, options.test_errors)

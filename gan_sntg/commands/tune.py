@@ -16,7 +16,7 @@ from gan_sntg.experiments.executors import Limits
 from gan_sntg.experiments.scripts import machine
 from gan_sntg.experiments.spaces import StudyPlan, load_search, plan_study
 from gan_sntg.experiments.tuning import Study
-from gan_sntg.files.atomic import one_at_a_time, write_atomically, writing
+from gan_sntg.files.atomic import check_utf8, one_at_a_time, write_atomically, writing
 from gan_sntg.files.import_paths import allow_words
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.parsing import Parser
@@ -53,6 +53,7 @@ def run(options: Namespace) -> None:
     rows = search.chosen(options.only)
     plans = [plan_study(search, row, options.threads, options.words, options.trials, options.seed) for row in rows]
     out = Path(options.out or Path("runs/tune") / search.name)
+    check_utf8(out)
     file = Path(options.report or out) / f"{search.name}.json"
     read_report(file)
     limits = Limits(options.threads, inf if options.max_minutes is None else time.time() + 60 * options.max_minutes)

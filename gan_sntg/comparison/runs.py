@@ -12,7 +12,7 @@ from PIL import Image
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.recorded import RecordedData
 from gan_sntg.data.splits import load_split, read_split
-from gan_sntg.errors import InputError, refusing
+from gan_sntg.errors import InputError, advice_to_readers, refusing
 from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
 from gan_sntg.evaluation.samples import grid, png
 from gan_sntg.files.hashes import file_sha256
@@ -62,7 +62,7 @@ class ComparedRun:
 
 
 def recorded_tests(folder: RunFolder) -> int | None:
-    """The number of test images of a run, where its folder holds it. Raises InputError where the file is damaged."""
+    """A run's number of test images, where its folder holds it. Raises InputError if damaged."""
     return RecordedData(str(folder.data)).facts.test_examples if folder.data.is_file() else None
 
 
@@ -125,7 +125,7 @@ def data_of(folder: RunFolder, root: str | None) -> tuple[Dataset | None, str]:
         source = source_of(options)
         load_split(folder.split, source)
     except InputError as error:
-        return None, str(error)
+        return None, advice_to_readers(str(error), ["root"])
     return source, ""
 
 

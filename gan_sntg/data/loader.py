@@ -82,7 +82,7 @@ class IndexSampler:
         return {"order": self.order, "position": self.position, "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict, step: int = 0) -> None:
-        """Go on where `state` was taken, at `step`. Raises ValueError where its order is not one of these examples."""
+        """Go on from a state of `step`. Raises ValueError where its order is not of these examples."""
         order, position = state["order"].to(self.index.device), state["position"]
         if order.dtype != self.index.dtype or order.ndim != 1 or not torch.isin(order, self.index).all():
             raise ValueError("the order of a stream is not one of these examples")

@@ -1,4 +1,4 @@
-"""What a run keeps of its data, enough to read the run where they have moved or changed."""
+"""Facts of a data set that a run keeps, to be read where the data have moved or changed."""
 
 import math
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ def has_all_statistics(normalization: Normalization) -> bool:
 
 
 def put_back_statistics(normalization: Normalization, path: Path, source: Dataset) -> None:
-    """Give a normalization what it was fitted to. Raises InputError where the file is damaged or of other data."""
+    """Give a normalization its statistics. Raises InputError for a damaged file, or other data."""
     with refusing(f"{path} is damaged", "restore it from a copy, or delete data.json beside it; the data themselves are read then"):
         found = load_tensors(path) if normalization.statistics else {}
         if set(found) != set(normalization.statistics) or not all(tensor.isfinite().all() for tensor in found.values()):

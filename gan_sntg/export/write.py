@@ -68,7 +68,8 @@ def verify(folder: Path, classifier: Classifier, generator: ImageGenerator | Non
     """Compare an export, loaded, with its run on examples x and as many z. Raises UnhealthyError."""
     again, generator_again, _ = load_export(folder)
     logits = classifier(x)
-    found = {WEIGHTS["net"]: again(x), PROGRAM: torch.export.load(folder / PROGRAM).module()(x)}
+    program = torch.export.load(io.BytesIO((folder / PROGRAM).read_bytes()))  # of a path it wants UTF-8
+    found = {WEIGHTS["net"]: again(x), PROGRAM: program.module()(x)}
     wrong = [name for name, own in found.items() if not torch.allclose(own, logits, TOLERANCE, TOLERANCE)]
     if generator and generator_again:
         z = generator.z(len(x))

@@ -72,6 +72,14 @@ def writing(out: Path) -> Iterator[None]:
         raise InputError(f"{out} cannot be written ({error}); choose another with --out") from error
 
 
+def check_utf8(folder: Path, remedy: str = "choose another with --out") -> None:
+    """Raise InputError where a path is not UTF-8, as TensorBoard needs it."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{str(folder)!r} is not UTF-8, which TensorBoard needs of its folders; {remedy}") from error
+
+
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
     """Within it, other processes wait that would be within it too, where the file system has locks."""

@@ -30,6 +30,8 @@ from gan_sntg.training.data_parallel import check_shares
 from gan_sntg.training.loop import Progress
 from gan_sntg.training.method import Method
 
+RESTORE = "restore config.yaml and split.json of the run folder from a copy"
+
 
 @dataclass
 class RunModel:
@@ -58,9 +60,9 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def build(parser: Parser, options: Namespace) -> RunObjects:
+def build(parser: Parser, options: Namespace, remedy: str = "") -> RunObjects:
     """As `assemble`, of parsed options."""
-    return assemble(RunOptions.of(options), lambda: parser.objects(options))
+    return assemble(RunOptions.of(options), lambda: parser.objects(options), remedy)
 
 
 def instantiate(options: RunOptions, make: Callable[[], Namespace]) -> tuple[Dataset, Normalization, Method, torch.device]:
@@ -80,13 +82,16 @@ def instantiate(options: RunOptions, make: Callable[[], Namespace]) -> tuple[Dat
     return made.data, made.normalization, method.to(device), device
 
 
-def assemble(options: RunOptions, make: Callable[[], Namespace]) -> RunObjects:
-    """Build all a run needs, on its device; write nothing. make: called once the seed is set."""
+def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "") -> RunObjects:
+    """Build all a run needs, on its device; write nothing.
+
+    make: called once the seed is set. remedy: see `choose_split`.
+    """
     source, normalization, method, device = instantiate(options, make)
     check_shares(method, batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
     for note in source.notes if rank() == 0 else []:
         print(note, file=sys.stderr)
-    split = choose_split(options, source)
+    split = choose_split(options, source, remedy)
     fit_normalization(normalization, source.train_x[split.pool(source)], method)
     pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization, device)
     streams = Loader(pool, options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size, method.views)
@@ -107,8 +112,8 @@ def fit_normalization(normalization: Normalization, x: Tensor, method: Method) -
         normalization.images(normalization(x[:2]))
 
 
-def choose_split(options: RunOptions | Namespace, source: Dataset) -> Split:
-    """The manifest of --split, else one made from the options."""
+def choose_split(options: RunOptions | Namespace, source: Dataset, remedy: str = "") -> Split:
+    """The manifest of --split, else one made from the options. remedy: said where they differ."""
     if not options.split:
         return make_split(source, options.labels, options.data_seed, options.validation, options.balance, options.label_noise)
     split = load_split(Path(options.split), source)
@@ -123,7 +128,7 @@ def choose_split(options: RunOptions | Namespace, source: Dataset) -> Split:
     for name, value in found.items():
         if (given := getattr(options, name)) != value:
             there, here = (getattr(v, "name", str(v).lower()).replace("none", "null") for v in (value, given))
-            raise InputError(f"{options.split} has {name} {there}, but the options say {here}; add --{name} {there}")
+            raise InputError(f"{options.split} has {name} {there}, but the options say {here}; {remedy or f'add --{name} {there}'}")
     return split
 
 
@@ -190,15 +195,15 @@ def run_parser(name: str, description: str) -> Parser:
 
 
 def load(run: str, device: str, root: str | None = None, which: str = "last") -> tuple[RunObjects, Progress]:
-    """The objects of a run as of its last checkpoint, or the best, data and all. Raises InputError where there is none."""
+    """A run as of its last checkpoint, or the best, with its data. InputError where there is none."""
     _, path, parser, options = opened(run, device, root, which)
-    parts, progress = build(parser, options), Progress()
+    parts, progress = build(parser, options, RESTORE), Progress()
     restore(path, parts, progress)
     return parts, progress
 
 
 def opened(run: str, device: str, root: str | None, which: str) -> tuple[RunFolder, Path, Parser, Namespace]:
-    """A run's folder and checkpoint, its parser and options, of which no object is made. Raises InputError where there is none."""
+    """A run's folder, checkpoint, parser and options; no object is made. InputError without one."""
     folder = RunFolder(Path(run))
     parser, options = read_run(folder.path)
     options.device, options.split = pick_device(device).type, str(folder.split)
@@ -217,7 +222,7 @@ def opened(run: str, device: str, root: str | None, which: str) -> tuple[RunFold
 
 
 def restore(path: Path, parts: RunModel, progress: Progress, prepared: bool = True) -> None:
-    """Bring freshly built networks and the progress to where a checkpoint has them. prepared: by the data."""
+    """Bring freshly built networks and progress to a checkpoint's. prepared: by the data."""
     checkpoint.put_back_networks(*checkpoint.newest(path, parts.device), parts.method, progress, prepared)
 
 

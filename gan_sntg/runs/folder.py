@@ -226,7 +226,7 @@ class RunFolder:
 
 @contextmanager
 def clock_from(second: int) -> Iterator[None]:
-    """Within it, a new event file is named by this second at the earliest, even where the clock was set back.
+    """Within it, a new event file bears this second at the earliest, wherever the clock stands.
 
     TensorBoard reads event files in the order of their names, and each drops what those before have beyond its first step.
     """

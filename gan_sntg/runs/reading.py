@@ -14,7 +14,7 @@ from gan_sntg.data.recorded import RecordedData, check_same_tests, facts_of, has
 from gan_sntg.data.splits import read_split
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
-from gan_sntg.runs.build import RunModel, RunObjects, build, instantiate, opened, restore, source_of
+from gan_sntg.runs.build import RESTORE, RunModel, RunObjects, build, instantiate, opened, restore, source_of
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions
 from gan_sntg.runs.parsing import Parser
@@ -22,7 +22,7 @@ from gan_sntg.training.loop import Progress
 
 
 def record_data(folder: RunFolder, parts: RunObjects) -> None:
-    """Keep in the folder, once, what reading needs of the data: facts, and the normalization's statistics."""
+    """Keep in the folder, once, the data's facts and the normalization's statistics."""
     normalization = parts.normalization
     if folder.data.exists() or not has_all_statistics(normalization):
         return
@@ -58,7 +58,7 @@ def without_data(folder: RunFolder, parser: Parser, options: Namespace) -> RunMo
 def with_data(folder: RunFolder, parser: Parser, options: Namespace) -> RunModel:
     """The objects of a run of an earlier version. Raises InputError that says why its data are read."""
     try:
-        return build(parser, options)
+        return build(parser, options, RESTORE)
     except InputError as error:
         raise InputError(f"{error}\n  ({folder.data}, which newer runs keep in place of their data, is missing)") from error
 

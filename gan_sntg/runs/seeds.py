@@ -12,6 +12,7 @@ from jsonargparse import Namespace
 from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import agreed, started
 from gan_sntg.errors import InputError
+from gan_sntg.files.atomic import check_utf8
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.runs.build import read_run
@@ -153,6 +154,8 @@ def check_folder(folder: RunFolder, text: str) -> None:
     """Raise InputError unless the folder is new or of these options; newer ones count as defaults."""
     if not folder.config.exists():
         return folder.check_unused()
+    if not folder.finished:
+        check_utf8(folder.path, "rename it")
     parser, options = read_run(folder.path)
     before, now = (flat(identity(yaml.safe_load(t))) for t in (parser.dump(options, skip_unset=False, skip_validation=True), text))
     changed = [f"{k}: {before.get(k)} there, {now.get(k)} here" for k in sorted(before | now) if before.get(k) != now.get(k)]

@@ -52,7 +52,7 @@ def save(path: Path, method: Method, streams: Loader, progress: Progress, meter:
 
 
 def put_back(state: dict, path: Path, method: Method, streams: Loader, progress: Progress, meter: Meter | None = None) -> None:
-    """Restore a state that was read, to go on from. Raises InputError with the path where it does not fit.
+    """Restore a state, to go on from. Raises InputError with its path where it does not fit.
 
     Generators of another kind of device cannot go on: others are derived in their place, which is said on stderr.
     """
@@ -79,7 +79,7 @@ def of_other_devices(state: dict, method: Method, streams: Loader) -> bool:
 
 
 def put_back_networks(state: dict, path: Path, method: Method, progress: Progress, prepared: bool = True) -> None:
-    """Restore what is read of a run, on any device: networks and progress. Raises InputError as `put_back`.
+    """Restore networks and progress alone, on any device. Raises InputError as `put_back`.
 
     A method that is not `prepared` lacks what it takes from the data for training alone; what a state holds of that is left out.
     """
@@ -110,7 +110,7 @@ def read(path: Path, device: torch.device | str) -> dict:
     except Exception as error:  # see load_tensors
         raise InputError(
             f"{path} is not a readable checkpoint ({first_line(error)}); nothing was changed. "
-            "Restore it from a copy, or start again in another folder with --out"
+            "Restore it from a copy, or train the run again in another folder"
         ) from error
     if found not in READ:
         raise InputError(f"{path} has checkpoint format {found}, this version reads {FORMAT}; use the version that wrote it")
