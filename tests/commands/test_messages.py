@@ -8,7 +8,6 @@ import pytest
 import yaml
 from helpers.run_comparison import changed
 
-from gan_sntg.__main__ import main
 from gan_sntg.errors import advice_to_readers
 
 ODD = os.fsdecode(b"caf\xe9")
@@ -24,19 +23,12 @@ def test_a_run_folder_that_is_not_utf8_is_read(command, run, tmp_path, monkeypat
     assert command(*words).status == 0
 
 
-def test_a_path_that_is_not_utf8_is_printed_byte_for_byte(run, capfdbinary):
-    run.rename(run.with_name(ODD))
-    assert main(["sample", str(run.with_name(ODD)), "--n", "1"]) == 0
-    assert capfdbinary.readouterr().out == os.fsencode(run.with_name(ODD)) + b"/samples/sample_1.png\n"
-
-
 @pytest.mark.parametrize(
     "words",
     [
         ["train", "--config", "digits_20/fm_gan", "--out", ODD],
         ["compare", "a", "b", "--out", ODD],
         ["reproduce", "digits", "--out", ODD],
-        ["tune", "digits_20", "--out", ODD],
     ],
     ids=lambda words: words[0],
 )
