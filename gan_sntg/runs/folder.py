@@ -90,8 +90,19 @@ class RunFolder:
         self.metrics, self.environment, self.code = path / "metrics.jsonl", path / "environment.json", path / "code.json"
         self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
         self.real, self.best = self.samples / "real.png", path / "checkpoints" / "best.pt"
-        self.data, self.statistics = path / "data.json", path / "normalization.pt"
-        files = self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint, self.code, self.data, self.statistics
+        self.data, self.statistics, self.start = path / "data.json", path / "normalization.pt", path / "start.json"
+        files = (
+            self.start,
+            self.config,
+            self.split,
+            self.result,
+            self.metrics,
+            self.environment,
+            self.checkpoint,
+            self.code,
+            self.data,
+            self.statistics,
+        )
         check_inside(path, [*files, self.samples, self.tensorboard])
         self.held: int | None = None  # the folder, open and locked
 
@@ -128,19 +139,24 @@ class RunFolder:
     def check_unused(self) -> None:
         """Raise InputError where the folder is in use (but for what a killed `open` left) or badly named."""
         check_new_name(self.path)
-        begun = {self.checkpoint.parent, self.samples, self.tensorboard, self.split, self.code}
+        begun = {self.checkpoint.parent, self.samples, self.tensorboard, self.split, self.code, self.start}
         there = {part for part in self.path.rglob("*") if not part.name.endswith(".tmp")} if self.path.is_dir() else {self.path}
         if self.path.exists() and there and not (self.checkpoint.parent in there and there <= begun):
             raise InputError(f"{self.path} exists and is not a run folder (it has no config.yaml); choose another with --out")
 
-    def open(self, config: str, split: str, device: torch.device, step: int) -> None:
-        """Make missing files; forget what was logged after `step`, that of the checkpoint."""
+    def open(self, config: str, split: str, device: torch.device, step: int, start: dict | None = None) -> None:
+        """Make missing files; forget what was logged after `step`, that of the checkpoint.
+
+        start: the record of `warm_start`, of a run that has one.
+        """
         with writing(self.path):
             for folder in (self.checkpoint.parent, self.samples, self.tensorboard):
                 folder.mkdir(parents=True, exist_ok=True)
             self.lock()
             if not self.config.exists():
                 write_atomically(self.split, split.encode())
+                if start:
+                    write_atomically(self.start, (json.dumps(start, indent=1) + "\n").encode())
                 if packages := own_packages():
                     write_atomically(self.code, (json.dumps(packages, indent=1) + "\n").encode())
                 write_atomically(self.config, config.encode())

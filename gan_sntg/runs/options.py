@@ -29,14 +29,15 @@ OBJECTS = {
 }
 LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else is what it is, but
 OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
+START_OPTIONS = ("from_run", "from_optimizers")  # left out of what a run is where they are not used
 CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
 LINKED = ("image_shape", "num_classes")  # arguments of networks that the data give
 UNSET = ("epochs", *LINKED)  # that are null where a command needs no run, or till the data are there
 
 
-def option(default: Any, text: str, least: float = -inf, most: float = inf, positive: bool = False) -> Any:
-    """A field of `RunOptions` with its help and range."""
-    return field(default=default, metadata={"help": text, "range": (least, most, positive)})
+def option(default: Any, text: str, least: float = -inf, most: float = inf, positive: bool = False, alias: str | None = None) -> Any:
+    """A field of `RunOptions` with its help, range and another name."""
+    return field(default=default, metadata={"help": text, "range": (least, most, positive), "alias": [alias] if alias else []})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,8 @@ class RunOptions:
     cuda_graphs: bool = option(True, "on a GPU, record a step and replay it: the same numbers, sooner")
     threads: int | None = option(None, "CPU threads; part of the run, for sums depend on it", least=1, most=1024)
     split: str | None = option(None, "manifest (split.json) to use instead of choosing labels")
+    from_run: str | None = option(None, "run folder or checkpoint file whose weights and averages this run starts from", alias="--from")
+    from_optimizers: bool = option(False, "with --from: take the optimizers' moments too")
     out: str | None = option(None, "run folder; default runs/<config>-seed<seed>-<hash>")
     device: str = option("auto", "cpu, cuda or auto")
     max_minutes: float | None = option(None, "time limit: stop before it is over, with all saved", positive=True)
@@ -83,6 +86,8 @@ class RunOptions:
             if options[name] is None:
                 raise InputError(f"the option {name} is not set; give it in the file of --config or as --{name}, in Python as {name}=...")
         check_nulls(options)
+        if options.from_optimizers and not options.from_run:
+            raise InputError("from_optimizers is set, but no run to start from; add --from RUN, or leave it out")
         return cls(**{own.name: options[own.name] for own in fields(cls)})
 
 
@@ -123,7 +128,8 @@ def config_parser() -> Parser:
     for name, (kind, text) in OBJECTS.items():
         parser.add_argument(f"--{name}", type=kind, help=text)
     for own in fields(RunOptions):
-        parser.add_argument(f"--{own.name}", type=HINTS[own.name], default=own.default, help=own.metadata["help"])
+        names = f"--{own.name}", *own.metadata["alias"]
+        parser.add_argument(*names, type=HINTS[own.name], default=own.default, help=own.metadata["help"])
     for argument in network_arguments():
         for value in (image_shape, num_classes):
             parser.link_arguments("data", f"method.init_args.{argument}.init_args.{value.__name__}", value, "instantiate")
@@ -153,7 +159,8 @@ def network_arguments() -> list[str]:
 
 def identity(config: dict) -> dict:
     """The options that make two configurations the same run: no places, no care, no paths of the data."""
-    tree = {k: v for k, v in config.items() if k not in (*LOCATION_OPTIONS, *OPERATIONAL_OPTIONS)}
+    unused = [name for name in START_OPTIONS if not config.get(name)]
+    tree = {k: v for k, v in config.items() if k not in (*LOCATION_OPTIONS, *OPERATIONAL_OPTIONS, *unused)}
     data = tree.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("init_args"), dict):
         return tree

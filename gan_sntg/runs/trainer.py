@@ -28,6 +28,7 @@ from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, identity
 from gan_sntg.runs.reading import record_data
 from gan_sntg.runs.stopping import StopSignals
+from gan_sntg.runs.warm_start import check_labels, warm_start
 from gan_sntg.training import checkpoint, loop
 from gan_sntg.training.checkpoint import generations, keep, newest
 from gan_sntg.training.data_parallel import check_equal, join
@@ -75,10 +76,10 @@ class Trainer:
             if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
                 raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
         self.progress, self.meter, self.rate = loop.Progress(), Meter(), getattr(self.parts.method, "learning_rate", None)
-        self.state = self.parts.method, self.parts.streams, self.progress, self.meter
+        self.state, self.start = (self.parts.method, self.parts.streams, self.progress, self.meter), None
         with agreed():
             self.begin_or_restore()
-        on_first(self.folder.open, run.text, self.parts.split.text(), self.parts.device, self.progress.step)
+        on_first(self.folder.open, run.text, self.parts.split.text(), self.parts.device, self.progress.step, self.start)
         on_first(record_data, self.folder, self.parts)
         if len(self.parts.source.image_shape) == 3:
             on_first(self.draw_data)
@@ -96,6 +97,9 @@ class Trainer:
         if options.liveness:
             check_terms(method, streams, options.sizes, last_with_all(method, options.epochs), options.precision, self.folder.path)
         method.start(streams.example(method.start_size, "start"))
+        if options.from_run:
+            self.start = warm_start(method, options.from_run, options.from_optimizers, self.parts.device)
+            check_labels(options.from_run, self.parts.split)
 
     def restore(self) -> None:
         """Restore the newest readable checkpoint."""
