@@ -20,6 +20,7 @@ def test_a_run_leaves_its_configuration_split_environment_metrics_checkpoint_gri
     assert names == grids | {
         "config.yaml",
         "split.json",
+        "data.json",
         "environment.json",
         "metrics.jsonl",
         "result.json",
