@@ -1,6 +1,5 @@
 """Make, verify or show a manifest of which labels are known."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -61,7 +60,7 @@ def show(options: Namespace) -> None:
     path = Path(options.file)
     source = source_of(options) if options.data else None
     split = load_split(path, source) if source else read_split(path)
-    figures = {name: len(value) if isinstance(value, list) else value for name, value in asdict(split).items()}
+    figures = {name: len(value) if isinstance(value, list) else value for name, value in split.tree().items()}
     figures["split_sha256"] = sha256_of(split.text())  # as in the result.json of its runs
     if source:
         counts = torch.bincount(split.known(source)[split.labeled], minlength=source.num_classes).tolist()  # label noise included

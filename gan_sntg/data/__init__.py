@@ -19,9 +19,10 @@ from gan_sntg.data.normalization import (
 from gan_sntg.data.public import CIFAR10, CIFAR100, MNIST, SVHN, Digits, FashionMNIST, FashionMNIST10k, MNIST10k, SVHNPart
 from gan_sntg.data.splits import Balance, Split, load_split, make_split
 from gan_sntg.data.synthetic import FourSpins, Synthetic, TwoMoons
+from gan_sntg.data.twins import Twins
 
 __all__ = ["Augmentation", "Arrays", "ImageFolder", "hold_out", "Dataset", "UNLABELED", "Batch", "Examples", "Loader", "Pool"]
 __all__ += ["AsIs", "Normalization", "PerImage", "Symmetric", "UnitRange"]
 __all__ += ["ZCA", "ContrastZCA", "SymmetricZCA", "UnregularizedZCA", "Whitening"]
 __all__ += ["CIFAR10", "CIFAR100", "MNIST", "SVHN", "Digits", "FashionMNIST", "FashionMNIST10k", "MNIST10k", "SVHNPart"]
-__all__ += ["Balance", "Split", "load_split", "make_split", "FourSpins", "Synthetic", "TwoMoons"]
+__all__ += ["Balance", "Split", "load_split", "make_split", "FourSpins", "Synthetic", "TwoMoons", "Twins"]

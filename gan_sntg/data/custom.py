@@ -11,9 +11,10 @@ from einops import rearrange
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from gan_sntg.data.dataset import Dataset, check_apart, one_fifth
+from gan_sntg.data.dataset import Dataset, one_fifth
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import data_folder
+from gan_sntg.data.twins import Twins, group_numbers
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import read_npz
 
@@ -73,13 +74,28 @@ class Arrays(Dataset):
     name = "arrays"
 
     @overload
-    def __init__(self, *, file: str, root: str | None = None): ...
+    def __init__(self, *, file: str, root: str | None = None, twins: Twins = Twins.refuse): ...
 
     @overload
-    def __init__(self, train_x: Array, train_y: Array, test_x: Array, test_y: Array, unlabeled_x: Array | None = None): ...
+    def __init__(
+        self,
+        train_x: Array,
+        train_y: Array,
+        test_x: Array,
+        test_y: Array,
+        unlabeled_x: Array | None = None,
+        *,
+        twins: Twins = Twins.refuse,
+    ): ...
 
-    def __init__(self, *arrays: Array | None, file: str | None = None, root: str | None = None, **named: Array | None):
-        """Take arrays, or read `file` in `data_folder(root)`. Raises InputError that names the wrong one."""
+    def __init__(
+        self, *arrays: Array | None, file: str | None = None, root: str | None = None, twins: Twins = Twins.refuse, **named: Array | None
+    ):
+        """Take arrays, or read `file` in `data_folder(root)`. Raises InputError that names the wrong one.
+
+        twins: refuse, drop or keep training images that are also test images.
+        """
+        self.twins = Twins(twins)  # in Python, a text too
         if file is None:
             self.where, held = "Arrays", _held(arrays, named)
         else:
@@ -98,8 +114,8 @@ class Arrays(Dataset):
         self.test_y = self._labels("test_y", held["test_y"], len(self.test_x), self.num_classes)
         self.train_x = torch.cat([x, unlabeled])
         self.train_y = torch.cat([y, torch.full((len(unlabeled),), UNLABELED)])
-        train = [f"train_x[{i}]" for i in range(len(x))] + [f"unlabeled_x[{i}]" for i in range(len(unlabeled))]
-        check_apart(self.where, self.train_x, self.test_x, train, [f"test_x[{i}]" for i in range(len(self.test_x))])
+        self.train_names = [f"train_x[{i}]" for i in range(len(x))] + [f"unlabeled_x[{i}]" for i in range(len(unlabeled))]
+        self.settle_twins(self.where)
         self.validation = one_fifth(self.train_y)
 
     def _images(self, name: str, x: np.ndarray) -> Tensor:
@@ -135,12 +151,16 @@ class Arrays(Dataset):
 
 
 def hold_out(x: Array, y: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """train_x, train_y, test_x, test_y of x and y: a fifth of each class, fixed by y, for testing."""
+    """train_x, train_y, test_x, test_y of x and y: a fifth of each class, fixed by y, for testing.
+
+    Images equal to those are for testing too.
+    """
     x, y = _numpy(x), _numpy(y)
     if y.ndim != 1 or len(x) != len(y):
         raise InputError(f"hold_out: y has the shape {list(y.shape)} for {len(x)} images; give one label per image")
-    test = np.zeros(len(y), bool)
-    test[one_fifth(torch.from_numpy(np.unique(y, return_inverse=True)[1]), "test")] = True
+    numbers = np.unique(y, return_inverse=True)[1]
+    groups = group_numbers(torch.from_numpy(x))[0]
+    test = torch.isin(groups, groups[one_fifth(torch.from_numpy(numbers), "test")]).numpy()
     return x[~test], y[~test], x[test], y[test]
 
 
@@ -180,14 +200,15 @@ class ImageFolder(Dataset):
     name = "image_folder"
     class_names: list[str]
 
-    def __init__(self, root: str, image_size: int = 32, color: bool = True, skip_unreadable: bool = False):
+    def __init__(self, root: str, image_size: int = 32, color: bool = True, skip_unreadable: bool = False, twins: Twins = Twins.refuse):
         """image_size: of SIZES; skip_unreadable: leave unreadable files out and note them.
 
-        Raises InputError that names all of those, an empty or single class, or test images that are in training too.
+        twins: refuse, drop or keep training images that are also test images. Raises InputError that names all unreadable files, an
+        empty or single class, or those images.
         """
         if image_size not in SIZES:
             raise InputError(f"image_size is {image_size}; give one of {', '.join(map(str, SIZES))}")
-        self.root = Path(root)
+        self.root, self.twins = Path(root), Twins(twins)
         self.class_names = self._classes("labeled")
         if self._classes("test") != self.class_names:
             raise InputError(f"{self.root}: labeled/ has the classes {self.class_names}, test/ {self._classes('test')}; give both the same")
@@ -198,8 +219,8 @@ class ImageFolder(Dataset):
         y = torch.tensor([classes[path] for path in read], dtype=torch.int64)
         files = [str(path.relative_to(self.root)) for path in read]
         n = sum(path in train for path in read)
-        self.train_x, self.train_y, self.train_files = x[:n], y[:n], files[:n]
-        self.test_x, self.test_y, self.test_files = x[n:], y[n:], files[n:]
+        self.train_x, self.train_y, self.train_names = x[:n], y[:n], files[:n]
+        self.test_x, self.test_y, self.test_names = x[n:], y[n:], files[n:]
         if problems:
             left_out = " and are left out" if skip_unreadable else ""
             text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{left_out}:", *problems])
@@ -210,7 +231,8 @@ class ImageFolder(Dataset):
             for k, name in enumerate(self.class_names):
                 if not (y == k).any():
                     raise InputError(f"{self.root / part / name} holds no image that can be read; add some, or remove the class")
-        check_apart(str(self.root), self.train_x, self.test_x, self.train_files, self.test_files)
+        self.settle_twins(str(self.root))
+        self.train_files, self.test_files = self.train_names, self.test_names
         self.validation = one_fifth(self.train_y)
 
     def _classes(self, part: str) -> list[str]:

@@ -77,6 +77,7 @@ class Published(Dataset):
         self.train_x, self.train_y, self.test_x, self.test_y = self._read(*(published_bytes(self.root, name) for name in self.files))
         n = len(self.train_y)
         self.validation = torch.arange(n - round(n * self.validation_share), n)
+        self.settle_twins(self.name)
 
     def _download(self) -> None:
         from torchvision import datasets  # noqa: PLC0415  a third of a command's start
@@ -232,6 +233,7 @@ class SVHNPart(Dataset):
         x, pool = rearrange(x, "n h w c -> n c h w").contiguous(), 1083 + 7500
         self.train_x, self.train_y, self.test_x, self.test_y = x[:pool], y[:pool].long(), x[pool + 10 :], y[pool + 10 :].long()
         self.validation = torch.arange(7000, pool)
+        self.settle_twins(self.name)
 
 
 class CIFAR10(Published):

@@ -13,6 +13,7 @@ from torch import Tensor
 from gan_sntg.configurable import Choice
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED
+from gan_sntg.data.twins import Twins, group_numbers, named, pairs
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.json_files import read_json
 from gan_sntg.rng import purpose_generator
@@ -85,8 +86,8 @@ FORMAT = 2
 class Split:
     """Indices into the training set: `labeled` and `validation`, which is empty unless asked for.
 
-    The pool is all but `validation`. `replaced` holds [index, class] of each labelled image whose label was drawn anew, at the rate
-    `label_noise`: the class it is given, which may be its own.
+    The pool is all but `validation` and `left_out`, images equal to those of `validation`. `replaced` holds [index, class] of each
+    labelled image whose label was drawn anew, at the rate `label_noise`: the class it is given, which may be its own.
     """
 
     data: str
@@ -97,11 +98,12 @@ class Split:
     balance: str = Balance.equal.name
     label_noise: float = 0.0
     replaced: list[list[int]] = field(default_factory=list)
+    left_out: list[int] = field(default_factory=list)
     format: int = FORMAT
 
     def pool(self, source: Dataset) -> Tensor:
         """Indices [U] of the training images that may be trained on, labelled or not."""
-        return torch.from_numpy(np.setdiff1d(np.arange(source.num_examples), self.validation))
+        return torch.from_numpy(np.setdiff1d(np.arange(source.num_examples), [*self.validation, *self.left_out]))
 
     def known(self, source: Dataset) -> Tensor:
         """y [N] int64 as training knows it: labels, noise included, of the labelled images, else UNLABELED."""
@@ -111,9 +113,27 @@ class Split:
             y[index] = given
         return y
 
+    def tree(self) -> dict[str, Any]:
+        """Fields by name, `left_out` where there is something in it: other manifests are as they always were."""
+        return {name: value for name, value in asdict(self).items() if value or name != "left_out"}
+
     def text(self) -> str:
         """Manifest as JSON."""
-        return json.dumps(asdict(self)) + "\n"
+        return json.dumps(self.tree()) + "\n"
+
+    def notes(self, source: Dataset) -> tuple[str, ...]:
+        """Sentences on equal images that are in the pool and for validation, or that were left out for it."""
+        if not self.validation:
+            return ()
+        (numbers,), held_out, pool = group_numbers(source.train_x), torch.tensor(self.validation), self.pool(source)
+        names, found = source.names, []
+        if self.left_out:
+            text = named(names[i] for i in self.left_out)
+            found.append(f"{len(self.left_out)} images equal to validation images are left out of the pool ({text})")
+        if both := pairs(numbers[held_out], numbers[pool]):
+            text = named(f"{names[self.validation[i]]} is {names[int(pool[j])]}" for i, j in both)
+            found.append(f"{len(both)} of the {len(held_out)} validation images are also in the pool, unlike new images ({text})")
+        return tuple(f"{source.name}: {text}" for text in found)
 
 
 def make_split(
@@ -121,19 +141,27 @@ def make_split(
 ) -> Split:
     """Choose `labels` of the labelled images (None: all) and replace some of them, by `data_seed`.
 
-    `validation` takes the validation images out of the pool first. Raises InputError where `balance` cannot choose so many, the rate
-    is not in 0..1 or there are no validation images.
+    `validation` takes the validation images, and (unless `source.twins` keeps them) all equal ones, out of the pool first. Raises
+    InputError where `balance` cannot choose so many, the rate is not in 0..1 or there are no validation images.
     """
     if validation and not len(source.validation):
         raise InputError(f"{source.name} has no validation images: a fifth of each class is less than one; leave --validation out")
     held_out = source.validation.tolist() if validation else []
-    candidates = torch.from_numpy(np.setdiff1d(np.flatnonzero((source.train_y != UNLABELED).numpy()), held_out))
+    left_out = _twins_of(source, held_out) if validation and source.twins is not Twins.keep else []
+    candidates = torch.from_numpy(np.setdiff1d(np.flatnonzero((source.train_y != UNLABELED).numpy()), [*held_out, *left_out]))
     labeled = candidates.tolist()
     if labels is not None:
         generator = purpose_generator(data_seed, "labels")
         labeled = choose(source.train_y, candidates, labels, source.num_classes, balance, generator)
     replaced = _noise(labeled, source.num_classes, label_noise, data_seed)
-    return Split(source.name, source.sha256, data_seed, labeled, held_out, balance.name, label_noise, replaced)
+    return Split(source.name, source.sha256, data_seed, labeled, held_out, balance.name, label_noise, replaced, left_out)
+
+
+def _twins_of(source: Dataset, held_out: list[int]) -> list[int]:
+    """Other training images, labelled or not, that are equal to the held-out ones."""
+    (numbers,) = group_numbers(source.train_x)
+    equal_ones = torch.isin(numbers, numbers[held_out]).nonzero().flatten().tolist()
+    return sorted({*equal_ones} - {*held_out})
 
 
 def _noise(labeled: list[int], num_classes: int, rate: float, data_seed: int) -> list[list[int]]:
@@ -188,8 +216,9 @@ def load_split(path: Path, source: Dataset) -> Split:
 def _problem(split: Split, source: Dataset) -> str:
     """What is wrong with the indices and classes for this data set, if anything."""
     both, n, k = [*split.labeled, *split.validation], source.num_examples, source.num_classes
-    if not split.labeled or any(not 0 <= i < n for i in both) or len(set(both)) != len(both):
-        return f"its labelled and validation indices must be distinct whole numbers in 0..{n - 1}"
+    every = [*both, *split.left_out]
+    if not split.labeled or any(not 0 <= i < n for i in every) or len(set(every)) != len(every):
+        return f"its labelled, validation and left-out indices must be distinct whole numbers in 0..{n - 1}"
     if (source.train_y[both] == UNLABELED).any():
         return f"it names images of which {source.name} has no label"
     given = {index: c for index, c in split.replaced}

@@ -85,12 +85,10 @@ def instantiate(options: RunOptions, make: Callable[[], Namespace]) -> tuple[Dat
 def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "") -> RunObjects:
     """Build all a run needs, on its device; write nothing.
 
-    make: called once the seed is set. remedy: see `choose_split`.
+    make: called once the seed is set. remedy: see `read_or_make_split`.
     """
     source, normalization, method, device = instantiate(options, make)
     check_shares(method, batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
-    for note in source.notes if rank() == 0 else []:
-        print(note, file=sys.stderr)
     split = choose_split(options, source, remedy)
     fit_normalization(normalization, source.train_x[split.pool(source)], method)
     pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization, device)
@@ -113,6 +111,20 @@ def fit_normalization(normalization: Normalization, x: Tensor, method: Method) -
 
 
 def choose_split(options: RunOptions | Namespace, source: Dataset, remedy: str = "") -> Split:
+    """The split of the options; what data and split have to say is printed once, on stderr."""
+    say(source.notes)
+    split = read_or_make_split(options, source, remedy)
+    say(split.notes(source))
+    return split
+
+
+def say(notes: Iterable[str]) -> None:
+    """Print sentences for the user on stderr, on the first rank alone."""
+    for note in notes if rank() == 0 else []:
+        print(note, file=sys.stderr)
+
+
+def read_or_make_split(options: RunOptions | Namespace, source: Dataset, remedy: str = "") -> Split:
     """The manifest of --split, else one made from the options. remedy: said where they differ."""
     if not options.split:
         return make_split(source, options.labels, options.data_seed, options.validation, options.balance, options.label_noise)

@@ -164,7 +164,8 @@ def identity(config: dict) -> dict:
     data = tree.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("init_args"), dict):
         return tree
-    return tree | {"data": data | {"init_args": {k: v for k, v in data["init_args"].items() if k not in ("root", "download")}}}
+    own = {k: v for k, v in data["init_args"].items() if k not in ("root", "download") and (k, v) != ("twins", "refuse")}  # as before twins
+    return tree | {"data": data | {"init_args": own}}
 
 
 def short_hash(text: str) -> str:
