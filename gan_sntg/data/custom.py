@@ -153,12 +153,14 @@ class Arrays(Dataset):
 def hold_out(x: Array, y: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """train_x, train_y, test_x, test_y of x and y: a fifth of each class, fixed by y, for testing.
 
-    Images equal to those are for testing too.
+    Images equal to those are for testing too. Raises InputError where a class has one image alone.
     """
     x, y = _numpy(x), _numpy(y)
     if y.ndim != 1 or len(x) != len(y):
         raise InputError(f"hold_out: y has the shape {list(y.shape)} for {len(x)} images; give one label per image")
-    numbers = np.unique(y, return_inverse=True)[1]
+    classes, numbers, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if 1 in counts:
+        raise InputError(f"hold_out: one image alone of the classes {classes[counts == 1].tolist()}; give at least two, one to test on")
     groups = group_numbers(torch.from_numpy(x))[0]
     test = torch.isin(groups, groups[one_fifth(torch.from_numpy(numbers), "test")]).numpy()
     return x[~test], y[~test], x[test], y[test]

@@ -105,10 +105,14 @@ class Dataset(Configurable, ABC):
 
 
 def one_fifth(y: Tensor, purpose: str = "validation") -> Tensor:
-    """Sorted indices of a fifth, rounded down, of each class of y [N], fixed for the same y."""
+    """Sorted indices of a fifth, rounded down, of each class of y [N], fixed for the same y.
+
+    Of a class of two to four there is one; of a single example none.
+    """
     generator = purpose_generator(0, purpose)
     chosen = []
     for k in y[y != UNLABELED].unique():
         members = (y == k).nonzero().squeeze(1)
-        chosen += members[torch.randperm(len(members), generator=generator)[: len(members) // 5]].tolist()
+        count = max(len(members) // 5, min(1, len(members) - 1))
+        chosen += members[torch.randperm(len(members), generator=generator)[:count]].tolist()
     return torch.tensor(sorted(chosen), dtype=torch.int64)

@@ -142,13 +142,13 @@ def make_split(
     """Choose `labels` of the labelled images (None: all) and replace some of them, by `data_seed`.
 
     `validation` takes the validation images, and (unless `source.twins` keeps them) all equal ones, out of the pool first. Raises
-    InputError where `balance` cannot choose so many, the rate is not in 0..1 or there are no validation images.
+    InputError where `balance` cannot choose so many, the rate is not in 0..1 or a class would have no image on one of the two sides.
     """
-    if validation and not len(source.validation):
-        raise InputError(f"{source.name} has no validation images: a fifth of each class is less than one; leave --validation out")
     held_out = source.validation.tolist() if validation else []
     left_out = _twins_of(source, held_out) if validation and source.twins is not Twins.keep else []
     candidates = torch.from_numpy(np.setdiff1d(np.flatnonzero((source.train_y != UNLABELED).numpy()), [*held_out, *left_out]))
+    if validation:
+        _check_sides(source, held_out, candidates)
     labeled = candidates.tolist()
     if labels is not None:
         generator = purpose_generator(data_seed, "labels")
@@ -162,6 +162,15 @@ def _twins_of(source: Dataset, held_out: list[int]) -> list[int]:
     (numbers,) = group_numbers(source.train_x)
     equal_ones = torch.isin(numbers, numbers[held_out]).nonzero().flatten().tolist()
     return sorted({*equal_ones} - {*held_out})
+
+
+def _check_sides(source: Dataset, held_out: list[int], rest: Tensor) -> None:
+    """Raise InputError unless each class has a validation image and a labelled one in the pool."""
+    for what, side in ("validation image", held_out), ("labelled image that differs from the validation images", rest):
+        if missing := [k for k in range(source.num_classes) if not (source.train_y[side] == k).any()]:
+            classes = ", ".join(map(source.label_name, missing))
+            remedy = "add labelled images, two or more that differ of each, or leave --validation out"
+            raise InputError(f"{source.name} has no {what} of the classes {classes}; {remedy}")
 
 
 def _noise(labeled: list[int], num_classes: int, rate: float, data_seed: int) -> list[list[int]]:

@@ -133,7 +133,7 @@ def test_equal_choices_are_those_of_the_first_version():
 def test_validation_without_validation_images_is_refused():
     source = Digits()
     source.validation = source.validation[:0]
-    with pytest.raises(InputError, match="digits has no validation images.*leave --validation out"):
+    with pytest.raises(InputError, match="digits has no validation image of the classes 0, 1, .*leave --validation out"):
         make_split(source, 10, 0, True)
 
 

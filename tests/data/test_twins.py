@@ -8,6 +8,7 @@ import torch
 from helpers.data_files import batch, npz, picture
 
 from gan_sntg.data.custom import Arrays, ImageFolder, hold_out
+from gan_sntg.data.dataset import one_fifth
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import CIFAR100, Digits
 from gan_sntg.data.splits import load_split, make_split
@@ -146,3 +147,32 @@ def test_the_option_goes_on_where_the_command_refused_and_the_default_names_the_
     tree = {"data": {"class_path": "gan_sntg.data.Arrays", "init_args": {"file": "tiles.npz"}}}
     today = {"data": {"class_path": "gan_sntg.data.Arrays", "init_args": {"file": "tiles.npz", "twins": "refuse"}}}
     assert short_hash(json.dumps(tree)) == short_hash(json.dumps(today))
+
+
+def sizes(*counts: int) -> torch.Tensor:
+    return torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+
+
+@pytest.mark.parametrize(("counts", "held"), [((12, 4), [2, 1]), ((2, 3, 5), [1, 1, 1]), ((1, 9, 10), [0, 1, 2])])
+def test_a_class_of_two_images_or_more_has_one_for_validation(counts, held):
+    y = sizes(*counts)
+    assert torch.bincount(y[one_fifth(y)], minlength=len(counts)).tolist() == held
+
+
+def test_a_class_that_is_not_on_both_sides_is_refused_by_name_only_where_validation_is_asked_for():
+    source = Arrays(X[:11], sizes(1, 10).numpy(), TEST, Y)
+    source.class_names = ["ant", "bee"]
+    make_split(source, None, 0, False)
+    with pytest.raises(
+        InputError, match="no validation image of the classes ant; add labelled images, two or more .*leave --validation out"
+    ):
+        make_split(source, None, 0, True)
+    blank = Arrays(np.concatenate([X[:10], X[:1] * 0, X[:1] * 0]), sizes(10, 2).numpy(), TEST, Y)
+    with pytest.raises(InputError, match="no labelled image that differs from the validation images of the classes 1; "):
+        make_split(blank, None, 0, True)
+
+
+def test_a_class_of_one_image_cannot_be_held_out_for_testing():
+    with pytest.raises(InputError, match=r"one image alone of the classes \[3\]; give at least two"):
+        hold_out(X[:5], np.array([3, 4, 4, 5, 5]))
+    assert sorted(hold_out(X[:4], np.array([4, 4, 5, 5]))[3]) == [4, 5]
