@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -12,14 +13,15 @@ from gan_sntg.data.custom import read_pictures
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.files.atomic import writable, write_atomically, writing
-from gan_sntg.runs.build import RunModel, class_names, run_parser
+from gan_sntg.files.paths import Listing
+from gan_sntg.runs.build import RunModel, class_names, run_parser, say
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.reading import load_model
 
 AT_ONCE = 250  # images that are held in memory
 DESCRIPTION = (
     "Write, as CSV, file, class and confidence (the largest probability) of every image under FOLDER, resized and cropped to the "
-    "run's size. Names that begin with a dot are left out. Files that cannot be read are listed at the end, with exit status 2."
+    "run's size. Links are followed; names that begin with a dot are left out. What cannot be read is listed at the end, with status 2."
 )
 
 
@@ -35,9 +37,11 @@ def parser() -> Parser:
 def run(options: Namespace) -> None:
     """Write the CSV and print its path. Raises InputError with every file that could not be read."""
     out, folder = writable(options.out), Path(options.folder)
-    files = [path for path in files_in(folder) if path != out]
+    found = listing_of(folder, out)
+    say(found.notes)
     parts, _ = load_model(options.run, options.device, options.root, options.checkpoint)
-    rows, problems = predict(parts, parts.method.classifiers[options.classifier], files)
+    rows, problems = predict(parts, parts.method.classifiers[options.classifier], found.files)
+    problems = [*found.problems, *problems]
     if rows:
         text = io.StringIO()
         lines = [(path.relative_to(folder).as_posix(), *row) for path, row in rows.items()]
@@ -47,16 +51,20 @@ def run(options: Namespace) -> None:
         print(out)
     if problems:
         what = f"the other {len(rows)} are in {out}" if rows else "nothing was written"
-        raise InputError("\n".join([f"{len(problems)} of {len(files)} files in {folder} cannot be classified; {what}:", *problems]))
+        raise InputError(
+            "\n".join(
+                [f"{len(problems)} of {len(found.files) + len(found.problems)} files in {folder} cannot be classified; {what}:", *problems]
+            )
+        )
 
 
-def files_in(folder: Path) -> list[Path]:
-    """Every file under `folder`, sorted, hidden ones left out. Raises InputError where there is none."""
-    found = [path for path in folder.rglob("*") if path.is_file()]
-    files = sorted(path for path in found if not any(name.startswith(".") for name in path.relative_to(folder).parts))
-    if not files:
+def listing_of(folder: Path, out: Path) -> Listing:
+    """Every file under `folder` but `out`. Raises InputError where there is none."""
+    found = Listing(folder)
+    if not os.path.isdir(folder) or not found.files and not found.problems:
         raise InputError(f"{folder} is not a folder with files in it; give a folder of images")
-    return files
+    found.files = [path for path in found.files if path.name != out.name or os.path.realpath(path) != os.path.realpath(out)]
+    return found
 
 
 def predict(parts: RunModel, net: nn.Module, files: list[Path]) -> tuple[dict[Path, tuple[str, str]], list[str]]:

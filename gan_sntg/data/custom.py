@@ -11,11 +11,12 @@ from einops import rearrange
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from gan_sntg.data.class_folders import ClassFolders
 from gan_sntg.data.dataset import Dataset, one_fifth
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import data_folder
 from gan_sntg.data.twins import Twins, group_numbers
-from gan_sntg.errors import InputError, refusing
+from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import read_npz
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # of a moving picture, the first frame
@@ -195,8 +196,9 @@ SIZES = (28, 32, 48, 64)
 class ImageFolder(Dataset):
     """Pictures in labeled/<class>/, unlabeled/ and test/<class>/; classes in alphabetical order.
 
-    The training images are the labelled ones, class by class, then those of unlabeled/, each folder in the order of its file
-    names; files and folders whose names begin with a dot are left out. A fifth of each class's labelled images is for validation.
+    The training images are the labelled ones, class by class, then those of unlabeled/, each folder with all its folders, in the
+    order of the names; links are followed, and names that begin with a dot left out. A fifth of each class's labelled images is for
+    validation.
     """
 
     name = "image_folder"
@@ -211,24 +213,21 @@ class ImageFolder(Dataset):
         if image_size not in SIZES:
             raise InputError(f"image_size is {image_size}; give one of {', '.join(map(str, SIZES))}")
         self.root, self.twins = Path(root), Twins(twins)
-        self.class_names = self._classes("labeled")
-        if self._classes("test") != self.class_names:
-            raise InputError(f"{self.root}: labeled/ has the classes {self.class_names}, test/ {self._classes('test')}; give both the same")
-        self.num_classes = len(self.class_names)
-        train = self._labeled("labeled") | dict.fromkeys(_listed(self.root / "unlabeled"), UNLABELED)
-        classes = train | self._labeled("test")
-        x, read, problems = read_pictures(list(classes), image_size, color)
+        found = ClassFolders(self.root)
+        self.class_names, self.num_classes, self.notes = found.names, len(found.names), tuple(found.notes)
+        classes = found.train | found.test
+        x, read, unreadable = read_pictures(list(classes), image_size, color)
         y = torch.tensor([classes[path] for path in read], dtype=torch.int64)
         files = [str(path.relative_to(self.root)) for path in read]
-        n = sum(path in train for path in read)
+        n = sum(path in found.train for path in read)
         self.train_x, self.train_y, self.train_names = x[:n], y[:n], files[:n]
         self.test_x, self.test_y, self.test_names = x[n:], y[n:], files[n:]
-        if problems:
+        if problems := [*found.problems, *unreadable]:
             left_out = " and are left out" if skip_unreadable else ""
             text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{left_out}:", *problems])
             if not skip_unreadable:
                 raise InputError(f"{text}\nmend or remove them, or add --data.skip_unreadable true")
-            self.notes = (text,)
+            self.notes += (text,)
         for part, y in ("labeled", self.train_y), ("test", self.test_y):
             for k, name in enumerate(self.class_names):
                 if not (y == k).any():
@@ -236,21 +235,3 @@ class ImageFolder(Dataset):
         self.settle_twins(str(self.root))
         self.train_files, self.test_files = self.train_names, self.test_names
         self.validation = one_fifth(self.train_y)
-
-    def _classes(self, part: str) -> list[str]:
-        """Names of the class folders of labeled/ or test/."""
-        entries = _listed(self.root / part)
-        if loose := [path.name for path in entries if not path.is_dir()]:
-            raise InputError(f"{self.root / part} holds files outside the class folders ({', '.join(loose)}); move them into one")
-        if len(entries) < 2:
-            raise InputError(f"{self.root / part} holds {len(entries)} class folders; at least two are needed")
-        return [path.name for path in entries]
-
-    def _labeled(self, part: str) -> dict[Path, int]:
-        return {path: k for k, name in enumerate(self.class_names) for path in _listed(self.root / part / name)}
-
-
-def _listed(folder: Path) -> list[Path]:
-    """Entries of a folder by name, without hidden ones. Raises InputError where there is no such folder."""
-    with refusing(f"{folder} is not a readable folder", "an image folder holds labeled/<class>/, unlabeled/ and test/<class>/"):
-        return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)

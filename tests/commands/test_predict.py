@@ -102,6 +102,25 @@ def test_a_name_with_commas_quotes_and_bytes_that_are_no_text_survives(command, 
     assert {*names, "\udcff.png"} <= set(found) and len(found) == 11
 
 
+def test_linked_folders_are_classified_and_what_cannot_be_listed_is_named(command, finished, folder, tmp_path):
+    (tmp_path / "store").mkdir()
+    shutil.copy(folder / "0.png", tmp_path / "store/linked.png")
+    (folder / "album").symlink_to("../store")
+    (folder / "loop").symlink_to(".")
+    outcome = command("predict", finished, folder, "--out", tmp_path / "a.csv")
+    assert outcome.status == 0 and f"{folder / 'loop'}: not followed" in outcome.err
+    assert "album/linked.png" in [row[0] for row in rows(tmp_path / "a.csv")] and len(rows(tmp_path / "a.csv")) == 9
+    (folder / "annexed.png").symlink_to("../annex/gone.png")
+    outcome = command("predict", finished, folder, "--out", tmp_path / "a.csv")
+    assert outcome.status == 2 and "1 of 9 files" in outcome.err and f"{folder / 'annexed.png'}: a link to ../annex/gone.png" in outcome.err
+
+
+def test_a_folder_of_links_to_nothing_is_refused_with_each_of_them(command, finished, tmp_path, refused):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/gone.png").symlink_to("nowhere")
+    refused(["predict", finished, "images", "--out", "a.csv"], "1 of 1 files in images cannot be classified", "images/gone.png: a link to")
+
+
 def test_images_that_are_not_square_are_refused():
     with pytest.raises(InputError, match="8 x 4 pixels; files can only be cropped to squares"):
         predict.picture_kind((1, 8, 4))

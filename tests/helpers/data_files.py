@@ -66,7 +66,7 @@ def spoil(folder: Path) -> list[str]:
         (folder / name).write_bytes((folder / name).read_bytes()[:300])
     (folder / "labeled/bee/text.png").write_text("hello")
     (folder / "unlabeled/huge.png").write_bytes(png_of(50_000, 50_000))
-    (folder / "unlabeled/inner").mkdir()
+    (folder / "unlabeled/inner").symlink_to("../annex/gone.png")
     (folder / "unlabeled/note.png").write_bytes(png_of(32, 32, chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(10**7), 9))))
     with zipfile.ZipFile(folder / "unlabeled/zip.png", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("0", bytes(10**7))
