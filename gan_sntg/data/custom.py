@@ -18,6 +18,7 @@ from gan_sntg.data.public import data_folder
 from gan_sntg.data.twins import Twins, group_numbers
 from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import read_npz
+from gan_sntg.files.paths import at_home
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # of a moving picture, the first frame
 MOST_PIXELS = 2**26
@@ -212,7 +213,7 @@ class ImageFolder(Dataset):
         """
         if image_size not in SIZES:
             raise InputError(f"image_size is {image_size}; give one of {', '.join(map(str, SIZES))}")
-        self.root, self.twins = Path(root), Twins(twins)
+        self.root, self.twins = at_home(root), Twins(twins)
         found = ClassFolders(self.root)
         self.class_names, self.num_classes, self.notes = found.names, len(found.names), tuple(found.notes)
         classes = found.train | found.test

@@ -20,6 +20,7 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import read_npz
 from gan_sntg.files.atomic import one_at_a_time
+from gan_sntg.files.paths import at_home
 
 
 def fetch(kind: Any, root: str, part: str | None = None) -> None:
@@ -59,7 +60,7 @@ MOST_BYTES = 2**28  # that are read of a file; no published one is larger
 
 def data_folder(root: str | None) -> Path:
     """`root`, else the variable GAN_SNTG_DATA, else ./data."""
-    return Path(root or os.environ.get("GAN_SNTG_DATA") or "data")
+    return at_home(root or os.environ.get("GAN_SNTG_DATA") or "data")
 
 
 class Published(Dataset):

@@ -16,6 +16,7 @@ from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.twins import Twins, group_numbers, named, pairs
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.json_files import read_json
+from gan_sntg.files.paths import at_home
 from gan_sntg.rng import purpose_generator
 
 
@@ -185,6 +186,7 @@ def _noise(labeled: list[int], num_classes: int, rate: float, data_seed: int) ->
 
 def read_split(path: Path) -> Split:
     """Manifest that is not checked against any data. Raises InputError where the file is invalid."""
+    path = at_home(path)
     with refusing(f"{path} is not a readable split manifest", "give the split.json of a run folder"):
         split = Split(**read_json(path))
         _check_fields(split)

@@ -15,6 +15,7 @@ from gan_sntg.errors import InputError, refusing
 from gan_sntg.evaluation.samples import z_bank
 from gan_sntg.files.import_paths import class_at, without_torch
 from gan_sntg.files.old_names import modern
+from gan_sntg.files.paths import at_home
 from gan_sntg.files.yaml_files import instance
 from gan_sntg.networks.gan import Generator
 
@@ -142,7 +143,7 @@ def load_export(folder: str | Path) -> tuple[Classifier, ImageGenerator | None, 
 
     Raises InputError, with its name, for a file that is missing, damaged or foreign.
     """
-    folder = Path(folder)
+    folder = at_home(folder)
     card = read_card(folder)
     tensors, specs = read_files(folder, card), card.architecture
     net = load_network(specs.net, nn.Module, "net", folder, tensors)

@@ -125,4 +125,4 @@ def cached(
 
 def cache_folder() -> Path:
     """The folder of the user's cache. Raises RuntimeError where the user has no home."""
-    return Path(os.environ.get("GAN_SNTG_CACHE") or Path.home() / ".cache" / "gan-sntg")
+    return Path(os.path.expanduser(os.environ.get("GAN_SNTG_CACHE", "")) or Path.home() / ".cache" / "gan-sntg")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gan_sntg.errors import InputError
+from gan_sntg.files.paths import at_home
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def writable(out: str | Path | None, folder: bool = False) -> Path:
     """Path of --out. Raises InputError unless a file, or a new or empty `folder`, can be made there."""
     if not out:
         raise InputError("--out is not set; name the file to write")
-    path, why = Path(out), ""
+    path, why = at_home(out), ""
     with writing(path):  # a name that is too long, a folder that may not be read
         if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
             why = "its folder does not exist or may not be written to"

@@ -1,10 +1,34 @@
-"""Paths as people have them: a folder with all its folders, links followed, and names as they read."""
+"""Paths as people give them: from ~, and folders with all their folders, links followed."""
 
 import os
 import unicodedata
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from gan_sntg.errors import InputError
+
+
+def at_home(path: str | Path) -> Path:
+    """A path from outside, with ~ as the home folder. Raises InputError where there is none."""
+    found = os.path.expanduser(path)
+    if str(found).split("/")[0] == "~":
+        raise InputError(f"{path}: there is no home folder here, for HOME is not set; write the path out")
+    return Path(found)
+
+
+def with_home(tree: Any) -> Any:
+    """Make each text of the options that begins with ~ the path it is, in place; no other text begins so."""
+    if isinstance(tree, Namespace | dict):
+        values = vars(tree) if isinstance(tree, Namespace) else tree
+        values.update({name: with_home(value) for name, value in values.items()})
+        return tree
+    if isinstance(tree, list):
+        return [with_home(value) for value in tree]
+    return str(at_home(tree)) if isinstance(tree, str) and tree.startswith("~") else tree
 
 
 @dataclass

@@ -14,6 +14,7 @@ from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
 
 from gan_sntg.errors import InputError, refusing
+from gan_sntg.files.paths import at_home
 
 PACKAGE = Path(__file__).parents[1]
 MOST_BYTES = 2**17  # a second of reading
@@ -114,8 +115,8 @@ def beside(folder: str) -> Path:
 
 def config_file(name: str) -> Path:
     """Path of a file, or of the package's configuration of a name. InputError says the nearest ones."""
-    if Path(name).is_file():
-        return Path(name)
+    if (path := at_home(name)).is_file():
+        return path
     known = {path.relative_to(configs_folder()).with_suffix("").as_posix(): path for path in sorted(configs_folder().rglob("*.yaml"))}
     asked = name.removeprefix("configs/").removesuffix(".yaml")
     if asked not in known:

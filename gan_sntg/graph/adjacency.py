@@ -15,6 +15,7 @@ from gan_sntg.data.loader import UNLABELED, Pool
 from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import cached, key_of, read_npz
 from gan_sntg.files.atomic import write_atomically, writing
+from gan_sntg.files.paths import at_home
 from gan_sntg.graph.loss import Graph, same_class
 from gan_sntg.graph.neighbors import nearest
 from gan_sntg.graph.pairs import Pairs
@@ -74,7 +75,7 @@ class GraphFile(Adjacency):
 
     def __init__(self, file: str):
         """file: of `gan-sntg graph KIND`. Raises InputError where it is missing or invalid."""
-        self.path, self.again = Path(file), f"make it with `gan-sntg graph {self.kind}`"
+        self.path, self.again = at_home(file), f"make it with `gan-sntg graph {self.kind}`"
         if not self.path.is_file():
             raise InputError(f"the graph file {self.path} does not exist; {self.again}")
         kind, self.sha256 = map(_text, read_npz(self.path, ("kind", "sha256"), remedy=self.again).values())

@@ -26,6 +26,7 @@ from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.files.import_paths import own_packages
 from gan_sntg.files.json_files import is_number, parsed, read_json
 from gan_sntg.files.old_names import GONE, LEFT, modern
+from gan_sntg.files.paths import at_home
 from gan_sntg.files.yaml_files import load_yaml
 
 
@@ -85,7 +86,7 @@ class RunFolder:
 
     def __init__(self, path: Path):
         """path: need not exist yet. Raises InputError where a part of it lies elsewhere."""
-        self.path = path
+        self.path = path = at_home(path)
         self.config, self.split, self.result = path / "config.yaml", path / "split.json", path / "result.json"
         self.metrics, self.environment, self.code = path / "metrics.jsonl", path / "environment.json", path / "code.json"
         self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"

@@ -14,6 +14,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace, set_dumper
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.import_paths import refusal
 from gan_sntg.files.old_names import modern
+from gan_sntg.files.paths import with_home
 from gan_sntg.files.yaml_files import ambiguous, check_texts, config_file, dump, load_yaml, value_of
 
 MODE = "decimal"  # jsonargparse's name of our way of reading and writing YAML
@@ -39,10 +40,15 @@ class Parser(ArgumentParser):
             with refusing(f"{word[:40]!r} cannot be read", "give plain values"):
                 check_texts(word.partition("=")[2] if word.startswith("--") else word)
         args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
+        args = [re.sub(r"(^|=)~$", r"\1~/", word) for word in args]  # ~ alone is YAML's null
         if any(isinstance(action, ConfigFile) for action in self._actions):
             args = files_first(args)
         self.check_digits([word for word in args if not word.startswith(("--print_config", "--help"))], *rest)
-        return super().parse_args(args, *rest, **named)
+        return with_home(super().parse_args(args, *rest, **named))
+
+    def parse_object(self, *rest, **named) -> Namespace:
+        """Parse a tree of options, as jsonargparse does, ~ as the home folder."""
+        return with_home(super().parse_object(*rest, **named))
 
     def check_digits(self, args: list[str], *rest) -> None:
         """Raise InputError where a word is a number in other digits, and its option takes no text."""

@@ -14,7 +14,7 @@ from gan_sntg.data.recorded import RecordedData, check_same_tests, facts_of, has
 from gan_sntg.data.splits import read_split
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import write_atomically
-from gan_sntg.runs.build import RESTORE, RunModel, RunObjects, build, instantiate, opened, restore, source_of
+from gan_sntg.runs.build import RESTORE, RunModel, RunObjects, build, instantiate, opened, restore, say, source_of
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions
 from gan_sntg.runs.parsing import Parser
@@ -69,8 +69,7 @@ def tested_data(run: str, root: str | None, parts: RunModel) -> Dataset:
         return parts.source
     _, _, _, options = opened(run, "cpu", root, "last")
     source = source_of(options)
-    for note in source.notes:
-        print(note, file=sys.stderr)
+    say(source.notes)
     check_same_tests(parts.source.facts, source)
     if source.sha256 != parts.source.sha256:
         print(f"the training images have changed since {Path(run)} was begun; its test images are as they were", file=sys.stderr)
