@@ -3,13 +3,17 @@
 import csv
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from jsonargparse import Namespace
 from torch import nn
 
-from gan_sntg.data.custom import read_pictures
+from gan_sntg.data.custom import ImageFolder
+from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.pictures import PictureReader, readable
+from gan_sntg.data.recorded import RecordedData
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.files.atomic import writable, write_atomically, writing
@@ -30,6 +34,7 @@ def parser() -> Parser:
     parser = run_parser("predict", DESCRIPTION)
     parser.add_argument("folder", type=str, help="folder of images, searched with all its folders")
     parser.add_argument("--out", type=str, required=True, help="CSV file")
+    parser.add_argument("--white", type=int, help="value that is white in pictures of 16 bits; default: as in training")
     parser.add_argument("--classifier", type=Literal["last", "averaged"], default="averaged", help="which weights")
     return parser
 
@@ -40,7 +45,7 @@ def run(options: Namespace) -> None:
     found = listing_of(folder, out)
     say(found.notes)
     parts, _ = load_model(options.run, options.device, options.root, options.checkpoint)
-    rows, problems = predict(parts, parts.method.classifiers[options.classifier], found.files)
+    rows, problems = predict(parts, parts.method.classifiers[options.classifier], found.files, options.white)
     problems = [*found.problems, *problems]
     if rows:
         text = io.StringIO()
@@ -67,18 +72,28 @@ def listing_of(folder: Path, out: Path) -> Listing:
     return found
 
 
-def predict(parts: RunModel, net: nn.Module, files: list[Path]) -> tuple[dict[Path, tuple[str, str]], list[str]]:
+def predict(parts: RunModel, net: nn.Module, files: list[Path], white: int | None = None) -> tuple[dict[Path, tuple[str, str]], list[str]]:
     """Class and confidence of each file that can be read, and what is wrong with each of the others."""
-    size, color = picture_kind(parts.source.image_shape)
+    reader = picture_reader(parts.source, white)
     names, rows, problems = class_names(parts.source), {}, []
     for start in range(0, len(files), AT_ONCE):
-        x, kept, unreadable = read_pictures(files[start : start + AT_ONCE], size, color)
+        x, kept, unreadable = readable(files[start : start + AT_ONCE], reader, "--white")
         problems += unreadable
         if kept:
             confidence, classes = logits_of(net, x.to(parts.device), parts.normalization).double().softmax(1).max(1)
             found = zip(kept, classes.tolist(), confidence.tolist(), strict=True)
             rows |= {path: (names[k], f"{p:.6f}") for path, k, p in found}
     return rows, problems
+
+
+def picture_reader(source: Dataset, white: int | None = None) -> PictureReader:
+    """The reading of pictures that a run was trained with. white: stated anew. Raises InputError."""
+    size, color = picture_kind(source.image_shape)
+    if isinstance(source, ImageFolder):
+        reader = source.reader
+    else:
+        reader = source.facts.reader if isinstance(source, RecordedData) else PictureReader(size, color)
+    return reader if white is None else replace(reader, white=white)
 
 
 def picture_kind(image_shape: tuple[int, ...]) -> tuple[int, bool]:

@@ -16,12 +16,14 @@ from gan_sntg.data.normalization import (
     UnregularizedZCA,
     Whitening,
 )
+from gan_sntg.data.pictures import read_picture, read_pictures
 from gan_sntg.data.public import CIFAR10, CIFAR100, MNIST, SVHN, Digits, FashionMNIST, FashionMNIST10k, MNIST10k, SVHNPart
 from gan_sntg.data.splits import Balance, Split, load_split, make_split
 from gan_sntg.data.synthetic import FourSpins, Synthetic, TwoMoons
 from gan_sntg.data.twins import Twins
 
 __all__ = ["Augmentation", "Arrays", "ImageFolder", "hold_out", "Dataset", "UNLABELED", "Batch", "Examples", "Loader", "Pool"]
+__all__ += ["read_picture", "read_pictures"]
 __all__ += ["AsIs", "Normalization", "PerImage", "Symmetric", "UnitRange"]
 __all__ += ["ZCA", "ContrastZCA", "SymmetricZCA", "UnregularizedZCA", "Whitening"]
 __all__ += ["CIFAR10", "CIFAR100", "MNIST", "SVHN", "Digits", "FashionMNIST", "FashionMNIST10k", "MNIST10k", "SVHNPart"]

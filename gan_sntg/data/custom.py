@@ -1,65 +1,24 @@
 """One's own data: arrays in memory or in an .npz file, or folders of pictures of any size."""
 
-import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import overload
+from typing import Literal, overload
 
 import numpy as np
 import torch
 from einops import rearrange
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from gan_sntg.data.class_folders import ClassFolders
-from gan_sntg.data.dataset import Dataset, one_fifth
+from gan_sntg.data.dataset import Dataset, blank_notes, few, one_fifth, range_notes
 from gan_sntg.data.loader import UNLABELED
+from gan_sntg.data.pictures import DARK, DEEP, REMEDY, PictureReader, decode
 from gan_sntg.data.public import data_folder
 from gan_sntg.data.twins import Twins, group_numbers
 from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import read_npz
 from gan_sntg.files.paths import at_home
-
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # of a moving picture, the first frame
-MOST_PIXELS = 2**26
-
-
-def read_picture(path: Path, size: int, color: bool) -> Tensor:
-    """Its centre, upright, resized (bicubic), opaque: uint8 [3 or 1, size, size]. Raises InputError."""
-    try:
-        if not path.is_file():
-            raise ValueError("not a file")
-        with warnings.catch_warnings(action="ignore"):  # Pillow's own limits; ours is lower
-            return _decode(path, size, color)
-    except Exception as error:  # a decoder of foreign bytes may fail in any way, and whichever it is, the file and it are named
-        reason = "not an image, or of a kind that is not read" if isinstance(error, Image.UnidentifiedImageError) else error
-        raise InputError(f"{path}: {reason}") from error
-
-
-def _decode(path: Path, size: int, color: bool) -> Tensor:
-    with Image.open(path, formats=FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
-            raise ValueError(f"{image.width} x {image.height} pixels; the most that is decoded is {MOST_PIXELS:,} in all")
-        if image.mode in ("I", "F"):
-            raise ValueError("32 bits per pixel, of unknown scale; save it with 8 or 16")
-        upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I;16"):  # Pillow itself would clip these
-        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-    square = ImageOps.fit(upright.convert("RGB" if color else "L"), (size, size), Image.Resampling.BICUBIC)
-    return rearrange(torch.from_numpy(np.array(square)), "h w c -> c h w" if color else "h w -> 1 h w")
-
-
-def read_pictures(paths: list[Path], size: int, color: bool) -> tuple[Tensor, list[Path], list[str]]:
-    """Readable pictures as uint8 [n, C, size, size], their paths, and the problem of each other."""
-    images, kept, problems = [], [], []
-    for path in paths:
-        try:
-            images.append(read_picture(path, size, color))
-            kept.append(path)
-        except InputError as error:
-            problems.append(str(error))
-    return torch.stack(images) if images else torch.empty(0, 3 if color else 1, size, size, dtype=torch.uint8), kept, problems
-
 
 Array = np.ndarray | Tensor
 NAMES, OPTIONAL = ("train_x", "train_y", "test_x", "test_y"), ("unlabeled_x",)
@@ -119,11 +78,15 @@ class Arrays(Dataset):
         self.train_names = [f"train_x[{i}]" for i in range(len(x))] + [f"unlabeled_x[{i}]" for i in range(len(unlabeled))]
         self.settle_twins(self.where)
         self.validation = one_fifth(self.train_y)
+        self.notes += range_notes(self.where, {"train_x": x, "unlabeled_x": unlabeled, "test_x": self.test_x})
 
     def _images(self, name: str, x: np.ndarray) -> Tensor:
         """Copy as uint8 [N, C, H, W]. Raises InputError for another dtype or an ambiguous shape."""
         if x.dtype != np.uint8:
-            raise InputError(f"{self.where}: {name} is {x.dtype}, not uint8; give pixels 0..255 as uint8")
+            numbers = x.size and x.dtype.kind in "biuf"
+            there = f" of {x.min():g} to {x.max():g}" if numbers else ""
+            what = f"{self.where}: {name} is {x.dtype}, not uint8; give pixels 0..255 as uint8"
+            raise InputError(f"{what}: its values{there} scaled so that black is 0 and white is 255, rounded, then cast")
         first, last = (x.ndim == 4 and x.shape[axis] in (1, 3) for axis in (1, 3))
         if 0 in x.shape or last == first and x.ndim != 3:
             shapes = "[N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3"
@@ -205,11 +168,21 @@ class ImageFolder(Dataset):
     name = "image_folder"
     class_names: list[str]
 
-    def __init__(self, root: str, image_size: int = 32, color: bool = True, skip_unreadable: bool = False, twins: Twins = Twins.refuse):
+    def __init__(
+        self,
+        root: str,
+        image_size: int = 32,
+        color: bool = True,
+        skip_unreadable: bool = False,
+        twins: Twins = Twins.refuse,
+        background: int = 255,
+        white: int | None = None,
+        reading: Literal[1, 2] = 2,
+    ):
         """image_size: of SIZES; skip_unreadable: leave unreadable files out and note them.
 
-        twins: refuse, drop or keep training images that are also test images. Raises InputError that names all unreadable files, an
-        empty or single class, or those images.
+        twins: refuse, drop or keep training images that are also test images. background, white and reading: those of `PictureReader`.
+        Raises InputError that names all unreadable files, an empty or single class, or those images.
         """
         if image_size not in SIZES:
             raise InputError(f"image_size is {image_size}; give one of {', '.join(map(str, SIZES))}")
@@ -217,13 +190,14 @@ class ImageFolder(Dataset):
         found = ClassFolders(self.root)
         self.class_names, self.num_classes, self.notes = found.names, len(found.names), tuple(found.notes)
         classes = found.train | found.test
-        x, read, unreadable = read_pictures(list(classes), image_size, color)
+        self.reader = PictureReader(image_size, color, background, white, reading)
+        x, bits, read, unreadable = decode(list(classes), self.reader)
         y = torch.tensor([classes[path] for path in read], dtype=torch.int64)
         files = [str(path.relative_to(self.root)) for path in read]
         n = sum(path in found.train for path in read)
         self.train_x, self.train_y, self.train_names = x[:n], y[:n], files[:n]
         self.test_x, self.test_y, self.test_names = x[n:], y[n:], files[n:]
-        if problems := [*found.problems, *unreadable]:
+        if problems := [*found.problems, *unreadable.values()]:
             left_out = " and are left out" if skip_unreadable else ""
             text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{left_out}:", *problems])
             if not skip_unreadable:
@@ -233,6 +207,25 @@ class ImageFolder(Dataset):
             for k, name in enumerate(self.class_names):
                 if not (y == k).any():
                     raise InputError(f"{self.root / part / name} holds no image that can be read; add some, or remove the class")
+        self.notes += self._scale(files, bits)
         self.settle_twins(str(self.root))
         self.train_files, self.test_files = self.train_names, self.test_names
         self.validation = one_fifth(self.train_y)
+        self.notes += blank_notes(str(self.root), x, files)
+        labeled = self.train_y != UNLABELED
+        parts = {"labeled/": self.train_x[labeled], "unlabeled/": self.train_x[~labeled], "test/": self.test_x}
+        self.notes += range_notes(str(self.root), parts)
+
+    def _scale(self, files: list[str], bits: list[int]) -> tuple[str, ...]:
+        """Settle what is white in 16 bits. Raises InputError where no picture says so by using the 16th."""
+        deep = {file: used for file, used in zip(files, bits, strict=True) if used}
+        if not deep or self.reader.white is not None:
+            return ()
+        most = 2 ** max(deep.values()) - 1
+        if most < DEEP:
+            what = f"{self.root}: it holds {len(deep)} pictures, such as {next(iter(deep))}, {DARK.format(most)}"
+            raise InputError(f"{what}; {REMEDY.format(most, '--data.white')}")
+        self.reader = replace(self.reader, white=DEEP)  # so that one of them alone is read alike
+        dark = [file for file, used in deep.items() if used <= 12]
+        some = f"{self.root}: {len(dark)} of {len(deep)} pictures of 16 bits use 12 of them or fewer, and are nearly black: {few(dark)}"
+        return (f"{some}; if their white is not 65535, save them with 8 bits, scaled",) if dark else ()

@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -116,3 +118,62 @@ def one_fifth(y: Tensor, purpose: str = "validation") -> Tensor:
         count = max(len(members) // 5, min(1, len(members) - 1))
         chosen += members[torch.randperm(len(members), generator=generator)[:count]].tolist()
     return torch.tensor(sorted(chosen), dtype=torch.int64)
+
+
+NARROW, APART = 128, 64  # a range, and a difference of ranges or means, of which something is said
+ENDS = 16  # pixel values at each end of 0..255
+SAMPLE = 1000  # images in which values between the ends are looked for
+
+
+class Range(NamedTuple):
+    """Range of the pixels of all images but 1 in 20 at each end, and the mean of all."""
+
+    low: float
+    high: float
+    mean: float
+
+    def __str__(self) -> str:
+        return f"{self.low:.0f}..{self.high:.0f} (mean {self.mean:.0f})"
+
+    @classmethod
+    def of(cls, x: Tensor) -> Self:
+        """Of images uint8 [N, C, H, W]."""
+        low, high = x.flatten(1).amin(1).sort().values, x.flatten(1).amax(1).sort().values
+        few = len(x) // 20
+        return cls(float(low[few]), float(high[-1 - few]), float(np.mean(x.numpy())))
+
+
+def range_notes(where: str, parts: dict[str, Tensor]) -> tuple[str, ...]:
+    """Notes on images uint8 [N, C, H, W] by part: a range far from 0..255, or one that differs."""
+    held = {name: x for name, x in parts.items() if len(x)}
+    found, notes = {name: Range.of(x) for name, x in held.items()}, []
+    first = next(iter(found.values()))
+    if narrow := [f"{name} {r}" for name, r in found.items() if r.high - r.low < NARROW]:
+        scale = "0 is taken as black and 255 as white; if these pixels were scaled otherwise, scale them to 0..255"
+        notes.append(f"{where}: pixels are in a small part of 0..255: {', '.join(narrow)}; {scale}")
+    if any(abs(a - b) > APART for r in found.values() for a, b in zip(r, first, strict=True)):
+        every = ", ".join(f"{name} {r}" for name, r in found.items())
+        notes.append(f"{where}: pixels differ in range or mean: {every}; if they were scaled otherwise, scale all to the same 0..255")
+    if wrapped := [name for name, x in held.items() if at_the_ends(x[:SAMPLE])]:
+        why = "as of negative numbers made uint8; if they are, scale them to 0..255 first"
+        notes.append(f"{where}: pixels are at both ends of 0..255 and nowhere between, in {', '.join(wrapped)}, {why}")
+    return tuple(notes)
+
+
+def at_the_ends(x: Tensor) -> bool:
+    """Whether pixels of more than two values are at both ends of 0..255, and nowhere between."""
+    values = torch.bincount(x.flatten(), minlength=256).nonzero().flatten().tolist()
+    high = {value for value in values if value >= 256 - ENDS}
+    return len(values) > 2 and 0 < len(high) < len(values) and all(value < ENDS or value in high for value in values)
+
+
+def blank_notes(where: str, x: Tensor, names: list[str]) -> tuple[str, ...]:
+    """Notes on images uint8 [N, C, H, W] that show nothing."""
+    blank = [name for name, image in zip(names, x, strict=True) if image.min() == image.max()]
+    some = f"{where}: {len(blank)} pictures have one value throughout: {few(blank)}"
+    return (f"{some}; if they are drawn in it on transparent ground, give that another by --data.background",) if blank else ()
+
+
+def few(names: list[str]) -> str:
+    """The first of some names."""
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")

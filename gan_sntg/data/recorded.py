@@ -7,8 +7,10 @@ from typing import Literal
 
 import torch
 
+from gan_sntg.data.custom import ImageFolder
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.normalization import Normalization
+from gan_sntg.data.pictures import PictureReader
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import load_tensors
 from gan_sntg.files.hashes import tensor_sha256
@@ -32,6 +34,9 @@ class DataFacts:
     test_examples: int
     test_sha256: str
     test_labels_sha256: str
+    background: int = 255  # and the next two: of the reading of pictures
+    white: int | None = None
+    reading: Literal[1, 2] | None = None
 
     def __post_init__(self):
         if len(self.image_shape) not in (1, 3) or min(self.image_shape) < 1 or math.prod(self.image_shape) > MOST_VALUES:
@@ -41,11 +46,18 @@ class DataFacts:
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(f"it names {len(self.class_names)} classes, but has {self.num_classes}")
 
+    @property
+    def reader(self) -> PictureReader:
+        """Reading of pictures as the data were; runs of before it was kept read a folder as 1."""
+        reading = self.reading or (1 if self.name == ImageFolder.name else 2)
+        return PictureReader(self.image_shape[-1], self.image_shape[0] == 3, self.background, self.white, reading)
+
 
 def facts_of(source: Dataset) -> DataFacts:
     """What a run keeps of a data set."""
     if isinstance(source, RecordedData):
         return source.facts
+    reader = source.reader if isinstance(source, ImageFolder) else PictureReader(0, False)
     return DataFacts(
         name=source.name,
         sha256=source.sha256,
@@ -57,6 +69,9 @@ def facts_of(source: Dataset) -> DataFacts:
         test_examples=len(source.test_x),
         test_sha256=tensor_sha256(source.test_x),
         test_labels_sha256=tensor_sha256(source.test_y),
+        background=reader.background,
+        white=reader.white,
+        reading=reader.reading,
     )
 
 

@@ -218,7 +218,8 @@ def load_split(path: Path, source: Dataset) -> Split:
         raise InputError(f"{path} has manifest format {split.format}, this version reads {FORMAT}; make it again with gan-sntg splits make")
     if split.sha256 != source.sha256:
         there, here = f"{split.data} with SHA-256 {split.sha256[:12]}...", f"{source.name} with {source.sha256[:12]}..."
-        raise InputError(f"{path} belongs to {there}, but the data here are {here}; use the data that the manifest was made from")
+        before = ", or add --data.reading 1 if an earlier version made it" if hasattr(source, "reader") else ""
+        raise InputError(f"{path} belongs to {there}, but the data here are {here}; use the data that the manifest was made from{before}")
     if problem := _problem(split, source):
         raise InputError(f"{path} is damaged: {problem}; make it again")
     return split

@@ -46,6 +46,15 @@ def modern(tree: Any) -> Any:
     return tree
 
 
+def first_reading(options: dict) -> dict:
+    """Options of a run folder; those of before pictures were read otherwise say so."""
+    data = options.get("data")
+    if not isinstance(data, dict) or data.get("class_path") != "gan_sntg.data.ImageFolder":
+        return options
+    given = data.get("init_args")
+    return options | {"data": data | {"init_args": {"reading": 1} | given}} if isinstance(given, dict) else options
+
+
 def class_path(path: str) -> str:
     """Today's path of a class."""
     module, _, name = path.rpartition(".")

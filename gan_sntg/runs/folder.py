@@ -25,7 +25,7 @@ from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.atomic import write_atomically, writing
 from gan_sntg.files.import_paths import own_packages
 from gan_sntg.files.json_files import is_number, parsed, read_json
-from gan_sntg.files.old_names import GONE, LEFT, modern
+from gan_sntg.files.old_names import GONE, LEFT, first_reading, modern
 from gan_sntg.files.paths import at_home
 from gan_sntg.files.yaml_files import load_yaml
 
@@ -226,7 +226,7 @@ class RunFolder:
                     f"{self.config} has {name} {options[name]}, but pairs and batch statistics are always those of all processes now; "
                     "use the version that began the run"
                 )
-        return modern(options)
+        return first_reading(modern(options))
 
     def read_result(self) -> dict:
         """The result of a finished run. Raises InputError where the file is damaged."""

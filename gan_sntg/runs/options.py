@@ -30,6 +30,8 @@ OBJECTS = {
 LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else is what it is, but
 OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
 START_OPTIONS = ("from_run", "from_optimizers")  # left out of what a run is where they are not used
+UNIDENTIFIED = ("root", "download", "reading")  # arguments of data that may differ in the same run
+PICTURES = {"twins": "refuse", "background": 255, "white": None}  # that were not there in earlier versions, where they had no choice
 CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
 LINKED = ("image_shape", "num_classes")  # arguments of networks that the data give
 UNSET = ("epochs", *LINKED)  # that are null where a command needs no run, or till the data are there
@@ -158,13 +160,13 @@ def network_arguments() -> list[str]:
 
 
 def identity(config: dict) -> dict:
-    """The options that make two configurations the same run: no places, no care, no paths of the data."""
+    """The options that make two configurations the same run: no places, no care, no paths or reading."""
     unused = [name for name in START_OPTIONS if not config.get(name)]
     tree = {k: v for k, v in config.items() if k not in (*LOCATION_OPTIONS, *OPERATIONAL_OPTIONS, *unused)}
     data = tree.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("init_args"), dict):
         return tree
-    own = {k: v for k, v in data["init_args"].items() if k not in ("root", "download") and (k, v) != ("twins", "refuse")}  # as before twins
+    own = {k: v for k, v in data["init_args"].items() if k not in UNIDENTIFIED and (k, v) not in PICTURES.items()}
     return tree | {"data": data | {"init_args": own}}
 
 

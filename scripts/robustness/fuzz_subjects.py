@@ -21,7 +21,7 @@ from scipy.io import savemat
 
 from gan_sntg.__main__ import main
 from gan_sntg.data import CIFAR10, MNIST, SVHN, Arrays, Digits, load_split, public
-from gan_sntg.data.custom import read_picture
+from gan_sntg.data.pictures import read_picture
 from gan_sntg.errors import InputError
 from gan_sntg.export import load_export
 from gan_sntg.files.array_files import load_tensors

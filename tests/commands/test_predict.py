@@ -7,13 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
+from helpers.data_files import picture
 from helpers.run_comparison import changed
 from PIL import Image
 
 from gan_sntg.commands import predict
+from gan_sntg.data.pictures import PictureReader
 from gan_sntg.data.public import Digits
 from gan_sntg.errors import InputError
 from gan_sntg.runs.build import load
+from gan_sntg.runs.reading import load_model
 
 DIGITS = Digits()
 
@@ -124,3 +128,31 @@ def test_a_folder_of_links_to_nothing_is_refused_with_each_of_them(command, fini
 def test_images_that_are_not_square_are_refused():
     with pytest.raises(InputError, match="8 x 4 pixels; files can only be cropped to squares"):
         predict.picture_kind((1, 8, 4))
+
+
+def test_pictures_are_read_as_those_of_training_were(command, tiny_tree, labels_alone, tmp_path):
+    g = np.random.default_rng(0)
+    for part in "labeled/a", "labeled/b", "unlabeled", "test/a", "test/b":
+        for k in range(5):
+            picture(tmp_path / "data" / part / f"{k}.png", g.integers(0, 2**12, (28, 28)).astype(np.uint16))
+    options = {"root": str(tmp_path / "data"), "image_size": 28, "color": False, "background": 7, "white": 4095}
+    data = {"class_path": "gan_sntg.data.ImageFolder", "init_args": options}
+    tree = tiny_tree() | {"data": data, "method": labels_alone(), "labels": None, "batch_size": 5, "epochs": 1}
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(tree))
+    assert command("train", "--config", tmp_path / "a.yaml", "--out", tmp_path / "run").status == 0
+    parts, _ = load(str(tmp_path / "run"), "cpu")
+    for source in parts.source, load_model(str(tmp_path / "run"), "cpu")[0].source:
+        assert predict.picture_reader(source) == PictureReader(28, False, background=7, white=4095)
+    found = predict.predict(parts, parts.method.classifiers["averaged"], sorted((tmp_path / "data/test/a").iterdir()))[0]
+    with torch.no_grad():
+        logits = parts.method.classifiers["averaged"].eval()(parts.normalization(parts.source.test_x[:5]))[1]
+    assert [row[0] for row in found.values()] == ["ab"[k] for k in logits.argmax(1).tolist()]
+    assert predict.picture_reader(parts.source, white=1023).white == 1023
+
+
+def test_dark_16_bits_are_refused_till_their_white_is_stated(command, finished, folder, tmp_path):
+    picture(folder / "dark.png", np.full((8, 8), 1000, np.uint16))
+    outcome = command("predict", finished, folder, "--out", tmp_path / "a.csv")
+    assert outcome.status == 2 and "dark.png: a picture of whose 16 bits only 0..1023" in outcome.err and "by --white" in outcome.err
+    outcome = command("predict", finished, folder, "--out", tmp_path / "a.csv", "--white", 1023)
+    assert outcome.status == 0 and len(rows(tmp_path / "a.csv")) == 9

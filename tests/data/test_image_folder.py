@@ -8,8 +8,9 @@ import torch
 from helpers.data_files import picture, png_of, spoil
 from PIL import Image
 
-from gan_sntg.data.custom import ImageFolder, read_picture, read_pictures
+from gan_sntg.data.custom import ImageFolder
 from gan_sntg.data.loader import UNLABELED
+from gan_sntg.data.pictures import read_picture, read_pictures
 from gan_sntg.errors import InputError
 
 G = np.random.default_rng(0)

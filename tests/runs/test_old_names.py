@@ -1,11 +1,14 @@
 """Run folders and exports of before the rooms go on loading; configuration files are refused with the new name."""
 
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from helpers.data_files import picture
 
 from gan_sntg.export import load_export
 from gan_sntg.files.old_names import modern
@@ -77,3 +80,45 @@ def test_a_file_with_names_of_before_is_refused_with_the_new_one(command, tmp_pa
 
 def test_todays_names_stay_as_they_are(tiny_tree):
     assert modern(tiny_tree()) == tiny_tree()
+
+
+@pytest.fixture
+def pictures_run(command, tiny_tree, labels_alone, tmp_path):
+    """Makes a run on pictures as the versions before today's reading left it; its words to train it again, and what it predicts."""
+
+    def make(channels: int) -> tuple[list, str]:
+        g = np.random.default_rng(0)
+        for part in "labeled/a", "labeled/b", "unlabeled", "test/a", "test/b":
+            for k in range(5):
+                picture(tmp_path / "pictures" / part / f"{k}.png", g.integers(0, 256, (28, 28, channels), dtype=np.uint8))
+        data = {"class_path": "gan_sntg.data.ImageFolder", "init_args": {"root": str(tmp_path / "pictures"), "image_size": 28}}
+        tree = tiny_tree() | {"data": data, "method": labels_alone(), "labels": None, "batch_size": 5, "epochs": 1}
+        (tmp_path / "a.yaml").write_text(yaml.safe_dump(tree))
+        words = ["train", "--config", tmp_path / "a.yaml", "--out", tmp_path / "run"]
+        assert command(*words, "--data.reading", 1).status == 0
+        config = tmp_path / "run/config.yaml"
+        config.write_text("".join(line for line in config.open() if line.split(":")[0].strip() not in ("background", "white", "reading")))
+        return words, predicted()
+
+    def predicted() -> str:
+        assert command("predict", tmp_path / "run", tmp_path / "pictures/test", "--out", tmp_path / "a.csv").status == 0
+        return (tmp_path / "a.csv").read_text()
+
+    return make
+
+
+def test_a_run_on_transparent_pictures_of_before_is_evaluated_as_it_was_and_not_continued_otherwise(command, pictures_run, tmp_path):
+    words, _ = pictures_run(4)
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    outcome = command("evaluate", tmp_path / "run")
+    assert json.loads(outcome.out)["test_error_averaged"] == result["test_error_averaged"]
+    (tmp_path / "run/result.json").unlink()
+    outcome = command(*words)
+    assert outcome.status == 2 and "use the data that the manifest was made from, or add --data.reading 1 if an earlier" in outcome.err
+    assert command(*words, "--data.reading", 1).status == 0
+
+
+def test_a_run_of_before_on_pictures_that_are_read_as_they_were_goes_on(command, pictures_run, tmp_path):
+    words, before = pictures_run(3)
+    (tmp_path / "run/result.json").unlink()
+    assert command(*words).status == 0 and (tmp_path / "a.csv").read_text() == before

@@ -1,0 +1,290 @@
+"""Pictures of any kind and size as the same squares: decoding of one and of many, and their cache."""
+
+import hashlib
+import sys
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
+
+import numpy as np
+import PIL
+import torch
+from einops import rearrange
+from PIL import Image, ImageOps, features
+from torch import Tensor
+
+from gan_sntg.distributed import rank
+from gan_sntg.errors import InputError
+from gan_sntg.files.array_files import cached
+from gan_sntg.files.hashes import file_sha256
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # of a moving picture, the first frame
+MOST_PIXELS = 2**26
+DEEP = 65535  # white of 16 bits, unless another is stated
+BLOCK, LARGE = 500, 2**20  # pictures that are cached together, and the bytes of their files from which on they are
+FIRST_SAID = 1.0  # seconds of reading from which on is said how far it is
+THREADS = 8  # at most, for each may hold a picture of MOST_PIXELS
+TIFF_BITS, TIFF_PACKING, TIFF_WHITE_IS_ZERO, TIFF_PLANES, TIFF_EXTRA, TIFF_SIGNS = 258, 259, 262, 284, 338, 339  # tags
+DARK = "of whose 16 bits only 0..{} are used: as 0..65535 nearly black"
+REMEDY = "state the value that is white, {} perhaps, or 65535 if it is that dark, by {}; or save it with 8 bits, scaled"
+
+
+class Stored(NamedTuple):
+    """Facts of a file on its pixels, which is not known any more once they are decoded."""
+
+    deep: bool  # 16 bits a channel, of unstated white
+    white: int | None  # of grey pixels with more than 8 bits, where the file states it
+    transparent: tuple[int, ...] | None  # the pixel value that is transparent, in a PNG or GIF without alpha and palette
+
+    @classmethod
+    def of(cls, image: Image.Image) -> Self:
+        """Of an opened file. Raises ValueError where its pixels would be read as others."""
+        tile = getattr(image, "tile", None)  # of files alone
+        arguments = tile[0][3] if tile else ""
+        raw, *more = arguments if isinstance(arguments, tuple) else (arguments,)
+        deep = ";16" in str(raw)
+        white = None
+        if image.format == "TIFF":
+            deep, white = check_tiff(image)
+        elif image.format == "PPM" and more and isinstance(more[0], int) and more[0] > 255:
+            deep, white = more[0] == DEEP, None if more[0] == DEEP else DEEP  # Pillow scales by what the file states
+        return cls(deep, white, transparent_value(image, str(raw)))
+
+
+def check_tiff(image: Image.Image) -> tuple[bool, int | None]:
+    """Whether a TIFF has 16 bits a channel; its white if it has 12. Raises ValueError for others."""
+    tags = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
+    bits = max(tags.get(TIFF_BITS, (1,)))
+    if 2 in tags.get(TIFF_SIGNS, ()):
+        raise ValueError("its pixels are signed whole numbers, of unknown scale; save it with 8 or 16 bits without sign")
+    if bits == 16 and tags.get(TIFF_WHITE_IS_ZERO) == 0:
+        raise ValueError("16 bits per pixel of which 0 is white, which is not read; save it with 0 as black")
+    if tags.get(TIFF_PLANES) == 2 and tags.get(TIFF_PACKING) == 1 and (bits == 16 or 1 in tags.get(TIFF_EXTRA, ())):
+        raise ValueError("a TIFF that holds channel by channel, with 16 bits or premultiplied, which is not read; save it pixel by pixel")
+    return bits == 16, 2**bits - 1 if 8 < bits < 16 else None
+
+
+def transparent_value(image: Image.Image, raw: str) -> tuple[int, ...] | None:
+    """The value of transparent pixels as decoded. Raises ValueError where decoding loses it."""
+    value = image.info.get("transparency")
+    if value is None or image.mode not in ("1", "L", "RGB", "I;16"):
+        return None
+    if raw.startswith("RGB;16"):
+        raise ValueError("16 bits per channel and a transparent colour, of which 8 are decoded; save it with 8, or an alpha channel")
+    values = value if isinstance(value, tuple) else (value,)
+    if image.mode == "I;16":
+        return values
+    bits = int(raw[2:]) if raw in ("L;2", "L;4") else 8
+    return tuple((v % 2**bits) * 255 // (2**bits - 1) for v in values)
+
+
+@dataclass(frozen=True)
+class PictureReader:
+    """Reading of pictures as images uint8 [3 or 1, size, size].
+
+    An image is the centre of a picture, upright, resized (bicubic) and opaque. What is transparent shows `background`, a grey value;
+    255 is white. `white` is the value of 16-bit pixels that becomes 255; where it is None, 65535, and a picture that uses no value
+    above 32767 is refused. `reading` 1 is that of runs of before: alpha is dropped, 16 bits are 0..65535, and no JPEG is decoded at
+    less than its full size, as 2 does where that is still twice what is needed.
+    """
+
+    size: int
+    color: bool
+    background: int = 255
+    white: int | None = None
+    reading: Literal[1, 2] = 2
+
+    def __post_init__(self):
+        for name, most in ("background", 255), ("white", DEEP):
+            value, least = getattr(self, name), int(name == "white")
+            if value is not None and not least <= value <= most:
+                raise InputError(f"{name} is {value}; give a whole number in {least}..{most}")
+
+    @property
+    def mode(self) -> str:
+        """Pillow's name of the kind."""
+        return "RGB" if self.color else "L"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an image."""
+        return len(self.mode), self.size, self.size
+
+    def decoded(self, path: Path) -> tuple[Tensor, int]:
+        """The image, and how many bits a picture of 16 uses, else 0. Raises InputError."""
+        try:
+            if not path.is_file():
+                raise ValueError("not a file")
+            square, bits = self._square(path)
+            return rearrange(torch.from_numpy(np.array(square)), "h w c -> c h w" if self.color else "h w -> 1 h w"), bits
+        except Exception as error:  # a decoder of foreign bytes may fail in any way, and whichever it is, the file and it are named
+            reason = "not an image, or of a kind that is not read" if isinstance(error, Image.UnidentifiedImageError) else error
+            raise InputError(f"{path}: {reason}") from error
+
+    def _square(self, path: Path) -> tuple[Image.Image, int]:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels; the most that is decoded is {MOST_PIXELS:,} in all")
+            stored = Stored.of(image) if self.reading > 1 else Stored(False, DEEP, None)
+            if image.mode == "F" or image.mode == "I" and (image.format != "PPM" or self.reading == 1):
+                raise ValueError("32 bits per pixel, of unknown scale; save it with 8 or 16")
+            if self.reading > 1:
+                image.draft(None, (2 * self.size, 2 * self.size))
+            ImageOps.exif_transpose(image, in_place=True)
+            image.load()
+        picture, alpha, bits = self._grey(image, stored) if image.mode.startswith("I") else self._colored(image, stored)
+        del image
+        if alpha is not None and alpha.getextrema() != (255, 255):
+            ground = Image.new(self.mode, picture.size, (self.background,) * len(self.mode) if self.color else self.background)
+            ground.paste(picture, mask=alpha)
+            picture = ground
+        return ImageOps.fit(picture, (self.size, self.size), Image.Resampling.BICUBIC), bits
+
+    def _grey(self, image: Image.Image, stored: Stored) -> tuple[Image.Image, Image.Image | None, int]:
+        """A picture of more than 8 bits in our mode, its alpha if any, and the bits it uses if it has 16."""
+        pixels, white = np.asarray(image).astype(np.uint32), stored.white or self.white or DEEP
+        if (most := int(pixels.max())) > white:
+            raise ValueError(f"it holds values up to {most}, more than the {white} that is stated as white; state a larger one")
+        alpha = key_alpha(image, stored.transparent)
+        pixels *= 256
+        pixels //= white + 1
+        return Image.fromarray(pixels.astype(np.uint8)).convert(self.mode), alpha, max(1, most.bit_length()) if stored.deep else 0
+
+    def _colored(self, image: Image.Image, stored: Stored) -> tuple[Image.Image, Image.Image | None, int]:
+        """As `_grey`, of 8 bits a channel, or the upper 8 of 16, which are all that Pillow decodes."""
+        if stored.deep and self.white not in (None, DEEP):
+            raise ValueError(f"16 bits per channel, of which the upper 8 are decoded, so that {self.white} cannot be white; save it with 8")
+        bits = 0
+        if stored.deep:
+            colors = [band for name, band in zip(image.getbands(), image.split(), strict=True) if name not in "Aa"]
+            bits = 8 + max(int(np.asarray(band).max()) for band in colors).bit_length()
+        if image.mode in ("La", "RGBa"):
+            image = image.convert(image.mode.upper())
+        alpha = None if self.reading == 1 else alpha_of(image, stored.transparent)
+        return (image.convert("RGB") if image.mode == "LAB" else image).convert(self.mode), alpha, bits
+
+
+def alpha_of(image: Image.Image, transparent: tuple[int, ...] | None) -> Image.Image | None:
+    """Alpha, 255 where opaque, of a picture of 8 bits a channel; None where it has none."""
+    if transparent is not None:
+        return key_alpha(image, transparent)
+    if not image.has_transparency_data:
+        return None
+    return image.getchannel("A") if "A" in image.getbands() else image.convert("RGBA").getchannel("A")
+
+
+def key_alpha(image: Image.Image, transparent: tuple[int, ...] | None) -> Image.Image | None:
+    """Alpha of a picture in which one value is transparent."""
+    if transparent is None:
+        return None
+    pixels = np.asarray(image.convert("L") if image.mode == "1" else image)
+    same = (pixels.reshape(*pixels.shape[:2], -1) == transparent).all(2)
+    return Image.fromarray(np.where(same, 0, 255).astype(np.uint8))
+
+
+class Decoded(NamedTuple):
+    """Images uint8 [n, C, size, size] of the paths that can be read, and the problems of others.
+
+    bits: those that each uses if it has 16, else 0.
+    """
+
+    x: Tensor
+    bits: list[int]
+    paths: list[Path]
+    problems: dict[Path, str]
+
+
+def decode(paths: list[Path], reader: PictureReader) -> Decoded:
+    """All pictures, by several threads; those of large files come from the cache where it has them.
+
+    The cache knows a picture by its content, and is forgotten with another version of Pillow.
+    """
+    x, bits, problems = torch.empty(len(paths), *reader.shape, dtype=torch.uint8), [], {}
+    threads, said = min(torch.get_num_threads(), THREADS), Said(len(paths))
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(threads) as pool:  # Pillow's own limits; ours is lower
+        for start in range(0, len(paths), BLOCK):
+            block = paths[start : start + BLOCK]
+            found = _block(block, reader, pool, said, start)
+            x[start : start + BLOCK] = found["x"]
+            bits += found["bits"].tolist()
+            for i in (found["read"] == 0).nonzero().flatten().tolist():  # once more: for the reason, or there was no memory
+                try:
+                    x[start + i], bits[start + i] = reader.decoded(block[i])
+                except InputError as error:
+                    problems[block[i]] = str(error)
+    read = [i for i, path in enumerate(paths) if path not in problems]
+    return Decoded(x[read], [bits[i] for i in read], [paths[i] for i in read], problems)
+
+
+def _block(paths: list[Path], reader: PictureReader, pool: ThreadPoolExecutor, said: "Said", start: int) -> dict[str, Tensor]:
+    """Images x of a few pictures, their bits, and whether each is read; start: how many were before."""
+
+    def attempt(path: Path) -> tuple[Tensor, int, int]:
+        with suppress(InputError):
+            return *reader.decoded(path), 1
+        return torch.zeros(reader.shape, dtype=torch.uint8), 0, 0
+
+    def fit() -> dict[str, Tensor]:
+        made = []
+        for one in pool.map(attempt, paths):
+            made.append(one)
+            said.at(start + len(made))
+        x, *rest = zip(*made, strict=True)
+        return {"x": torch.stack(x)} | dict(zip(("bits", "read"), (torch.tensor(part, dtype=torch.uint8) for part in rest), strict=True))
+
+    n, key = len(paths), _key(paths, reader, pool)
+    found = cached(key, {"x": (n, *reader.shape), "bits": (n,), "read": (n,)}, fit, torch.uint8) if key else fit()
+    said.at(start + n)
+    return found
+
+
+def _key(paths: list[Path], reader: PictureReader, pool: ThreadPoolExecutor) -> str | None:
+    """Name in the cache of the images of these files; None where they are small, or one cannot be read."""
+    with suppress(OSError):
+        if sum(path.stat().st_size for path in paths) >= LARGE:
+            versions = PIL.__version__, features.version("jpg"), features.version("webp"), features.version("libtiff")
+            text = "\n".join([f"{reader} {versions}", *pool.map(file_sha256, paths)])
+            return f"pictures-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    return None
+
+
+class Said:
+    """Progress of a long reading on stderr, after 1, 2, 4, 8, ... seconds."""
+
+    def __init__(self, total: int):
+        self.total, self.begun, self.due = total, time.monotonic(), FIRST_SAID
+
+    def at(self, done: int) -> None:
+        """So many pictures are read."""
+        if (passed := time.monotonic() - self.begun) >= self.due:
+            self.due = 2 * passed
+            if rank() == 0:
+                print(f"{done:,} of {self.total:,} pictures read", file=sys.stderr)
+
+
+def read_picture(path: Path, size: int, color: bool, background: int = 255, white: int | None = None) -> Tensor:
+    """A picture as `PictureReader` makes it: uint8 [3 or 1, size, size]. Raises InputError."""
+    x, kept, problems = read_pictures([path], size, color, background, white)
+    if not kept:
+        raise InputError(problems[0])
+    return x[0]
+
+
+def read_pictures(
+    paths: list[Path], size: int, color: bool, background: int = 255, white: int | None = None
+) -> tuple[Tensor, list[Path], list[str]]:
+    """Readable pictures as uint8 [n, C, size, size], their paths, and the problem of each other."""
+    return readable(paths, PictureReader(size, color, background, white))
+
+
+def readable(paths: list[Path], reader: PictureReader, by: str = "white") -> tuple[Tensor, list[Path], list[str]]:
+    """As `read_pictures`; each is read, or refused, as if it were alone. by: how `white` is stated."""
+    x, bits, read, problems = decode(paths, reader)
+    dark = {path: 2**used - 1 for path, used in zip(read, bits, strict=True) if reader.white is None and 0 < used < 16}
+    problems |= {path: f"{path}: a picture {DARK.format(most)}; {REMEDY.format(most, by)}" for path, most in dark.items()}
+    kept = [i for i, path in enumerate(read) if path not in dark]
+    return x[kept], [read[i] for i in kept], [problems[path] for path in paths if path in problems]
