@@ -17,7 +17,7 @@ from gan_sntg.evaluation.classification import class_errors, confusion_matrix, l
 from gan_sntg.evaluation.feature_extractors import ClassifierFeatures, EfficientNetLite0, Features, Inception, inception_file
 from gan_sntg.evaluation.fidelity_records import Measurement, record
 from gan_sntg.experiments.plots import save_reliability
-from gan_sntg.files.hashes import weights_sha256
+from gan_sntg.files.array_files import weights_sha256
 from gan_sntg.files.json_files import json_text
 from gan_sntg.networks.gan import Generator
 from gan_sntg.runs.build import RunModel, class_names, run_parser

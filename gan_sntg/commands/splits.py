@@ -6,8 +6,8 @@ import torch
 from jsonargparse import Namespace
 
 from gan_sntg.data.splits import load_split, read_split
+from gan_sntg.files.array_files import sha256_of
 from gan_sntg.files.atomic import writable, write_atomically, writing
-from gan_sntg.files.hashes import sha256_of
 from gan_sntg.files.json_files import json_text
 from gan_sntg.runs.build import choose_split, class_names, source_of
 from gan_sntg.runs.options import check_nulls, check_option, config_parser

@@ -15,7 +15,7 @@ from gan_sntg.data.splits import load_split, read_split
 from gan_sntg.errors import InputError, advice_to_readers, refusing
 from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
 from gan_sntg.evaluation.samples import grid, png
-from gan_sntg.files.hashes import file_sha256
+from gan_sntg.files.array_files import file_sha256
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import read_run, source_of
 from gan_sntg.runs.folder import RunFolder

@@ -1,5 +1,6 @@
 """One's own data: arrays in memory or in an .npz file, or folders of pictures of any size."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +11,14 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from gan_sntg.data.class_folders import ClassFolders
 from gan_sntg.data.dataset import Dataset, blank_notes, few, one_fifth, range_notes
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.pictures import DARK, DEEP, REMEDY, PictureReader, decode
 from gan_sntg.data.public import data_folder
 from gan_sntg.data.twins import Twins, group_numbers
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import read_npz
-from gan_sntg.files.paths import at_home
+from gan_sntg.files.paths import Listing, as_read, at_home, visible
 
 Array = np.ndarray | Tensor
 NAMES, OPTIONAL = ("train_x", "train_y", "test_x", "test_y"), ("unlabeled_x",)
@@ -229,3 +229,58 @@ class ImageFolder(Dataset):
         dark = [file for file, used in deep.items() if used <= 12]
         some = f"{self.root}: {len(dark)} of {len(deep)} pictures of 16 bits use 12 of them or fewer, and are nearly black: {few(dark)}"
         return (f"{some}; if their white is not 65535, save them with 8 bits, scaled",) if dark else ()
+
+
+class ClassFolders:
+    """Files of an image folder with their classes: train (UNLABELED last) and test, in order.
+
+    `problems` are what cannot be listed; `notes` sentences for the user.
+    """
+
+    def __init__(self, root: Path):
+        """List all. Raises InputError where a folder is missing, or the classes are not the same twice."""
+        self.root, self.problems, self.notes = root, [], []
+        labeled, test = self._by_class("labeled"), self._by_class("test")
+        self._check_classes({*labeled}, {*test})
+        self.names = [*labeled]
+        self.train = {path: k for k, name in enumerate(self.names) for path in self._files(labeled[name])}
+        self.train |= dict.fromkeys(self._files(root / "unlabeled"), UNLABELED)
+        self.test = {path: k for k, name in enumerate(self.names) for path in self._files(test[name])}
+
+    def _by_class(self, part: str) -> dict[str, Path]:
+        """The folders of labeled/ or test/ by the names of their classes as people read them."""
+        entries, folders = listed(self.root / part), {}
+        if loose := [path.name for path in entries if not os.path.isdir(path)]:
+            raise InputError(f"{self.root / part} holds files outside the class folders ({', '.join(loose)}); move them into one")
+        for path in entries:
+            if (first := folders.setdefault(as_read(path.name), path)) != path:
+                both = f"{ascii(first.name)} and {ascii(path.name)}"
+                raise InputError(f"{self.root / part} holds {both}, whose names read alike; put their pictures into one")
+        if len(folders) < 2:
+            raise InputError(f"{self.root / part} holds {len(folders)} class folders; at least two are needed")
+        return folders
+
+    def _check_classes(self, labeled: set[str], test: set[str]) -> None:
+        """Raise InputError unless both parts have the same classes; note those that differ by case alone."""
+        alike: dict[str, list[str]] = {}
+        for name in sorted(labeled | test):
+            alike.setdefault(name.casefold(), []).append(name)
+        by_case = "; ".join(" and ".join(names) for names in alike.values() if len(names) > 1)
+        if labeled != test:
+            what = f"{self.root}: labeled/ has the classes {sorted(labeled)}, test/ {sorted(test)}; give both the same"
+            raise InputError(what + f" ({by_case} differ by case alone)" * bool(by_case))
+        if by_case:
+            self.notes.append(f"{self.root}: the classes {by_case} differ by case alone; if they are one, put their pictures into one")
+
+    def _files(self, folder: Path) -> list[Path]:
+        listed(folder)
+        found = Listing(folder)
+        self.problems += found.problems
+        self.notes += found.notes
+        return found.files
+
+
+def listed(folder: Path) -> list[Path]:
+    """Entries of a folder by name, without hidden ones. Raises InputError where there is no such folder."""
+    with refusing(f"{folder} is not a readable folder", "an image folder holds labeled/<class>/, unlabeled/ and test/<class>/"):
+        return visible(folder)

@@ -13,7 +13,7 @@ from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.twins import Twins, contradictions, group_numbers, named, pairs
 from gan_sntg.errors import InputError
-from gan_sntg.files.hashes import sha256_of
+from gan_sntg.files.array_files import sha256_of
 from gan_sntg.rng import purpose_generator
 
 

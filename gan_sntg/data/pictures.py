@@ -19,8 +19,7 @@ from torch import Tensor
 
 from gan_sntg.distributed import rank
 from gan_sntg.errors import InputError
-from gan_sntg.files.array_files import cached
-from gan_sntg.files.hashes import file_sha256
+from gan_sntg.files.array_files import cached, file_sha256
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # of a moving picture, the first frame
 MOST_PIXELS = 2**26

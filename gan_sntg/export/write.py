@@ -18,8 +18,8 @@ from gan_sntg.errors import UnhealthyError
 from gan_sntg.evaluation.fidelity_records import measurements
 from gan_sntg.evaluation.samples import BANK_SIZE
 from gan_sntg.export.load import CARD, FORMAT, PROGRAM, WEIGHTS, Architecture, Card, Classifier, ImageGenerator, InputSpec, load_export
+from gan_sntg.files.array_files import sha256_of
 from gan_sntg.files.atomic import atomic_folder
-from gan_sntg.files.hashes import sha256_of
 from gan_sntg.runs.build import RunModel, class_names
 from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
 from gan_sntg.runs.options import identity

@@ -1,6 +1,7 @@
-"""Safe reading of .npz and tensor files, and the cache of tensors: no pickles, bounded sizes."""
+"""Safe reading of .npz and tensor files, the cache of tensors, and SHA-256 of files and tensors."""
 
 import contextlib
+import hashlib
 import io
 import math
 import os
@@ -11,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.atomic import write_atomically
-from gan_sntg.files.hashes import sha256_of
 
 MOST_BYTES = 8 * 2**30  # of the arrays of an .npz file
 MOST_PARTS = 100_000  # of a state: entries of all its mappings and lists
@@ -126,3 +126,28 @@ def cached(
 def cache_folder() -> Path:
     """The folder of the user's cache. Raises RuntimeError where the user has no home."""
     return Path(os.path.expanduser(os.environ.get("GAN_SNTG_CACHE", "")) or Path.home() / ".cache" / "gan-sntg")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of(*parts: str | Tensor) -> str:
+    """SHA-256 of texts and of the values of tensors, one after another."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part.detach().cpu().numpy()).data)
+    return digest.hexdigest()
+
+
+def weights_sha256(net: nn.Module) -> str:
+    """SHA-256 of the names, shapes and values in a network's state, on any device."""
+    state = net.state_dict().items()
+    return sha256_of(*(part for name, x in state for part in (f"{name} {tuple(x.shape)} {x.dtype}\n", x)))
+
+
+def tensor_sha256(x: Tensor) -> str:
+    """SHA-256 of the shape, dtype and values of x."""
+    return sha256_of(f"{tuple(x.shape)} {x.dtype}\n", x)

@@ -17,7 +17,7 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.splits import Balance
 from gan_sntg.errors import InputError
-from gan_sntg.files.hashes import sha256_of
+from gan_sntg.files.array_files import sha256_of
 from gan_sntg.networks.passes import Precision
 from gan_sntg.runs.parsing import ConfigFile, Parser
 from gan_sntg.training.method import Method

@@ -26,9 +26,8 @@ from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import RunObjects, assemble
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, identity
-from gan_sntg.runs.reading import record_data
+from gan_sntg.runs.reading import check_labels, record_data, warm_start
 from gan_sntg.runs.stopping import StopSignals
-from gan_sntg.runs.warm_start import check_labels, warm_start
 from gan_sntg.training import checkpoint, loop
 from gan_sntg.training.checkpoint import generations, keep, newest
 from gan_sntg.training.data_parallel import check_equal, join

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.scripts import machine, run_script, write_results
-from gan_sntg.files.hashes import tensor_sha256
+from gan_sntg.files.array_files import tensor_sha256
 from gan_sntg.files.yaml_files import configs_folder
 
 SECONDS, MEGABYTES = 20, 1024  # of a case: of processor time until it is a hang, and of address space beyond that of the process before

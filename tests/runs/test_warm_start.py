@@ -8,7 +8,7 @@ import torch
 
 from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser
-from gan_sntg.runs.warm_start import warm_start
+from gan_sntg.runs.reading import warm_start
 from gan_sntg.training import checkpoint
 
 
