@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 from jsonargparse import ArgumentParser
-from yaml.constructor import ConstructorError
+from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.parser import ParserError
 from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
@@ -25,7 +25,7 @@ INT, FLOAT, TIME = (f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "ti
 T = TypeVar("T")
 
 
-class StrictLoader(yaml.SafeLoader):
+class Strict(SafeConstructor):
     """Safe YAML: decimal numbers, dates as texts, a key once; else a ConstructorError that says the line."""
 
     yaml_implicit_resolvers = {
@@ -52,11 +52,15 @@ class StrictLoader(yaml.SafeLoader):
 
 
 for _tag in (INT, FLOAT):
-    StrictLoader.add_constructor(_tag, StrictLoader.decimal)
+    Strict.add_constructor(_tag, Strict.decimal)  # pyright: ignore[reportArgumentType]
 
 
-class ValueLoader(StrictLoader):
-    """The same for a value on the command line, where 1e-3 is a number too."""
+class StrictLoader(Strict, yaml.SafeLoader):
+    """Strict YAML of a file, in Python, which ends at a depth that it names."""
+
+
+class ValueLoader(Strict, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # pyright: ignore[reportGeneralTypeIssues]
+    """The same, quickly, for a value on the command line, where 1e-3 is a number too."""
 
 
 class QuotingDumper(yaml.SafeDumper):
@@ -86,18 +90,23 @@ def ambiguous(text: str) -> bool:
     return False
 
 
+def value_in(text: str, loader: type) -> Any:
+    """What YAML sees in a text; the text where that is a number in other digits alone."""
+    try:
+        return yaml.load(text, Loader=loader)
+    except ConstructorError:
+        if re.search(r"[\[{\n]|:\s", text):  # within a tree
+            raise
+        return text
+
+
 def value_of(text: str) -> Any:
     """What a word of the command line stands for.
 
     It is itself where YAML sees nothing in it (but for the word null), names without values, or a number in other digits.
     Raises yaml.YAMLError for what is no YAML.
     """
-    try:
-        value = yaml.load(text, Loader=ValueLoader)
-    except ConstructorError:
-        if text.lstrip()[:1] in "[{":
-            raise
-        return text
+    value = value_in(text, ValueLoader)
     bare = isinstance(value, dict) and all(found is None for found in value.values()) and not re.search(r":\s|\n", text)  # a: or {a, b}
     return text if bare or value is None and text.strip() != "null" else value
 
@@ -151,7 +160,7 @@ def check_texts(tree) -> None:
     if isinstance(tree, str) and any(sign in tree for sign in "{}[]:\"'\\\n"):
         with contextlib.suppress(ParserError, ScannerError, ReaderError):
             refuse_aliases(tree)
-            inner = value_of(tree)
+            inner = value_in(tree, StrictLoader)
             if inner != tree:
                 check_texts(inner)
 

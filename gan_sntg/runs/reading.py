@@ -1,4 +1,4 @@
-"""Reading of runs: without their data, which their folders stand for, and as the start of another run."""
+"""Reading of runs without their data, which their folders stand for, and as a start of others."""
 
 import hashlib
 import io

@@ -65,7 +65,8 @@ def check_terms(method: Method, streams: Loader, sizes: tuple[int, int], t: int,
 
 def last_with_all(method: Method, epochs: int) -> int:
     """The last epoch of so many that no part's `stop_epochs` has ended a term of."""
-    return min([epochs, *(math.ceil(part.stop_epochs) for part in method.modules() if getattr(part, "stop_epochs", None))]) - 1
+    stops = [stop for part in method.modules() if isinstance(stop := getattr(part, "stop_epochs", None), int | float)]
+    return min([epochs, *map(math.ceil, stops)]) - 1
 
 
 def examine(method: Method, streams: Loader, t: int, steps: int, precision: Precision = Precision.float32) -> TermReport:
