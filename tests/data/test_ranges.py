@@ -11,7 +11,14 @@ from gan_sntg.data.public import Digits
 from gan_sntg.errors import InputError
 
 G = np.random.default_rng(0)
+START = G.bit_generator.state
 Y, TEST_Y = np.arange(40) % 2, np.arange(20) % 2
+
+
+@pytest.fixture(autouse=True)
+def draws():
+    """The same draws in each test, whatever ran before it."""
+    G.bit_generator.state = START
 
 
 def noise(n: int, low: int = 0, high: int = 255) -> np.ndarray:

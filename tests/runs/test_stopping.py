@@ -17,6 +17,14 @@ from gan_sntg.runs import trainer
 from gan_sntg.runs.stopping import LATER, StopSignals
 
 
+@pytest.fixture(autouse=True)
+def hangup():
+    """SIGHUP as it is in a terminal, where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def at_step(monkeypatch):
     """Sends this process a signal after so many steps of a GAN."""
