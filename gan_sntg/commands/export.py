@@ -1,5 +1,6 @@
 """Export a run's classifier and generator for use elsewhere."""
 
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +35,7 @@ def parser() -> Parser:
 
 
 def run(options: Namespace) -> None:
-    """Write the export and print its folder."""
+    """Write the export and print its folder; say on stderr what was compared."""
     folder = RunFolder(Path(options.run))
     folder.check_made()
     out = writable(options.out or folder.path / "export", folder=True)
@@ -42,7 +43,9 @@ def run(options: Namespace) -> None:
     classifier, generator = exported_networks(parts, options.classifier)
     card = card_of_run(folder, parts, progress, options.classifier)
     with writing(out):
-        write_export(out, card, classifier, generator, examples(parts.source))
+        write_export(out, card, classifier, generator, x := examples(parts.source))
+    networks = "classifier and generator" if generator else "classifier"
+    print(f"read back, the {networks} did on {len(x)} examples what the run does", file=sys.stderr)
     print(out)
 
 

@@ -28,7 +28,7 @@ def parser():
 
 
 @settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
@@ -92,7 +92,7 @@ def test_options_win_over_files_wherever_they_stand(parser, config):
     assert (both.labels, both.data.class_path.rpartition(".")[2]) == (7, "Digits")  # of two files the later one
 
 
-@pytest.mark.parametrize("name", ["1e-3", "77950e8", "010", "1:30", "yes"])
+@pytest.mark.parametrize("name", ["1e-3", "1:30"])
 def test_a_run_folder_of_any_name_is_trained_and_read_again(command, tiny, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     words = ["train", "--config", tiny, "--epochs", 1, "--interval_epochs", 1, f"--out={name}"]
