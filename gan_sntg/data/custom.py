@@ -11,11 +11,11 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from gan_sntg.data.dataset import Dataset, blank_notes, few, one_fifth, range_notes
+from gan_sntg.data.dataset import Dataset, blank_notes, one_fifth, range_notes
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.pictures import DARK, DEEP, REMEDY, PictureReader, decode
 from gan_sntg.data.public import data_folder
-from gan_sntg.data.twins import Twins, group_numbers
+from gan_sntg.data.twins import Twins, group_numbers, named
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import read_npz
 from gan_sntg.files.paths import Listing, as_read, at_home, visible
@@ -227,7 +227,7 @@ class ImageFolder(Dataset):
             raise InputError(f"{what}; {REMEDY.format(most, '--data.white')}")
         self.reader = replace(self.reader, white=DEEP)  # so that one of them alone is read alike
         dark = [file for file, used in deep.items() if used <= 12]
-        some = f"{self.root}: {len(dark)} of {len(deep)} pictures of 16 bits use 12 of them or fewer, and are nearly black: {few(dark)}"
+        some = f"{self.root}: {len(dark)} of {len(deep)} pictures of 16 bits use 12 of them or fewer, and are nearly black: {named(dark)}"
         return (f"{some}; if their white is not 65535, save them with 8 bits, scaled",) if dark else ()
 
 

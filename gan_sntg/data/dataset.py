@@ -59,6 +59,11 @@ class Dataset(Configurable, ABC):
         """SHA-256 of all pixels (or coordinates) and labels, by which manifests and results name their data."""
         return sha256_of(self.train_x, self.train_y, self.test_x, self.test_y)
 
+    @cached_property
+    def groups(self) -> Tensor:
+        """Numbers int64 [N] of the groups of equal training images."""
+        return group_numbers(self.train_x)[0]
+
     @property
     def names(self) -> list[str]:
         """What messages call the training examples, then the test ones."""
@@ -170,10 +175,5 @@ def at_the_ends(x: Tensor) -> bool:
 def blank_notes(where: str, x: Tensor, names: list[str]) -> tuple[str, ...]:
     """Notes on images uint8 [N, C, H, W] that show nothing."""
     blank = [name for name, image in zip(names, x, strict=True) if image.min() == image.max()]
-    some = f"{where}: {len(blank)} pictures have one value throughout: {few(blank)}"
+    some = f"{where}: {len(blank)} pictures have one value throughout: {named(blank)}"
     return (f"{some}; if they are drawn in it on transparent ground, give that another by --data.background",) if blank else ()
-
-
-def few(names: list[str]) -> str:
-    """The first of some names."""
-    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")

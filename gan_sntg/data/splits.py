@@ -13,7 +13,7 @@ from torch import Tensor
 from gan_sntg.configurable import Choice
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED
-from gan_sntg.data.twins import Twins, group_numbers, named, pairs
+from gan_sntg.data.twins import Twins, named, pairs
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.json_files import read_json
 from gan_sntg.files.paths import at_home
@@ -126,7 +126,7 @@ class Split:
         """Sentences on equal images that are in the pool and for validation, or that were left out for it."""
         if not self.validation:
             return ()
-        (numbers,), held_out, pool = group_numbers(source.train_x), torch.tensor(self.validation), self.pool(source)
+        numbers, held_out, pool = source.groups, torch.tensor(self.validation), self.pool(source)
         names, found = source.names, []
         if self.left_out:
             text = named(names[i] for i in self.left_out)
@@ -160,8 +160,7 @@ def make_split(
 
 def _twins_of(source: Dataset, held_out: list[int]) -> list[int]:
     """Other training images, labelled or not, that are equal to the held-out ones."""
-    (numbers,) = group_numbers(source.train_x)
-    equal_ones = torch.isin(numbers, numbers[held_out]).nonzero().flatten().tolist()
+    equal_ones = torch.isin(source.groups, source.groups[held_out]).nonzero().flatten().tolist()
     return sorted({*equal_ones} - {*held_out})
 
 

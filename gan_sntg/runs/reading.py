@@ -1,6 +1,5 @@
 """Reading of runs without their data, which their folders stand for, and as a start of others."""
 
-import hashlib
 import io
 import json
 import sys
@@ -14,7 +13,8 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.recorded import RecordedData, check_same_tests, facts_of, has_all_statistics, put_back_statistics
 from gan_sntg.data.splits import Split, read_split
 from gan_sntg.distributed import rank
-from gan_sntg.errors import InputError, first_line
+from gan_sntg.errors import InputError
+from gan_sntg.files.array_files import file_sha256
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.runs.build import RESTORE, RunModel, RunObjects, build, instantiate, opened, restore, say, source_of
 from gan_sntg.runs.folder import RunFolder
@@ -89,7 +89,7 @@ def warm_start(method: Method, place: str, optimizers: bool, device: torch.devic
     their moments are taken too. Raises InputError.
     """
     state, file = checkpoint_of(Path(place), device)
-    try:
+    with checkpoint.fitting(file, "Give --from a run of the same networks"):
         own, theirs = method.state_dict(), state["method"]
         fits = {name: value for name, value in theirs.items() if name in own and same_kind(value, own[name])}
         trained = {id(p) for optimizer in method.optimizers.values() for p in parameters(optimizer)}
@@ -99,13 +99,10 @@ def warm_start(method: Method, place: str, optimizers: bool, device: torch.devic
         for name, optimizer in method.optimizers.items() if optimizers else ():
             load_optimizer(optimizer, state["optimizers"][name])
         check_finite("the method", dict(method.named_parameters()))
-    except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
-        reason = first_line(error)
-        raise InputError(f"{file} has not the weights of this method ({reason}); give a --from of the same networks") from error
     anew = sorted(set(own) - set(fits))
     if anew and rank() == 0:
         print(f"{file} has no {', '.join(anew[:5])}{' ...' if len(anew) > 5 else ''}; these begin anew", file=sys.stderr)
-    about = {"from": place, "checkpoint": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    about = {"from": place, "checkpoint": file.name, "sha256": file_sha256(file)}
     return about | {"epoch": state["progress"]["epoch"], "optimizers": optimizers, "anew": anew}
 
 

@@ -91,7 +91,7 @@ def put_back_networks(state: dict, path: Path, method: Method, progress: Progres
 
 
 @contextmanager
-def fitting(path: Path) -> Iterator[None]:
+def fitting(path: Path, remedy: str = "Use the config that wrote it") -> Iterator[None]:
     """Turn an error within into an InputError: the state of this file does not fit."""
     try:
         yield
@@ -99,7 +99,7 @@ def fitting(path: Path) -> Iterator[None]:
         raise
     except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
         reason = first_line(error)
-        raise InputError(f"{path} does not fit this configuration ({reason}); nothing was changed. Use the config that wrote it") from error
+        raise InputError(f"{path} does not fit this configuration ({reason}); nothing was changed. {remedy}") from error
 
 
 def read(path: Path, device: torch.device | str) -> dict:

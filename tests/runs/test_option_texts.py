@@ -1,6 +1,6 @@
 """Options as they are written: texts stay texts, numbers are decimal, keys stand once, and the command line wins over files."""
 
-import json
+import os
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,23 @@ TEXTS = st.one_of(
 WHOLE, REAL = st.integers(0, 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False)
 
 
+def is_tree(text: str) -> bool:
+    """Whether a text of the command line reads as a mapping or a list, or would but for an alias or a key twice."""
+    try:
+        return isinstance(value_of(text), dict | list) or isinstance(yaml.safe_load(text), dict | list)
+    except yaml.constructor.ConstructorError:
+        return True
+    except yaml.YAMLError:
+        return False
+
+
 @pytest.fixture(scope="module")
 def parser():
     return config_parser()
 
 
 @settings(
-    max_examples=20,
+    max_examples=int(os.environ.get("GAN_SNTG_CASES", 20)),
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
@@ -40,7 +50,7 @@ def test_what_is_written_is_read_back_the_same(texts, numbers, parser, tmp_path)
     try:
         options = parser.parse_args(["--config", "mnist_20/fm_gan", *words])
     except InputError:  # what stands for a tree, such as a: b, is refused at once
-        assert any(sign in text for text in texts for sign in "{}[]:\"'\\\n-?")
+        assert any(is_tree(text) for text in texts)
         return
     (tmp_path / "a.yaml").write_text(parser.dump(options, skip_unset=False, skip_validation=True))
     file = tmp_path / "a.yaml"
@@ -81,7 +91,6 @@ def test_a_key_that_stands_twice_is_refused_on_the_command_line_and_in_json(trai
     (tmp_path / "a.json").write_text('{"a": {"b": 1, "c": 2, "b": 3}}')
     with pytest.raises(ValueError, match="'b' stands twice"):
         read_json(tmp_path / "a.json")
-    assert json.loads((tmp_path / "a.json").read_text()) == {"a": {"b": 3, "c": 2}}
 
 
 @pytest.mark.parametrize("config", [["--config", "digits_20/fm_gan"], ["--config=digits_20/fm_gan"], ["--conf=digits_20/fm_gan"]])

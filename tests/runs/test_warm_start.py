@@ -68,9 +68,7 @@ def test_without_a_start_a_run_is_what_it_was(run):
 def test_other_networks_no_run_and_no_checkpoint_are_refused(refused, train, run, tmp_path):
     words = [*train, "--method.discriminator.widths", "[7,5]"]
     words[4] = "other"
-    refused(
-        [*words, "--from", "run"], "run/checkpoints/last.pt has not the weights of this method", "of the weights to train are not there"
-    )
+    refused([*words, "--from", "run"], "run/checkpoints/last.pt does not fit this configuration", "of the weights to train are not there")
     refused([*words, "--from", "nowhere"], "nowhere is not a run folder")
     refused([*words, "--from_optimizers", "true"], "from_optimizers is set, but no run to start from; add --from RUN")
     (tmp_path / "a.pt").write_bytes(b"no checkpoint")
