@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import gc
 import hashlib
 import io
 import os
@@ -37,15 +38,20 @@ class Outcome(NamedTuple):
 @pytest.hookimpl(trylast=True)  # after the order was drawn
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest, so that two workers end together."""
-    longest = "test_reproduce.py", "test_data_parallel.py", "test_configs.py", "test_resume.py", "test_tuning.py", "test_fuzz.py"
-    items.sort(key=lambda item: item.path.name not in longest)
+    longest = "reproduce", "data_parallel", "configs", "resume", "tuning", "fuzz", "plan", "spaces", "each_method", "bad_input"
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in longest)
+
+
+def pytest_collection_finish():
+    """The collector of garbage need not look through all that is loaded, which stays."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def start():
     """One thread and the same state of torch's generator for each test, whatever ran before it."""
     torch.set_num_threads(1)
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

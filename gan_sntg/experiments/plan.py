@@ -85,7 +85,8 @@ def make_plan(grid: Grid, options: Namespace) -> Plan:
         raise InputError(f"{taken[0]} cannot stand after --, for every cell has its own; give --seeds, --out or --threads before it")
     name = grid.name + (f"_scale{options.scale:g}" if options.scale != 1 else "")
     out = Path(options.out or Path("runs/reproduce") / name)
-    complete = cache(lambda *words: completed(words, options))
+    reader = config_parser()
+    complete = cache(lambda *words: completed(words, options, reader))
     cells = [plan_cell(grid, row, column, seed, out, complete) for row, column in grid.chosen(options.only) for seed in seeds]
     return Plan(grid, cells, Path(options.report or out / "report") / name, options)
 
@@ -100,11 +101,13 @@ def plan_cell(grid: Grid, row: Row, column: Column, seed: int, out: Path, comple
     return Cell(row, column, seed, folder, [*words, *more, "--seed", str(seed), "--data_seed", str(seed)], config, first, needed)
 
 
-def completed(words: tuple[str, ...], options: Namespace) -> tuple[list[str], dict[str, str]]:
+def completed(words: tuple[str, ...], options: Namespace, reader: Parser) -> tuple[list[str], dict[str, str]]:
     """The words that --scale and the command line add to a cell's, and its configuration."""
-    changes = shortened(configuration([*words]), options.scale) if options.scale != 1 else {}
+    base = [*words, "--threads", str(options.threads)]
+    config = configuration(base if options.scale != 1 else [*base, *options.words], reader)
+    changes = shortened(config, options.scale) if options.scale != 1 else {}
     more = [*(word for name, value in changes.items() for word in (f"--{name}", value)), *options.words]
-    return more, configuration([*words, *more, "--threads", str(options.threads)])
+    return more, configuration([*base, *more], reader) if changes and options.words else config | changes
 
 
 def configuration(given: list[str] | dict, reader: Parser | None = None) -> dict[str, str]:

@@ -58,6 +58,14 @@ def test_a_cells_words_are_the_grids_the_columns_the_rows_then_those_asked_for(t
     assert (cell.config["epochs"], cell.config["labels"], "seed" in cell.config) == ("2", "3", False)
 
 
+@pytest.mark.parametrize("more", [[], ["--", "--epochs", "7"]])
+@pytest.mark.parametrize("scale", ["1", "0.3"])
+def test_a_cells_configuration_is_that_of_its_words(scale, more):
+    (cell,) = planned(load_grid("digits"), "--seeds", "0", "--scale", scale, "--only", "*/ladder_sntg", *more)
+    assert cell.config == configuration([*cell.words, "--threads", "1"])
+    assert cell.config["epochs"] == (more[-1] if more else {"1": "150", "0.3": "45"}[scale])
+
+
 def test_the_command_in_the_report_has_what_the_report_depends_on(tree):
     words = ["grid.yaml", "--seeds", "0..1", "--only", "a/*", "--scale", "0.5", "--threads", "2", "--interval", "bca"]
     plan = make_plan(loaded(tree), parser().parse_args([*words, "--processes", "3", "--", "--keep", "3"]))
