@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -165,9 +166,40 @@ def check_texts(tree) -> None:
                 check_texts(inner)
 
 
+def check_quoted(tree: Any, parse: Callable[[Any], Any]) -> None:
+    """Raise ValueError where `parse` takes a text in other digits, such as 010, for a number."""
+    for keys, text in texts(tree):
+        if ambiguous(text):
+            parse(tree)  # what is wrong anyway
+            try:
+                parse(changed(tree, keys, f"{text} is a text"))
+            except Exception as error:  # whatever it raises: it took the same tree but for this text
+                name = ".".join(map(str, keys))
+                raise ValueError(f"{name}: to some readers {text!r} is another number, or a text; write it in decimal digits") from error
+
+
+def texts(tree: Any, keys: tuple = ()) -> Iterator[tuple[tuple, str]]:
+    """The texts of a tree of mappings and lists, each with its keys."""
+    if isinstance(tree, str):
+        yield keys, tree
+    for key, branch in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
+        yield from texts(branch, (*keys, key))
+
+
+def changed(tree: Any, keys: tuple, text: str) -> Any:
+    """A copy of a tree with another text at these keys."""
+    if not keys:
+        return text
+    copy = {**tree} if isinstance(tree, dict) else [*tree]
+    copy[keys[0]] = changed(tree[keys[0]], keys[1:], text)
+    return copy
+
+
 def instance(kind: type[T], arguments: Any) -> T:
     """The object of a class of these arguments. Raises an error of any kind where they do not fit it."""
     check_texts(arguments)  # jsonargparse reads YAML in texts as they come
     parser, name = ArgumentParser(exit_on_error=False), kind.__name__.lower()
     parser.add_class_arguments(kind, name)
-    return parser.instantiate(parser.parse_object({name: arguments} if arguments else {}))[name]
+    given = {name: arguments} if arguments else {}
+    check_quoted(given, parser.parse_object)
+    return parser.instantiate(parser.parse_object(given))[name]

@@ -15,7 +15,7 @@ from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.import_paths import refusal
 from gan_sntg.files.old_names import modern
 from gan_sntg.files.paths import with_home
-from gan_sntg.files.yaml_files import ambiguous, check_texts, config_file, dump, load_yaml, value_of
+from gan_sntg.files.yaml_files import ambiguous, check_quoted, check_texts, config_file, dump, load_yaml, value_of
 
 MODE = "decimal"  # jsonargparse's name of our way of reading and writing YAML
 set_loader(MODE, value_of, (yaml.YAMLError, ValueError))
@@ -46,9 +46,19 @@ class Parser(ArgumentParser):
         self.check_digits([word for word in args if not word.startswith(("--print_config", "--help"))], *rest)
         return with_home(super().parse_args(args, *rest, **named))
 
-    def parse_object(self, *rest, **named) -> Namespace:
-        """Parse a tree of options, as jsonargparse does, ~ as the home folder."""
-        return with_home(super().parse_object(*rest, **named))
+    def parse_object(self, obj: dict | Namespace, *rest, **named) -> Namespace:
+        """Parse a tree of options, as jsonargparse does, ~ as the home folder. Raises InputError."""
+        self.check_tree(obj)
+        return with_home(super().parse_object(obj, *rest, **named))
+
+    def check_tree(self, tree: dict | Namespace) -> None:
+        """Raise InputError where a text is a number in other digits, and its option takes no text."""
+        try:
+            check_quoted(tree, super().parse_object)
+        except InputError:
+            raise
+        except ValueError as error:
+            self.error(str(error), error)
 
     def check_digits(self, args: list[str], *rest) -> None:
         """Raise InputError where a word is a number in other digits, and its option takes no text."""
@@ -95,7 +105,9 @@ class ConfigFile(ActionConfigFile):
         """Read the file, once it is checked."""
         file = str(config_file(values))
         parser.files = (*parser.files, file)
-        check_options(load_yaml(Path(file)), file)
+        tree = load_yaml(Path(file))
+        check_options(tree, file)
+        parser.check_tree(tree)
         super().__call__(parser, cfg, file, option_string)
 
 

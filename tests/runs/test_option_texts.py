@@ -1,6 +1,7 @@
 """Options as they are written: texts stay texts, numbers are decimal, keys stand once, and the command line wins over files."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from gan_sntg.errors import InputError
 from gan_sntg.files.json_files import read_json
-from gan_sntg.files.yaml_files import dump, load_yaml, value_of
+from gan_sntg.files.yaml_files import dump, instance, load_yaml, value_of
 from gan_sntg.runs.options import config_parser
 
 NOTATIONS = "1e-3 77950e8 077 0x1F 0b1 1_000 1:30 190:20:30 2026-11-29 true yes .inf NaN #x &a *a !x - = << [a] {a} {a:1} a:".split()
@@ -70,6 +71,27 @@ def test_a_file_with_other_digits_is_refused_with_the_line(tmp_path, text):
     (tmp_path / "a.yaml").write_text(f"labels: 20\n{text}\n")
     with pytest.raises(InputError, match="line 2: .* is another number to other readers of YAML; write it in decimal digits, or in quotes"):
         load_yaml(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize(("key", "digits"), [("epochs", "010"), ("seed", "1:30"), ("method.init_args.average_decay", "0_0.5")])
+def test_a_number_in_other_digits_is_refused_in_quotes_too(tiny_tree, refused, tmp_path, key, digits):
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(tree := tiny_tree() | {key: digits}))
+    said = f"{key}: to some readers '{digits}' is another number, or a text; write it in decimal digits"
+    refused(["train", "--config", "a.yaml", "--out", "run"], f"{said} (in a.yaml")
+    with pytest.raises(InputError, match=said):
+        config_parser().parse_object(tree)
+
+
+@dataclass
+class Part:
+    number: int
+    text: str
+
+
+def test_in_json_a_text_of_other_digits_is_a_text_and_no_number():
+    assert instance(Part, {"number": "10", "text": "010"}) == Part(10, "010")
+    with pytest.raises(ValueError, match="part.number: to some readers '0x10'"):
+        instance(Part, {"number": "0x10", "text": "010"})
 
 
 def test_dates_in_files_and_numbers_of_python_are_read_alike(tmp_path):
