@@ -19,6 +19,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.experiments.figures import curve, features, finished, regions, title
 from gan_sntg.experiments.plots import PROJECTIONS, project, save_curves, save_embedding, save_regions
 from gan_sntg.experiments.scripts import run_script
+from gan_sntg.files.paths import at_home
 from gan_sntg.runs.build import class_names, load
 
 
@@ -31,7 +32,7 @@ def named(words: list[str]) -> dict[str, list[Path]]:
             raise InputError(f"{word!r} is not NAME=RUN[,RUN...]; name the curve and the run folders that it is the mean of")
         if name in found:
             raise InputError(f"{name} stands there twice; give all run folders of one curve together, with commas between")
-        found[name] = [Path(run) for run in runs.split(",")]
+        found[name] = [at_home(run) for run in runs.split(",")]
     return found
 
 
@@ -61,11 +62,11 @@ def write_projector(folder: Path, step: int, h: Tensor, labels: list[str], x: Te
 def main(kind: str, runs: list[str], out: Path, title: str, most: float | None, how: str, n: int) -> None:
     """Draw, and print where the picture is."""
     if kind == "regions":
-        save_regions(out, [regions(Path(run)) for run in runs])
+        save_regions(out, [regions(at_home(run)) for run in runs])
     elif kind == "curves":
         save_curves(out, {name: curve(name, folders) for name, folders in named(runs).items()}, title, most)
     else:
-        embed([Path(run) for run in runs], how, n, out)
+        embed([at_home(run) for run in runs], how, n, out)
     print(out)
 
 
@@ -73,7 +74,7 @@ if __name__ == "__main__":
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=("regions", "curves", "embedding"))
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders; of curves, NAME=RUN[,RUN...]")
-    parser.add_argument("--out", type=Path, default=Path("figure.png"), help="PNG file")
+    parser.add_argument("--out", type=at_home, default=Path("figure.png"), help="PNG file")
     parser.add_argument("--title", default="", help="above the curves")
     parser.add_argument("--most", type=float, help="where the axis of the curves' errors ends, in percent")
     parser.add_argument("--how", choices=list(PROJECTIONS), default="tsne", help="projection of features")

@@ -11,6 +11,7 @@ from pathlib import Path
 from jsonargparse import auto_cli
 
 from gan_sntg.errors import InputError, UnhealthyError
+from gan_sntg.runs.parsing import Parser
 
 RESULTS = Path("results")
 
@@ -24,7 +25,7 @@ def run_script(main: Callable[..., None], parser: ArgumentParser | None = None) 
         if parser:
             main(**vars(parser.parse_args()))
         else:
-            auto_cli(main, description=main.__globals__["__doc__"])
+            auto_cli(main, args=sys.argv[1:], description=main.__globals__["__doc__"], parser_class=Parser)
     except (InputError, OSError, UnhealthyError) as error:
         print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
         sys.exit(1 if isinstance(error, UnhealthyError) else 2)

@@ -87,6 +87,12 @@ def test_curves_take_epochs_and_averaged_errors_of_every_run(script, spins, fini
     assert found[0].tolist() == [1, 2] and found[1].tolist() == rows and rows[0] != rows[1]
 
 
+def test_runs_and_pictures_may_lie_in_the_home_folder(script, spins, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(spins[0].parent))
+    assert script("curves", "spins=~/0,~/1", "--out=~/a.png") == f"{spins[0].parent / 'a.png'}\n"
+    assert script("regions", "~/0", f"--out={tmp_path / 'b.png'}") == f"{tmp_path / 'b.png'}\n"
+
+
 def test_an_embedding_shows_the_same_test_images_of_each_run(script, copied, tmp_path):
     words = [copied, copied, "--how", "pca", "--n", 50, "--out", tmp_path / "a.png"]
     assert script("embedding", *words).splitlines() == 2 * [f"projector: {copied / 'tensorboard'}"] + [str(tmp_path / "a.png")]
