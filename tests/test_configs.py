@@ -10,6 +10,8 @@ from helpers.tiny import mixture
 from torch import nn
 
 from gan_sntg.commands.doctor import small_run
+from gan_sntg.data import backbones
+from gan_sntg.data.backbones import Backbone, Network
 from gan_sntg.data.normalization import Normalization, Whitening
 from gan_sntg.networks.density import MixtureDensity
 from gan_sntg.runs.build import build
@@ -33,6 +35,11 @@ def options(config, monkeypatch) -> tuple[Parser, Namespace]:
         d = x[0].numel()
         return {"mean": torch.zeros(d), "matrix": torch.eye(d), "inverse": torch.eye(d)}
 
+    def pooled(name: str) -> Network:
+        return Network(nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten()), "fc", 48, 224, (0.5,) * 3, (0.5,) * 3, None)
+
+    monkeypatch.setattr(backbones, "network", pooled)  # in place of one with weights
+    monkeypatch.setattr(Backbone, "read_weights", lambda self: setattr(self, "fingerprint", "0"))
     monkeypatch.setattr(Whitening, "_found", unwhitened)
     monkeypatch.setattr(MixtureDensity, "fitted", mixture(1.0))
     images = 4 if "labeled_batch_size" in config.read_text() else 2
@@ -101,7 +108,11 @@ def test_bad_gans_recipe_is_that_of_the_source(cell):
 
 def test_a_cell_is_named_after_its_labels():
     labels = {path.parent.name: yaml.safe_load(path.read_text())["labels"] for path in CONFIGS}
-    named = {cell: cell.removesuffix("_aug").split("_")[-1] for cell in labels if cell not in ("svhn_part", "folder_example")}
+    named = {
+        cell: cell.removesuffix("_aug").split("_")[-1]
+        for cell in labels
+        if cell not in ("svhn_part", "folder_example", "folder_pretrained")
+    }
     assert all(name == ("all" if labels[cell] is None else str(labels[cell])) for cell, name in named.items())
     augmented = {path.parent.name for path in CONFIGS if "Augmentation" in path.read_text()}
     assert augmented == {cell for cell in labels if cell.endswith("_aug")} | {

@@ -1,6 +1,7 @@
 """Data sets, their splits, normalizations and augmentation, and the loader that draws batches."""
 
 from gan_sntg.data.augmentation import Augmentation
+from gan_sntg.data.backbones import Backbone
 from gan_sntg.data.custom import Arrays, ImageFolder, hold_out
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED, Batch, Examples, Loader, Pool
@@ -24,7 +25,7 @@ from gan_sntg.data.twins import Twins
 
 __all__ = ["Augmentation", "Arrays", "ImageFolder", "hold_out", "Dataset", "UNLABELED", "Batch", "Examples", "Loader", "Pool"]
 __all__ += ["read_picture", "read_pictures"]
-__all__ += ["AsIs", "Normalization", "PerImage", "Symmetric", "UnitRange"]
+__all__ += ["AsIs", "Backbone", "Normalization", "PerImage", "Symmetric", "UnitRange"]
 __all__ += ["ZCA", "ContrastZCA", "SymmetricZCA", "UnregularizedZCA", "Whitening"]
 __all__ += ["CIFAR10", "CIFAR100", "MNIST", "SVHN", "Digits", "FashionMNIST", "FashionMNIST10k", "MNIST10k", "SVHNPart"]
 __all__ += ["Balance", "Split", "load_split", "make_split", "FourSpins", "Synthetic", "TwoMoons", "Twins"]

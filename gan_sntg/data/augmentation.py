@@ -35,6 +35,7 @@ class Augmentation(Configurable):
         """Flip alone, for methods whose two views share it (Pi, reference 1.2)."""
         if not self.flip:
             return x
+        self._check(x)
         chosen = torch.rand(len(x), generator=generator, device=x.device) < 0.5
         return torch.where(rearrange(chosen, "b -> b 1 1 1"), x.flip(3), x)
 
@@ -42,7 +43,12 @@ class Augmentation(Configurable):
         """Translation alone. Raises InputError where it is not smaller than the image."""
         if not self.translation:
             return x
+        self._check(x)
         if self.translation >= min(x.shape[2:]):
             raise InputError(f"a translation by {self.translation} cannot be reflected in images of {x.shape[2]} x {x.shape[3]}; give less")
         shifts = torch.randint(-self.translation, self.translation + 1, (len(x), 2), generator=generator, device=x.device)
         return translate(x, shifts, self.translation)
+
+    def _check(self, x: Tensor) -> None:
+        if x.dim() != 4:
+            raise InputError("features and points cannot be flipped or moved; leave augmentation out, noise varies them")

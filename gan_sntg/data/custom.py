@@ -154,7 +154,7 @@ def _check_names(where: str, names: Iterable[str]) -> None:
         raise InputError(f"{where} holds {', '.join(unknown)[:200]}, which is not read; leave in it only {', '.join(EVERY)}")
 
 
-SIZES = (28, 32, 48, 64)
+SIZES = range(8, 513)
 
 
 class ImageFolder(Dataset):
@@ -185,7 +185,7 @@ class ImageFolder(Dataset):
         Raises InputError that names all unreadable files, an empty or single class, or those images.
         """
         if image_size not in SIZES:
-            raise InputError(f"image_size is {image_size}; give one of {', '.join(map(str, SIZES))}")
+            raise InputError(f"image_size is {image_size}; give {SIZES[0]} to {SIZES[-1]}")
         self.root, self.twins = at_home(root), Twins(twins)
         found = ClassFolders(self.root)
         self.class_names, self.num_classes, self.notes = found.names, len(found.names), tuple(found.notes)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gan_sntg.data.normalization import Normalization
 from gan_sntg.distributed import own_rows
 from gan_sntg.errors import InputError
 from gan_sntg.rng import go_on, purpose_generator
@@ -44,6 +45,8 @@ class Pool:
     def __init__(self, x: Tensor, truth: Tensor, y: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
         """x uint8 [N, C, H, W] or float32 [N, 2]; unlabeled: indices [U], of the labelled images too."""
         self.x, self.truth, self.y = x.to(device), truth.to(device), y.to(device)
+        self.kept = normalize.prepare(x).to(device) if isinstance(normalize, Normalization) else self.x  # what batches are made of
+        self.kept = self.x if self.kept is x else self.kept
         self.labeled, self.unlabeled = (y != UNLABELED).nonzero().squeeze(1).to(device), unlabeled.to(device)
         self.normalize = normalize
 
@@ -53,7 +56,7 @@ class Pool:
 
     def view(self, index: Tensor, revealed: bool = False) -> Examples:
         """Examples at `index`; `revealed` shows hidden labels too, for telemetry only."""
-        return Examples(self.normalize(self.x[index]), (self.truth if revealed else self.y)[index], index)
+        return Examples(self.normalize(self.kept[index]), (self.truth if revealed else self.y)[index], index)
 
 
 class IndexSampler:

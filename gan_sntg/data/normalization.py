@@ -24,9 +24,20 @@ class Normalization(Configurable, ABC):
     def fit(self, x: Tensor) -> None:
         """Learn the statistics of the training images, uint8 [N, C, H, W], if any."""
 
+    def shape(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of what networks see of an image [C, H, W]: its own, but for features."""
+        return image_shape
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """What is kept of examples x [N, ...], to be mapped batch by batch: x, but for features."""
+        return x
+
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
-        """uint8 [B, C, H, W] -> float32 of the same shape."""
+        """uint8 [B, C, H, W], or what `prepare` made of them -> float32 [B, *shape]."""
+
+    def resumed(self, found: dict[str, Tensor]) -> None:
+        """Raise InputError where a run was begun with statistics that these cannot go on with."""
 
     def images(self, x: Tensor) -> Tensor:
         """Inverse, rounded and clipped: float [B, C, H, W] -> uint8. Raises InputError where there is none."""

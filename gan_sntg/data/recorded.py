@@ -105,7 +105,7 @@ def put_back_statistics(normalization: Normalization, path: Path, source: Datase
         for name, tensor in found.items():
             setattr(normalization, name, tensor)
         x = torch.zeros(1, *source.image_shape, dtype=source.test_x.dtype)
-        if normalization(x).shape != x.shape:
+        if tuple(normalization(x).shape) != (1, *normalization.shape(source.image_shape)):
             raise ValueError("it is of images of another size")
 
 

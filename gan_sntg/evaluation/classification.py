@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gan_sntg.data.normalization import Normalization
 from gan_sntg.networks.passes import mode
 
 BINS = 15  # of confidence, equally wide
@@ -14,6 +15,8 @@ BINS = 15  # of confidence, equally wide
 @torch.no_grad()
 def outputs_of(net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> tuple[Tensor, Tensor]:
     """h [N, D] and logits [N, K] of x [N, ...] as the data set has them, in evaluation mode."""
+    if isinstance(normalize, Normalization):
+        x = normalize.prepare(x)
     with mode(net, training=False):
         h, logits = zip(*(net(normalize(part)) for part in x.split(batch_size)), strict=True)
     return torch.cat(h), torch.cat(logits)

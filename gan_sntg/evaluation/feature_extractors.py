@@ -8,10 +8,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
+from gan_sntg.data.backbones import without_batch_norms
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import file_sha256, load_tensors, load_unchecked, weights_sha256
@@ -123,19 +123,6 @@ class EfficientNetLite0(Features):
         """Features of a few images, whose maps stay in the processor's cache."""
         x = F.interpolate((x.float() - 127) / 128, size=(self.SIZE, self.SIZE), mode="bilinear", align_corners=False)
         return self.net.extract_features(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
-
-
-def without_batch_norms(net: nn.Module) -> nn.Module:
-    """EfficientNet with each batch norm folded into its convolution: the same in a third of the time."""
-    pairs = {"_conv_stem": "_bn0", "_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2", "_conv_head": "_bn1"}
-    for module in net.eval().modules():
-        for conv, norm in pairs.items():
-            if hasattr(module, conv):
-                setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
-                setattr(module, norm, nn.Identity())
-        if hasattr(module, "_swish"):
-            module._swish = nn.ReLU6(inplace=True)
-    return net.to(memory_format=torch.channels_last)
 
 
 class Inception(Features):

@@ -25,6 +25,7 @@ from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
 from gan_sntg.runs.options import identity
 from gan_sntg.training.loop import Progress
 
+PLACES = ("file", "download")  # arguments that say where weights were
 TRACED = 2  # examples in the batch that is traced; the program takes any number
 TOLERANCE = 1e-4  # of logits, absolute and relative; other kernels may round otherwise
 
@@ -90,7 +91,7 @@ def card_of_run(folder: RunFolder, parts: RunModel, progress: Progress, weights:
         architecture=Architecture(
             net=configuration(parts.method.classifiers["last"]),
             generator=configuration(parts.method.generator),
-            normalization=configuration(parts.normalization),
+            normalization=configuration(parts.normalization, PLACES),
         ),
         input=InputSpec(dtype, list(source.image_shape), limits, meaning),
         output={"dtype": "float32", "shape": [source.num_classes], "meaning": "logits, one for each of the classes"},

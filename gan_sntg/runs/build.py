@@ -105,6 +105,8 @@ def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "
 def fit_normalization(normalization: Normalization, x: Tensor, method: Method) -> None:
     """Fit on the pool's examples x [U, ...]; check that it can be undone where the method generates."""
     normalization.check(x)
+    if method.generator is not None and normalization.shape(tuple(x.shape[1:])) != tuple(x.shape[1:]):
+        normalization.images(x[:2])  # refused before features are computed
     normalization.fit(x)
     if method.generator is not None:
         normalization.images(normalization(x[:2]))

@@ -30,7 +30,7 @@ OBJECTS = {
 LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else is what it is, but
 OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
 START_OPTIONS = ("from_run", "from_optimizers")  # left out of what a run is where they are not used
-UNIDENTIFIED = ("root", "download", "reading")  # arguments of data that may differ in the same run
+UNIDENTIFIED = {"data": ("root", "download", "reading"), "normalization": ("file", "download")}  # arguments that may differ in the same run
 PICTURES = {"twins": "refuse", "background": 255, "white": None}  # that were not there in earlier versions, where they had no choice
 CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
 LINKED = ("image_shape", "num_classes")  # arguments of networks that the data give
@@ -133,14 +133,15 @@ def config_parser() -> Parser:
         names = f"--{own.name}", *own.metadata["alias"]
         parser.add_argument(*names, type=HINTS[own.name], default=own.default, help=own.metadata["help"])
     for argument in network_arguments():
-        for value in (image_shape, num_classes):
-            parser.link_arguments("data", f"method.init_args.{argument}.init_args.{value.__name__}", value, "instantiate")
+        network = f"method.init_args.{argument}.init_args"
+        parser.link_arguments(("data", "normalization"), f"{network}.image_shape", image_shape, "instantiate")
+        parser.link_arguments("data", f"{network}.num_classes", num_classes, "instantiate")
     return parser
 
 
-def image_shape(data: Dataset) -> tuple[int, ...]:
-    """(C, H, W) of its images, or (2,) of its points."""
-    return data.image_shape
+def image_shape(data: Dataset, normalization: Normalization | None) -> tuple[int, ...]:
+    """(C, H, W) of images, (2,) of points, or (D,) of features that stand for images."""
+    return normalization.shape(data.image_shape) if normalization else data.image_shape
 
 
 def num_classes(data: Dataset) -> int:
@@ -163,11 +164,15 @@ def identity(config: dict) -> dict:
     """The options that make two configurations the same run: no places, no care, no paths or reading."""
     unused = [name for name in START_OPTIONS if not config.get(name)]
     tree = {k: v for k, v in config.items() if k not in (*LOCATION_OPTIONS, *OPERATIONAL_OPTIONS, *unused)}
-    data = tree.get("data")
-    if not isinstance(data, dict) or not isinstance(data.get("init_args"), dict):
-        return tree
-    own = {k: v for k, v in data["init_args"].items() if k not in UNIDENTIFIED and (k, v) not in PICTURES.items()}
-    return tree | {"data": data | {"init_args": own}}
+    return tree | {part: located(tree[part], places) for part, places in UNIDENTIFIED.items() if part in tree}
+
+
+def located(spec: Any, places: tuple[str, ...]) -> Any:
+    """A class and its arguments, without places and without earlier versions' only choices."""
+    if not isinstance(spec, dict) or not isinstance(spec.get("init_args"), dict):
+        return spec
+    own = {k: v for k, v in spec["init_args"].items() if k not in places and (k, v) not in PICTURES.items()}
+    return spec | {"init_args": own}
 
 
 def short_hash(text: str) -> str:

@@ -13,8 +13,8 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.recorded import RecordedData, check_same_tests, facts_of, has_all_statistics, put_back_statistics
 from gan_sntg.data.splits import Split, read_split
 from gan_sntg.distributed import rank
-from gan_sntg.errors import InputError
-from gan_sntg.files.array_files import file_sha256
+from gan_sntg.errors import InputError, refusing
+from gan_sntg.files.array_files import file_sha256, load_tensors
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.runs.build import RESTORE, RunModel, RunObjects, build, instantiate, opened, restore, say, source_of
 from gan_sntg.runs.folder import RunFolder
@@ -27,8 +27,14 @@ from gan_sntg.training.optim import check_finite, load_optimizer, parameters
 
 
 def record_data(folder: RunFolder, parts: RunObjects) -> None:
-    """Keep in the folder, once, the data's facts and the normalization's statistics."""
+    """Keep in the folder, once, the data's facts and the normalization's statistics.
+
+    Raises InputError where a run goes on that cannot with the statistics of today.
+    """
     normalization = parts.normalization
+    if folder.statistics.exists():
+        with refusing(f"{folder.statistics} is damaged", "restore it from a copy, or delete data.json beside it"):
+            normalization.resumed(load_tensors(folder.statistics))
     if folder.data.exists() or not has_all_statistics(normalization):
         return
     if normalization.statistics:

@@ -199,7 +199,7 @@ class Trainer:
         x, _, index = self.parts.streams.example(GRID_SIZE, "display").view("unlabeled")
         if not self.folder.real.exists():
             save_png(self.folder.real, grid(self.parts.streams.pool.x[index].cpu()))
-        if self.progress.step:
+        if self.progress.step or x.dim() != 4:
             return
         self.folder.log_image("data/normalized", grid(stretched(x).cpu()), 0)
         if augmentation := getattr(self.parts.method, "augmentation", None):

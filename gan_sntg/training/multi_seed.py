@@ -80,7 +80,7 @@ class StackedStreams:
             views = [s.pool.view(index) for s, index in zip(self.streams, indices, strict=True)]
             return Examples(*map(torch.stack, zip(*views, strict=True)))
         index = torch.stack(indices)
-        return Examples(self.pool.normalize(self.pool.x[index]), self.y.gather(1, index), index)
+        return Examples(self.pool.normalize(self.pool.kept[index]), self.y.gather(1, index), index)
 
 
 def alike(pool: Pool, other: Pool) -> bool:
