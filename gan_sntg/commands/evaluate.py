@@ -13,7 +13,7 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.public import data_folder
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import fidelity
-from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, percent_wrong, reliability
+from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, percent_wrong, rare_class_scores, reliability
 from gan_sntg.evaluation.feature_extractors import ClassifierFeatures, EfficientNetLite0, Features, Inception, inception_file
 from gan_sntg.evaluation.fidelity_records import Measurement, record
 from gan_sntg.experiments.plots import save_reliability
@@ -34,7 +34,8 @@ EXTRACTOR = (
 )
 DESCRIPTION = (
     "Print, as JSON, the test errors in percent of a run's last checkpoint; of its averaged classifier also the confusion matrix "
-    "(rows: labels), the errors of each class in percent and the expected calibration error in 0..1. Writes RUN/reliability.png. With "
+    "(rows: labels), the errors of each class in percent and, in 0..1, the expected calibration error, balanced accuracy, macro F1, and "
+    "AUROC and average precision of each class against the others. Writes RUN/reliability.png. With "
     "--fidelity also the quality of the generator's samples, which is kept with how it was measured in RUN/fidelity.json."
 )
 
@@ -75,14 +76,18 @@ def run(options: Namespace) -> None:
 
 
 def classifier_figures(logits: Tensor, y: Tensor, names: list[str]) -> dict:
-    """Confusion, error of each class (null without images) and ECE of a classifier. logits [N, K], y [N]."""
-    confusion = confusion_matrix(logits, y)
-    errors = [None if error != error else error for error in class_errors(confusion).tolist()]
+    """Confusion, errors and scores of classes (null where there is none), ECE. logits [N, K], y [N]."""
+    confusion, scores = confusion_matrix(logits, y), rare_class_scores(logits, y)
+
+    def by_class(values: list[float]) -> dict[str, float | None]:
+        return {name: None if value != value else value for name, value in zip(names, values, strict=True)}
+
     return {
         "classes": names,
         "confusion": confusion.tolist(),
-        "class_errors": dict(zip(names, errors, strict=True)),
+        "class_errors": by_class(class_errors(confusion).tolist()),
         "calibration_error": reliability(logits, y).calibration_error,
+        **{name: by_class(score) if isinstance(score, list) else score for name, score in scores.items()},
     }
 
 

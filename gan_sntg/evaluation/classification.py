@@ -1,5 +1,6 @@
 """Error rates, confusion matrices and calibration of a classifier."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -47,6 +48,24 @@ def class_errors(confusion: Tensor) -> Tensor:
     """Percent wrong of each label [K]; NaN for one without images. confusion [K, K]."""
     images = confusion.sum(1)
     return 100 * (images - confusion.diagonal()).double() / images
+
+
+def rare_class_scores(logits: Tensor, y: Tensor) -> dict[str, float | list[float]]:
+    """Figures in 0..1 that rare classes count in as much as common ones. logits [N, K], y [N].
+
+    balanced_accuracy, macro_f1: means over the classes that there are. auroc, auprc: of each class [K] against the others, by its
+    softmax; auprc is the average precision. NaN for a class without images, auroc also without others.
+    """
+    from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score  # noqa: PLC0415  slow to import
+
+    p, k = logits.double().softmax(1).numpy(), logits.argmax(1).numpy()
+    own = [(y == c).numpy() for c in range(logits.shape[1])]
+    return {
+        "balanced_accuracy": float(balanced_accuracy_score(y, k)),
+        "macro_f1": float(f1_score(y, k, average="macro", labels=y.unique())),
+        "auroc": [float(roc_auc_score(c, p[:, j])) if 0 < c.sum() < len(c) else math.nan for j, c in enumerate(own)],
+        "auprc": [float(average_precision_score(c, p[:, j])) if c.any() else math.nan for j, c in enumerate(own)],
+    }
 
 
 class Reliability(NamedTuple):

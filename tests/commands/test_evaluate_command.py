@@ -13,7 +13,7 @@ from helpers.run_folders import interrupted, result
 
 from gan_sntg.commands import evaluate
 from gan_sntg.errors import InputError
-from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, reliability
+from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, rare_class_scores, reliability
 from gan_sntg.evaluation.fidelity_records import measurements
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.runs.build import load
@@ -41,6 +41,9 @@ def test_the_averaged_classifiers_figures_are_those_of_its_logits_on_the_test_im
     torch.testing.assert_close(float(wrong), found["test_error_averaged"], rtol=1e-5, atol=0)
     assert list(found["class_errors"].values()) == class_errors(confusion).tolist()
     assert found["calibration_error"] == reliability(logits, y).calibration_error
+    scores = rare_class_scores(logits, y)
+    assert (found["balanced_accuracy"], found["macro_f1"]) == (scores["balanced_accuracy"], scores["macro_f1"])
+    assert [[*found[name].values()] for name in ("auroc", "auprc")] == [scores["auroc"], scores["auprc"]]
     assert found["classes"] == list(found["class_errors"]) == [str(k) for k in range(10)]
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from gan_sntg.evaluation import class_errors, confusion_matrix, error_rate, percent_wrong, reliability
-from gan_sntg.evaluation.classification import BINS
+from gan_sntg.evaluation.classification import BINS, rare_class_scores
 from gan_sntg.experiments.plots import save_reliability
 
 
@@ -112,3 +112,37 @@ def test_the_picture_is_a_png_that_shows_the_table(tmp_path):
         save_reliability(tmp_path / f"{name}.png", reliability(votes([0, 0], 2, 0.8), torch.tensor([0, label])))
     right, wrong = (Image.open(tmp_path / f"{name}.png").convert("RGB") for name in ("right", "wrong"))
     assert right.size == (500, 600) and right.tobytes() != wrong.tobytes()
+
+
+def naive_scores(logits: torch.Tensor, y: torch.Tensor, c: int) -> tuple[float, float, float, float]:
+    """Recall, F1, AUROC and average precision of a class, counted image by image."""
+    p, k = logits.double().softmax(1)[:, c].tolist(), logits.argmax(1).tolist()
+    own, others = ([score for score, label in zip(p, y.tolist(), strict=True) if (label == c) == same] for same in (True, False))
+    right = sum(1 for found, label in zip(k, y.tolist(), strict=True) if found == label == c)
+    area = sum((a > b) + (a == b) / 2 for a in own for b in others) / (len(own) * len(others))
+    steps, precision = sorted(set(p), reverse=True), 0.0
+    for at, before in zip(steps, [math.inf, *steps], strict=False):
+        gained = sum(at <= score < before for score in own) / len(own)
+        precision += gained * sum(score >= at for score in own) / sum(score >= at for score in p)
+    return right / len(own), 2 * right / (len(own) + k.count(c)), area, precision
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_of_rare_classes_are_those_that_naive_counts_give(seed):
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.cat([torch.arange(3), torch.multinomial(torch.tensor([0.7, 0.25, 0.05]), 40, True, generator=generator)])
+    logits = torch.randint(-2, 3, (43, 3), generator=generator).float() + torch.nn.functional.one_hot(y, 3)  # with ties
+    found, naive = rare_class_scores(logits, y), [naive_scores(logits, y, c) for c in range(3)]
+    recall, f1, auroc, auprc = (list(values) for values in zip(*naive, strict=True))
+    assert found["balanced_accuracy"] == pytest.approx(sum(recall) / 3, abs=1e-12)
+    assert found["macro_f1"] == pytest.approx(sum(f1) / 3, abs=1e-12)
+    assert found["auroc"] == pytest.approx(auroc, abs=1e-12) and found["auprc"] == pytest.approx(auprc, abs=1e-12)
+
+
+def test_a_class_without_images_has_no_score_and_no_part_in_the_means():
+    logits, y = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 1, 2], [2, 1, 0]]), torch.tensor([0, 1, 1, 0])
+    found = rare_class_scores(logits, y)
+    assert found["balanced_accuracy"] == 0.75 and found["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)
+    assert [math.isnan(value) for value in found["auroc"]] == [math.isnan(value) for value in found["auprc"]] == [False, False, True]
+    alone = rare_class_scores(logits[:1], y[:1])
+    assert math.isnan(alone["auroc"][0]) and alone["auprc"][0] == 1
