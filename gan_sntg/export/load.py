@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_sntg.data.normalization import Normalization
+from gan_sntg.data.pictures import PictureReader, readable
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.evaluation.samples import z_bank
 from gan_sntg.files.import_paths import class_at, without_torch
@@ -38,13 +40,30 @@ class Architecture:
 
 
 @dataclass(frozen=True)
+class PictureSpec:
+    """How files became the images of the data; `PictureReader` says what each is."""
+
+    background: int
+    white: int | None
+    reading: Literal[1, 2]
+
+
+@dataclass(frozen=True)
 class InputSpec:
-    """What the classifier and its program take: examples as the data set holds them."""
+    """What the classifier and its program take: examples as the data set holds them, or files."""
 
     dtype: Literal["uint8", "float32"]
     shape: list[int]
     range: list[int] | None
     meaning: str
+    pictures: PictureSpec | None = None
+
+    @property
+    def reader(self) -> PictureReader | None:
+        """The reading of files; None where examples are no square pictures, or the card does not say."""
+        if self.pictures is None or len(self.shape) != 3 or self.shape[1] != self.shape[2] or self.shape[0] not in (1, 3):
+            return None
+        return PictureReader(self.shape[1], self.shape[0] == 3, **asdict(self.pictures))
 
 
 @dataclass(frozen=True)
@@ -107,10 +126,18 @@ class Fixed(nn.Module):
 class Classifier(Fixed):
     """Images uint8 [N, C, H, W] or points float32 [N, 2] of a data set -> logits float32 [N, K]."""
 
-    def __init__(self, net: nn.Module, normalization: Normalization, shape: tuple[int, ...], dtype: torch.dtype, classes: list[str]):
-        """shape, dtype: of one image or point; classes: names of the K logits."""
+    def __init__(
+        self,
+        net: nn.Module,
+        normalization: Normalization,
+        shape: tuple[int, ...],
+        dtype: torch.dtype,
+        classes: list[str],
+        reader: PictureReader | None = None,
+    ):
+        """shape, dtype: of one image or point; classes: names of the K logits; reader: of files."""
         super().__init__(net, normalization)
-        self.shape, self.dtype, self.classes = shape, dtype, classes
+        self.shape, self.dtype, self.classes, self.reader = shape, dtype, classes, reader
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of one batch. Raises InputError for another shape or dtype."""
@@ -119,8 +146,21 @@ class Classifier(Fixed):
             raise InputError(f"the classifier was given {x.dtype} {list(x.shape)}; give {self.dtype} [{wanted}]")
         return self.net(self.normalization(x))[1]
 
-    def names(self, x: Tensor) -> list[str]:
-        """The class of each image or point. Raises InputError as `forward` does."""
+    def read(self, *paths: str | Path) -> Tensor:
+        """Images [N, C, H, W] of picture files, read as those of training were.
+
+        Raises InputError that names the files that cannot be read, or where the classifier's examples are no square pictures.
+        """
+        if self.reader is None:
+            raise InputError("this classifier does not say how files become what it takes; export its run again, or give tensors")
+        images, _, problems = readable([at_home(path) for path in paths], self.reader)
+        if problems:
+            raise InputError("\n".join([f"{len(problems)} of {len(paths)} files cannot be read:", *problems]))
+        return images
+
+    def names(self, x: Tensor | Iterable[str | Path]) -> list[str]:
+        """The class of each image, point or file. Raises InputError as `forward` and `read` do."""
+        x = x if isinstance(x, Tensor) else self.read(*x)
         return [self.classes[k] for part in x.split(AT_ONCE) for k in self(part).argmax(1).tolist()]
 
 
@@ -149,7 +189,7 @@ def load_export(folder: str | Path) -> tuple[Classifier, ImageGenerator | None, 
     net = load_network(specs.net, nn.Module, "net", folder, tensors)
     generator = load_network(specs.generator, Generator, "generator", folder, tensors) if specs.generator else None
     normalization = load_normalization(specs.normalization, folder, tensors)
-    classifier = Classifier(net, normalization, tuple(card.input.shape), getattr(torch, card.input.dtype), card.classes)
+    classifier = Classifier(net, normalization, tuple(card.input.shape), getattr(torch, card.input.dtype), card.classes, card.input.reader)
     images = ImageGenerator(generator, normalization) if generator else None
     check_fit(classifier, images, folder)
     return classifier, images, card

@@ -17,7 +17,19 @@ from gan_sntg.data.recorded import facts_of
 from gan_sntg.errors import UnhealthyError
 from gan_sntg.evaluation.fidelity_records import measurements
 from gan_sntg.evaluation.samples import BANK_SIZE
-from gan_sntg.export.load import CARD, FORMAT, PROGRAM, WEIGHTS, Architecture, Card, Classifier, ImageGenerator, InputSpec, load_export
+from gan_sntg.export.load import (
+    CARD,
+    FORMAT,
+    PROGRAM,
+    WEIGHTS,
+    Architecture,
+    Card,
+    Classifier,
+    ImageGenerator,
+    InputSpec,
+    PictureSpec,
+    load_export,
+)
 from gan_sntg.files.array_files import sha256_of
 from gan_sntg.files.atomic import atomic_folder
 from gan_sntg.runs.build import RunModel, class_names
@@ -93,7 +105,7 @@ def card_of_run(folder: RunFolder, parts: RunModel, progress: Progress, weights:
             generator=configuration(parts.method.generator),
             normalization=configuration(parts.normalization, PLACES),
         ),
-        input=InputSpec(dtype, list(source.image_shape), limits, meaning),
+        input=InputSpec(dtype, list(source.image_shape), limits, meaning, None if points else picture_spec(source)),
         output={"dtype": "float32", "shape": [source.num_classes], "meaning": "logits, one for each of the classes"},
         classes=class_names(source),
         weights=weights,
@@ -102,6 +114,12 @@ def card_of_run(folder: RunFolder, parts: RunModel, progress: Progress, weights:
         provenance=run_provenance(folder, parts, progress),
         files={},
     )
+
+
+def picture_spec(source: Dataset) -> PictureSpec:
+    """How files are read as these data were."""
+    reader = facts_of(source).reader
+    return PictureSpec(reader.background, reader.white, reader.reading)
 
 
 def recorded_errors(folder: RunFolder, source: Dataset, progress: Progress, weights: str) -> dict:

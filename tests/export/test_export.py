@@ -67,6 +67,9 @@ def test_classes_are_those_of_predict_and_images_those_of_sample(command, export
     classifier, generator, _ = load_export(exported)
     with (tmp_path / "a.csv").open() as file:
         assert [row["class"] for row in csv.DictReader(file)] == classifier.names(DIGITS.test_x[:7])
+    paths = [tmp_path / f"images/{k}.png" for k in range(7)]
+    assert torch.equal(classifier.read(str(paths[2]), paths[0]), DIGITS.test_x[[2, 0]])
+    assert classifier.names(paths) == classifier.names(DIGITS.test_x[:7])
     command("sample", finished, "--kind", "npz", "--n", 9, "--seed", 3, "--out", tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as arrays:
         drawn = torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2)
@@ -86,20 +89,24 @@ def test_the_generators_statistics_are_those_of_the_bank_whatever_the_checkpoint
     assert torch.equal(load_export(run / "export")[1](z), load_export(exported)[1](z))
 
 
-def test_the_readmes_three_lines_do_what_they_say(exported, tmp_path, monkeypatch):
+def test_the_readmes_lines_do_what_they_say(exported, tmp_path, monkeypatch):
     lines = re.search(r"```python\n(from gan_sntg\.export .*?)```", README, re.S)[1]
     shutil.copytree(exported, tmp_path / re.search(r'load_export\("(.+?)"\)', lines)[1])
     monkeypatch.chdir(tmp_path)
-    names = {"images": DIGITS.test_x[:5]}
+    for k, name in enumerate(("a.png", "b.jpg")):
+        Image.fromarray(DIGITS.test_x[k, 0].numpy()).save(tmp_path / name)
+    names = {}
     exec(lines, names)
-    assert len([line for line in lines.splitlines() if line]) == 3
-    assert len(names["names"]) == 5 and set(names["names"]) <= {str(k) for k in range(10)}
+    assert len([line for line in lines.splitlines() if line]) == 4 and torch.equal(names["images"][0], DIGITS.test_x[0])
+    assert len(names["names"]) == 2 and set(names["names"]) <= {str(k) for k in range(10)}
     assert names["drawn"].dtype == torch.uint8 and names["drawn"].shape[1:] == (1, 8, 8)
 
 
 def test_the_card_says_what_it_is_and_where_it_is_from(exported, finished):
     card, result = json.loads((exported / "card.json").read_text()), json.loads((finished / "result.json").read_text())
-    assert card["input"] == {"dtype": "uint8", "shape": [1, 8, 8], "range": [0, 255], "meaning": "images, [channels, height, width]"}
+    assert card["input"] == {"dtype": "uint8", "shape": [1, 8, 8], "range": [0, 255], "meaning": "images, [channels, height, width]"} | {
+        "pictures": {"background": 255, "white": None, "reading": 2}
+    }
     assert card["classes"] == [str(k) for k in range(10)]
     names = "gan_sntg.networks.DenseDiscriminator", "gan_sntg.networks.DenseGenerator", "gan_sntg.data.UnitRange"
     assert tuple(part["class_path"] for part in card["architecture"].values()) == names

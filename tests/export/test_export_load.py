@@ -140,6 +140,7 @@ def test_what_is_no_card_is_refused(export, text):
         (lambda card: card["input"].update(shape=[1, 4, 16]), "its networks do not fit the classes and images"),
         (lambda card: card["input"].update(shape=[1, 8, 2**16]), "not in 1..65535"),
         (lambda card: card["input"].update(dtype="int32"), "card.input.dtype"),
+        (lambda card: card["input"]["pictures"].update(background=256), "background is 256; give a whole number in 0..255"),
         (lambda card: card["classes"].pop(), "its networks do not fit the classes and images"),
         (lambda card: card["architecture"].update(generator=None), "its files are not those of an export"),
         (lambda card: card["architecture"]["normalization"].update(class_path="gan_sntg.data.ZCA"), "the statistics of ZCA"),
@@ -193,3 +194,15 @@ def test_what_is_loaded_never_trains(exported):
     classifier, generator, _ = load_export(exported)
     for part in classifier.train(), generator.train():
         assert not any(module.training for module in part.modules()) and not any(p.requires_grad for p in part.parameters())
+
+
+def test_files_that_cannot_be_read_are_named_and_a_card_of_before_says_how_to_go_on(export, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    classifier, _, _ = load_export(export)
+    with pytest.raises(InputError, match=r"2 of 2 files cannot be read:\n.*a.png.*\n.*b.png"):
+        classifier.read(tmp_path / "a.png", str(tmp_path / "b.png"))
+    changed(export, lambda card: card["input"].pop("pictures"))
+    classifier, _, _ = load_export(export)
+    assert len(classifier.names(torch.zeros(2, 1, 8, 8, dtype=torch.uint8))) == 2
+    with pytest.raises(InputError, match="does not say how files become what it takes; export its run again"):
+        classifier.names([tmp_path / "a.png"])
