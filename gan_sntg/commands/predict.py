@@ -3,19 +3,22 @@
 import csv
 import io
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import numpy as np
+import torch
 from jsonargparse import Namespace
-from torch import nn
+from torch import Tensor, nn
 
 from gan_sntg.data.custom import ImageFolder
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.pictures import PictureReader, readable
 from gan_sntg.data.recorded import RecordedData
 from gan_sntg.errors import InputError
-from gan_sntg.evaluation.classification import logits_of
+from gan_sntg.evaluation.classification import entropy_of, most_wanted, outputs_of
 from gan_sntg.files.atomic import writable, write_atomically, writing
 from gan_sntg.files.paths import Listing
 from gan_sntg.runs.build import RunModel, class_names, run_parser, say
@@ -23,6 +26,7 @@ from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.reading import load_model
 
 AT_ONCE = 250  # images that are held in memory
+ARRAYS = "files", "classes", "probabilities", "entropy", "logsumexp", "features"
 DESCRIPTION = (
     "Write, as CSV, file, class and confidence (the largest probability) of every image under FOLDER, resized and cropped to the "
     "run's size. Links are followed; names that begin with a dot are left out. What cannot be read is listed at the end, with status 2."
@@ -36,26 +40,36 @@ def parser() -> Parser:
     parser.add_argument("--out", type=str, required=True, help="CSV file")
     parser.add_argument("--white", type=int, help="value that is white in pictures of 16 bits; default: as in training")
     parser.add_argument("--classifier", type=Literal["last", "averaged"], default="averaged", help="which weights")
+    parser.add_argument("--suggest", type=int, help="write so many files alone, those to label next, the most wanted first")
+    parser.add_argument("--all", type=str, help=f"NPZ file of all that is known of the same files, in their order: {', '.join(ARRAYS)}")
     return parser
 
 
 def run(options: Namespace) -> None:
-    """Write the CSV and print its path. Raises InputError with every file that could not be read."""
+    """Write what is asked for, print the paths. Raises InputError with all files that are unreadable."""
     out, folder = writable(options.out), Path(options.folder)
-    found = listing_of(folder, out)
+    every = [writable(options.all)] if options.all else []
+    if options.suggest is not None and options.suggest < 1:
+        raise InputError(f"--suggest is {options.suggest}; give the number of files to label, 1 or more")
+    found = listing_of(folder, [out, *every])
     say(found.notes)
     parts, _ = load_model(options.run, options.device, options.root, options.checkpoint)
-    rows, problems = predict(parts, parts.method.classifiers[options.classifier], found.files, options.white)
+    predicted, problems = predict(parts, parts.method.classifiers[options.classifier], found.files, options.white)
     problems = [*found.problems, *problems]
-    if rows:
+    if options.suggest:
+        predicted = predicted.only(most_wanted(predicted.logits, predicted.h, options.suggest))
+    if predicted.files:
+        names, classes = [path.relative_to(folder).as_posix() for path in predicted.files], class_names(parts.source)
         text = io.StringIO()
-        lines = [(path.relative_to(folder).as_posix(), *row) for path, row in rows.items()]
-        csv.writer(text, lineterminator="\n").writerows([("file", "class", "confidence"), *lines])
-        with writing(out):
-            write_atomically(out, text.getvalue().encode("utf-8", "surrogateescape"))
-        print(out)
+        csv.writer(text, lineterminator="\n").writerows([("file", "class", "confidence"), *predicted.rows(names, classes)])
+        written = {out: text.getvalue().encode("utf-8", "surrogateescape")} | {place: predicted.npz(names, classes) for place in every}
+        for place, data in written.items():
+            with writing(place):
+                write_atomically(place, data)
+            print(place)
     if problems:
-        what = f"the other {len(rows)} are in {out}" if rows else "nothing was written"
+        n = len(predicted.files)
+        what = (f"{n} of the others" if options.suggest else f"the other {n}") + f" are in {out}" if n else "nothing was written"
         raise InputError(
             "\n".join(
                 [f"{len(problems)} of {len(found.files) + len(found.problems)} files in {folder} cannot be classified; {what}:", *problems]
@@ -63,27 +77,55 @@ def run(options: Namespace) -> None:
         )
 
 
-def listing_of(folder: Path, out: Path) -> Listing:
-    """Every file under `folder` but `out`. Raises InputError where there is none."""
+class Predicted(NamedTuple):
+    """Files, and of each the classifier's features h [N, D] and logits [N, K]."""
+
+    files: list[Path]
+    h: Tensor
+    logits: Tensor
+
+    def only(self, index: Tensor) -> "Predicted":
+        """Those at an index, in its order."""
+        return Predicted([self.files[i] for i in index.tolist()], self.h[index], self.logits[index])
+
+    def rows(self, names: list[str], classes: list[str]) -> Iterator[tuple[str, str, str]]:
+        """Name, class and confidence of each."""
+        confidence, found = self.logits.double().softmax(1).max(1)
+        for name, k, p in zip(names, found.tolist(), confidence.tolist(), strict=True):
+            yield name, classes[k], f"{p:.6f}"
+
+    def npz(self, names: list[str], classes: list[str]) -> bytes:
+        """The arrays of ARRAYS."""
+        logits = self.logits.double()
+        of_each = logits.softmax(1), entropy_of(logits), logits.logsumexp(1), self.h
+        made = np.array(names), np.array(classes), *(part.numpy() for part in of_each)
+        buffer = io.BytesIO()
+        np.savez(buffer, **dict(zip(ARRAYS, made, strict=True)))
+        return buffer.getvalue()
+
+
+def listing_of(folder: Path, outs: list[Path]) -> Listing:
+    """Every file under `folder` but what is written. Raises InputError where there is none."""
     found = Listing(folder)
     if not os.path.isdir(folder) or not found.files and not found.problems:
         raise InputError(f"{folder} is not a folder with files in it; give a folder of images")
-    found.files = [path for path in found.files if path.name != out.name or os.path.realpath(path) != os.path.realpath(out)]
+    own = {os.path.realpath(out) for out in outs}
+    found.files = [path for path in found.files if path.name not in {out.name for out in outs} or os.path.realpath(path) not in own]
     return found
 
 
-def predict(parts: RunModel, net: nn.Module, files: list[Path], white: int | None = None) -> tuple[dict[Path, tuple[str, str]], list[str]]:
-    """Class and confidence of each file that can be read, and what is wrong with each of the others."""
+def predict(parts: RunModel, net: nn.Module, files: list[Path], white: int | None = None) -> tuple[Predicted, list[str]]:
+    """What the classifier says of each file that can be read, and what is wrong with each of the others."""
     reader = picture_reader(parts.source, white)
-    names, rows, problems = class_names(parts.source), {}, []
+    read, outputs, problems = [], [], []
     for start in range(0, len(files), AT_ONCE):
         x, kept, unreadable = readable(files[start : start + AT_ONCE], reader, "--white")
         problems += unreadable
         if kept:
-            confidence, classes = logits_of(net, x.to(parts.device), parts.normalization).double().softmax(1).max(1)
-            found = zip(kept, classes.tolist(), confidence.tolist(), strict=True)
-            rows |= {path: (names[k], f"{p:.6f}") for path, k, p in found}
-    return rows, problems
+            read += kept
+            outputs.append([part.float().cpu() for part in outputs_of(net, x.to(parts.device), parts.normalization)])
+    h, logits = (torch.cat(part) for part in zip(*outputs, strict=True)) if outputs else (torch.empty(0, 0), torch.empty(0, 0))
+    return Predicted(read, h, logits), problems
 
 
 def picture_reader(source: Dataset, white: int | None = None) -> PictureReader:

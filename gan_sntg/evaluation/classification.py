@@ -68,6 +68,27 @@ def rare_class_scores(logits: Tensor, y: Tensor) -> dict[str, float | list[float
     }
 
 
+def entropy_of(logits: Tensor) -> Tensor:
+    """Entropy [N] of the softmax in nats. logits [N, K]."""
+    log = logits.double().log_softmax(1)
+    return -(log.exp() * log).sum(1)
+
+
+def most_wanted(logits: Tensor, h: Tensor, n: int) -> Tensor:
+    """Indices [n] of the examples whose labels say most, the first first. logits [N, K], h [N, D].
+
+    Greedy: each has the largest entropy times the distance in h to the nearest that was taken before; the first, the largest entropy.
+    """
+    h, entropy = h.double(), entropy_of(logits).clamp_min(1e-12)  # among sure ones distance decides
+    wanted, nearest, taken = entropy.clone(), torch.full_like(entropy, math.inf), []
+    for _ in range(min(n, len(h))):
+        taken.append(int(wanted.argmax()))
+        nearest = torch.minimum(nearest, torch.linalg.vector_norm(h - h[taken[-1]], dim=1))
+        wanted = entropy * nearest
+        wanted[taken] = -1
+    return torch.tensor(taken, dtype=torch.int64)
+
+
 class Reliability(NamedTuple):
     """Images, mean confidence and share right [BINS] by confidence in (k, k + 1] / BINS; NaN where empty."""
 

@@ -16,6 +16,7 @@ from gan_sntg.commands import predict
 from gan_sntg.data.pictures import PictureReader
 from gan_sntg.data.public import Digits
 from gan_sntg.errors import InputError
+from gan_sntg.evaluation.classification import entropy_of, most_wanted, outputs_of
 from gan_sntg.runs.build import load
 from gan_sntg.runs.reading import load_model
 
@@ -146,7 +147,7 @@ def test_pictures_are_read_as_those_of_training_were(command, tiny_tree, labels_
     found = predict.predict(parts, parts.method.classifiers["averaged"], sorted((tmp_path / "data/test/a").iterdir()))[0]
     with torch.no_grad():
         logits = parts.method.classifiers["averaged"].eval()(parts.normalization(parts.source.test_x[:5]))[1]
-    assert [row[0] for row in found.values()] == ["ab"[k] for k in logits.argmax(1).tolist()]
+    torch.testing.assert_close(found.logits, logits, atol=1e-5, rtol=1e-5)
     assert predict.picture_reader(parts.source, white=1023).white == 1023
 
 
@@ -156,3 +157,30 @@ def test_dark_16_bits_are_refused_till_their_white_is_stated(command, finished, 
     assert outcome.status == 2 and "dark.png: a picture of whose 16 bits only 0..1023" in outcome.err and "by --white" in outcome.err
     outcome = command("predict", finished, folder, "--out", tmp_path / "a.csv", "--white", 1023)
     assert outcome.status == 0 and len(rows(tmp_path / "a.csv")) == 9
+
+
+def test_what_to_label_next_is_written_alone_with_all_that_is_known_of_it(command, finished, folder, tmp_path):
+    words = ["predict", finished, folder, "--out", folder / "a.csv", "--all", folder / "a.npz"]
+    for _ in range(2):  # what was written is not read
+        assert command(*words).out == f"{folder / 'a.csv'}\n{folder / 'a.npz'}\n"
+    every = dict(np.load(folder / "a.npz"))
+    assert [*every] == [*predict.ARRAYS] and every["files"].tolist() == [row[0] for row in rows(folder / "a.csv")[1:]]
+    x = load(str(finished), "cpu")[0]
+    h, logits = outputs_of(x.method.classifiers["averaged"], DIGITS.test_x[:7], x.normalization)
+    expected = {"probabilities": logits.double().softmax(1), "entropy": entropy_of(logits), "logsumexp": logits.double().logsumexp(1)}
+    for name, values in (expected | {"features": h}).items():
+        assert np.allclose(every[name], values.numpy(), atol=1e-5), name
+    assert every["classes"].tolist() == [str(k) for k in range(10)]
+    assert command(*words, "--suggest", 3).status == 0
+    wanted = most_wanted(logits, h, 3).tolist()
+    assert (
+        [row[0] for row in rows(folder / "a.csv")[1:]]
+        == dict(np.load(folder / "a.npz"))["files"].tolist()
+        == every["files"][wanted].tolist()
+    )
+
+
+def test_none_or_more_files_than_there_are_to_suggest(command, refused, finished, folder, tmp_path):
+    refused(["predict", finished, folder, "--out", "a.csv", "--suggest", 0], "--suggest is 0; give the number of files to label, 1 or more")
+    assert command("predict", finished, folder, "--out", tmp_path / "a.csv", "--suggest", 99).status == 0
+    assert len(rows(tmp_path / "a.csv")) == 8

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from gan_sntg.evaluation import class_errors, confusion_matrix, error_rate, percent_wrong, reliability
-from gan_sntg.evaluation.classification import BINS, rare_class_scores
+from gan_sntg.evaluation.classification import BINS, entropy_of, most_wanted, rare_class_scores
 from gan_sntg.experiments.plots import save_reliability
 
 
@@ -146,3 +146,26 @@ def test_a_class_without_images_has_no_score_and_no_part_in_the_means():
     assert [math.isnan(value) for value in found["auroc"]] == [math.isnan(value) for value in found["auprc"]] == [False, False, True]
     alone = rare_class_scores(logits[:1], y[:1])
     assert math.isnan(alone["auroc"][0]) and alone["auprc"][0] == 1
+
+
+def test_entropy_is_that_of_the_softmax_in_nats():
+    p = torch.tensor([[0.5, 0.25, 0.25], [1 / 3] * 3, [1.0, 0.0, 0.0]], dtype=torch.float64)
+    torch.testing.assert_close(entropy_of(p.log()[:2]), torch.tensor([1.5 * math.log(2), math.log(3)], dtype=torch.float64))
+    assert entropy_of(torch.tensor([[900.0, 0, 0]])).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_most_wanted_are_those_of_a_naive_search(seed):
+    generator = torch.Generator().manual_seed(seed)
+    logits, h = torch.randn(30, 4, generator=generator), torch.randn(30, 5, generator=generator)
+    e, taken = entropy_of(logits).tolist(), []
+    for _ in range(7):
+        scores = [e[i] * min([math.dist(h[i].tolist(), h[j].tolist()) for j in taken] or [1]) if i not in taken else -1 for i in range(30)]
+        taken.append(max(range(30), key=lambda i: scores[i]))
+    assert most_wanted(logits, h, 7).tolist() == taken
+    assert sorted(most_wanted(logits, h, 50).tolist()) == list(range(30))
+
+
+def test_of_sure_examples_the_farthest_are_wanted_and_none_twice():
+    h = torch.tensor([[0.0], [1], [10], [10]])
+    assert most_wanted(torch.tensor([[1000.0, 0]] * 4), h, 4).tolist()[:3] in ([0, 2, 1], [0, 3, 1])
