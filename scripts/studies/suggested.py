@@ -3,7 +3,8 @@
 python scripts/studies/suggested.py -> results/suggested.json, .md      about six minutes on one core
 
 Of each seed a run of labels alone (configs/digits_20/supervised.yaml, weight 0) with 20 labels chooses 20 more of the pool, as `predict
---suggest 20` does; 20 others are drawn at random. Then 40 labels of each kind are trained on anew. The choice sees no label and no test image.
+--suggest 20` does; 20 others are drawn at random. Then 40 labels of each kind are trained on anew. What chooses sees no label and no
+test image.
 """
 
 from dataclasses import replace
