@@ -2,8 +2,8 @@
 
 from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.data.backbones import Backbone
-from gan_sntg.data.custom import Arrays, ImageFolder, hold_out
-from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.custom import Arrays, ImageFolder
+from gan_sntg.data.dataset import Dataset, hold_out
 from gan_sntg.data.loader import UNLABELED, Batch, Examples, Loader, Pool
 from gan_sntg.data.normalization import (
     ZCA,

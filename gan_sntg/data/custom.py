@@ -1,5 +1,6 @@
 """One's own data: arrays in memory or in an .npz file, or folders of pictures of any size."""
 
+import difflib
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,16 +12,15 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from gan_sntg.data.dataset import Dataset, blank_notes, one_fifth, range_notes
+from gan_sntg.data.dataset import Array, Dataset, as_array, blank_notes, for_testing, one_fifth, range_notes
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.pictures import DARK, DEEP, REMEDY, PictureReader, decode
 from gan_sntg.data.public import data_folder
-from gan_sntg.data.twins import Twins, group_numbers, named
+from gan_sntg.data.twins import Twins, named
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import read_npz
 from gan_sntg.files.paths import Listing, as_read, at_home, visible
 
-Array = np.ndarray | Tensor
 NAMES, OPTIONAL = ("train_x", "train_y", "test_x", "test_y"), ("unlabeled_x",)
 EVERY = (*NAMES, *OPTIONAL)
 
@@ -115,32 +115,12 @@ class Arrays(Dataset):
         return len(counts)
 
 
-def hold_out(x: Array, y: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """train_x, train_y, test_x, test_y of x and y: a fifth of each class, fixed by y, for testing.
-
-    Images equal to those are for testing too. Raises InputError where a class has one image alone.
-    """
-    x, y = _numpy(x), _numpy(y)
-    if y.ndim != 1 or len(x) != len(y):
-        raise InputError(f"hold_out: y has the shape {list(y.shape)} for {len(x)} images; give one label per image")
-    classes, numbers, counts = np.unique(y, return_inverse=True, return_counts=True)
-    if 1 in counts:
-        raise InputError(f"hold_out: one image alone of the classes {classes[counts == 1].tolist()}; give at least two, one to test on")
-    groups = group_numbers(torch.from_numpy(x))[0]
-    test = torch.isin(groups, groups[one_fifth(torch.from_numpy(numbers), "test")]).numpy()
-    return x[~test], y[~test], x[test], y[test]
-
-
-def _numpy(x: Array) -> np.ndarray:
-    return x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
-
-
 def _held(arrays: tuple, named: dict) -> dict[str, np.ndarray]:
     """Arrays by name, as in a file. Raises InputError where one is missing, unknown or given twice."""
     given = dict(zip(EVERY, arrays, strict=False))
     if len(given) < len(arrays) or given.keys() & named.keys():
         raise InputError(f"Arrays takes {', '.join(EVERY)}, each once")
-    held = {name: _numpy(x) for name, x in (given | named).items() if x is not None}
+    held = {name: as_array(x) for name, x in (given | named).items() if x is not None}
     _check_names("Arrays", held)
     if missing := [name for name in NAMES if name not in held]:
         remedy = "in Python give all four, or Arrays(*hold_out(x, y)) to test on a fifth of x and y; in YAML name a file by data.file"
@@ -162,7 +142,7 @@ class ImageFolder(Dataset):
 
     The training images are the labelled ones, class by class, then those of unlabeled/, each folder with all its folders, in the
     order of the names; links are followed, and names that begin with a dot left out. A fifth of each class's labelled images is for
-    validation.
+    validation. Without unlabeled/ the labelled images are all; without test/ a fifth of each class, fixed, is not trained on but tested.
     """
 
     name = "image_folder"
@@ -197,6 +177,8 @@ class ImageFolder(Dataset):
         n = sum(path in found.train for path in read)
         self.train_x, self.train_y, self.train_names = x[:n], y[:n], files[:n]
         self.test_x, self.test_y, self.test_names = x[n:], y[n:], files[n:]
+        if not found.tested:
+            self._hold_out()
         if problems := [*found.problems, *unreadable.values()]:
             left_out = " and are left out" if skip_unreadable else ""
             text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{left_out}:", *problems])
@@ -215,6 +197,16 @@ class ImageFolder(Dataset):
         labeled = self.train_y != UNLABELED
         parts = {"labeled/": self.train_x[labeled], "unlabeled/": self.train_x[~labeled], "test/": self.test_x}
         self.notes += range_notes(str(self.root), parts)
+
+    def _hold_out(self) -> None:
+        """Take test images out of the labelled ones. Raises InputError where a class has one alone."""
+        counts = torch.bincount(self.train_y[self.train_y != UNLABELED], minlength=self.num_classes).tolist()
+        if alone := ", ".join(name for name, count in zip(self.class_names, counts, strict=True) if count == 1):
+            raise InputError(f"{self.root} has no test/, and one labelled image alone of {alone}; give at least two, one to test on")
+        test, names = for_testing(self.train_x, self.train_y), np.array(self.train_names)
+        self.test_x, self.test_y, self.test_names = self.train_x[test], self.train_y[test], names[test].tolist()
+        self.train_x, self.train_y, self.train_names = self.train_x[~test], self.train_y[~test], names[~test].tolist()
+        self.notes += (f"{self.root}: without test/ {len(self.test_y)} labelled images, a fifth of each class, are tested on alone",)
 
     def _scale(self, files: list[str], bits: list[int]) -> tuple[str, ...]:
         """Settle what is white in 16 bits. Raises InputError where no picture says so by using the 16th."""
@@ -238,14 +230,21 @@ class ClassFolders:
     """
 
     def __init__(self, root: Path):
-        """List all. Raises InputError where a folder is missing, or the classes are not the same twice."""
+        """List all. Raises InputError where there is no labeled/, or classes differ."""
         self.root, self.problems, self.notes = root, [], []
-        labeled, test = self._by_class("labeled"), self._by_class("test")
-        self._check_classes({*labeled}, {*test})
+        there = {path.name for path in listed(root)}
+        for part in sorted({"unlabeled", "test"} - there):  # may be missing, but not by another name
+            if near := difflib.get_close_matches(part, there - {"labeled", "unlabeled", "test"}, 1):
+                raise InputError(f"{root} holds {near[0]}/, but no {part}/; rename it")
+        self.tested = "test" in there
+        labeled = self._by_class("labeled")
+        test = self._by_class("test") if self.tested else {}
+        if self.tested:
+            self._check_classes({*labeled}, {*test})
         self.names = [*labeled]
         self.train = {path: k for k, name in enumerate(self.names) for path in self._files(labeled[name])}
-        self.train |= dict.fromkeys(self._files(root / "unlabeled"), UNLABELED)
-        self.test = {path: k for k, name in enumerate(self.names) for path in self._files(test[name])}
+        self.train |= dict.fromkeys(self._files(root / "unlabeled") if "unlabeled" in there else (), UNLABELED)
+        self.test = {path: k for k, name in enumerate(self.names) if self.tested for path in self._files(test[name])}
 
     def _by_class(self, part: str) -> dict[str, Path]:
         """The folders of labeled/ or test/ by the names of their classes as people read them."""
@@ -282,5 +281,5 @@ class ClassFolders:
 
 def listed(folder: Path) -> list[Path]:
     """Entries of a folder by name, without hidden ones. Raises InputError where there is no such folder."""
-    with refusing(f"{folder} is not a readable folder", "an image folder holds labeled/<class>/, unlabeled/ and test/<class>/"):
+    with refusing(f"{folder} is not a readable folder", "an image folder holds labeled/<class>/, perhaps unlabeled/ and test/<class>/"):
         return visible(folder)

@@ -16,6 +16,8 @@ from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import sha256_of
 from gan_sntg.rng import purpose_generator
 
+Array = np.ndarray | Tensor
+
 
 class Dataset(Configurable, ABC):
     """Images uint8 [N, C, H, W] or points float32 [N, 2], train_x, and labels int64 [N], train_y.
@@ -123,6 +125,32 @@ def one_fifth(y: Tensor, purpose: str = "validation") -> Tensor:
         count = max(len(members) // 5, min(1, len(members) - 1))
         chosen += members[torch.randperm(len(members), generator=generator)[:count]].tolist()
     return torch.tensor(sorted(chosen), dtype=torch.int64)
+
+
+def for_testing(x: Tensor, y: Tensor) -> Tensor:
+    """Which labelled examples [N] are tested on: a fifth of each class, and those equal to them."""
+    groups = group_numbers(x)[0]
+    return torch.isin(groups, groups[one_fifth(y, "test")]) & (y != UNLABELED)
+
+
+def hold_out(x: Array, y: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """train_x, train_y, test_x, test_y of x and y: a fifth of each class, fixed by y, for testing.
+
+    Images equal to those are for testing too. Raises InputError where a class has one image alone.
+    """
+    x, y = as_array(x), as_array(y)
+    if y.ndim != 1 or len(x) != len(y):
+        raise InputError(f"hold_out: y has the shape {list(y.shape)} for {len(x)} images; give one label per image")
+    classes, numbers, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if 1 in counts:
+        raise InputError(f"hold_out: one image alone of the classes {classes[counts == 1].tolist()}; give at least two, one to test on")
+    test = for_testing(torch.from_numpy(x), torch.from_numpy(numbers)).numpy()
+    return x[~test], y[~test], x[test], y[test]
+
+
+def as_array(x: Array) -> np.ndarray:
+    """A NumPy array, of a tensor too."""
+    return x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
 
 
 NARROW, APART = 128, 64  # a range, and a difference of ranges or means, of which something is said

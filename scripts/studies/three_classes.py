@@ -27,7 +27,6 @@ def main(folder: str, root: str | None = None) -> None:
     """Write labeled/<class>/ and test/<class>/ under a new folder. Raises InputError where it exists."""
     if os.path.exists(folder):
         raise InputError(f"{folder} exists; give a new folder")
-    Path(folder, "unlabeled").mkdir(parents=True)  # the pictures whose labels a run hides are unlabelled too
     source = CIFAR100(root or os.environ.get("GAN_SNTG_DATA", "data"))
     for part, x, y, most in ("labeled", source.train_x, source.train_y, TRAIN), ("test", source.test_x, source.test_y, TEST):
         for name, members in CLASSES.items():

@@ -109,7 +109,9 @@ def without(pattern: str):
 TWICE = "1 of the test images are also in the training set"
 OTHERWISE = [
     (without("*"), "labeled is not a readable folder"),
-    (without("unlabeled"), "unlabeled is not a readable folder.*holds labeled/<class>/, unlabeled/ and test/<class>/"),
+    (lambda f: (f / "unlabeled").rename(f / "Unlabelled"), "holds Unlabelled/, but no unlabeled/; rename it"),
+    (lambda f: (f / "test").rename(f / "tests"), "holds tests/, but no test/; rename it"),
+    (without("labeled"), "labeled is not a readable folder.*holds labeled/<class>/, perhaps unlabeled/ and test/<class>/"),
     (without("labeled/bee/*"), "labeled/bee holds no image that can be read; add some, or remove the class"),
     (without("test/bee/*"), "test/bee holds no image that can be read; add some, or remove the class"),
     (without("labeled/[bc]*"), "labeled holds 1 class folders; at least two are needed"),
@@ -246,3 +248,26 @@ def test_many_are_read_and_those_that_cannot_be_are_listed(tmp_path):
     assert np.array_equal(x, np.stack([COLOUR, COLOUR ^ 2]).transpose(0, 3, 1, 2)) and kept == [paths[0], paths[2]]
     assert [str(paths[1]) in problems[0], str(paths[3]) in problems[1], len(problems)] == [True, True, 2]
     assert read_pictures([], 28, color=False)[0].shape == (0, 1, 28, 28)
+
+
+def test_without_test_images_a_fifth_of_each_class_is_held_out_the_same_each_time_with_its_copies(folder):
+    shutil.rmtree(folder / "test")
+    shutil.rmtree(folder / "unlabeled")
+    shutil.copy(folder / "labeled/bee/10.png", folder / "labeled/bee/11.png")
+    whole = {path.relative_to(folder).as_posix() for path in (folder / "labeled").rglob("*.png")}
+    source = ImageFolder(str(folder))
+    assert {*source.train_files} | {*source.test_files} == whole and len(source.train_files) + len(source.test_files) == len(whole)
+    assert torch.bincount(source.test_y).tolist() in ([1, 2, 1], [1, 3, 1])  # three where one of the two alike was drawn
+    assert {"labeled/bee/10.png", "labeled/bee/11.png"} & {*source.test_files} in (set(), {"labeled/bee/10.png", "labeled/bee/11.png"})
+    assert [name.split("/")[1] for name in source.test_files] == [source.class_names[k] for k in source.test_y]
+    assert all(torch.equal(read_picture(folder / name, 32, True), x) for name, x in zip(source.test_files, source.test_x, strict=True))
+    assert source.notes == (f"{folder}: without test/ {len(source.test_y)} labelled images, a fifth of each class, are tested on alone",)
+    assert source.sha256 == ImageFolder(str(folder)).sha256
+
+
+def test_without_test_images_one_picture_of_a_class_is_refused(folder):
+    shutil.rmtree(folder / "test")
+    for path in sorted((folder / "labeled/ant").glob("*.png"))[1:]:
+        path.unlink()
+    with pytest.raises(InputError, match="has no test/, and one labelled image alone of ant; give at least two, one to test on"):
+        ImageFolder(str(folder))
