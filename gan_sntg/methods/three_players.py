@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED, Batch, Examples, Pool
 from gan_sntg.distributed import own_rows, world_size
+from gan_sntg.errors import InputError
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.graph.teachers import Averaged, Teacher
 from gan_sntg.methods.telemetry import health_telemetry
@@ -107,6 +108,12 @@ class ThreePlayers(Recordable, Method):
     def check(self, batch_size: int, labeled_batch_size: int) -> None:
         """Raise InputError where SNTG cannot pair such a batch."""
         self.sntg.check(batch_size + labeled_batch_size * self.sntg.labeled)
+
+    def check_length(self, epochs: int) -> None:
+        """Raise InputError where the run ends before D and G begin."""
+        if self.pretraining_epochs >= epochs:
+            what = f"C alone trains for the first {self.pretraining_epochs:g} epochs, but the run has {epochs}, so that D and G never would"
+            raise InputError(f"{what}; give more --epochs, or fewer --method.pretraining_epochs")
 
     def start(self, batch: Batch) -> None:
         """Initialise C from unlabelled images; D and G never start from data, as in the source."""

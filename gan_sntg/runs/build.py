@@ -99,6 +99,7 @@ def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "
     method.prepare(source, pool)
     method.seed(options.seed, device)
     method.check(*options.sizes)
+    method.check_length(options.epochs)
     return RunObjects(source, split, normalization, method, device, streams)
 
 

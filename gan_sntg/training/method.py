@@ -69,6 +69,9 @@ class Method(Configurable, nn.Module, ABC):
     def check(self, batch_size: int, labeled_batch_size: int) -> None:
         """Raise InputError where the method cannot work on batches of these sizes."""
 
+    def check_length(self, epochs: int) -> None:
+        """Raise InputError where a run of so many epochs ends before all networks train."""
+
     def start(self, batch: Batch) -> None:
         """Initialise what depends on data, once, before the first step."""
 

@@ -167,3 +167,8 @@ def test_a_share_that_is_none_is_refused():
     for share in 0.0, 1.0:
         with pytest.raises(InputError, match=f"labeled_share is {share:g}; give the share of labelled pairs"):
             gan(labeled_share=share)
+
+
+def test_a_run_that_ends_before_d_and_g_begin_is_refused_with_what_to_change(refused):
+    words = ["train", "--config", "digits_20/triple_gan", "--epochs", 3, "--method.pretraining_epochs", 3, "--out", "run"]
+    refused(words, "C alone trains for the first 3 epochs, but the run has 3", "give more --epochs, or fewer --method.pretraining_epochs")
