@@ -18,15 +18,15 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.pictures import PictureReader, readable
 from gan_sntg.data.recorded import RecordedData
 from gan_sntg.errors import InputError
-from gan_sntg.evaluation.classification import entropy_of, most_wanted, outputs_of
+from gan_sntg.evaluation.classification import entropy_of, logits_of, most_wanted, outputs_of, realness
 from gan_sntg.files.atomic import writable, write_atomically, writing
 from gan_sntg.files.paths import Listing
 from gan_sntg.runs.build import RunModel, class_names, run_parser, say
 from gan_sntg.runs.parsing import Parser
-from gan_sntg.runs.reading import load_model
+from gan_sntg.runs.reading import load_model, tested_data
 
 AT_ONCE = 250  # images that are held in memory
-ARRAYS = "files", "classes", "probabilities", "entropy", "logsumexp", "features"
+ARRAYS = "files", "classes", "probabilities", "entropy", "realness", "features"
 DESCRIPTION = (
     "Write, as CSV, file, class and confidence (the largest probability) of every image under FOLDER, resized and cropped to the "
     "run's size. Links are followed; names that begin with a dot are left out. What cannot be read is listed at the end, with status 2."
@@ -41,6 +41,9 @@ def parser() -> Parser:
     parser.add_argument("--white", type=int, help="value that is white in pictures of 16 bits; default: as in training")
     parser.add_argument("--classifier", type=Literal["last", "averaged"], default="averaged", help="which weights")
     parser.add_argument("--suggest", type=int, help="write so many files alone, those to label next, the most wanted first")
+    parser.add_argument(
+        "--unlike", type=float, help="add a column: `yes` for files less like the classes than all but this share of the validation images"
+    )
     parser.add_argument("--all", type=str, help=f"NPZ file of all that is known of the same files, in their order: {', '.join(ARRAYS)}")
     return parser
 
@@ -49,19 +52,23 @@ def run(options: Namespace) -> None:
     """Write what is asked for, print the paths. Raises InputError with all files that are unreadable."""
     out, folder = writable(options.out), Path(options.folder)
     every = [writable(options.all)] if options.all else []
+    if options.unlike is not None and not 0 < options.unlike < 1:
+        raise InputError(f"--unlike is {options.unlike:g}; give the share of the classes' own images that may be taken for others, as 0.05")
     if options.suggest is not None and options.suggest < 1:
         raise InputError(f"--suggest is {options.suggest}; give the number of files to label, 1 or more")
     found = listing_of(folder, [out, *every])
     say(found.notes)
     parts, _ = load_model(options.run, options.device, options.root, options.checkpoint)
-    predicted, problems = predict(parts, parts.method.classifiers[options.classifier], found.files, options.white)
+    net = parts.method.classifiers[options.classifier]
+    least = None if options.unlike is None else least_realness(options, parts, net)
+    predicted, problems = predict(parts, net, found.files, options.white)
     problems = [*found.problems, *problems]
     if options.suggest:
         predicted = predicted.only(most_wanted(predicted.logits, predicted.h, options.suggest))
     if predicted.files:
         names, classes = [path.relative_to(folder).as_posix() for path in predicted.files], class_names(parts.source)
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([("file", "class", "confidence"), *predicted.rows(names, classes)])
+        text, head = io.StringIO(), ("file", "class", "confidence", *(["unlike"] if least is not None else []))
+        csv.writer(text, lineterminator="\n").writerows([head, *predicted.rows(names, classes, least)])
         written = {out: text.getvalue().encode("utf-8", "surrogateescape")} | {place: predicted.npz(names, classes) for place in every}
         for place, data in written.items():
             with writing(place):
@@ -88,20 +95,30 @@ class Predicted(NamedTuple):
         """Those at an index, in its order."""
         return Predicted([self.files[i] for i in index.tolist()], self.h[index], self.logits[index])
 
-    def rows(self, names: list[str], classes: list[str]) -> Iterator[tuple[str, str, str]]:
-        """Name, class and confidence of each."""
+    def rows(self, names: list[str], classes: list[str], least: float | None) -> Iterator[tuple[str, ...]]:
+        """Name, class and confidence of each, and whether its realness is below the least."""
         confidence, found = self.logits.double().softmax(1).max(1)
-        for name, k, p in zip(names, found.tolist(), confidence.tolist(), strict=True):
-            yield name, classes[k], f"{p:.6f}"
+        for name, k, p, real in zip(names, found.tolist(), confidence.tolist(), realness(self.logits).tolist(), strict=True):
+            yield name, classes[k], f"{p:.6f}", *([] if least is None else ["yes" if real < least else "no"])
 
     def npz(self, names: list[str], classes: list[str]) -> bytes:
         """The arrays of ARRAYS."""
-        logits = self.logits.double()
-        of_each = logits.softmax(1), entropy_of(logits), logits.logsumexp(1), self.h
+        of_each = self.logits.double().softmax(1), entropy_of(self.logits), realness(self.logits), self.h
         made = np.array(names), np.array(classes), *(part.numpy() for part in of_each)
         buffer = io.BytesIO()
         np.savez(buffer, **dict(zip(ARRAYS, made, strict=True)))
         return buffer.getvalue()
+
+
+def least_realness(options: Namespace, parts: RunModel, net: nn.Module) -> float:
+    """What all but a share of the validation images reach. Raises InputError without them."""
+    source, held_out = tested_data(options.run, options.root, parts), parts.split.validation
+    if not held_out:
+        raise InputError(f"--unlike: {options.run} was trained without validation images; give a run of gan-sntg train --validation true")
+    if source.sha256 != parts.source.sha256:
+        raise InputError(f"--unlike: the training images of {options.run} are others today, and so are its validation images")
+    found = realness(logits_of(net, source.train_x[held_out].to(parts.device), parts.normalization).cpu()).sort().values
+    return float(found[int(options.unlike * len(found))])
 
 
 def listing_of(folder: Path, outs: list[Path]) -> Listing:

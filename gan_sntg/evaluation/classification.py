@@ -74,6 +74,14 @@ def entropy_of(logits: Tensor) -> Tensor:
     return -(log.exp() * log).sum(1)
 
 
+def realness(logits: Tensor) -> Tensor:
+    """log sum_k exp(logit_k) [N] of logits [N, K].
+
+    Of a discriminator it is the logit of real against generated (Salimans et al. 2016).
+    """
+    return logits.double().logsumexp(1)
+
+
 def most_wanted(logits: Tensor, h: Tensor, n: int) -> Tensor:
     """Indices [n] of the examples whose labels say most, the first first. logits [N, K], h [N, D].
 

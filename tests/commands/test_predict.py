@@ -167,7 +167,7 @@ def test_what_to_label_next_is_written_alone_with_all_that_is_known_of_it(comman
     assert [*every] == [*predict.ARRAYS] and every["files"].tolist() == [row[0] for row in rows(folder / "a.csv")[1:]]
     x = load(str(finished), "cpu")[0]
     h, logits = outputs_of(x.method.classifiers["averaged"], DIGITS.test_x[:7], x.normalization)
-    expected = {"probabilities": logits.double().softmax(1), "entropy": entropy_of(logits), "logsumexp": logits.double().logsumexp(1)}
+    expected = {"probabilities": logits.double().softmax(1), "entropy": entropy_of(logits), "realness": logits.double().exp().sum(1).log()}
     for name, values in (expected | {"features": h}).items():
         assert np.allclose(every[name], values.numpy(), atol=1e-5), name
     assert every["classes"].tolist() == [str(k) for k in range(10)]
@@ -184,3 +184,29 @@ def test_none_or_more_files_than_there_are_to_suggest(command, refused, finished
     refused(["predict", finished, folder, "--out", "a.csv", "--suggest", 0], "--suggest is 0; give the number of files to label, 1 or more")
     assert command("predict", finished, folder, "--out", tmp_path / "a.csv", "--suggest", 99).status == 0
     assert len(rows(tmp_path / "a.csv")) == 8
+
+
+@pytest.fixture(scope="module")
+def held_out(tmp_path_factory, command, tiny) -> Path:
+    """The folder of a run with validation images."""
+    folder = tmp_path_factory.mktemp("held") / "run"
+    assert command("train", "--config", tiny, "--validation", "true", "--out", folder).status == 0
+    return folder
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_pictures_unlike_the_classes_are_those_below_a_share_of_the_validation_images(command, held_out, folder, tmp_path, share):
+    assert command("predict", held_out, folder, "--out", tmp_path / "a.csv", "--unlike", share).status == 0
+    parts, _ = load(str(held_out), "cpu")
+    net, normalization, own = parts.method.classifiers["averaged"], parts.normalization, parts.source.train_x[parts.split.validation]
+    real, here = (outputs_of(net, x, normalization)[1].double().exp().sum(1).log() for x in (own, DIGITS.test_x[:7]))
+    head, *found = rows(tmp_path / "a.csv")
+    assert head == ["file", "class", "confidence", "unlike"]
+    expected = [sum(float(r) <= float(x) for r in real) <= int(share * len(real)) for x in here]
+    assert [row[3] == "yes" for row in found] == expected and (share == 0.05 or 0 < sum(expected) < 7)
+
+
+def test_what_is_unlike_needs_validation_images_and_a_share(refused, finished, folder):
+    words = ["predict", finished, folder, "--out", "a.csv", "--unlike"]
+    refused([*words, "1.5"], "--unlike is 1.5; give the share of the classes' own images that may be taken for others, as 0.05")
+    refused([*words, "0.05"], "was trained without validation images; give a run of gan-sntg train --validation true")
