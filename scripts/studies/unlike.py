@@ -1,4 +1,4 @@
-"""Images of a class that training left out against those of the others, by realness and by confidence: digits.
+"""Digits of a class that training left out, told from the others by realness and by confidence.
 
 python scripts/studies/unlike.py -> results/unlike.json, .md      about fifteen minutes on one core
 
@@ -34,7 +34,7 @@ def without(x: Tensor, y: Tensor, c: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def areas(method: str, c: int, out: Path) -> dict[str, float]:
-    """AUROC of class c for a classifier that was trained without it. Raises UnhealthyError where a run does not end well."""
+    """AUROC of class c for a classifier trained without it. Raises UnhealthyError."""
     source, file = Digits(), out / f"{c}.npz"
     out.mkdir(parents=True, exist_ok=True)
     parts = {"train": (source.train_x, source.train_y), "test": (source.test_x, source.test_y)}
