@@ -3,9 +3,12 @@
 import sys
 from argparse import SUPPRESS
 from pathlib import Path
+from statistics import mean, stdev
 
 from jsonargparse import Namespace
 
+from gan_sntg.distributed import rank
+from gan_sntg.experiments.plan import shorten
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.parsing import Parser
@@ -13,17 +16,28 @@ from gan_sntg.runs.seeds import train_seeds
 
 
 def parser() -> Parser:
-    """The options of a run, and --seeds and --data_seeds, which no configuration holds."""
+    """The options of a run, and --seeds, --data_seeds and --scale, which no configuration holds."""
     parser = config_parser()
     parser.add_argument("--seeds", type=str, default=SUPPRESS, help="a run of each of these in place of --seed: 0..9, or 0,3,5")
     parser.add_argument("--data_seeds", type=str, default=SUPPRESS, help="with --seeds, as many, each run's own in place of --data_seed")
+    what = "all lengths (epochs, ramps, decay, averages' memories) times this, as of `reproduce`"
+    parser.add_argument("--scale", type=float, default=SUPPRESS, help=what)
     return parser
 
 
 def run(options: Namespace) -> None:
-    """Train to the end and print what came out."""
+    """Train to the end and print what came out, of several seeds also their mean."""
+    if "scale" in options:
+        shorten(options, options.pop("scale"))
+    results = []
     for folder, result in train_seeds(options):
         report(folder, result)
+        results.append(result)
+    if len(results) > 1 and rank() == 0:
+        for name in "test_error_averaged", "validation_error":
+            errors = [result[name] for result in results if result[name] is not None]
+            if len(errors) == len(results):
+                print(f"{name.replace('_', ' ')} of {len(errors)} seeds: {mean(errors):.2f} ± {stdev(errors):.2f} %")
 
 
 def report(folder: RunFolder, result: dict) -> None:

@@ -1,6 +1,7 @@
 """The plan of a grid: every cell with its configuration, built and checked before anything runs."""
 
 import json
+import math
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -128,6 +129,15 @@ def shortened(config: dict[str, str], scale: float) -> dict[str, str]:
             if isinstance(value, int | float) and (new := scaled(name in DECAYS, value, scale, path)) != value:
                 found[path] = repr(new)
     return found
+
+
+def shorten(options: Namespace, scale: float) -> None:
+    """Give parsed options the lengths that --scale makes of theirs. Raises InputError."""
+    if not 0 < scale < math.inf:
+        raise InputError(f"--scale is {scale:g}; give a positive number, such as 0.1")
+    text = config_parser().dump(options, format="json", skip_unset=False, skip_validation=True)
+    for path, new in shortened(flat(json.loads(text)), scale).items():
+        options[path] = yaml.safe_load(new)
 
 
 def scaled(memory: bool, value: int | float, scale: float, path: str) -> int | float:

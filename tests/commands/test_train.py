@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from discriminative.supervised import Supervised
 from gan_sntg.data.public import Digits
+from gan_sntg.experiments.plan import configuration, shortened
 
 
 def test_a_run_leaves_its_configuration_split_environment_metrics_checkpoint_grids_and_result(finished):
@@ -139,3 +140,20 @@ def test_a_run_from_before_an_option_existed_is_the_same_run_at_its_default_and_
     assert command(*words).status == 0
     outcome = command(*words, "--precision", "bfloat16")
     assert outcome.status == 2 and "precision: float32 there, bfloat16 here" in outcome.err
+
+
+def test_a_shortened_run_is_that_of_the_words_that_reproduce_would_give_it(command, tiny, tmp_path, refused):
+    words = ["train", "--config", tiny, "--epochs", 6, "--method.sntg.ramp_epochs", 3.0]
+    assert command(*words, "--scale", 0.34, "--out", tmp_path / "a").status == 0
+    config = configuration([str(word) for word in words[1:]])
+    changes = [word for name, value in shortened(config, 0.34).items() for word in (f"--{name}", value)]
+    assert "--epochs" in changes and command(*words, *changes, "--out", tmp_path / "b").status == 0
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+    assert result(tmp_path / "a")["epochs"] == 2
+    refused([*words, "--scale", -1, "--out", "c"], "--scale is -1; give a positive number, such as 0.1")
+
+
+def test_several_seeds_end_in_their_mean(command, tiny, tmp_path):
+    outcome = command("train", "--config", tiny, "--epochs", 1, "--interval_epochs", 1, "--seeds", "0,1", "--out", tmp_path / "a")
+    errors = [result(tmp_path / f"a/{seed}")["test_error_averaged"] for seed in (0, 1)]
+    assert outcome.out.endswith(f"test error averaged of 2 seeds: {np.mean(errors):.2f} ± {np.std(errors, ddof=1):.2f} %\n")

@@ -132,7 +132,7 @@ def test_a_seed_that_was_trained_with_others_is_known_alone_and_with_others_agai
     before = contents(cell)
     assert command("train", "--config", tiny, "--seed", *alone(1), "--out", cell / "1").status == 0
     outcome = command("train", "--config", tiny, *SEEDS, "--out", cell)
-    assert outcome.status == 0 and contents(cell) == before and outcome.out.count("test error") == 3
+    assert outcome.status == 0 and contents(cell) == before and outcome.out.count("test error: ") == 3
 
 
 @STACKED
