@@ -72,8 +72,7 @@ class Backbone(Normalization):
             raise InputError(f"{self.net} sees images of one or three channels, but these have {x.shape[1]}; choose another normalization")
 
     def fit(self, x: Tensor) -> None:
-        """Read the weights; take each feature's mean and deviation over x. Raises InputError."""
-        self.read_weights()
+        """Take mean and deviation of each feature over x, images or features. Raises InputError."""
         h = self.prepare(x).double()
         self.mean, std = h.mean(0).float(), h.std(0, correction=0).float()
         self.scale = std.where(std > 1e-6 * std.max(), 1)  # what does not vary stays 0
@@ -105,11 +104,13 @@ class Backbone(Normalization):
         self.fingerprint = sha256_of(flat)
 
     def prepare(self, x: Tensor) -> Tensor:
-        """Features [N, D] of images, float32 on their device; what is float32 already stays."""
+        """Features [N, D] of images, float32 on their device; features stay. Raises InputError."""
         if x.is_floating_point():
             return x
         if torch.compiler.is_compiling():
             return self.features(x)
+        if not hasattr(self, "fingerprint"):
+            self.read_weights()
         key = key_of(f"{self.net}-{self.size}-{self.fingerprint[:16]}", x)
         if key not in self.kept:
             self.kept = dict(list(self.kept.items())[1 - KEPT :])

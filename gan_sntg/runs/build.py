@@ -90,7 +90,7 @@ def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "
     source, normalization, method, device = instantiate(options, make)
     check_shares(method, batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
     split = choose_split(options, source, remedy)
-    fit_normalization(normalization, source.train_x[split.pool(source)], method)
+    fit_normalization(normalization, source.train_x, split.pool(source), method)
     pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization, device)
     streams = Loader(pool, options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size, method.views)
     graphs = options.cuda_graphs and device.type == "cuda" and world_size() == 1
@@ -103,12 +103,12 @@ def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "
     return RunObjects(source, split, normalization, method, device, streams)
 
 
-def fit_normalization(normalization: Normalization, x: Tensor, method: Method) -> None:
-    """Fit on the pool's examples x [U, ...]; check that it can be undone where the method generates."""
+def fit_normalization(normalization: Normalization, x: Tensor, pool: Tensor, method: Method) -> None:
+    """Fit on the pool [U] of examples x [N, ...]; check that it can be undone where the method generates."""
     normalization.check(x)
     if method.generator is not None and normalization.shape(tuple(x.shape[1:])) != tuple(x.shape[1:]):
         normalization.images(x[:2])  # refused before features are computed
-    normalization.fit(x)
+    normalization.fit(normalization.prepare(x)[pool])
     if method.generator is not None:
         normalization.images(normalization(x[:2]))
 

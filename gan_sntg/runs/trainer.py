@@ -185,7 +185,7 @@ class Trainer:
         normalize, held_out, pool = self.parts.normalization, self.parts.split.validation, self.parts.streams.pool
         sets = {"test_error": self.test}
         if held_out:
-            sets["validation_error"] = pool.x[held_out], pool.truth[held_out]
+            sets["validation_error"] = pool.kept[held_out], pool.truth[held_out]
         found = {}
         for kind, (x, y) in sets.items():
             logits = {name: logits_of(net, x, normalize) for name, net in self.parts.method.classifiers.items()}

@@ -147,6 +147,13 @@ def test_a_run_on_features_is_evaluated_and_exported_without_its_data_and_weight
     )
 
 
+def test_with_validation_images_too_each_image_passes_once(command, config, tmp_path, monkeypatch, passes):
+    monkeypatch.setenv("GAN_SNTG_CACHE", str(tmp_path / "cache"))
+    assert command("train", "--config", config, "--validation", "true", "--out", tmp_path / "run").status == 0
+    parts, _ = load(str(tmp_path / "run"), "cpu")
+    assert sum(passes) == len(parts.source.train_x) + len(parts.source.test_x) and parts.split.validation
+
+
 def test_pictures_are_classified_by_their_features(command, config, tmp_path):
     run, folder = tmp_path / "run", tmp_path / "pictures"
     assert command("train", "--config", config, "--out", run).status == 0
