@@ -36,7 +36,7 @@ def options(config, monkeypatch) -> tuple[Parser, Namespace]:
         return {"mean": torch.zeros(d), "matrix": torch.eye(d), "inverse": torch.eye(d)}
 
     def pooled(name: str) -> Network:
-        return Network(nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten()), "fc", 48, 224, (0.5,) * 3, (0.5,) * 3, None)
+        return Network(nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten()), 224, (0.5,) * 3, (0.5,) * 3, None)
 
     monkeypatch.setattr(backbones, "network", pooled)  # in place of one with weights
     monkeypatch.setattr(Backbone, "read_weights", lambda self: setattr(self, "fingerprint", "0"))

@@ -65,7 +65,7 @@ def predictions(options: Namespace) -> None:
     parts, _ = load(options.run, options.device, options.root, options.checkpoint)
     result, net = folder.read_result(), parts.method.classifiers[options.classifier]
     origin = f"{result[f'test_error_{options.classifier}']:.2f}", result["split_sha256"]
-    blocks = parts.streams.pool.x.split(AT_ONCE)
+    blocks = parts.streams.pool.kept.split(AT_ONCE)
     found = torch.cat([logits_of(net, x, parts.normalization).argmax(1).cpu() for x in shown(blocks, len(blocks))])
     write_predictions(out, parts.source.sha256, found, type(parts.method).__name__, *origin)
     right = share(found == parts.source.train_y, parts.source.train_y != UNLABELED)

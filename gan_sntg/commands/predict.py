@@ -52,6 +52,8 @@ def run(options: Namespace) -> None:
     """Write what is asked for, print the paths. Raises InputError with all files that are unreadable."""
     out, folder = writable(options.out), Path(options.folder)
     every = [writable(options.all)] if options.all else []
+    if out in every:
+        raise InputError(f"--out and --all are both {out}; give two files")
     if options.unlike is not None and not 0 < options.unlike < 1:
         raise InputError(f"--unlike is {options.unlike:g}; give the share of the classes' own images that may be taken for others, as 0.05")
     if options.suggest is not None and options.suggest < 1:
@@ -112,9 +114,9 @@ class Predicted(NamedTuple):
 
 def least_realness(options: Namespace, parts: RunModel, net: nn.Module) -> float:
     """What all but a share of the validation images reach. Raises InputError without them."""
-    source, held_out = tested_data(options.run, options.root, parts), parts.split.validation
-    if not held_out:
+    if not (held_out := parts.split.validation):
         raise InputError(f"--unlike: {options.run} was trained without validation images; give a run of gan-sntg train --validation true")
+    source = tested_data(options.run, options.root, parts)
     if source.sha256 != parts.source.sha256:
         raise InputError(f"--unlike: the training images of {options.run} are others today, and so are its validation images")
     found = realness(logits_of(net, source.train_x[held_out].to(parts.device), parts.normalization).cpu()).sort().values
@@ -140,7 +142,7 @@ def predict(parts: RunModel, net: nn.Module, files: list[Path], white: int | Non
         problems += unreadable
         if kept:
             read += kept
-            outputs.append([part.float().cpu() for part in outputs_of(net, x.to(parts.device), parts.normalization)])
+            outputs.append([part.float().cpu() for part in outputs_of(net, x.to(parts.device), parts.normalization, keep=False)])
     h, logits = (torch.cat(part) for part in zip(*outputs, strict=True)) if outputs else (torch.empty(0, 0), torch.empty(0, 0))
     return Predicted(read, h, logits), problems
 

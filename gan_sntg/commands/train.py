@@ -34,10 +34,9 @@ def run(options: Namespace) -> None:
         report(folder, result)
         results.append(result)
     if len(results) > 1 and rank() == 0:
-        for name in "test_error_averaged", "validation_error":
-            errors = [result[name] for result in results if result[name] is not None]
-            if len(errors) == len(results):
-                print(f"{name.replace('_', ' ')} of {len(errors)} seeds: {mean(errors):.2f} ± {stdev(errors):.2f} %")
+        name = "test_error_averaged" if results[0]["validation_error"] is None else "validation_error"
+        errors = [result[name] for result in results]
+        print(f"{name.replace('_', ' ')} of {len(errors)} seeds: {mean(errors):.2f} ± {stdev(errors):.2f} %")
 
 
 def report(folder: RunFolder, result: dict) -> None:

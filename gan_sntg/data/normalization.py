@@ -15,6 +15,7 @@ class Normalization(Configurable, ABC):
     """Map of uint8 images to floats and back: `fit(train_x)` once, then `normalize(x)` and `images(x)`."""
 
     statistics: tuple[str, ...] = ()  # names of the tensors that `fit` sets
+    device = torch.device("cpu")  # of the run
 
     def check(self, x: Tensor) -> None:
         """Raise InputError unless x are uint8 images."""
@@ -28,8 +29,8 @@ class Normalization(Configurable, ABC):
         """Shape of what networks see of an image [C, H, W]: its own, but for features."""
         return image_shape
 
-    def prepare(self, x: Tensor) -> Tensor:
-        """What is kept of examples x [N, ...], to be mapped batch by batch: x, but for features."""
+    def prepare(self, x: Tensor, keep: bool = True) -> Tensor:
+        """What batches of x [N, ...] are made of: x, but for features, of which keep: in the cache."""
         return x
 
     @abstractmethod

@@ -14,10 +14,12 @@ BINS = 15  # of confidence, equally wide
 
 
 @torch.no_grad()
-def outputs_of(net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> tuple[Tensor, Tensor]:
-    """h [N, D] and logits [N, K] of x [N, ...] as the data set has them, in evaluation mode."""
+def outputs_of(
+    net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250, keep: bool = True
+) -> tuple[Tensor, Tensor]:
+    """h [N, D] and logits [N, K] of x [N, ...] in evaluation mode; keep: see `Normalization.prepare`."""
     if isinstance(normalize, Normalization):
-        x = normalize.prepare(x)
+        x = normalize.prepare(x, keep)
     with mode(net, training=False):
         h, logits = zip(*(net(normalize(part)) for part in x.split(batch_size)), strict=True)
     return torch.cat(h), torch.cat(logits)
@@ -58,7 +60,7 @@ def rare_class_scores(logits: Tensor, y: Tensor) -> dict[str, float | list[float
     """
     from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score  # noqa: PLC0415  slow to import
 
-    p, k = logits.double().softmax(1).numpy(), logits.argmax(1).numpy()
+    p, k = logits.double().softmax(1).nan_to_num(0).numpy(), logits.argmax(1).numpy()  # NaN: never the class
     own = [(y == c).numpy() for c in range(logits.shape[1])]
     return {
         "balanced_accuracy": float(balanced_accuracy_score(y, k)),

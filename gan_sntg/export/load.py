@@ -158,9 +158,9 @@ class Classifier(Fixed):
             raise InputError("\n".join([f"{len(problems)} of {len(paths)} files cannot be read:", *problems]))
         return images
 
-    def names(self, x: Tensor | Iterable[str | Path]) -> list[str]:
+    def names(self, x: Tensor | str | Path | Iterable[str | Path]) -> list[str]:
         """The class of each image, point or file. Raises InputError as `forward` and `read` do."""
-        x = x if isinstance(x, Tensor) else self.read(*x)
+        x = x if isinstance(x, Tensor) else self.read(*([x] if isinstance(x, str | Path) else x))
         return [self.classes[k] for part in x.split(AT_ONCE) for k in self(part).argmax(1).tolist()]
 
 

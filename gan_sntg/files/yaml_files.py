@@ -168,14 +168,21 @@ def check_texts(tree) -> None:
 
 def check_quoted(tree: Any, parse: Callable[[Any], Any]) -> None:
     """Raise ValueError where `parse` takes a text in other digits, such as 010, for a number."""
-    for keys, text in texts(tree):
-        if ambiguous(text):
-            parse(tree)  # what is wrong anyway
-            try:
-                parse(changed(tree, keys, f"{text} is a text"))
-            except Exception as error:  # whatever it raises: it took the same tree but for this text
-                name = ".".join(map(str, keys))
-                raise ValueError(f"{name}: to some readers {text!r} is another number, or a text; write it in decimal digits") from error
+    found = [(keys, text) for keys, text in texts(tree) if ambiguous(text)]
+    if not found:
+        return
+    parse(tree)  # what is wrong anyway
+    every = tree
+    for keys, text in found:
+        every = changed(every, keys, f"{text} is a text")
+    with contextlib.suppress(Exception):
+        return parse(every) and None
+    for keys, text in found:
+        try:
+            parse(changed(tree, keys, f"{text} is a text"))
+        except Exception as error:  # whatever it raises: it took the same tree but for this text
+            name = ".".join(map(str, keys))
+            raise ValueError(f"{name}: to some readers {text!r} is another number, or a text; write it in decimal digits") from error
 
 
 def texts(tree: Any, keys: tuple = ()) -> Iterator[tuple[tuple, str]]:

@@ -194,7 +194,7 @@ class PoolNeighborGraph(DrawnNeighborGraph):
 
     def prepare(self, pool: Pool) -> None:
         """Find the neighbours: table [N, k], -1 for images outside. Raises InputError unless 1 <= k < U."""
-        x = pool.x[pool.unlabeled]
+        x = pool.kept[pool.unlabeled]
         blocks = nearest(x, self.k)  # which refuses an impossible k before it finds any
         key, shapes = key_of(f"nearest-{self.k}", x), {"nearest": (len(x), self.k)}
         near = cached(key, shapes, lambda: {"nearest": torch.cat(list(blocks)).cpu()}, torch.int32)["nearest"].to(x.device)

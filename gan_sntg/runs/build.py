@@ -79,6 +79,7 @@ def instantiate(options: RunOptions, make: Callable[[], Namespace]) -> tuple[Dat
         use(CompiledForward(), method)
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
+    made.normalization.device = device
     return made.data, made.normalization, method.to(device), device
 
 
@@ -161,7 +162,7 @@ def source_of(options: Namespace) -> Dataset:
     if not options.data:
         raise InputError("the option data is not set; give it in the file of --config or as --data")
     only_data = options.clone()
-    only_data.method = None
+    only_data.method = only_data.normalization = None
     return config_parser().objects(only_data).data
 
 

@@ -51,12 +51,13 @@ class Parser(ArgumentParser):
         self.check_tree(obj)
         return with_home(super().parse_object(obj, *rest, **named))
 
-    def check_tree(self, tree: dict | Namespace) -> None:
+    def check_tree(self, tree: dict | Namespace, part: bool = False) -> None:
         """Raise InputError where a text is a number in other digits, and its option takes no text."""
         try:
             check_quoted(tree, super().parse_object)
-        except InputError:
-            raise
+        except InputError:  # what is wrong anyway, or of a part of the options, which may be of a class that another file names
+            if not part:
+                raise
         except ValueError as error:
             self.error(str(error), error)
 
@@ -107,7 +108,7 @@ class ConfigFile(ActionConfigFile):
         parser.files = (*parser.files, file)
         tree = load_yaml(Path(file))
         check_options(tree, file)
-        parser.check_tree(tree)
+        parser.check_tree(tree, part=True)
         super().__call__(parser, cfg, file, option_string)
 
 

@@ -10,6 +10,7 @@ import torch
 from jsonargparse import Namespace
 
 from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.recorded import RecordedData, check_same_tests, facts_of, has_all_statistics, put_back_statistics
 from gan_sntg.data.splits import Split, read_split
 from gan_sntg.distributed import rank
@@ -32,7 +33,7 @@ def record_data(folder: RunFolder, parts: RunObjects) -> None:
     Raises InputError where a run goes on that cannot with the statistics of today.
     """
     normalization = parts.normalization
-    if folder.statistics.exists():
+    if folder.data.exists() and type(normalization).resumed is not Normalization.resumed:
         with refusing(f"{folder.statistics} is damaged", "restore it from a copy, or delete data.json beside it"):
             normalization.resumed(load_tensors(folder.statistics))
     if folder.data.exists() or not has_all_statistics(normalization):

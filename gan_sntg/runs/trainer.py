@@ -83,7 +83,8 @@ class Trainer:
         if len(self.parts.source.image_shape) == 3:
             on_first(self.draw_data)
         join(self.parts.method)
-        self.test = (self.parts.source.test_x.to(self.parts.device), self.parts.source.test_y.to(self.parts.device))
+        tested, y = self.parts.normalization.prepare(self.parts.source.test_x), self.parts.source.test_y
+        self.test = tested.to(self.parts.device), y.to(self.parts.device)
         self.console = Console(stderr=True, quiet=not self.first)
         self.warned: set[str] = set()
         self.measured: dict[str, float] = {}

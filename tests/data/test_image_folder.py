@@ -265,6 +265,16 @@ def test_without_test_images_a_fifth_of_each_class_is_held_out_the_same_each_tim
     assert source.sha256 == ImageFolder(str(folder)).sha256
 
 
+def test_other_files_and_folders_are_no_misspelt_parts(folder):
+    for part in "test", "unlabeled":
+        shutil.rmtree(folder / part)
+    for name in "labels", "rest", "test_old":
+        (folder / name).mkdir()
+    for name in "labeled.csv", "test.csv", "unlabeled.zip":
+        (folder / name).write_text("")
+    assert ImageFolder(str(folder)).num_examples == 18
+
+
 def test_without_test_images_one_picture_of_a_class_is_refused(folder):
     shutil.rmtree(folder / "test")
     for path in sorted((folder / "labeled/ant").glob("*.png"))[1:]:

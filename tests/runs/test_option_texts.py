@@ -82,6 +82,11 @@ def test_a_number_in_other_digits_is_refused_in_quotes_too(tiny_tree, refused, t
         config_parser().parse_object(tree)
 
 
+def test_a_file_that_only_changes_another_may_hold_texts_of_digits(parser, tmp_path):
+    (tmp_path / "b.yaml").write_text("data: {init_args: {root: '010'}}")
+    assert parser.parse_args(["--config", "mnist_20/fm_gan", "--config", str(tmp_path / "b.yaml")]).data.init_args.root == "010"
+
+
 @dataclass
 class Part:
     number: int
