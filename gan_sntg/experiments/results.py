@@ -8,6 +8,7 @@ from gan_sntg.errors import InputError, refusing
 from gan_sntg.experiments.plan import SEEDS, Cell, Plan, configuration
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.parsing import parameters
 
 TEST = "last", "averaged", "chosen"  # test errors of a run: of its last weights, their average, and that where validation error was least
 WORST = "worst_class"  # the largest error of a class, of validation images where some were held out, else of test images
@@ -86,7 +87,11 @@ def check_config(cell: Cell, config: dict) -> None:
 @cache
 def with_defaults(config: str) -> dict[str, str]:
     """A configuration (JSON), flat, with the defaults of options that are newer. Raises InputError."""
-    return configuration(json.loads(config))
+    tree = json.loads(config)
+    data = tree.get("data")
+    if isinstance(data, dict) and "root" in parameters(str(data.get("class_path"))):  # a place, which results leave out
+        data["init_args"] = {"root": ""} | (data.get("init_args") or {})
+    return configuration(tree)
 
 
 def compared(results: Results, test_errors: bool) -> str:

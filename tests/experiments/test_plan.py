@@ -1,5 +1,6 @@
 """Grids and their plans: cells, what each is told, shortened schedules, and what is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,11 @@ import yaml
 
 from gan_sntg.commands.reproduce import parser
 from gan_sntg.errors import InputError
-from gan_sntg.experiments.grid import Grid, load_grid
+from gan_sntg.experiments.grid import Column, Grid, Row, load_grid
 from gan_sntg.experiments.plan import Cell, configuration, make_plan, shortened
+from gan_sntg.experiments.results import check_config
 from gan_sntg.files.yaml_files import configs_folder
+from gan_sntg.runs.options import config_parser, identity
 
 NAMES = sorted(path.stem for path in (configs_folder() / "grids").glob("*.yaml"))
 CELLS = {"table1": 47, "table2": 31, "table3": 22, "table4": 18, "table5": 4, "digits": 31, "mnist-cpu": 9, "fashion-cpu": 9}
@@ -64,6 +67,16 @@ def test_a_cells_configuration_is_that_of_its_words(scale, more):
     (cell,) = planned(load_grid("digits"), "--seeds", "0", "--scale", scale, "--only", "*/ladder_sntg", *more)
     assert cell.config == configuration([*cell.words, "--threads", "1"])
     assert cell.config["epochs"] == (more[-1] if more else {"1": "150", "0.3": "45"}[scale])
+
+
+@pytest.mark.parametrize("name", ["folder_example/fm_gan", "mnist_20/fm_gan", "digits_20/fm_gan"])
+def test_a_run_is_known_by_its_result_which_does_not_name_the_datas_folder(name):
+    words, reader = ["--config", name, *(["--data.root", "there"] * name.startswith("folder"))], config_parser()
+    written = json.loads(reader.dump(reader.parse_args(words), format="json", skip_unset=False, skip_validation=True))
+    column, row = Column("c", "C"), Row("r", "R")
+    check_config(Cell(row, column, 0, Path("run"), words, configuration(words)), identity(written))
+    with pytest.raises(InputError, match="run holds a run of another configuration"):
+        check_config(Cell(row, column, 0, Path("run"), words, configuration([*words, "--labels", "30"])), identity(written))
 
 
 def test_the_command_in_the_report_has_what_the_report_depends_on(tree):
