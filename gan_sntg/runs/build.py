@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Literal, cast
 
@@ -189,7 +190,8 @@ def stand_in(data: Namespace, labels: int | None) -> Namespace:
         raise InputError(f"{name} declares no shape of its images; leave --synthetic out")
     else:
         return data
-    sizes = Namespace(shape=shape, num_classes=classes, n=max(4200, (labels or 0) * 11 // 10))
+    n = max(600, min(4200, 2**26 // prod(shape)), (labels or 0) * 11 // 10)  # of large images fewer
+    sizes = Namespace(shape=shape, num_classes=classes, n=n)
     return Namespace(class_path="gan_sntg.data.Synthetic", init_args=sizes)
 
 

@@ -65,7 +65,7 @@ def test_variables_and_python_begin_at_home(home, monkeypatch):
     monkeypatch.setenv("GAN_SNTG_CACHE", "~/cache")
     cached("key", {}, dict)
     assert (home / "cache/key.pt").is_file() and load_run("~/run", "cpu").folder.path == home / "run"
-    with pytest.raises(InputError, match=f"{home}/none/labeled is not a readable folder"):
+    with pytest.raises(InputError, match=f"{home}/none is not a readable folder"):
         ImageFolder("~/none")
     with pytest.raises(InputError, match=f"{home}/none"):
         load_export("~/none")
