@@ -240,15 +240,17 @@ def test_weights_that_are_missing_damaged_or_of_another_network_are_refused(tmp_
     torch.save({"a": torch.zeros(2)}, tmp_path / "other.pth")
     torch.save(["a"], tmp_path / "list.pth")
     for name in "other.pth", "list.pth", "none.pth":
-        with pytest.raises(InputError, match=f"{name} does not hold weights of resnet18"):
-            Backbone("resnet18", str(tmp_path / name)).fit(X)
+        with pytest.raises(InputError, match=f"{name} does not hold weights of {NET}"):
+            Backbone(NET, str(tmp_path / name), size=32).fit(X)
 
 
-def test_what_cannot_be_with_features_is_refused(backbone, weights):
+def test_what_cannot_be_with_features_is_refused(backbone, weights, monkeypatch):
     with pytest.raises(InputError, match="sees images of one or three channels, but these have 2"):
         backbone.check(X[:, :2])
     with pytest.raises(InputError, match="Backbone cannot be undone"):
         backbone.images(X)
+    fixed = Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4)), 16, (0.5,) * 3, (0.5,) * 3, None)
+    monkeypatch.setattr(backbones, "network", lambda name: fixed)
     with pytest.raises(InputError, match="vit_b_32 cannot see images of 64 pixels .* leave size out for its own"):
         Backbone("vit_b_32", size=64)
     with pytest.raises(InputError, match="size is 0"):

@@ -39,7 +39,7 @@ def parser():
 
 
 @settings(
-    max_examples=int(os.environ.get("GAN_SNTG_CASES", 20)),
+    max_examples=int(os.environ.get("GAN_SNTG_CASES", 12)),
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],

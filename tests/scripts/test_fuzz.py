@@ -13,7 +13,7 @@ from gan_sntg.data import public
 from gan_sntg.errors import InputError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked and bounded as Linux does")
-ROOT, EACH = Path(__file__).parents[2], 2  # cases of a file
+ROOT, EACH = Path(__file__).parents[2], 1  # cases of a file
 
 
 @pytest.fixture(scope="module")
