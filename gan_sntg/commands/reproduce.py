@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt, PositiveInt, restricted_number_type
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from gan_sntg.errors import InputError, StoppedError, UnhealthyError
 from gan_sntg.experiments.executors import Limits, Local, Ray, execute, unfinished
 from gan_sntg.experiments.figures import draw
 from gan_sntg.experiments.grid import load_grid
-from gan_sntg.experiments.plan import make_plan
+from gan_sntg.experiments.plan import Scale, make_plan
 from gan_sntg.experiments.report import write_report
 from gan_sntg.experiments.results import collect, compared
 from gan_sntg.experiments.statistics import Interval
@@ -23,7 +23,6 @@ from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import cores
 from gan_sntg.runs.stopping import LATER, StopSignals
 
-Scale = restricted_number_type("Scale", float, [(">", 0), ("<=", 1)])
 DESCRIPTION = (
     "Train every cell of a grid (configs/grids) at every seed, each a run of `gan-sntg train` of its own, and write the report. Finished "
     "cells are skipped, unfinished ones go on from their checkpoints, failed ones are tried again. Words after -- go to every train."

@@ -8,7 +8,7 @@ from statistics import mean, stdev
 from jsonargparse import Namespace
 
 from gan_sntg.distributed import rank
-from gan_sntg.experiments.plan import shorten
+from gan_sntg.experiments.plan import Scale, shorten
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.parsing import Parser
@@ -21,7 +21,7 @@ def parser() -> Parser:
     parser.add_argument("--seeds", type=str, default=SUPPRESS, help="a run of each of these in place of --seed: 0..9, or 0,3,5")
     parser.add_argument("--data_seeds", type=str, default=SUPPRESS, help="with --seeds, as many, each run's own in place of --data_seed")
     what = "all lengths (epochs, ramps, decay, averages' memories) times this, as of `reproduce`"
-    parser.add_argument("--scale", type=float, default=SUPPRESS, help=what)
+    parser.add_argument("--scale", type=Scale, default=SUPPRESS, help=what)
     return parser
 
 

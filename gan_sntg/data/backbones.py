@@ -80,11 +80,19 @@ class Backbone(Normalization):
 
     def read_weights(self) -> None:
         """Give the network its weights. Raises InputError where there are none, or others."""
-        path = at_home(self.file) if self.file else self.network.installed or published(self.net, self.network.url, self.download)
+        path = at_home(self.file) if self.file else self.network.installed or self.published()
         with refusing(f"{path} does not hold weights of {self.net}", "give the file of this network"):
             own = self.network.body.state_dict()
             self.network.body.load_state_dict({name: x for name, x in state_of(path).items() if name in own})
         self.fingerprint, self.folded = sha256_of(self.weights), None
+
+    def published(self) -> Path:
+        """The file of the network's published weights. Raises InputError where it is not there."""
+        if self.network.url is None:
+            raise InputError(f"{self.net} needs its weights: save the network's state_dict by torch.save, and give --normalization.file")
+        missing = f"(the published weights of {self.net}) is not there; add --normalization.download true, or give --normalization.file"
+        path = Path(torch.hub.get_dir()) / "checkpoints" / self.network.url.rpartition("/")[2]
+        return published(self.network.url, path, path.stem.rpartition("-")[2], self.download, missing)  # the name ends in its hash
 
     def tensors(self) -> list[Tensor]:
         """Parameters and buffers that are real numbers."""
@@ -214,20 +222,17 @@ def lite0() -> Network:
     return Network(net, 224, (127 / 255,) * 3, (128 / 255,) * 3, None, file)
 
 
-def published(name: str, url: str | None, download: bool) -> Path:
-    """The file of published weights, fetched if asked for. Raises InputError where it is not there."""
-    if url is None:
-        raise InputError(f"{name} needs its weights: save the network's state_dict by torch.save, and give --normalization.file")
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-    digits = path.stem.rpartition("-")[2]
+def published(url: str, path: Path, digits: str, download: bool, missing: str) -> Path:
+    """A file of published weights whose SHA-256 begins with these digits, fetched if asked for.
+
+    missing: what is said of it where it is not there. Raises InputError then, and where it is another file.
+    """
     if not path.is_file() and download:
         with refusing(f"{url} cannot be fetched", f"put the file into {path.parent} by hand"):
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(path), digits)
     if not path.is_file():
-        raise InputError(
-            f"{path}, the published weights of {name}, is not there; add --normalization.download true, or give --normalization.file"
-        )
+        raise InputError(f"{path} {missing}")
     if not file_sha256(path).startswith(digits):
         raise InputError(f"{path} is not the published file, whose SHA-256 begins with {digits}; delete it and fetch it again")
     return path

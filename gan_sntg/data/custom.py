@@ -177,14 +177,14 @@ class ImageFolder(Dataset):
         n = sum(path in found.train for path in read)
         self.train_x, self.train_y, self.train_names = x[:n], y[:n], files[:n]
         self.test_x, self.test_y, self.test_names = x[n:], y[n:], files[n:]
-        if not found.tested:
-            self._hold_out()
         if problems := [*found.problems, *unreadable.values()]:
             left_out = " and are left out" if skip_unreadable else ""
             text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{left_out}:", *problems])
             if not skip_unreadable:
                 raise InputError(f"{text}\nmend or remove them, or add --data.skip_unreadable true")
             self.notes += (text,)
+        if not found.tested:
+            self._hold_out()
         for part, y in ("labeled", self.train_y), ("test", self.test_y):
             for k, name in enumerate(self.class_names):
                 if not (y == k).any():
@@ -233,8 +233,8 @@ class ClassFolders:
         """List all. Raises InputError where there is no labeled/, or classes differ."""
         self.root, self.problems, self.notes = root, [], []
         there = {path.name for path in listed(root)}
+        others = {name.casefold(): name for name in there - {"labeled", "unlabeled", "test"} if (root / name).is_dir()}
         for part in sorted({"unlabeled", "test"} - there):  # may be missing, but not by another name
-            others = {name.casefold(): name for name in there - {"labeled", "unlabeled", "test"} if (root / name).is_dir()}
             if near := difflib.get_close_matches(part, others, 1, 0.8):
                 raise InputError(f"{root} holds {others[near[0]]}/, but no {part}/; rename it")
         self.tested = "test" in there

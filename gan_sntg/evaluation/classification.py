@@ -4,8 +4,10 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributions import Categorical
 
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.networks.passes import mode
@@ -56,24 +58,23 @@ def rare_class_scores(logits: Tensor, y: Tensor) -> dict[str, float | list[float
     """Figures in 0..1 that rare classes count in as much as common ones. logits [N, K], y [N].
 
     balanced_accuracy, macro_f1: means over the classes that there are. auroc, auprc: of each class [K] against the others, by its
-    softmax; auprc is the average precision. NaN for a class without images, auroc also without others.
+    softmax; auprc is the average precision. NaN for a class without images, auroc also without others, and where a logit is none.
     """
     from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score  # noqa: PLC0415  slow to import
 
-    p, k = logits.double().softmax(1).nan_to_num(0).numpy(), logits.argmax(1).numpy()  # NaN: never the class
-    own = [(y == c).numpy() for c in range(logits.shape[1])]
+    p, k = logits.double().softmax(1).numpy(), logits.argmax(1).numpy()
+    own, ranked = [(y == c).numpy() for c in range(logits.shape[1])], not np.isnan(p).any()
     return {
         "balanced_accuracy": float(balanced_accuracy_score(y, k)),
         "macro_f1": float(f1_score(y, k, average="macro", labels=y.unique())),
-        "auroc": [float(roc_auc_score(c, p[:, j])) if 0 < c.sum() < len(c) else math.nan for j, c in enumerate(own)],
-        "auprc": [float(average_precision_score(c, p[:, j])) if c.any() else math.nan for j, c in enumerate(own)],
+        "auroc": [float(roc_auc_score(c, p[:, j])) if ranked and 0 < c.sum() < len(c) else math.nan for j, c in enumerate(own)],
+        "auprc": [float(average_precision_score(c, p[:, j])) if ranked and c.any() else math.nan for j, c in enumerate(own)],
     }
 
 
 def entropy_of(logits: Tensor) -> Tensor:
     """Entropy [N] of the softmax in nats. logits [N, K]."""
-    log = logits.double().log_softmax(1)
-    return -(log.exp() * log).sum(1)
+    return Categorical(logits=logits.double(), validate_args=False).entropy()
 
 
 def realness(logits: Tensor) -> Tensor:

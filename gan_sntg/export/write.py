@@ -34,7 +34,7 @@ from gan_sntg.files.array_files import sha256_of
 from gan_sntg.files.atomic import atomic_folder
 from gan_sntg.runs.build import RunModel, class_names
 from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
-from gan_sntg.runs.options import identity
+from gan_sntg.runs.options import identity, located
 from gan_sntg.training.loop import Progress
 
 PLACES = ("file", "download")  # arguments that say where weights were
@@ -159,7 +159,7 @@ def run_provenance(folder: RunFolder, parts: RunModel, progress: Progress) -> di
         "data_sha256": parts.source.sha256,
         "split_sha256": sha256_of(parts.split.text()),
         "config_sha256": sha256_of(json.dumps(same, sort_keys=True)),
-        "config": same,
+        "config": same | {"normalization": located(same["normalization"], PLACES)},
         "git": session.get("git"),
         "packages": session.get("packages"),
     }

@@ -150,7 +150,8 @@ def test_a_shortened_run_is_that_of_the_words_that_reproduce_would_give_it(comma
     assert "--epochs" in changes and command(*words, *changes, "--out", tmp_path / "b").status == 0
     assert_same_run(tmp_path / "a", tmp_path / "b")
     assert result(tmp_path / "a")["epochs"] == 2
-    refused([*words, "--scale", -1, "--out", "c"], "--scale is -1; give a positive number, such as 0.1")
+    refused([*words, "--scale", -1, "--out", "c"], "scale")
+    refused([*words, "--scale", 1.5, "--out", "c"], "scale")
 
 
 def test_several_seeds_end_in_their_mean(command, tiny, tmp_path):

@@ -144,6 +144,8 @@ def test_a_class_without_images_has_no_score_and_no_part_in_the_means():
     found = rare_class_scores(logits, y)
     assert found["balanced_accuracy"] == 0.75 and found["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)
     assert [math.isnan(value) for value in found["auroc"]] == [math.isnan(value) for value in found["auprc"]] == [False, False, True]
+    broken = rare_class_scores(logits.where(logits != 2, torch.nan), y)
+    assert all(math.isnan(value) for name in ("auroc", "auprc") for value in broken[name]) and 0 <= broken["balanced_accuracy"] <= 1
     alone = rare_class_scores(logits[:1], y[:1])
     assert math.isnan(alone["auroc"][0]) and alone["auprc"][0] == 1
 
