@@ -15,8 +15,7 @@ from gan_sntg.experiments.grid import Column, Grid, Row
 from gan_sntg.files.import_paths import allow_words
 from gan_sntg.files.yaml_files import value_of
 from gan_sntg.runs.build import build
-from gan_sntg.runs.options import config_parser, flat, identity
-from gan_sntg.runs.parsing import Parser
+from gan_sntg.runs.options import config_reader, flat, identity
 from gan_sntg.runs.seeds import whole_numbers
 
 Scale = restricted_number_type("Scale", float, [(">", 0), ("<=", 1)])
@@ -87,8 +86,7 @@ def make_plan(grid: Grid, options: Namespace) -> Plan:
         raise InputError(f"{taken[0]} cannot stand after --, for every cell has its own; give --seeds, --out or --threads before it")
     name = grid.name + (f"_scale{options.scale:g}" if options.scale != 1 else "")
     out = Path(options.out or Path("runs/reproduce") / name)
-    reader = config_parser()
-    complete = cache(lambda *words: completed(words, options, reader))
+    complete = cache(lambda *words: completed(words, options))
     cells = [plan_cell(grid, row, column, seed, out, complete) for row, column in grid.chosen(options.only) for seed in seeds]
     return Plan(grid, cells, Path(options.report or out / "report") / name, options)
 
@@ -103,18 +101,18 @@ def plan_cell(grid: Grid, row: Row, column: Column, seed: int, out: Path, comple
     return Cell(row, column, seed, folder, [*words, *more, "--seed", str(seed), "--data_seed", str(seed)], config, first, needed)
 
 
-def completed(words: tuple[str, ...], options: Namespace, reader: Parser) -> tuple[list[str], dict[str, str]]:
+def completed(words: tuple[str, ...], options: Namespace) -> tuple[list[str], dict[str, str]]:
     """The words that --scale and the command line add to a cell's, and its configuration."""
     base = [*words, "--threads", str(options.threads)]
-    config = configuration(base if options.scale != 1 else [*base, *options.words], reader)
+    config = configuration(base if options.scale != 1 else [*base, *options.words])
     changes = shortened(config, options.scale) if options.scale != 1 else {}
     more = [*(word for name, value in changes.items() for word in (f"--{name}", value)), *options.words]
-    return more, configuration([*base, *more], reader) if options.scale != 1 and options.words else config | changes
+    return more, configuration([*base, *more]) if options.scale != 1 and options.words else config | changes
 
 
-def configuration(given: list[str] | dict, reader: Parser | None = None) -> dict[str, str]:
+def configuration(given: list[str] | dict) -> dict[str, str]:
     """{option: value} that makes a run what it is, but for seeds, of words or a tree. Raises InputError."""
-    reader = reader or config_parser()
+    reader = config_reader()
     options = reader.parse_object(given) if isinstance(given, dict) else reader.parse_args(given)
     tree = identity(json.loads(reader.dump(options, format="json", skip_unset=False, skip_validation=True)))
     return {name: value for name, value in flat(tree).items() if name not in SEEDS}
@@ -134,7 +132,7 @@ def shortened(config: dict[str, str], scale: float) -> dict[str, str]:
 
 def shorten(options: Namespace, scale: float) -> None:
     """Give parsed options the lengths that --scale makes of theirs. Raises InputError, see `scaled`."""
-    text = config_parser().dump(options, format="json", skip_unset=False, skip_validation=True)
+    text = config_reader().dump(options, format="json", skip_unset=False, skip_validation=True)
     for path, new in shortened(flat(json.loads(text)), scale).items():
         options[path] = value_of(new)
 
@@ -151,7 +149,7 @@ def scaled(memory: bool, value: int | float, scale: float, path: str) -> int | f
 
 def refusal(words: list[str]) -> str | None:
     """Why a run of these words is refused before it begins; None where it is not."""
-    reader = config_parser()
+    reader = config_reader()
     try:
         build(reader, reader.parse_args(words))
     except InputError as error:

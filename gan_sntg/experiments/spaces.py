@@ -11,7 +11,6 @@ from typing import Any, Literal, NamedTuple
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import KEY, load_grid, load_table
 from gan_sntg.experiments.plan import OWN, configuration, shortened
-from gan_sntg.runs.options import config_parser
 from gan_sntg.runs.seeds import whole_numbers
 
 Sampler = Literal["tpe", "random", "grid"]
@@ -225,12 +224,11 @@ def plan_study(search: Search, row: SearchedRow, threads: int, words: list[str],
             raise InputError(f"{name} cannot be given: tune gives every trial its seeds, folder and threads, and holds images out")
     if twice := [name for name in space.names if f"--{name}" in words]:
         raise InputError(f"--{twice[0]} stands after --, but the study {row.key} searches it; leave it out")
-    reader = config_parser()
-    changes = shortened(configuration(base, reader), search.scale) if search.scale != 1 else {}
+    changes = shortened(configuration(base), search.scale) if search.scale != 1 else {}
     base += [word for name, value in changes.items() for word in (f"--{name}", value)]
     base += [*given, "--validation", "true"]
     for options in space.covering():  # an option that there is not is refused here
-        configuration(base + option_words(options | shortened(options, search.scale)), reader)
+        configuration(base + option_words(options | shortened(options, search.scale)))
     if sampler == "grid":
         space.combinations()
     seeds = whole_numbers("seeds", row.seeds or search.seeds)

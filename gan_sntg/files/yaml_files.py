@@ -4,6 +4,8 @@ import contextlib
 import difflib
 import re
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -141,10 +143,17 @@ def load_yaml(path: Path) -> dict:
     with refusing(f"{path} is not a readable YAML file", EXAMPLE):
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is not a file, or has more than {MOST_BYTES:,} bytes")
-        refuse_aliases(text := path.read_text())
-        check_texts(tree := yaml.load(text, Loader=StrictLoader))
+        tree = deepcopy(tree_of(path.read_text()))
     if not isinstance(tree, dict):
         raise InputError(f"{path} holds no options (a mapping of names to values); {EXAMPLE}")
+    return tree
+
+
+@lru_cache
+def tree_of(text: str) -> Any:
+    """The tree of a strict YAML text, read once: a grid asks for a file in every cell. Not to be changed."""
+    refuse_aliases(text)
+    check_texts(tree := yaml.load(text, Loader=StrictLoader))
     return tree
 
 

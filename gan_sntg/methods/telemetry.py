@@ -66,7 +66,8 @@ def class_entropy(shares: Tensor) -> Tensor:
 
     1 - KL(q || uniform) / log K, the reverse KL of Metz et al. 2017 (Unrolled GAN), with D as the classifier.
     """
-    return torch.special.entr(shares).sum() / torch.tensor(float(len(shares)), device=shares.device).log()
+    entropy = torch.special.entr(shares).sum() / torch.tensor(float(len(shares)), device=shares.device).log()
+    return entropy.clamp(max=1.0)  # rounded up, equal shares pass it
 
 
 def collapsed(diversity: Tensor, share: Tensor, copies: Tensor) -> Tensor:

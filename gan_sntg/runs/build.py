@@ -23,7 +23,7 @@ from gan_sntg.distributed.process_group import own_device
 from gan_sntg.errors import InputError
 from gan_sntg.networks.passes import CompiledForward, use
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import RunOptions, config_parser
+from gan_sntg.runs.options import RunOptions, config_reader
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training import checkpoint
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, Recordable
@@ -154,7 +154,7 @@ def read_run(folder: Path) -> tuple[Parser, Namespace]:
     run = RunFolder(folder)
     run.check_made()
     run.check_code()
-    parser = config_parser()
+    parser = config_reader()
     return parser, parser.parse_tree(run.read_options(), run.config)
 
 
@@ -164,13 +164,13 @@ def source_of(options: Namespace) -> Dataset:
         raise InputError("the option data is not set; give it in the file of --config or as --data")
     only_data = options.clone()
     only_data.method = only_data.normalization = None
-    return config_parser().objects(only_data).data
+    return config_reader().objects(only_data).data
 
 
 def parse_run(options: Namespace, file: str, words: list[str]) -> tuple[Parser, Namespace]:
     """Parser and options of a run of this file, on the device and data that a command's options name."""
     root = ["--data.root", options.root] if options.root and not options.synthetic else []
-    parser = config_parser()
+    parser = config_reader()
     parsed = parser.parse_args(["--config", file, "--device", options.device, *words, *root])
     RunOptions.of(parsed)  # refuses a file that sets too little
     if options.synthetic:

@@ -4,6 +4,7 @@ import inspect
 import json
 import sys
 from dataclasses import dataclass, field, fields
+from functools import cache
 from importlib import import_module
 from math import inf
 from types import NoneType
@@ -121,10 +122,21 @@ def argument_hints(class_path: str) -> dict[str, Any]:
     return {argument: kind for base in reversed(bases) for argument, kind in get_type_hints(base.__init__).items()}
 
 
+def config_reader() -> Parser:
+    """A parser of a run's options that is made once, for those who add no options of their own."""
+    reader = _config_reader(tuple(network_arguments()))
+    reader.files = ()
+    return reader
+
+
+@cache
+def _config_reader(arguments: tuple[str, ...]) -> Parser:  # another once --allow brought methods with other networks
+    return config_parser()
+
+
 def config_parser() -> Parser:
     """The parser of a run's options: data, normalization and method, and the fields of `RunOptions`."""
-    for package in CLASSES:
-        import_module(package)  # so that its classes are known by their short names
+    networks = network_arguments()
     parser = Parser(prog="gan-sntg train", description="Train one method on one data set; a run folder that exists is resumed.")
     parser.add_argument("--config", action=ConfigFile, help="YAML file of the options below; those given after it win")
     for name, (kind, text) in OBJECTS.items():
@@ -132,7 +144,7 @@ def config_parser() -> Parser:
     for own in fields(RunOptions):
         names = f"--{own.name}", *own.metadata["alias"]
         parser.add_argument(*names, type=HINTS[own.name], default=own.default, help=own.metadata["help"])
-    for argument in network_arguments():
+    for argument in networks:
         network = f"method.init_args.{argument}.init_args"
         parser.link_arguments(("data", "normalization"), f"{network}.image_shape", image_shape, "instantiate")
         parser.link_arguments("data", f"{network}.num_classes", num_classes, "instantiate")
@@ -151,6 +163,8 @@ def num_classes(data: Dataset) -> int:
 
 def network_arguments() -> list[str]:
     """Names of the arguments of all known methods that are networks, or None, whose sizes the data give."""
+    for package in CLASSES:
+        import_module(package)  # so that its classes are known, and by their short names
     found, methods = [], [Method]
     for method in methods:
         methods += method.__subclasses__()

@@ -15,7 +15,7 @@ from gan_sntg.evaluation.samples import draw, z_bank
 from gan_sntg.files.import_paths import allow, allowed
 from gan_sntg.runs.build import RunModel, assemble, restore
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import LINKED, RunOptions, config_parser, short_hash
+from gan_sntg.runs.options import LINKED, RunOptions, config_reader, short_hash
 from gan_sntg.runs.reading import load_model
 from gan_sntg.runs.seeds import check_folder
 from gan_sntg.runs.stopping import StopSignals
@@ -118,7 +118,7 @@ def settings(method: Method, data: Dataset, normalization: Normalization, option
     tree = {name: configuration(made, LINKED) for name, made in objects.items()}
     for package in sorted(packages_in(tree) - set(allowed())):
         allow(package)
-    parser = config_parser()
+    parser = config_reader()
     parsed = parser.parse_object(tree | options)
     return parser.dump(parsed, skip_unset=False, skip_validation=True), RunOptions.of(parsed)
 

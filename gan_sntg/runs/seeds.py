@@ -17,7 +17,7 @@ from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.runs.build import read_run
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import RunOptions, config_parser, flat, identity, short_hash
+from gan_sntg.runs.options import RunOptions, config_reader, flat, identity, short_hash
 from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.runs.trainer import Run, Trainer, Training
 from gan_sntg.training.method import Method
@@ -141,7 +141,7 @@ def stacking_obstacle(method: Method, options: RunOptions) -> str | None:
 
 def prepare_run(options: Namespace) -> Run:
     """A run with its folder, in which there is nothing else. Raises InputError; writes nothing."""
-    parser, own = config_parser(), RunOptions.of(options)
+    parser, own = config_reader(), RunOptions.of(options)
     text = parser.dump(options, skip_unset=False, skip_validation=True)
     file = Path(str(options.config[0])) if options.config else Path("run/options")
     name = f"{file.resolve().parent.name}-{file.stem}-seed{options.seed}-{short_hash(text)}"
