@@ -34,6 +34,33 @@ class Network(NamedTuple):
     url: str | None  # of its published weights
     installed: Path | None = None  # a file of them that a package brings
 
+    def seen(self, x: Tensor, size: int | None = None) -> Tensor:
+        """Images in 0..1, [B, 1 or 3, H, W], as the network takes them; size: the pixels of a side, else its own."""
+        size = size or self.size
+        x = x.expand(-1, 3, -1, -1)
+        if x.shape[2:] != (size, size):
+            x = F.interpolate(x, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
+        mean, std = (torch.tensor(values, device=x.device).view(3, 1, 1) for values in (self.mean, self.std))
+        return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+
+    def load(self, name: str, file: str | None, download: bool, option: str) -> None:
+        """Give it the weights of a file, else the published ones. Raises InputError where there are none, or others.
+
+        name: of the network; option: that has `file` and `download`.
+        """
+        path = at_home(file) if file else self.installed or self.published(name, download, option)
+        with refusing(f"{path} does not hold weights of {name}", "give the file of this network"):
+            own = self.body.state_dict()
+            self.body.load_state_dict({key: x for key, x in state_of(path).items() if key in own})
+
+    def published(self, name: str, download: bool, option: str) -> Path:
+        """The file of its published weights. Raises InputError where it is not there."""
+        if self.url is None:
+            raise InputError(f"{name} needs its weights: save the network's state_dict by torch.save, and give --{option}.file")
+        missing = f"(the published weights of {name}) is not there; add --{option}.download true, or give --{option}.file"
+        path = Path(torch.hub.get_dir()) / "checkpoints" / self.url.rpartition("/")[2]
+        return published(self.url, path, path.stem.rpartition("-")[2], download, missing)  # the name ends in its hash
+
 
 class Backbone(Normalization):
     """Features h [B, D] of images by a network trained on others, frozen, standardised over the pool.
@@ -80,19 +107,8 @@ class Backbone(Normalization):
 
     def read_weights(self) -> None:
         """Give the network its weights. Raises InputError where there are none, or others."""
-        path = at_home(self.file) if self.file else self.network.installed or self.published()
-        with refusing(f"{path} does not hold weights of {self.net}", "give the file of this network"):
-            own = self.network.body.state_dict()
-            self.network.body.load_state_dict({name: x for name, x in state_of(path).items() if name in own})
+        self.network.load(self.net, self.file, self.download, "normalization")
         self.fingerprint, self.folded = sha256_of(self.weights), None
-
-    def published(self) -> Path:
-        """The file of the network's published weights. Raises InputError where it is not there."""
-        if self.network.url is None:
-            raise InputError(f"{self.net} needs its weights: save the network's state_dict by torch.save, and give --normalization.file")
-        missing = f"(the published weights of {self.net}) is not there; add --normalization.download true, or give --normalization.file"
-        path = Path(torch.hub.get_dir()) / "checkpoints" / self.network.url.rpartition("/")[2]
-        return published(self.network.url, path, path.stem.rpartition("-")[2], self.download, missing)  # the name ends in its hash
 
     def tensors(self) -> list[Tensor]:
         """Parameters and buffers that are real numbers."""
@@ -148,12 +164,7 @@ class Backbone(Normalization):
 
     def features(self, x: Tensor, body: nn.Module | None = None) -> Tensor:
         """Features of one pass. x uint8 [B, C, H, W]; body: the network, elsewhere."""
-        _, _, mean, std, _, _ = self.network
-        x = x.float().div(255).expand(-1, 3, -1, -1)
-        if x.shape[2:] != (self.size, self.size):
-            x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", align_corners=False, antialias=True)
-        mean, std = (torch.tensor(values, device=x.device).view(3, 1, 1) for values in (mean, std))
-        return (body or self.body)(((x - mean) / std).contiguous(memory_format=torch.channels_last)).flatten(1)
+        return (body or self.body)(self.network.seen(x.float().div(255), self.size)).flatten(1)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Images or features -> standardised features, float32 [B, D]."""

@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -34,7 +35,7 @@ from gan_sntg.files.array_files import sha256_of
 from gan_sntg.files.atomic import atomic_folder
 from gan_sntg.runs.build import RunModel, class_names
 from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
-from gan_sntg.runs.options import identity, located
+from gan_sntg.runs.options import identity
 from gan_sntg.training.loop import Progress
 
 PLACES = ("file", "download")  # arguments that say where weights were
@@ -101,7 +102,7 @@ def card_of_run(folder: RunFolder, parts: RunModel, progress: Progress, weights:
         format=FORMAT,
         packages={name: installed(name) for name in (*PACKAGES, "safetensors")},
         architecture=Architecture(
-            net=configuration(parts.method.classifiers["last"]),
+            net=configuration(parts.method.classifiers["last"], PLACES),
             generator=configuration(parts.method.generator),
             normalization=configuration(parts.normalization, PLACES),
         ),
@@ -159,7 +160,14 @@ def run_provenance(folder: RunFolder, parts: RunModel, progress: Progress) -> di
         "data_sha256": parts.source.sha256,
         "split_sha256": sha256_of(parts.split.text()),
         "config_sha256": sha256_of(json.dumps(same, sort_keys=True)),
-        "config": same | {"normalization": located(same["normalization"], PLACES)},
+        "config": same | {part: without_places(same[part]) for part in ("normalization", "method")},
         "git": session.get("git"),
         "packages": session.get("packages"),
     }
+
+
+def without_places(tree: Any) -> Any:
+    """A part of a configuration without what says where weights were."""
+    if isinstance(tree, dict):
+        return {name: without_places(branch) for name, branch in tree.items() if name not in PLACES}
+    return tree

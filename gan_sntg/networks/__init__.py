@@ -7,6 +7,7 @@ from gan_sntg.networks.classifiers import (
     ConvNet13,
     DropoutConvNet13,
     PlaneMLP,
+    PretrainedNet,
     SmallBatchNormConvNet,
     SmallConvNet,
     VATConvNet,
@@ -55,7 +56,7 @@ from gan_sntg.networks.weight_norm import (
     fixed_weights,
 )
 
-__all__ = ["Classifier", "ConvNet13", "PlaneMLP", "SmallConvNet", "VATConvNet"]
+__all__ = ["Classifier", "ConvNet13", "PlaneMLP", "PretrainedNet", "SmallConvNet", "VATConvNet"]
 __all__ += ["BatchNormConvNet", "BatchNormDiscriminator"]
 __all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGenerator", "Discriminator", "Generator"]
 __all__ += ["ConditionalGenerator", "ConvConditionalGenerator", "ConvPairDiscriminator"]

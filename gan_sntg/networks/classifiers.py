@@ -1,4 +1,4 @@
-"""Classifiers: the 13-layer ConvNet, its small variant, VAT's, Triple-GAN's, and an MLP for points."""
+"""Classifiers: the 13-layer ConvNet, its small variant, VAT's, Triple-GAN's, an MLP for points, pretrained ones."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,9 +11,10 @@ from einops import reduce
 from torch import Tensor, nn
 
 from gan_sntg.configurable import Configurable
+from gan_sntg.data.backbones import network
 from gan_sntg.data.loader import Pool
 from gan_sntg.data.normalization import SymmetricZCA
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.networks.batch_norm import BatchNorm, channels_last
 from gan_sntg.networks.noise import Dropout, GaussianNoise
 from gan_sntg.networks.passes import at_least_float32
@@ -170,6 +171,56 @@ class PlaneMLP(Classifier):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, 2] -> h [B, 100], logits [B, K]."""
         h = at_least_float32(self.hidden(x))
+        return h, at_least_float32(self.out(h))
+
+
+class PretrainedNet(Classifier):
+    """A network pretrained on other images, trained on: its features, dropout, a hidden layer h, logits.
+
+    Batch norms keep the statistics, and the body's own dropout is off, as in evaluation: a pass is disturbed by the features' dropout
+    alone. x are images in 0..1, of one or three channels (normalization UnitRange).
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        num_classes: int,
+        net: str = "efficientnet_lite0",
+        file: str | None = None,
+        size: int | None = None,
+        download: bool = False,
+        width: int = 256,
+        dropout: float = 0.5,
+    ):
+        """net, file, size, download: as `Backbone`'s; width: units of h. Raises InputError for other images, an unknown net, width < 1."""
+        super().__init__()
+        if channels_of("PretrainedNet", image_shape, smallest=8) not in (1, 3) or width < 1:
+            raise InputError(f"PretrainedNet takes images of 1 or 3 channels, not {image_shape[0]}, and a width of 1 or more, not {width}")
+        with torch.random.fork_rng(devices=[]):
+            self.network = network(net)
+        self.name, self.file, self.download, self.size = net, file, download, size or self.network.size
+        self.body = self.network.body.to(memory_format=torch.channels_last).eval()
+        with torch.no_grad(), refusing(f"{net} cannot see images of {self.size} pixels", "leave size out for its own"):
+            d = self.body(self.network.seen(torch.zeros(1, 3, 8, 8), self.size)).flatten(1).shape[1]
+        self.hidden = nn.Sequential(Dropout(dropout), nn.Linear(d, width), nn.ReLU())
+        self.out = nn.Linear(width, num_classes)
+
+    def train(self, mode: bool = True) -> "PretrainedNet":
+        """The head trains or evaluates; batch norms and dropout of the body evaluate."""
+        super().train(mode)
+        self.body.eval()
+        return self
+
+    def fit(self, pool: Pool) -> None:
+        """Read the weights of the body. Raises InputError without them, or where images are not in 0..1."""
+        x = pool.x[pool.unlabeled[:2]]
+        if not torch.allclose(pool.normalize(x).float(), x / 255):
+            raise InputError("PretrainedNet takes images in 0..1; choose the normalization UnitRange")
+        self.network.load(self.name, self.file, self.download, "method.net")
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, C, H, W] -> h [B, width], logits [B, K]."""
+        h = at_least_float32(self.hidden(self.body(self.network.seen(x, self.size)).flatten(1)))
         return h, at_least_float32(self.out(h))
 
 
