@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from gan_sntg.distributed import rank
 from gan_sntg.experiments.plan import Scale, shorten
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import config_parser
+from gan_sntg.runs.options import config_parser, metric_of
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import train_seeds
 
@@ -34,17 +34,21 @@ def run(options: Namespace) -> None:
         report(folder, result)
         results.append(result)
     if len(results) > 1 and rank() == 0:
-        name = "test_error_averaged" if results[0]["validation_error"] is None else "validation_error"
+        metric = metric_of(results[0]["config"])
+        name = f"test_{metric}_averaged" if results[0]["validation_error"] is None else f"validation_{metric}"
         errors = [result[name] for result in results]
         print(f"{name.replace('_', ' ')} of {len(errors)} seeds: {mean(errors):.2f} ± {stdev(errors):.2f} %")
 
 
 def report(folder: RunFolder, result: dict) -> None:
-    """Print a finished run's errors and where its things are."""
+    """Print a finished run's errors, by its metric, and where its things are."""
+    metric = metric_of(result["config"])
+    said = metric.replace("_", " ")
     if result["validation_error"] is not None:  # by which options are chosen: test errors are in result.json
-        print(f"validation error: {result['validation_error']:.2f} % (averaged weights)")
+        print(f"validation {said}: {result[f'validation_{metric}']:.2f} % (averaged weights)")
     else:
-        print(f"test error: {result['test_error_last']:.2f} % (last weights), {result['test_error_averaged']:.2f} % (averaged weights)")
+        last, averaged = (result[f"test_{metric}_{net}"] for net in ("last", "averaged"))
+        print(f"test {said}: {last:.2f} % (last weights), {averaged:.2f} % (averaged weights)")
     if grids := sorted(folder.samples.glob("epoch_*.png")):
         print(f"sample grid: {grids[-1]}")
     print(f"run folder: {folder.path} ({result['seconds']:.0f} s of training)")

@@ -103,7 +103,7 @@ def table(plan: StudyPlan, found: dict) -> str:
     states = [trial["state"] for trial in found["trials"]]
     counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
     lines = ["", f"{plan.name}: {len(states)} of {max(plan.most, len(states))} trials begun ({counts})", ""]
-    lines += ["| trial | n | validation error, % | options |", "| --- | --- | --- | --- |"]
+    lines += [f"| trial | n | {plan.figure.replace('_', ' ')}, % | options |", "| --- | --- | --- | --- |"]
     for trial in [trial for trial in found["trials"] if trial["mean"] is not None][:SHOWN]:
         spread = "" if trial["std"] is None else f" ± {trial['std']:.2f}"
         said = " ".join(f"--{name} {value}" for name, value in trial["options"].items())

@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from gan_sntg.comparison.runs import ComparedRun, Comparison, read_png, warnings
+from gan_sntg.evaluation.classification import Metric
 from gan_sntg.evaluation.fidelity_records import Score
 
 GENERATOR = "gan-sntg compare"  # what the page says it was made by
@@ -21,8 +22,7 @@ SCRIPTS = ("theme.js", "samples.js", "curves.js")
 LATENT = "method.init_args.generator.init_args.latent"
 CHARTS = {"test_error": "test_error/averaged", "d": "d/unlabeled", "net": "net/labeled"}  # shown first
 GROUPS = {  # what the vertical axis says
-    "test_error": "test error, %",
-    "validation_error": "validation error, %",
+    **{f"{kind}_{metric.name}": f"{kind} {metric.name.replace('_', ' ')}, %" for kind in ("test", "validation") for metric in Metric},
     "d": "loss term of the discriminator",
     "g": "loss term of the generator",
     "net": "loss term of the classifier",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from enum import member
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
+from gan_sntg.configurable import Choice
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.networks.passes import mode
 
@@ -54,19 +56,45 @@ def class_errors(confusion: Tensor) -> Tensor:
     return 100 * (images - confusion.diagonal()).double() / images
 
 
+def class_means(logits: Tensor, y: Tensor) -> dict[str, float]:
+    """Balanced accuracy (mean recall) and macro F1 in 0..1, over the classes in y. logits [N, K], y [N]."""
+    from sklearn.metrics import f1_score, recall_score  # noqa: PLC0415  slow to import
+
+    y, classes = y.cpu(), logits.argmax(1).cpu()
+    scores = {"balanced_accuracy": recall_score, "macro_f1": f1_score}
+    return {name: float(score(y, classes, average="macro", labels=y.unique())) for name, score in scores.items()}
+
+
+def balanced_error(logits: Tensor, y: Tensor) -> float:
+    """100 (1 - balanced accuracy): the mean of the classes' errors in percent. logits [N, K], y [N]."""
+    return 100 * (1 - class_means(logits, y)["balanced_accuracy"])
+
+
+def f1_error(logits: Tensor, y: Tensor) -> float:
+    """100 (1 - macro F1). logits [N, K], y [N]."""
+    return 100 * (1 - class_means(logits, y)["macro_f1"])
+
+
+class Metric(Choice):
+    """Figures in percent, less being better, by which validation chooses: of logits [N, K] and y [N]."""
+
+    error = member(percent_wrong)
+    balanced_error = member(balanced_error)
+    f1_error = member(f1_error)
+
+
 def rare_class_scores(logits: Tensor, y: Tensor) -> dict[str, float | list[float]]:
     """Figures in 0..1 that rare classes count in as much as common ones. logits [N, K], y [N].
 
     balanced_accuracy, macro_f1: means over the classes that there are. auroc, auprc: of each class [K] against the others, by its
     softmax; auprc is the average precision. NaN for a class without images, auroc also without others, and where a logit is none.
     """
-    from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score  # noqa: PLC0415  slow to import
+    from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: PLC0415  slow to import
 
-    p, k = logits.double().softmax(1).numpy(), logits.argmax(1).numpy()
+    p = logits.double().softmax(1).numpy()
     own, ranked = [(y == c).numpy() for c in range(logits.shape[1])], not np.isnan(p).any()
     return {
-        "balanced_accuracy": float(balanced_accuracy_score(y, k)),
-        "macro_f1": float(f1_score(y, k, average="macro", labels=y.unique())),
+        **class_means(logits, y),
         "auroc": [float(roc_auc_score(c, p[:, j])) if ranked and 0 < c.sum() < len(c) else math.nan for j, c in enumerate(own)],
         "auprc": [float(average_precision_score(c, p[:, j])) if ranked and c.any() else math.nan for j, c in enumerate(own)],
     }

@@ -32,7 +32,8 @@ def write_report(plan: Plan, results: Results, failed: int) -> tuple[str, list[P
     shown = (HELD_OUT, WORST) if kind == HELD_OUT else (HELD_OUT, *TEST) if plan.options.test_errors else (*TEST, WORST)
     made |= {"cells": cells(results, shown), "interval": plan.options.interval}
     made |= {"compared": kind, "differences": differences(results, plan.options.interval, kind), "heading": plan.heading}
-    made |= {"notes": notes(made, len(plan.cells), failed)}
+    metrics = sorted({run.cell.config["metric"] for runs in results.values() for run in runs if "metric" in run.cell.config})
+    made |= {"notes": notes(made, len(plan.cells), failed, metrics)}
     return write_files(plan.report, made)
 
 
@@ -74,8 +75,11 @@ def differences(results: Results, interval: Interval, kind: str) -> dict[str, di
     return found
 
 
-def notes(made: dict, planned: int, failed: int) -> list[str]:
-    """What a reader must know: how the report was made, what is missing, what was rolled back."""
+def notes(made: dict, planned: int, failed: int, metrics: list[str]) -> list[str]:
+    """What a reader must know: how the report was made, what is missing, what was rolled back.
+
+    metrics: those of runs that did not go by the error.
+    """
     which = "error of the validation images, averaged weights" if made["compared"] == HELD_OUT else "test error"
     lines = [f"`{made['command']}`", f"Errors: {which}, mean ± standard deviation over n seeds; differences are paired by seed."]
     if made["compared"] == HELD_OUT:
@@ -84,6 +88,8 @@ def notes(made: dict, planned: int, failed: int) -> list[str]:
         lines.append(
             "No validation images were held out (`-- --validation true` does), so no epoch is chosen by them; none is by test images."
         )
+    if metrics:
+        lines.append(f"Runs went by {' and '.join(metrics)}; the table is of errors, in percent of images.")
     n = sum(len(cell["seeds"]) for cell in made["cells"].values())
     if n < planned:
         lines.append(f"{n} of {planned} runs are finished{f', {failed} failed' if failed else ''}; the table is of these.")

@@ -8,12 +8,12 @@ from gan_sntg.errors import InputError, refusing
 from gan_sntg.experiments.plan import SEEDS, Cell, Plan, configuration
 from gan_sntg.files.json_files import read_json
 from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.options import metric_of
 from gan_sntg.runs.parsing import parameters
 
-TEST = "last", "averaged", "chosen"  # test errors of a run: of its last weights, their average, and that where validation error was least
+TEST = "last", "averaged", "chosen"  # test errors of a run: of its last weights, their average, and that of best.pt
 WORST = "worst_class"  # the largest error of a class, of validation images where some were held out, else of test images
 HELD_OUT = "validation"  # the averaged weights' error of validation images, where some were held out
-CHOSEN = "validation_error/averaged"
 
 
 class CellResult(NamedTuple):
@@ -57,8 +57,9 @@ def read_result(cell: Cell) -> CellResult:
         data = str(read_json(folder.split)["sha256"])
     check_config(cell, result["config"])
     errors = {"last": result["test_error_last"], "averaged": result["test_error_averaged"]}
-    if measured := [row for row in folder.rows() if row.get(CHOSEN) is not None and row.get("test_error/averaged") is not None]:
-        errors["chosen"] = min(measured, key=lambda row: row[CHOSEN])["test_error/averaged"]  # the first epoch of the least
+    by = f"validation_{metric_of(cell.config)}/averaged"
+    if measured := [row for row in folder.rows() if row.get(by) is not None and row.get("test_error/averaged") is not None]:
+        errors["chosen"] = min(measured, key=lambda row: row[by])["test_error/averaged"]  # the first epoch of the least
     if result.get("validation_error") is not None:
         errors[HELD_OUT] = result["validation_error"]
     if result.get("worst_class_error") is not None:

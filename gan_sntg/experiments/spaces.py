@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import KEY, load_grid, load_table
 from gan_sntg.experiments.plan import OWN, configuration, shortened
+from gan_sntg.runs.options import metric_of
 from gan_sntg.runs.seeds import whole_numbers
 
 Sampler = Literal["tpe", "random", "grid"]
@@ -205,6 +206,11 @@ class StudyPlan:
         space = [[name, values._asdict() if isinstance(values, Range) else [*values.items()]] for name, values in dimensions]
         return {"configuration": configuration(self.words)} | own | {"space": space}
 
+    @property
+    def figure(self) -> str:
+        """What is minimised, by the runs' metric: "validation_error" or another."""
+        return f"validation_{metric_of(self.about['configuration'])}"
+
     def trial_words(self, options: Options) -> list[str]:
         """The words of `train` for a trial of these options."""
         return [*self.words, *option_words(options | shortened(options, self.scale))]
@@ -222,6 +228,8 @@ def plan_study(search: Search, row: SearchedRow, threads: int, words: list[str],
     for name in (word.partition("=")[0] for word in [*given, *(f"--{name}" for name in space.names)]):
         if name in (*OWN, "--validation"):
             raise InputError(f"{name} cannot be given: tune gives every trial its seeds, folder and threads, and holds images out")
+    if "metric" in space.names:
+        raise InputError("metric cannot be searched, for trials are compared by one; give --metric after --")
     if twice := [name for name in space.names if f"--{name}" in words]:
         raise InputError(f"--{twice[0]} stands after --, but the study {row.key} searches it; leave it out")
     changes = shortened(configuration(base), search.scale) if search.scale != 1 else {}

@@ -21,7 +21,6 @@ from gan_sntg.files.atomic import writing
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.stopping import LATER
 
-ERROR = "validation_error/averaged"
 ALONE = 4  # trials of earlier rounds that must be complete before one is stopped by their median
 AT_RANDOM = 10  # trials before TPE proposes by what is known
 DIVERGED = "stopped: ", "unhealthy: "  # how `train` begins to say that a term is not finite, or moves nothing
@@ -217,6 +216,7 @@ class Study:
         rows.sort(key=lambda row: (row["mean"] is None, row["mean"], row["trial"]))
         chosen = rows[0]["options"] if rows and rows[0]["mean"] is not None else None
         about = {name: value for name, value in self.plan.about.items() if name != "configuration"}
+        about |= {name: value for name, value in self.plan.about["configuration"].items() if name == "metric"}  # where it is not the error
         return {"chosen": chosen, "words": self.plan.words, "optuna": self.lib.__version__} | about | {"trials": rows}
 
 
@@ -235,15 +235,15 @@ class Judge:
 
     def __init__(self, study: Study, first: int, trials: dict[int, Trial]):
         """first: the first number of the round; trials: those of it that have not ended."""
-        self.trials, lib = trials, study.lib
+        self.trials, self.figure, lib = trials, study.plan.figure, study.lib
         self.create, self.states = lib.trial.create_trial, lib.trial.TrialState
         self.known = study.snapshot(study.earlier(first))
         self.pruner = lib.pruners.MedianPruner(n_startup_trials=ALONE)
 
     def means(self, trial: Trial) -> dict[int, float]:
-        """Mean validation error over all seeds by epoch, as far as all have come."""
-        rows = [RunFolder(cell.folder).rows() for cell in trial.cells]
-        by_seed = [{row["epoch"]: row[ERROR] for row in of_seed if row.get(ERROR) is not None} for of_seed in rows]
+        """Mean of the study's figure over all seeds by epoch, as far as all have come."""
+        rows, name = [RunFolder(cell.folder).rows() for cell in trial.cells], f"{self.figure}/averaged"
+        by_seed = [{row["epoch"]: row[name] for row in of_seed if row.get(name) is not None} for of_seed in rows]
         shared = set.intersection(*map(set, by_seed))
         return {epoch: fmean(errors[epoch] for errors in by_seed) for epoch in sorted(shared)}
 
@@ -272,9 +272,9 @@ class Judge:
             return Ended("left", {}, [])
         if ended:
             return Ended("failed", {}, [], f"status {ended[0].status}: {ended[0].message}"[:300])
-        errors = [RunFolder(cell.folder).read_result()["validation_error"] for cell in trial.cells]
+        errors = [RunFolder(cell.folder).read_result()[self.figure] for cell in trial.cells]
         if not all(map(isfinite, errors)):
-            return Ended("failed", {}, [], "its validation error is not finite")
+            return Ended("failed", {}, [], f"its {self.figure.replace('_', ' ')} is not finite")
         return Ended("complete", self.means(trial), errors)
 
 

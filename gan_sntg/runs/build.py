@@ -200,7 +200,7 @@ def folder_parser(name: str, description: str) -> Parser:
     parser = Parser(prog=f"gan-sntg {name}", description=description)
     parser.add_argument("run", type=str, help="run folder")
     parser.add_argument("--root", type=str | None, default=None, help="folder of the data that the run was trained on, if it has moved")
-    which = "the newest, or, of a run with validation images, that of the least validation error"
+    which = "the newest, or, of a run with validation images, that of the least validation error (or --metric)"
     parser.add_argument("--checkpoint", type=Literal["last", "best"], default="last", help=which)
     return parser
 

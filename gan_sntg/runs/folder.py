@@ -28,6 +28,7 @@ from gan_sntg.files.json_files import is_number, parsed, read_json
 from gan_sntg.files.old_names import GONE, LEFT, first_reading, modern
 from gan_sntg.files.paths import at_home
 from gan_sntg.files.yaml_files import load_yaml
+from gan_sntg.runs.options import metric_of
 
 
 def check_inside(folder: Path, parts: list[Path]) -> None:
@@ -68,13 +69,15 @@ def check_result(result) -> None:
     """Raise ValueError where what is read of a result is missing or invalid."""
     if not isinstance(result, dict) or not isinstance(result.get("config"), dict) or not isinstance(result.get("split_sha256"), str):
         raise ValueError("it has no config and split_sha256")
-    if not all(is_number(result.get(name)) for name in ("test_error_last", "test_error_averaged", "seconds", "epochs")):
+    figures = dict.fromkeys(("error", metric_of(result["config"])))
+    tests, held_out = [f"test_{of}_{net}" for of in figures for net in ("last", "averaged")], [f"validation_{of}" for of in figures]
+    if not all(is_number(result.get(name)) for name in (*tests, "seconds", "epochs")):
         raise ValueError("its errors, seconds and epochs are no numbers")
     if type(images := result.get("test_images", 1)) is not int or images < 1:
         raise ValueError("its test_images is no number of images")
-    if not all(value is None or is_number(value) for value in (result.get("validation_error", ""), result.get(WORST))):
-        raise ValueError("its validation_error or worst_class_error is no number")
-    if not all(0 <= (result.get(name) or 0) <= 100 for name in ("test_error_last", "test_error_averaged", "validation_error", WORST)):
+    if not all(value is None or is_number(value) for value in (*(result.get(name, "") for name in held_out), result.get(WORST))):
+        raise ValueError(f"its {' or '.join([*held_out, WORST])} is no number")
+    if not all(0 <= (result.get(name) or 0) <= 100 for name in (*tests, *held_out, WORST)):
         raise ValueError("its errors are not in 0..100 percent")
 
 

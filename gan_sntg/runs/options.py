@@ -18,6 +18,7 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.splits import Balance
 from gan_sntg.errors import InputError
+from gan_sntg.evaluation.classification import Metric
 from gan_sntg.files.array_files import sha256_of
 from gan_sntg.networks.passes import Precision
 from gan_sntg.runs.parsing import ConfigFile, Parser
@@ -30,7 +31,7 @@ OBJECTS = {
 }
 LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else is what it is, but
 OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
-START_OPTIONS = ("from_run", "from_optimizers")  # left out of what a run is where they are not used
+ADDED_OPTIONS = {"from_run": None, "from_optimizers": False, "metric": "error"}  # see `identity`
 UNIDENTIFIED = {"data": ("root", "download", "reading"), "normalization": ("download",)}  # arguments that may differ in the same run
 PICTURES = {"twins": "refuse", "background": 255, "white": None}  # that were not there in earlier versions, where they had no choice
 CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
@@ -58,6 +59,7 @@ class RunOptions:
     seed: int = option(0, "of initialisation, order, noise and z", least=0, most=2**63 - 1)
     data_seed: int = option(0, "of the choice of labels", least=0, most=2**63 - 1)
     validation: bool = option(False, "take the validation images out of the pool and report their error")
+    metric: Metric = option(Metric.error, "what best.pt, tune and the progress go by; of the others each class counts as much")
     precision: Precision = option(Precision.float32, "of products in training; bfloat16 is faster")
     compile: bool = option(False, "compile the networks while training; pays on small ones")
     cuda_graphs: bool = option(True, "on a GPU, record a step and replay it: the same numbers, sooner")
@@ -175,10 +177,18 @@ def network_arguments() -> list[str]:
 
 
 def identity(config: dict) -> dict:
-    """The options that make two configurations the same run: no places, no care, no paths or reading."""
-    unused = [name for name in START_OPTIONS if not config.get(name)]
+    """The options that make two configurations the same run: no places, no care, no paths or reading.
+
+    Of ADDED_OPTIONS there are those alone that are not as earlier versions had it.
+    """
+    unused = [name for name, default in ADDED_OPTIONS.items() if (config.get(name) or default) == default]
     tree = {k: v for k, v in config.items() if k not in (*LOCATION_OPTIONS, *OPERATIONAL_OPTIONS, *unused)}
     return tree | {part: located(tree[part], places) for part, places in UNIDENTIFIED.items() if part in tree}
+
+
+def metric_of(config: dict) -> str:
+    """The name of the metric in a run's `identity`."""
+    return str(config.get("metric", Metric.error.name))
 
 
 def located(spec: Any, places: tuple[str, ...]) -> Any:

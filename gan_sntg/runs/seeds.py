@@ -17,7 +17,7 @@ from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
 from gan_sntg.runs.build import read_run
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import RunOptions, config_reader, flat, identity, short_hash
+from gan_sntg.runs.options import ADDED_OPTIONS, RunOptions, config_reader, flat, identity, short_hash
 from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.runs.trainer import Run, Trainer, Training
 from gan_sntg.training.method import Method
@@ -157,7 +157,8 @@ def check_folder(folder: RunFolder, text: str) -> None:
     if not folder.finished:
         check_utf8(folder.path, "rename it")
     parser, options = read_run(folder.path)
-    before, now = (flat(identity(yaml.safe_load(t))) for t in (parser.dump(options, skip_unset=False, skip_validation=True), text))
+    texts = parser.dump(options, skip_unset=False, skip_validation=True), text
+    before, now = (flat(ADDED_OPTIONS | identity(yaml.safe_load(of))) for of in texts)
     changed = [f"{k}: {before.get(k)} there, {now.get(k)} here" for k in sorted(before | now) if before.get(k) != now.get(k)]
     if changed:
         what = "; ".join(changed[:3])

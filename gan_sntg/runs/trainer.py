@@ -18,7 +18,7 @@ from gan_sntg.data.splits import load_split
 from gan_sntg.distributed import rank
 from gan_sntg.distributed.process_group import agreed, on_first
 from gan_sntg.errors import InputError, NonFiniteError
-from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, percent_wrong
+from gan_sntg.evaluation.classification import Metric, class_errors, confusion_matrix, logits_of
 from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.methods.telemetry import graph_alarms, telemetry_warnings
@@ -87,6 +87,7 @@ class Trainer:
         self.test = tested.to(self.parts.device), y.to(self.parts.device)
         self.console = Console(stderr=True, quiet=not self.first)
         self.warned: set[str] = set()
+        self.metrics = {metric.name: metric for metric in (Metric.error, self.options.metric)}
         self.measured: dict[str, float] = {}
 
     def begin_or_restore(self) -> None:
@@ -164,7 +165,8 @@ class Trainer:
             folder.log_image("samples", picture, progress.step)
             save_png(folder.samples / f"epoch_{progress.epoch:04d}.png", picture)
         kind = "validation" if self.parts.split.validation else "test"  # who chooses by what is held out is not shown the rest
-        shown = f"{kind} error {errors[f'{kind}_error/last']:.2f} %  averaged {errors[f'{kind}_error/averaged']:.2f} %"
+        figure = f"{kind}_{self.options.metric.name}"
+        shown = f"{figure.replace('_', ' ')} {errors[f'{figure}/last']:.2f} %  averaged {errors[f'{figure}/averaged']:.2f} %"
         self.bar.update(self.task, description=f"epoch {progress.epoch}  {shown}")
         if self.bar.disable:
             self.console.print(self.log_line(shown), markup=False, highlight=False, soft_wrap=True)
@@ -172,27 +174,25 @@ class Trainer:
             if subject not in self.warned:  # once per session
                 self.warned.add(subject)
                 self.console.print(f"[yellow]seed {self.options.seed}, epoch {progress.epoch}: {line}")
-        error, before = errors.get("validation_error/averaged", math.inf), progress.best
+        error, before = errors.get(f"validation_{self.options.metric.name}/averaged", math.inf), progress.best
         progress.best = min(error, before)
         data = self.save()
         if error < before:
             write_atomically(folder.best, data)
 
     def errors(self) -> dict[str, float]:
-        """Test errors in percent of every classifier, and validation errors if images are held out.
+        """Error and metric on the test images of every classifier, and on validation images if any are held out.
 
-        worst_class: the largest error of a class, of the averaged classifier, or of the one that there is.
+        worst_class: the largest error of a class that has images, of the averaged classifier, or of the one that there is.
         """
         normalize, held_out, pool = self.parts.normalization, self.parts.split.validation, self.parts.streams.pool
-        sets = {"test_error": self.test}
-        if held_out:
-            sets["validation_error"] = pool.kept[held_out], pool.truth[held_out]
+        sets = {"test": self.test} | ({"validation": (pool.kept[held_out], pool.truth[held_out])} if held_out else {})
         found = {}
         for kind, (x, y) in sets.items():
             logits = {name: logits_of(net, x, normalize) for name, net in self.parts.method.classifiers.items()}
-            found |= {f"{kind}/{name}": percent_wrong(of, y) for name, of in logits.items()}
+            found |= {f"{kind}_{of}/{net}": metric(own, y) for of, metric in self.metrics.items() for net, own in logits.items()}
             by_class = class_errors(confusion_matrix(logits.get("averaged", logits["last"]), y))
-            found[f"{kind}/worst_class"] = float(by_class[~by_class.isnan()].max())  # classes without images have no error
+            found[f"{kind}_error/worst_class"] = float(by_class.nan_to_num().max())
         return found
 
     def draw_data(self) -> None:
@@ -208,11 +208,11 @@ class Trainer:
             self.folder.log_image("data/augmented", grid(stretched(varied).cpu()), 0)
 
     def finish(self) -> None:
-        """Write result.json: errors in percent, of the last epoch."""
+        """Write result.json: errors and metric in percent, of the last epoch."""
         errors = self.measured or self.errors()  # not measured yet where all epochs were trained in an earlier session
         result = {
-            **{f"test_error_{name}": errors[f"test_error/{name}"] for name in self.parts.method.classifiers},
-            "validation_error": errors.get("validation_error/averaged"),
+            **{f"test_{of}_{net}": errors[f"test_{of}/{net}"] for of in self.metrics for net in self.parts.method.classifiers},
+            **{f"validation_{of}": errors.get(f"validation_{of}/averaged") for of in self.metrics},
             "worst_class_error": errors.get("validation_error/worst_class", errors["test_error/worst_class"]),
             "test_images": len(self.parts.source.test_y),
             "seed": self.options.seed,

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from gan_sntg.comparison import runs as comparison_runs
-from gan_sntg.comparison.page import TEMPLATES, asset, comparison_page, contrast
+from gan_sntg.comparison.page import TEMPLATES, asset, comparison_page, contrast, metric_charts
 from gan_sntg.comparison.runs import ComparedRun, Comparison, shortest_names, shown_epochs, spread
 from gan_sntg.comparison.tensorboard import CAPTION, GAP, WIDTH, panel
 from gan_sntg.data.splits import Split
@@ -122,3 +122,11 @@ def test_a_panel_holds_grids_pixel_by_pixel_and_white_where_there_is_none():
     assert np.array_equal(found[CAPTION : CAPTION + 240, :WIDTH], np.asarray(picture).repeat(60, 0).repeat(60, 1))
     assert (found[CAPTION:, WIDTH:] == 255).all() and (found[:CAPTION, WIDTH : WIDTH + GAP] == 255).all()
     assert (found[:CAPTION, :WIDTH] < 128).any() and (found[:CAPTION, WIDTH + GAP :] < 128).any()
+
+
+def test_a_chart_of_a_metric_is_named_by_its_figure():
+    run = Given(rows=[{"epoch": 1, "step": 1, "test_error/last": 1.0, "validation_balanced_error/averaged": 2.0}])
+    assert metric_charts([run])["groups"] == {
+        "test error, %": ["test_error/last"],
+        "validation balanced error, %": ["validation_balanced_error/averaged"],
+    }

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from gan_sntg.evaluation import class_errors, confusion_matrix, error_rate, percent_wrong, reliability
-from gan_sntg.evaluation.classification import BINS, entropy_of, most_wanted, rare_class_scores
+from gan_sntg.evaluation.classification import BINS, Metric, entropy_of, most_wanted, rare_class_scores
 from gan_sntg.experiments.plots import save_reliability
 
 
@@ -139,6 +139,18 @@ def test_scores_of_rare_classes_are_those_that_naive_counts_give(seed):
     assert found["auroc"] == pytest.approx(auroc, abs=1e-12) and found["auprc"] == pytest.approx(auprc, abs=1e-12)
 
 
+def test_a_metric_is_in_percent_and_less_is_better_and_a_rare_class_counts_in_it_as_a_common_one():
+    y = torch.tensor([0] * 8 + [1] * 2)
+    common, rare = votes([0] * 10, 3), votes([1] * 4 + [0] * 4 + [1] * 2, 3)  # right in class 0 alone; in half of it, and in class 1
+    found = [[metric(logits, y) for metric in Metric] for logits in (common, rare)]
+    assert found[0] == pytest.approx([20, 50, 100 * (1 - 16 / 18 / 2)]) and found[1] == pytest.approx(
+        [40, 25, 100 * (1 - (8 / 12 + 4 / 8) / 2)]
+    )
+    assert [metric(votes(y.tolist(), 3), y) for metric in Metric] == [0, 0, 0]
+    assert [metric(votes([2] * 10, 3), y) for metric in Metric] == [100, 100, 100]
+
+
+@pytest.mark.filterwarnings("error")
 def test_a_class_without_images_has_no_score_and_no_part_in_the_means():
     logits, y = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 1, 2], [2, 1, 0]]), torch.tensor([0, 1, 1, 0])
     found = rare_class_scores(logits, y)

@@ -99,6 +99,7 @@ def test_an_unknown_option_of_the_space_a_grid_of_ranges_and_another_study_in_th
         ({"some": {"a": {}, "b": {"method.sntg.wieght": 1}}}, "wieght"),
         ({"seed": [5, 6]}, "--seed cannot be given"),
         ({"validation": [False, True]}, "--validation cannot be given"),
+        ({"metric": ["error", "f1_error"]}, "metric cannot be searched, for trials are compared by one; give --metric after --"),
     ):
         tree["rows"]["own"]["space"] = space
         Path("search.yaml").write_text(yaml.safe_dump(tree))

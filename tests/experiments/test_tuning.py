@@ -51,6 +51,19 @@ def test_trials_are_within_the_space_and_the_best_is_chosen_by_the_mean_over_see
     assert f"--method.learning_rate {found['chosen'][RATE[2:]]}" in outcome.out.splitlines()[5]
 
 
+def test_a_study_minimises_the_metric_of_its_runs_whatever_their_error(place, command):
+    words = ["tune", "search.yaml", "--only", "own"]
+    assert command(*words, "--out", "error").status == 0
+    outcome = command(*words, "--out", "out", "--", "--metric", "f1_error")
+    assert outcome.status == 0 and "| trial | n | validation f1 error, % | options |" in outcome.out
+    found, other = study("out"), study("error")
+    assert found["chosen"] == other["chosen"] and found["metric"] == "f1_error" and "metric" not in other
+    assert [trial["errors"] for trial in found["trials"]] == [trial["errors"] for trial in other["trials"]]
+    errors = [json.loads((path / "result.json").read_text())["validation_error"] for path in Path("out/own/0000").iterdir()]
+    means = {trial["trial"]: trial["mean"] for trial in found["trials"]}
+    assert sum(errors) / 2 == pytest.approx(100 - means[0])  # what is chosen is not what the error would choose
+
+
 def test_a_trial_ends_at_the_first_epoch_that_is_worse_than_the_median_of_earlier_rounds(place, command, monkeypatch):
     monkeypatch.setattr(studies, "PACE", 0.01)
     assert command("tune", "search.yaml", "--only", "own", "--trials", "40", "--out", "out").status == 0

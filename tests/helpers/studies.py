@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 from gan_sntg.experiments.executors import Outcome
-from gan_sntg.experiments.tuning import ERROR
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.runs.stopping import LATER
 
@@ -28,14 +27,17 @@ def simulated(cell, limits, stop) -> Outcome:
     if rate > 0.02:
         return Outcome(cell, 1, "gan-sntg train: stopped: d/labeled is not finite")
     error, slope = 20 * abs(math.log10(rate / 0.003)) + 20 + seed, (size - 40) / 4
-    rows = [{"epoch": epoch, "step": epoch, ERROR: error + slope * epoch} for epoch in range(1, EPOCHS + 1)]
+    figure, rows = f"validation_{words.get('--metric', 'error')}", []
+    for epoch in range(1, EPOCHS + 1):  # under another metric the error is least where that is most
+        value = error + slope * epoch
+        rows.append({"epoch": epoch, "step": epoch, "validation_error/averaged": 100 - value} | {f"{figure}/averaged": value})
     for k in range(1, EPOCHS + 1):
         if stop.is_set():
             return Outcome(cell, LATER, "saved")
         write_atomically(cell.folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows[:k]).encode())
         time.sleep(PACE * (seed + 1))
     kept = {name: 1.0 for name in ("test_error_last", "test_error_averaged", "seconds", "epochs")}
-    result = kept | {"config": {}, "split_sha256": "", "validation_error": rows[-1][ERROR]}
+    result = kept | {"config": {}, "split_sha256": ""} | {name: rows[-1][f"{name}/averaged"] for name in ("validation_error", figure)}
     write_atomically(cell.folder / "result.json", json.dumps(result).encode())
     return Outcome(cell, 0, "")
 
