@@ -1,11 +1,13 @@
 """Batches of labelled and unlabelled examples on the device, in an order that a checkpoint holds."""
 
 from collections.abc import Callable, Iterator
+from enum import member
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from gan_sntg.configurable import Choice
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.distributed import own_rows
 from gan_sntg.errors import InputError
@@ -75,10 +77,13 @@ class IndexSampler:
         """Next `batch_size` indices."""
         while len(self.order) - self.position < self.batch_size:
             rest = self.order[len(self.order) :] if self.drop_last else self.order[self.position :]
-            shuffled = torch.randperm(len(self.index), generator=self.generator, device=self.index.device)
-            self.order, self.position = torch.cat([rest, self.index[shuffled]]), 0
+            self.order, self.position = torch.cat([rest, self.next_pass()]), 0
         self.position += self.batch_size
         return self.order[self.position - self.batch_size : self.position]
+
+    def next_pass(self) -> Tensor:
+        """The indices in an order that is drawn anew."""
+        return self.index[torch.randperm(len(self.index), generator=self.generator, device=self.index.device)]
 
     def state_dict(self) -> dict:
         """Present order, the place in it, and the generator."""
@@ -93,6 +98,57 @@ class IndexSampler:
             raise ValueError(f"a stream cannot go on from {position}")
         self.order, self.position = order, position
         go_on(self.generator, state["generator"], step)
+
+
+class ClassBalancedSampler(IndexSampler):
+    """Endless index batches of each class as often as of another, whatever its number of examples.
+
+    A pass is K batches, K being the number of classes with examples: as many of each class in all, and in every batch at most one more of
+    a class than of another. Within a class the examples come permutation after permutation.
+    """
+
+    def __init__(self, index: Tensor, y: Tensor, batch_size: int, generator: torch.Generator):
+        """index [n], of the classes y [n]; generator: on the CPU, wherever they are."""
+        super().__init__(index, batch_size, generator, drop_last=False)
+        of_class = [index[y == k].cpu() for k in y.unique()]
+        self.classes = [IndexSampler(own, batch_size, generator, drop_last=False) for own in of_class]
+
+    def next_pass(self) -> Tensor:
+        """K batches, each shuffled."""
+        k, size = len(self.classes), self.batch_size
+        y = torch.randperm(k, generator=self.generator).repeat(size).view(k, size)  # in turn, so that no count is two more than another
+        y = y.gather(1, torch.rand(k, size, generator=self.generator).argsort(1)).flatten()
+        order = torch.empty(k * size, dtype=self.index.dtype)
+        for number, own in enumerate(self.classes):
+            order[y == number] = own.next()
+        return order.to(self.index.device)
+
+    def state_dict(self) -> dict:
+        """As of an `IndexSampler`, with the orders of the classes."""
+        return super().state_dict() | {"classes": [{"order": own.order, "position": own.position} for own in self.classes]}
+
+    def load_state_dict(self, state: dict, step: int = 0) -> None:
+        """As of an `IndexSampler`. Raises ValueError where the classes are others."""
+        for own, saved in zip(self.classes, state["classes"], strict=True):
+            own.load_state_dict(saved | {"generator": state["generator"]}, step)
+        super().load_state_dict(state, step)
+
+
+def shuffled(pool: Pool, batch_size: int, seed: int) -> IndexSampler:
+    """Permutations of the labelled images, each as often as another."""
+    return IndexSampler(pool.labeled, batch_size, purpose_generator(seed, "order/labeled", pool.x.device), drop_last=False)
+
+
+def class_balanced(pool: Pool, batch_size: int, seed: int) -> IndexSampler:
+    """Each class as often as another, by the labels that training knows."""
+    return ClassBalancedSampler(pool.labeled, pool.y[pool.labeled], batch_size, purpose_generator(seed, "order/labeled"))
+
+
+class LabeledSampling(Choice):
+    """Batches of labelled images: of a pool, a batch's size and a seed."""
+
+    shuffled = member(shuffled)
+    class_balanced = member(class_balanced)
 
 
 class Loader:
@@ -110,21 +166,32 @@ class Loader:
         steps_per_epoch: int | None = None,
         labeled_batch_size: int | None = None,
         views: tuple[str, ...] = Batch._fields,
+        labeled_sampling: LabeledSampling = LabeledSampling.shuffled,
     ):
-        """batch_size: of each view but "labeled", if that has its own. Raises InputError for a smaller pool."""
+        """batch_size: of each view but "labeled", if that has its own. Raises InputError for a smaller pool.
+
+        labeled_sampling: other than `shuffled` for views with "labeled" alone. Raises InputError for others.
+        """
         n = len(pool.unlabeled)
         if not 1 <= batch_size <= n:
             raise InputError(f"a batch of {batch_size} cannot be drawn from {n} unlabelled images; choose batch_size in 1..{n}")
         if steps_per_epoch is not None and steps_per_epoch < 1:
             raise InputError(f"steps_per_epoch is {steps_per_epoch}; give at least 1, or leave it out for one pass over the pool")
+        if labeled_sampling is not LabeledSampling.shuffled and "labeled" not in views:
+            raise InputError(
+                f"labeled_sampling is {labeled_sampling.name}, but this method draws no labelled batches: its one stream is of all images; "
+                "give --method.stream two, or leave labeled_sampling out"
+            )
         self.pool, self.batch_size, self.seed = pool, batch_size, seed
         self.steps_per_epoch = steps_per_epoch or n // batch_size
 
         self.streams: dict[str, IndexSampler] = {}
         for name in (field for field in Batch._fields if field in views):
-            labeled, order = name == "labeled", purpose_generator(seed, f"order/{name}", pool.x.device)
-            index, size = (pool.labeled, labeled_batch_size or batch_size) if labeled else (pool.unlabeled, batch_size)
-            self.streams[name] = IndexSampler(index, size, order, drop_last=not labeled)
+            if name == "labeled":
+                self.streams[name] = labeled_sampling(pool, labeled_batch_size or batch_size, seed)
+            else:
+                order = purpose_generator(seed, f"order/{name}", pool.x.device)
+                self.streams[name] = IndexSampler(pool.unlabeled, batch_size, order, drop_last=True)
 
     def epoch(self, done: int = 0) -> Iterator[Batch]:
         """Batches of one epoch, or those that are left where `done` were drawn before."""

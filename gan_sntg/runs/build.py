@@ -94,7 +94,8 @@ def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "
     split = choose_split(options, source, remedy)
     fit_normalization(normalization, source.train_x, split.pool(source), method)
     pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization, device)
-    streams = Loader(pool, options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size, method.views)
+    sizes = options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size
+    streams = Loader(pool, *sizes, method.views, options.labeled_sampling)
     graphs = options.cuda_graphs and device.type == "cuda" and world_size() == 1
     if graphs and isinstance(method, Recordable) and method.recordable:
         method.gradients = CudaGraphGradients()

@@ -15,6 +15,7 @@ from jsonargparse import Namespace
 from torch import nn
 
 from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.loader import LabeledSampling
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.splits import Balance
 from gan_sntg.errors import InputError
@@ -31,7 +32,7 @@ OBJECTS = {
 }
 LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else is what it is, but
 OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
-ADDED_OPTIONS = {"from_run": None, "from_optimizers": False, "metric": "error"}  # see `identity`
+ADDED_OPTIONS = {"from_run": None, "from_optimizers": False, "metric": "error", "labeled_sampling": "shuffled"}  # see `identity`
 UNIDENTIFIED = {"data": ("root", "download", "reading"), "normalization": ("download",)}  # arguments that may differ in the same run
 PICTURES = {"twins": "refuse", "background": 255, "white": None}  # that were not there in earlier versions, where they had no choice
 CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
@@ -53,6 +54,7 @@ class RunOptions:
     label_noise: float = option(0.0, "share of the known labels that are drawn anew from all classes")
     batch_size: int = option(100, "images of each kind per step", least=1)
     labeled_batch_size: int | None = option(None, "labelled images per step, where not batch_size", least=1)
+    labeled_sampling: LabeledSampling = option(LabeledSampling.shuffled, "class_balanced: each class as often in the labelled batches")
     epochs: int = option(None, "length of the run", least=1)
     steps_per_epoch: int | None = option(None, "default: one pass over the pool")
     interval_epochs: int = option(1, "epochs between evaluations, grids and checkpoints", least=1)

@@ -9,7 +9,7 @@ import torch
 import yaml
 from helpers.method_factories import made
 from helpers.run_folders import assert_same_run, interrupted, result, rows, state
-from helpers.tiny import gan
+from helpers.tiny import assert_same, gan
 from jsonargparse import Namespace
 
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
@@ -192,6 +192,15 @@ def test_a_term_that_is_not_finite_stops_them_and_names_the_seed_and_its_folder(
 
 
 # --- a run that takes all cores says so where others want them --------------------------------------------------------
+
+
+@STACKED
+def test_stacked_seeds_draw_the_balanced_batches_that_each_draws_alone(command, tiny, tmp_path):
+    words = ["train", "--config", tiny, "--labeled_sampling", "class_balanced", "--labeled_batch_size", 25]
+    assert command(*words, "--seeds", "0,1", "--out", tmp_path / "both").status == 0
+    assert command(*words, "--seed", 1, "--out", tmp_path / "1").status == 0
+    assert_same(state(tmp_path / "both/1")["streams"], state(tmp_path / "1")["streams"])
+    assert_near(tmp_path / "both/1", tmp_path / "1")
 
 
 @pytest.fixture

@@ -114,8 +114,9 @@ def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(o
     assert_like(tmp_path / "b", tmp_path / "whole")
 
 
-def test_a_run_on_two_ranks_that_is_stopped_goes_on_there_to_the_bit(on_ranks, tiny, tmp_path):
-    words = ["train", "--config", tiny, "--out"]
+@pytest.mark.parametrize("sampling", ["shuffled", "class_balanced"])
+def test_a_run_on_two_ranks_that_is_stopped_goes_on_there_to_the_bit(on_ranks, tiny, tmp_path, sampling):
+    words = ["train", "--config", tiny, "--labeled_sampling", sampling, "--out"]
     assert on_ranks(two_ranks.ended, [*words, tmp_path / "whole"])[0][0] == 0
     assert on_ranks(two_ranks.faulty, "signal", 7, [*words, tmp_path / "run"])[0][0] == LATER
     assert on_ranks(two_ranks.ended, [*words, tmp_path / "run"])[0][0] == 0

@@ -66,6 +66,12 @@ def test_a_run_that_finds_pixel_neighbours_again_resumes_bit_for_bit(resumes, ti
     resumes(tiny_tree() | {"method": method, "validation": True, "steps_per_epoch": 5}, Objective, "terms", 12)
 
 
+@pytest.mark.parametrize("call", [7, 9])
+def test_a_run_of_balanced_labelled_batches_resumes_bit_for_bit(resumes, tiny_tree, call):
+    tree = tiny_tree() | {"labels": 23, "balance": "random", "labeled_sampling": "class_balanced", "labeled_batch_size": 7}
+    resumes(tree | {"checkpoint_minutes": 1e-9}, FeatureMatchingGAN, "step", call)
+
+
 METHODS = {kind.__name__: options for kind, options in ALL.values()}
 METHODS["VAT"] = METHODS["VAT"] | {"refresh_batches": 2}
 
