@@ -35,7 +35,8 @@ EXTRACTOR = (
 DESCRIPTION = (
     "Print, as JSON, the test errors in percent of a run's last checkpoint; of its averaged classifier also the confusion matrix "
     "(rows: labels), the errors of each class in percent and, in 0..1, the expected calibration error, balanced accuracy, macro F1, and "
-    "AUROC and average precision of each class against the others. Writes RUN/reliability.png. With "
+    "AUROC and average precision of each class against the others. Writes RUN/reliability.png, and RUN/test_classes.npy where a finished "
+    "run lacks it: what `gan-sntg compare` tests runs on the same images by. With "
     "--fidelity also the quality of the generator's samples, which is kept with how it was measured in RUN/fidelity.json."
 )
 
@@ -67,12 +68,20 @@ def run(options: Namespace) -> None:
         figures |= {name: asdict(score) for name, score in measured.scores.items()}
         figures |= {"provenance": measured.provenance, "generator": measured.generator}
     print(json_text(figures))
+    folder = RunFolder(Path(options.run))
     try:
-        save_reliability(Path(options.run) / "reliability.png", reliability(logits["averaged"], y))
+        save_reliability(folder.path / "reliability.png", reliability(logits["averaged"], y))
         if measured:
-            record(Path(options.run), measured)
+            record(folder.path, measured)
+        if options.checkpoint == "last" and lacks_classes(folder, progress):
+            folder.keep_classes(logits["averaged"].argmax(1), y)
     except OSError as error:
         raise InputError(f"{error.filename2 or error.filename} cannot be written ({error}); evaluate a copy of the run folder") from error
+
+
+def lacks_classes(folder: RunFolder, progress: Progress) -> bool:
+    """Whether a finished run, as of earlier versions, has no classes of its test images, and this is its end."""
+    return folder.finished and not folder.classes.exists() and progress.epoch == folder.read_result()["epochs"]
 
 
 def classifier_figures(logits: Tensor, y: Tensor, names: list[str]) -> dict:

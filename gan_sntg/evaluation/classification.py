@@ -83,6 +83,12 @@ class Metric(Choice):
     f1_error = member(f1_error)
 
 
+def worst_class_error(logits: Tensor, y: Tensor) -> float:
+    """Largest percent wrong of a label that has images. logits [N, K], y [N]."""
+    errors = class_errors(confusion_matrix(logits, y))
+    return float(errors[~errors.isnan()].max())
+
+
 def rare_class_scores(logits: Tensor, y: Tensor) -> dict[str, float | list[float]]:
     """Figures in 0..1 that rare classes count in as much as common ones. logits [N, K], y [N].
 

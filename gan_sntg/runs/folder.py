@@ -16,13 +16,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import torch
 from tensorboard.summary.writer import event_file_writer
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.files.atomic import write_atomically, writing
+from gan_sntg.files.atomic import atomic, write_atomically, writing
 from gan_sntg.files.import_paths import own_packages
 from gan_sntg.files.json_files import is_number, parsed, read_json
 from gan_sntg.files.old_names import GONE, LEFT, first_reading, modern
@@ -95,19 +96,9 @@ class RunFolder:
         self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
         self.real, self.best = self.samples / "real.png", path / "checkpoints" / "best.pt"
         self.data, self.statistics, self.start = path / "data.json", path / "normalization.pt", path / "start.json"
-        files = (
-            self.start,
-            self.config,
-            self.split,
-            self.result,
-            self.metrics,
-            self.environment,
-            self.checkpoint,
-            self.code,
-            self.data,
-            self.statistics,
-        )
-        check_inside(path, [*files, self.samples, self.tensorboard])
+        self.classes = path / "test_classes.npy"
+        files = [self.start, self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint, self.code]
+        check_inside(path, [*files, self.data, self.statistics, self.classes, self.samples, self.tensorboard])
         self.held: int | None = None  # the folder, open and locked
 
     @property
@@ -238,9 +229,23 @@ class RunFolder:
             check_result(result)
             return modern(result)
 
-    def finish(self, result: dict) -> None:
-        """Write result.json: its presence says that the run is finished."""
+    def keep_classes(self, predicted: Tensor, true: Tensor) -> None:
+        """Write test_classes.npy, uint16 [2, N]: the averaged classifier's classes [N] of the test images, and the true ones."""
+        with atomic(self.classes) as file:
+            np.save(file, np.stack([predicted.cpu().numpy(), true.cpu().numpy()]).astype(np.uint16))
+
+    def read_classes(self) -> np.ndarray:
+        """What `keep_classes` wrote. Raises InputError where the file is damaged."""
+        with refusing(f"{self.classes} cannot be read", f"delete it; gan-sntg evaluate {self.path} writes it again"):
+            found = np.load(self.classes, mmap_mode="r", allow_pickle=False)  # mapped: a header may state more than there is
+            if found.dtype != np.uint16 or found.ndim != 2 or len(found) != 2 or not found.size:
+                raise ValueError(f"it is {found.dtype} {list(found.shape)}, not uint16 [2, N]")
+            return np.array(found)
+
+    def finish(self, result: dict, predicted: Tensor, true: Tensor) -> None:
+        """Write the classes and then result.json: its presence says that the run is finished."""
         self.writer.close()
+        self.keep_classes(predicted, true)
         write_atomically(self.result, (json.dumps(result, indent=1) + "\n").encode())
 
 

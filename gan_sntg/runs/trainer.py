@@ -18,7 +18,7 @@ from gan_sntg.data.splits import load_split
 from gan_sntg.distributed import rank
 from gan_sntg.distributed.process_group import agreed, on_first
 from gan_sntg.errors import InputError, NonFiniteError
-from gan_sntg.evaluation.classification import Metric, class_errors, confusion_matrix, logits_of
+from gan_sntg.evaluation.classification import Metric, logits_of, worst_class_error
 from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.methods.telemetry import graph_alarms, telemetry_warnings
@@ -89,6 +89,7 @@ class Trainer:
         self.warned: set[str] = set()
         self.metrics = {metric.name: metric for metric in (Metric.error, self.options.metric)}
         self.measured: dict[str, float] = {}
+        self.classes: dict[str, tuple[Tensor, Tensor]] = {}  # of test and validation images, by the averaged classifier, and true
 
     def begin_or_restore(self) -> None:
         """Bring the run to where its next step begins, all ranks alike; nothing is written."""
@@ -181,18 +182,16 @@ class Trainer:
             write_atomically(folder.best, data)
 
     def errors(self) -> dict[str, float]:
-        """Error and metric on the test images of every classifier, and on validation images if any are held out.
-
-        worst_class: the largest error of a class that has images, of the averaged classifier, or of the one that there is.
-        """
+        """Error and metric on test and held-out images of every classifier; worst_class is of the averaged one."""
         normalize, held_out, pool = self.parts.normalization, self.parts.split.validation, self.parts.streams.pool
         sets = {"test": self.test} | ({"validation": (pool.kept[held_out], pool.truth[held_out])} if held_out else {})
         found = {}
         for kind, (x, y) in sets.items():
             logits = {name: logits_of(net, x, normalize) for name, net in self.parts.method.classifiers.items()}
             found |= {f"{kind}_{of}/{net}": metric(own, y) for of, metric in self.metrics.items() for net, own in logits.items()}
-            by_class = class_errors(confusion_matrix(logits.get("averaged", logits["last"]), y))
-            found[f"{kind}_error/worst_class"] = float(by_class.nan_to_num().max())
+            averaged = logits.get("averaged", logits["last"])
+            self.classes[kind] = averaged.argmax(1), y
+            found[f"{kind}_error/worst_class"] = worst_class_error(averaged, y)
         return found
 
     def draw_data(self) -> None:
@@ -208,7 +207,7 @@ class Trainer:
             self.folder.log_image("data/augmented", grid(stretched(varied).cpu()), 0)
 
     def finish(self) -> None:
-        """Write result.json: errors and metric in percent, of the last epoch."""
+        """Write result.json, error and metric in percent of the last epoch, and the classes of the test images."""
         errors = self.measured or self.errors()  # not measured yet where all epochs were trained in an earlier session
         result = {
             **{f"test_{of}_{net}": errors[f"test_{of}/{net}"] for of in self.metrics for net in self.parts.method.classifiers},
@@ -224,7 +223,7 @@ class Trainer:
             "split_sha256": hashlib.sha256(self.parts.split.text().encode()).hexdigest(),
             "config": identity(self.folder.read_options()),
         }
-        self.folder.finish(result)
+        self.folder.finish(result, *self.classes["test"])
 
 
 class Training:
@@ -270,8 +269,7 @@ class Training:
         for trainer in self.trainers:
             trainer.bar.advance(trainer.task)
         self.watch.tick()
-        stopped = self.watch.stop()
-        if stopped or self.watch.must_save:
+        if (stopped := self.watch.stop()) or self.watch.must_save:
             self.meter.check(self.streams.steps_per_epoch)
             self.hand_out()
             for trainer in self.trainers:

@@ -61,6 +61,24 @@ def test_a_run_folder_that_cannot_be_written_to_is_still_measured(command, run):
     assert outcome.status == 2 and "reliability.png cannot be written" in outcome.err and json.loads(outcome.out)["step"] == 12
 
 
+def test_the_classes_that_a_run_of_before_lacks_are_written_as_training_writes_them(command, contents, run):
+    before = contents(run)
+    (run / "test_classes.npy").unlink()
+    assert command("evaluate", run).status == 0
+    assert contents(run) == before | {Path("reliability.png"): (run / "reliability.png").read_bytes()}
+
+
+def test_classes_are_not_written_for_another_checkpoint_than_the_last_one_of_a_finished_run(command, tiny, run, tmp_path):
+    (run / "test_classes.npy").unlink()
+    shutil.copy(run / "checkpoints/last.pt", run / "checkpoints/best.pt")
+    assert command("evaluate", run, "--checkpoint", "best").status == 0 and not (run / "test_classes.npy").exists()
+    (run / "checkpoints/last.pt").write_bytes(b"damaged")
+    outcome = command("evaluate", run)
+    assert json.loads(outcome.out)["epoch"] == 2 and not (run / "test_classes.npy").exists()
+    interrupted(command, ["--config", tiny], tmp_path / "begun", FeatureMatchingGAN, "step", 10)
+    assert command("evaluate", tmp_path / "begun").status == 0 and not (tmp_path / "begun/test_classes.npy").exists()
+
+
 def test_the_worst_class_of_the_result_is_that_which_evaluate_finds(command, run):
     found, result = json.loads(command("evaluate", run).out), json.loads((run / "result.json").read_text())
     assert result["worst_class_error"] == max(found["class_errors"].values()) > result["test_error_averaged"]

@@ -12,7 +12,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from discriminative.supervised import Supervised
 from gan_sntg.data.public import Digits
+from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.experiments.plan import configuration, shortened
+from gan_sntg.runs.build import load
+from gan_sntg.runs.folder import RunFolder
 
 
 def test_a_run_leaves_its_configuration_split_environment_metrics_checkpoint_grids_and_result(finished):
@@ -25,6 +28,7 @@ def test_a_run_leaves_its_configuration_split_environment_metrics_checkpoint_gri
         "environment.json",
         "metrics.jsonl",
         "result.json",
+        "test_classes.npy",
         "checkpoints/last.pt",
         "checkpoints/last-1.pt",
     }
@@ -45,6 +49,18 @@ def test_the_result_holds_the_errors_seeds_and_configuration(finished):
     assert found["validation_error"] is None and found["test_images"] == 397
     assert (found["seed"], found["data_seed"]) == (0, 0) and found["seconds"] >= 0
     assert found["config"]["method"]["init_args"]["sntg"]["init_args"]["weight"] == 0.1 and found["config"]["labels"] == 20
+
+
+def test_the_classes_of_the_test_images_are_those_of_the_averaged_classifier_at_the_end(finished, command, tiny, run):
+    parts, _ = load(str(finished), "cpu")
+    predicted = logits_of(parts.method.classifiers["averaged"], parts.source.test_x, parts.normalization).argmax(1)
+    kept = RunFolder(finished).read_classes()
+    assert kept.tolist() == [predicted.tolist(), parts.source.test_y.tolist()]
+    assert 100 * (kept[0] != kept[1]).mean() == pytest.approx(result(finished)["test_error_averaged"], rel=1e-12)
+    for name in "result.json", "test_classes.npy":  # of a run whose last epoch was trained in an earlier session
+        (run / name).unlink()
+    assert command("train", "--config", tiny, "--out", run).status == 0
+    assert (run / "test_classes.npy").read_bytes() == (finished / "test_classes.npy").read_bytes()
 
 
 def test_every_watched_figure_is_in_the_metrics_and_in_tensorboard(finished):

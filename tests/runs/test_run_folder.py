@@ -1,10 +1,13 @@
 """Run folders: what is written when, what is forgotten on resuming, what TensorBoard sees, and which files of them are refused."""
 
+import io
 import json
+import pickle
 import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from helpers.run_folders import scalars
@@ -192,12 +195,43 @@ def test_a_damaged_line_before_the_last_is_refused_by_its_number(tmp_path, line)
 
 RESULT = {"test_error_last": 1, "test_error_averaged": 2.5, "validation_error": None, "seconds": 3, "epochs": 3}
 RESULT |= {"split_sha256": "a", "config": {}}
+CLASSES = torch.tensor([[1, 0, 65534], [1, 2, 65534]])
 
 
 def test_a_result_is_read_as_it_was_written_and_says_that_the_run_is_finished(tmp_path):
     folder = opened(tmp_path / "run")
-    folder.finish(RESULT)
+    folder.finish(RESULT, *CLASSES)
     assert folder.finished and folder.read_result() == RESULT == json.loads(folder.result.read_text())
+
+
+def test_the_classes_of_test_images_are_read_as_they_were_written(tmp_path):
+    folder = opened(tmp_path / "run")
+    folder.finish(RESULT, *CLASSES)
+    assert folder.read_classes().tolist() == CLASSES.tolist() and folder.classes.stat().st_size == 128 + 2 * 2 * 3
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 3), np.int64), np.zeros((3, 3), np.uint16), np.zeros((2, 0), np.uint16)])
+def test_other_arrays_are_no_classes(tmp_path, array):
+    folder = opened(tmp_path / "run")
+    np.save(folder.classes, array)
+    said = r"test_classes.npy cannot be read .*not uint16 \[2, N\]\); delete it; gan-sntg evaluate .*run writes it"
+    with pytest.raises(InputError, match=said):
+        folder.read_classes()
+
+
+def long_header() -> bytes:
+    """An array of 2^41 classes by what its header says."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<u2", "fortran_order": False, "shape": (2, 2**40)})
+    return file.getvalue() + b"12"
+
+
+@pytest.mark.parametrize("content", [b"", b"no array", pickle.dumps([1]), long_header()], ids=["empty", "text", "pickle", "long"])
+def test_damaged_classes_are_refused(tmp_path, content):
+    folder = opened(tmp_path / "run")
+    folder.classes.write_bytes(content)
+    with pytest.raises(InputError, match="test_classes.npy cannot be read"):
+        folder.read_classes()
 
 
 CHANGES = [{"test_error_last": None}, {"test_error_averaged": "2.5"}, {"validation_error": "x"}, {"seconds": True}, {"config": []}]
@@ -215,7 +249,7 @@ LACKING = [{key: value for key, value in RESULT.items() if key != name} for name
 @pytest.mark.parametrize("result", [*(RESULT | change for change in CHANGES), *LACKING])
 def test_a_result_without_one_of_its_fields_or_with_one_of_another_kind_is_refused(tmp_path, result):
     folder = opened(tmp_path / "run")
-    folder.finish(result)
+    folder.finish(result, *CLASSES)
     with pytest.raises(InputError, match="result.json cannot be read .*delete it and run the same command to write it again"):
         folder.read_result()
 
@@ -240,7 +274,7 @@ def test_environments_that_are_none_are_refused(tmp_path, text):
         opened(tmp_path / "run")
 
 
-FILES = ["config.yaml", "split.json", "result.json", "metrics.jsonl", "environment.json", "code.json"]
+FILES = ["config.yaml", "split.json", "result.json", "metrics.jsonl", "environment.json", "code.json", "test_classes.npy"]
 
 
 @pytest.mark.parametrize("part", [*FILES, "samples", "tensorboard", "checkpoints"])
