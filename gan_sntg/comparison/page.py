@@ -11,7 +11,7 @@ from markupsafe import Markup
 from PIL import Image
 from scipy.stats import binomtest
 
-from gan_sntg.comparison.runs import ComparedRun, Comparison, read_png, warnings
+from gan_sntg.comparison.runs import ComparedRun, Comparison, image_tests, read_png, warnings
 from gan_sntg.evaluation.classification import Metric
 from gan_sntg.evaluation.fidelity_records import Score
 
@@ -120,6 +120,7 @@ def comparison_page(comparison: Comparison) -> str:
     """The page as HTML, every text escaped. Raises InputError where a grid that it shows is damaged."""
     runs, script = comparison.runs, "\n".join(asset(name) for name in SCRIPTS)
     measured = [run for run in runs if run.measured]
+    tests, untested = image_tests(runs)
     shown = comparison._asdict() | warnings(runs) | {"real": comparison.real and picture(comparison.real)}
     return TEMPLATES.get_template("page.html").render(
         shown,
@@ -133,6 +134,8 @@ def comparison_page(comparison: Comparison) -> str:
         latents={run.options.get(LATENT) for run in runs if run.has_generator},
         grids={run.index: {e: picture(read_png(run.grids[e])[0]) for e in run.grids_at(comparison.epochs)} for run in runs},
         validated=any(error_of(run, "validation_error") is not None for run in runs),
+        tests=tests,
+        untested=untested,
         measured=measured,
         scores=dict.fromkeys(name for run in measured if run.fidelity for name in run.fidelity.scores),
         ways=contrast([{name: str(value) for name, value in run.measured[-1].provenance.items()} for run in measured]),

@@ -3,9 +3,11 @@
 import io
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -15,6 +17,7 @@ from gan_sntg.data.splits import load_split, read_split
 from gan_sntg.errors import InputError, advice_to_readers, refusing
 from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
 from gan_sntg.evaluation.samples import grid, png
+from gan_sntg.experiments.statistics import mcnemar
 from gan_sntg.files.array_files import file_sha256
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import read_run, source_of
@@ -188,3 +191,40 @@ def warnings(runs: list[ComparedRun]) -> dict[str, list[str]]:
         who = ", ".join(f"{name} {epoch}" for name, epoch in epochs.items())
         said["other_epochs"].append(f"Fidelity is that of generators after different epochs: {who}.")
     return said
+
+
+def image_tests(runs: list[ComparedRun]) -> tuple[dict[int, dict], list[str]]:
+    """McNemar's test of each run against the first, by index, and sentences on those that have none."""
+    first, found, left_out = runs[0], {}, {}
+    for run in runs[1:]:
+        if why := image_test_obstacle(first, run):
+            left_out.setdefault(why, []).append(run.name)
+        else:
+            found[run.index] = mcnemar(*(predicted != true for predicted, true in (own.folder.read_classes() for own in (first, run))))
+    return found, [f"No McNemar test of {', '.join(names)}: {why}." for why, names in left_out.items()]
+
+
+def image_test_obstacle(first: ComparedRun, other: ComparedRun) -> str:
+    """Why two runs cannot be compared image by image; "" where they can."""
+    if lacking := [why for run in (first, other) if (why := no_classes(run))]:
+        return "; ".join(lacking)
+    same_data = first.split.sha256 == other.split.sha256 or same_tests(first.folder, other.folder)
+    same = same_data and np.array_equal(first.folder.read_classes()[1], other.folder.read_classes()[1])
+    return "" if same else f"tested on other images than {first.name}, or with other labels"
+
+
+def no_classes(run: ComparedRun) -> str:
+    """Why there are no classes of a run's test images; "" where there are."""
+    if not run.result:
+        return f"{run.name} is unfinished"
+    if not run.folder.classes.is_file():
+        return f"{run.name} has no {run.folder.classes.name}, which `gan-sntg evaluate {shlex.quote(str(run.folder.path))}` writes"
+    return ""
+
+
+def same_tests(first: RunFolder, other: RunFolder) -> bool:
+    """Whether two folders record the same test images, of data whose training images differ."""
+    if not (first.data.is_file() and other.data.is_file()):
+        return False
+    a, b = (RecordedData(str(folder.data)).facts for folder in (first, other))
+    return (a.test_sha256, a.test_labels_sha256) == (b.test_sha256, b.test_labels_sha256)

@@ -1,4 +1,4 @@
-"""Statistics over seeds: mean and deviation, paired differences and their intervals."""
+"""Statistics over seeds, mean and deviation, paired differences and their intervals; and over test images."""
 
 from typing import Literal
 
@@ -45,3 +45,12 @@ def interval_of(values: list[float], kind: Interval = "student") -> list[float] 
     if kind == "bca":
         return [float(end) for end in bootstrap((x,), np.mean, method="BCa", rng=np.random.default_rng(0)).confidence_interval]
     return [float(end) for end in student.interval(0.95, len(x) - 1, x.mean(), x.std(ddof=1) / len(x) ** 0.5)]
+
+
+def mcnemar(first: np.ndarray, other: np.ndarray) -> dict:
+    """Exact two-sided test of McNemar of two classifiers on the same images, by where each is wrong, bool [N].
+
+    b, c: images that only the first, or only the other, has wrong. p: of b or what is as unlikely in b + c fair draws, 1 where b + c = 0.
+    """
+    b, c = int((first & ~other).sum()), int((other & ~first).sum())
+    return {"b": b, "c": c, "p": float(binomtest(b, b + c).pvalue) if b + c else 1.0}

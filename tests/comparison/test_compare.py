@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers.run_comparison import changed, copied, cut, reconfigured, scored, text
 from PIL import Image
+from scipy.stats import binomtest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_sntg.comparison.tensorboard import CAPTION
@@ -121,6 +122,39 @@ def test_other_splits_and_other_images_are_said(compare, copies):
     assert "Other images, those tested on too, than with has: without" in err and err.splitlines()[0] in text(page)
 
 
+def test_the_same_test_images_are_compared_as_counted_one_by_one(compare, runs):
+    (a, y), (b, _) = (np.load(run / "test_classes.npy").tolist() for run in runs)
+    only_a = sum(i != k and j == k for i, j, k in zip(a, b, y, strict=True))
+    only_b = sum(j != k and i == k for i, j, k in zip(a, b, y, strict=True))
+    p, said = binomtest(only_a, only_a + only_b).pvalue, text(compare(*runs)[0])
+    assert only_a + only_b > 0 and f"wrong only in with wrong only in this run p without {only_a} {only_b} {p:.3g} " in said
+
+
+def test_why_runs_are_not_compared_image_by_image_is_said(compare, copies, runs, tmp_path):
+    (copies[1] / "test_classes.npy").unlink()  # as in a folder of an earlier version
+    page, err = compare(*copies)
+    assert err == "" and "wrong only in" not in page
+    assert f"No McNemar test of without: without has no test_classes.npy, which `gan-sntg evaluate {copies[1]}` writes." in text(page)
+    page, _ = compare(copies[1], copies[0], cut(copied(runs[1], tmp_path / "runs/begun"), 2), "--names", "a", "b", "c")
+    assert f"No McNemar test of b: a has no test_classes.npy, which `gan-sntg evaluate {copies[1]}` writes." in text(page)
+    assert f"No McNemar test of c: a has no test_classes.npy, which `gan-sntg evaluate {copies[1]}` writes; c is unfinished." in text(page)
+
+
+def test_other_test_images_are_not_compared_one_by_one(compare, copies):
+    other = "No McNemar test of without: tested on other images than with, or with other labels."
+    classes = np.load(copies[1] / "test_classes.npy")
+    np.save(copies[1] / "test_classes.npy", (classes[:, :-1]))
+    assert other in text(compare(*copies)[0])
+    np.save(copies[1] / "test_classes.npy", classes)
+    assert "wrong only in with" in text(compare(*copies)[0])
+    changed(copies[1] / "split.json", sha256="0" * 64)  # other training images
+    assert "wrong only in with" in text(compare(*copies)[0])
+    changed(copies[1] / "data.json", test_sha256="0" * 64)
+    assert other in text(compare(*copies)[0])
+    (copies[0] / "data.json").unlink()
+    assert other in text(compare(*copies)[0])
+
+
 def test_an_unfinished_run_shows_its_last_grid(compare, copies, tmp_path):
     cut(copies[1], 2)
     page, err = compare(*copies)
@@ -193,6 +227,7 @@ def test_runs_that_cannot_be_compared_are_refused(refused, runs, tmp_path):
         ("fidelity.json", "3"),
         ("samples/epoch_0002.png", "no picture"),
         ("samples/real.png", "no picture"),
+        ("test_classes.npy", "no array"),
     ],
 )
 def test_a_damaged_file_is_named(refused, runs, tmp_path, file, content):

@@ -12,7 +12,7 @@ import pytest
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.report import cell_rows, difference_rows, latex, write_files
 from gan_sntg.experiments.results import CellResult, compared
-from gan_sntg.experiments.statistics import difference, interval_of, summary
+from gan_sntg.experiments.statistics import difference, interval_of, mcnemar, summary
 
 
 def test_summary_divides_by_n_minus_1_and_gives_no_deviation_of_one_value():
@@ -54,6 +54,14 @@ def test_the_sign_test_leaves_ties_out_and_is_two_sided():
     assert (found["better"], found["worse"]) == (4, 1)
     assert found["sign_p"] == pytest.approx(2 * (1 + 5) / 32)
     assert difference({0: 1.0}, {0: 1.0})["sign_p"] is None
+
+
+@pytest.mark.parametrize(("b", "c", "both", "neither"), [(0, 0, 3, 4), (1, 0, 2, 2), (3, 8, 5, 1), (30, 12, 0, 0), (7, 7, 1, 0)])
+def test_mcnemars_p_is_the_share_of_fair_draws_that_are_as_unlikely(b, c, both, neither):
+    first, other = np.array([(True, False)] * b + [(False, True)] * c + [(True, True)] * both + [(False, False)] * neither).T
+    n = b + c
+    p = sum(math.comb(n, k) for k in range(n + 1) if math.comb(n, k) <= math.comb(n, b)) / 2**n
+    assert mcnemar(first, other) == {"b": b, "c": c, "p": pytest.approx(p, rel=1e-9)}
 
 
 def test_one_pair_has_no_interval_and_pairs_without_a_common_seed_are_none():
