@@ -1,4 +1,4 @@
-"""Show 2 to 8 runs side by side: a page of its own, and their grids for TensorBoard."""
+"""Show 2 to 8 runs side by side, a page of its own and their grids for TensorBoard; or any number of runs as a table."""
 
 import hashlib
 import re
@@ -8,35 +8,43 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from gan_sntg.comparison.page import GENERATOR, comparison_page
-from gan_sntg.comparison.runs import read_comparison, shortest_names, warnings
+from gan_sntg.comparison.page import GENERATOR, comparison_page, comparison_table
+from gan_sntg.comparison.runs import ComparedRun, grouped, read_comparison, shortest_names, warnings
 from gan_sntg.comparison.tensorboard import write_panels
 from gan_sntg.errors import InputError
-from gan_sntg.files.atomic import check_utf8, write_atomically, writing
+from gan_sntg.files.atomic import check_utf8, writable, write_atomically, writing
+from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.parsing import Parser
 
 FEWEST, MOST = 2, 8
 DESCRIPTION = (
     "Write OUT/index.html, a page that needs nothing but itself: grids of the same z at each epoch beside training images, errors and "
     "fidelity with intervals, curves, and where the configurations differ; and OUT/tensorboard, whose image tab has all grids in one "
-    "picture. Runs may be unfinished. The data are read only where no run folder keeps real images or the number of test images."
+    "picture. Runs may be unfinished. The data are read only where no run folder keeps real images or the number of test images. With "
+    "--table, of any number of finished runs, print a Markdown table instead: a row for each configuration, with its mean error over seeds "
+    "and the difference from the first, paired by seed. Both test single runs on the same test images (McNemar)."
 )
 
 
 def parser() -> Parser:
     """Which runs, what to call them, where to, and how many epochs."""
     parser = Parser(prog="gan-sntg compare", description=DESCRIPTION)
-    parser.add_argument("runs", type=str, nargs="+", help=f"{FEWEST} to {MOST} run folders on one data set")
-    parser.add_argument("--names", type=str, nargs="+", default=None, help="what to call them; default: what tells their paths apart")
-    parser.add_argument("--out", type=str | None, default=None, help="folder; default runs/compare-<names>-<hash>")
+    parser.add_argument("runs", type=str, nargs="+", help=f"{FEWEST} to {MOST} run folders on one data set; with --table, any number")
+    parser.add_argument("--table", action="store_true", help="print a table of mean errors by configuration, and make no page")
+    names = "what to call them, or the rows of --table; default: what tells their paths, or configurations, apart"
+    parser.add_argument("--names", type=str, nargs="+", default=None, help=names)
+    out = "folder; default runs/compare-<names>-<hash>. With --table: a file to write the table to, too"
+    parser.add_argument("--out", type=str | None, default=None, help=out)
     parser.add_argument("--epochs", type=int, default=40, help="most grids of a run; fewer are kept where the page would be too large")
     parser.add_argument("--root", type=str | None, default=None, help="folder of the data, if it has moved; read only where needed")
     return parser
 
 
 def run(options: Namespace) -> None:
-    """Write both; print what must be known before comparing, then where the page and the grids are."""
+    """Write both, having printed what must be known before comparing, and print where they are; or print the table."""
     paths = [Path(path) for path in options.runs]
+    if options.table:
+        return print_table(paths, options.names, options.out)
     names = checked_names(paths, options.names)
     if options.epochs < 2:
         raise InputError(f"--epochs is {options.epochs}; give at least 2, for the first and the last")
@@ -56,13 +64,29 @@ def run(options: Namespace) -> None:
         print(f"TensorBoard: {program} --logdir {board} --samples_per_plugin images={len(comparison.epochs)}")
 
 
+def print_table(paths: list[Path], names: list[str] | None, out: str | None) -> None:
+    """Print the table of finished runs by configuration; write it to `out`, too, where it is given."""
+    check_once(paths)
+    file = writable(out) if out else None
+    text = comparison_table(grouped([ComparedRun(k, str(path), RunFolder(path)) for k, path in enumerate(paths)]), names)
+    if file:
+        with writing(file):
+            write_atomically(file, text.encode("utf-8", "replace"))
+    print(text, end="")
+
+
+def check_once(paths: list[Path]) -> None:
+    """Raise InputError where a folder is given twice."""
+    twice = next((path for k, path in enumerate(paths) if path.resolve() in [p.resolve() for p in paths[:k]]), None)
+    if twice:
+        raise InputError(f"{twice} is given twice; give each run folder once")
+
+
 def checked_names(paths: list[Path], given: list[str] | None) -> list[str]:
     """The runs' names. Raises InputError for too few or many runs, or a folder or name given twice."""
     if not FEWEST <= len(paths) <= MOST:
         raise InputError(f"{len(paths)} run{'s' * (len(paths) > 1)} cannot be compared; give {FEWEST} to {MOST} run folders")
-    twice = next((path for k, path in enumerate(paths) if path.resolve() in [p.resolve() for p in paths[:k]]), None)
-    if twice:
-        raise InputError(f"{twice} is given twice; give each run folder once")
+    check_once(paths)
     names = given or shortest_names(paths)
     if len(names) != len(paths) or len(set(names)) != len(names) or not all(name.strip() for name in names):
         raise InputError(f"--names gives {', '.join(map(repr, names))} for {len(paths)} runs; give each run a name of its own")

@@ -1,4 +1,4 @@
-"""The page of a comparison: one file, its figures and charts, that asks for nothing from outside."""
+"""The page of a comparison, one file that asks for nothing from outside, and the table of groups of runs in Markdown."""
 
 import base64
 import hashlib
@@ -11,14 +11,18 @@ from markupsafe import Markup
 from PIL import Image
 from scipy.stats import binomtest
 
-from gan_sntg.comparison.runs import ComparedRun, Comparison, image_tests, read_png, warnings
+from gan_sntg.comparison.runs import ComparedRun, Comparison, Group, image_tests, read_png, warnings
+from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import Metric
 from gan_sntg.evaluation.fidelity_records import Score
+from gan_sntg.experiments.report import markdown_table, with_deviation
+from gan_sntg.experiments.statistics import difference, summary
 
 GENERATOR = "gan-sntg compare"  # what the page says it was made by
 # for the browser: nothing is asked for, only the script of this hash runs, images are within the page
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 SCRIPTS = ("theme.js", "samples.js", "curves.js")
+METHOD = "method.class_path"
 LATENT = "method.init_args.generator.init_args.latent"
 CHARTS = {"test_error": "test_error/averaged", "d": "d/unlabeled", "net": "net/labeled"}  # shown first
 GROUPS = {  # what the vertical axis says
@@ -34,6 +38,8 @@ GROUPS = {  # what the vertical axis says
 NOT_METRICS = ("epoch", "step", "seconds")
 BETTER = {"is": "↑", "fid": "↓", "kid": "↓", "precision": "↑", "recall": "↑"}  # by the beginning of a score's name
 NONE = "–"
+MOST_TESTS = 8  # runs that are tested on the same images, as many as a page has
+HELD_OUT = "Validation images were held out, to choose by: their error is shown, and that of the test images is not used."
 
 
 def picture(data: bytes) -> dict:
@@ -143,3 +149,86 @@ def comparison_page(comparison: Comparison) -> str:
         options=contrast([{name.replace("init_args.", ""): value for name, value in run.options.items()} for run in runs]),
         places=contrast([run.place for run in runs]),
     )
+
+
+def comparison_table(groups: list[Group], given: list[str] | None = None) -> str:
+    """Groups of runs as a table in Markdown, a row each, with differences from the first; notes below it.
+
+    given: names of the groups, by default what tells them apart. Raises InputError where they are not as many.
+    """
+    names, notes = group_names(groups, given)
+    held_out = [run for group in groups for run in group.runs.values() if run.result and run.result["validation_error"] is not None]
+    kind = "validation_error" if held_out else "test_error_averaged"
+    errors = [group.errors(kind) for group in groups]
+    head = ["runs", "n", f"{'validation' if held_out else 'test'} error, averaged weights, %", "least", "largest"]
+    rows = []
+    for name, own in zip(names, errors, strict=True):
+        found = summary([*own.values()])
+        rows.append([name, str(found["n"]), with_deviation(found), f"{min(own.values()):.2f}", f"{max(own.values()):.2f}"])
+    if len(groups) > 1:
+        head += ["pairs", "difference in points", "95 % interval (Student)", "better / worse"]
+        rows = [row + difference_cells(errors[0], own) for row, own in zip(rows, [{}, *errors[1:]], strict=True)]
+        notes += pair_notes(groups, names)
+    tables = [markdown_table(head, rows)]
+    if held_out:
+        notes.append(HELD_OUT)
+    elif 2 <= len(groups) <= MOST_TESTS and all(len(group.runs) == 1 for group in groups):
+        table, untested = image_test_table(groups, names)
+        tables, notes = tables + table, notes + untested
+    return "\n\n".join([*tables, *notes]) + "\n"
+
+
+def group_names(groups: list[Group], given: list[str] | None) -> tuple[list[str], list[str]]:
+    """Names of the groups by the first options that tell them apart; a note of the other options that differ."""
+    differ = contrast([group.config for group in groups])["differ"]
+    named, told = [], [()] * len(groups)
+    for option, values in differ.items():
+        if len(set(more := [(*own, value) for own, value in zip(told, values, strict=True)])) > len(set(told)):
+            named, told = [*named, option], more
+    if given and (len(given) != len(groups) or len(set(given)) != len(given) or not all(name.strip() for name in given)):
+        by = f" (they differ in {', '.join(map(shown_option, named))})" if named else ""
+        raise InputError(f"--names gives {', '.join(map(repr, given))} for {len(groups)} configurations{by}; give each a name of its own")
+    others = [shown_option(option) for option in differ if given or option not in named]
+    note = [f"Configurations differ{'' if given else ' also'} in {', '.join(others)}."] if others else []
+    if not named:  # one group
+        named, told = [METHOD], [(groups[0].config.get(METHOD, NONE),)]
+    names = given or ["; ".join(f"{shown_option(option)} {value}" for option, value in zip(named, own, strict=True)) for own in told]
+    return [" ".join(name.split()).replace("|", "\\|") for name in names], note
+
+
+def shown_option(name: str) -> str:
+    """The dotted name of an option as a reader knows it."""
+    return name.replace("init_args.", "").removesuffix(".class_path")
+
+
+def difference_cells(first: dict, own: dict) -> list[str]:
+    """Cells of the paired difference of errors from those of the first group, dashes where there is none."""
+    if not first.keys() & own.keys():
+        return [NONE] * 4
+    d = difference(first, own)
+    interval = "{:+.2f} to {:+.2f}".format(*d["interval"]) if d["interval"] else NONE
+    return [str(d["n"]), f"{d['mean']:+.2f}", interval, f"{d['better']} / {d['worse']}"]
+
+
+def pair_notes(groups: list[Group], names: list[str]) -> list[str]:
+    """How differences are paired, and where they are not, or not on the same labels."""
+    first, said = groups[0].runs, ["Differences are from the first row, paired by seed and data seed; less than 0 is better."]
+    for group, name in zip(groups[1:], names[1:], strict=True):
+        shared = first.keys() & group.runs.keys()
+        if not shared:
+            said.append(f"No difference of {name}: it has no seed and data seed in common with the first row.")
+        elif others := sum(first[seeds].split_sha256 != group.runs[seeds].split_sha256 for seeds in shared):
+            said.append(f"{others} of the {len(shared)} pairs of {name} have other splits; a difference may come from the labels drawn.")
+    return said
+
+
+def image_test_table(groups: list[Group], names: list[str]) -> tuple[list[str], list[str]]:
+    """McNemar's tests of groups of one run each as a table, if any; sentences on those that have none."""
+    runs = [run for group in groups for run in group.runs.values()]
+    for run, name in zip(runs, names, strict=True):
+        run.name = name
+    tests, untested = image_tests(runs)
+    head = ["the same test images", f"wrong only in {names[0]}", "wrong only here", "McNemar, p"]
+    shown = [(run.name, tests[run.index]) for run in runs if run.index in tests]
+    rows = [[name, str(found["b"]), str(found["c"]), f"{found['p']:.3g}"] for name, found in shown]
+    return [markdown_table(head, rows)] if rows else [], untested

@@ -1,4 +1,4 @@
-"""Facts of each compared run, read from its folder alone, and warnings before they are compared."""
+"""Facts of each compared run, read from its folder alone, warnings before they are compared, and groups of one configuration."""
 
 import io
 import os
@@ -17,6 +17,7 @@ from gan_sntg.data.splits import load_split, read_split
 from gan_sntg.errors import InputError, advice_to_readers, refusing
 from gan_sntg.evaluation.fidelity_records import Measurement, comparable, measurements
 from gan_sntg.evaluation.samples import grid, png
+from gan_sntg.experiments.results import without_seeds
 from gan_sntg.experiments.statistics import mcnemar
 from gan_sntg.files.array_files import file_sha256
 from gan_sntg.rng import purpose_generator
@@ -228,3 +229,57 @@ def same_tests(first: RunFolder, other: RunFolder) -> bool:
         return False
     a, b = (RecordedData(str(folder.data)).facts for folder in (first, other))
     return (a.test_sha256, a.test_labels_sha256) == (b.test_sha256, b.test_labels_sha256)
+
+
+class Group(NamedTuple):
+    """Finished runs of one configuration, by seed and data seed. config: flat, without seeds."""
+
+    config: dict[str, str]
+    runs: dict[tuple[int, int], ComparedRun]
+
+    def errors(self, name: str) -> dict[tuple[int, int], float]:
+        """An error of each run's result, in percent."""
+        return {seeds: run.result[name] for seeds, run in self.runs.items() if run.result}
+
+
+def grouped(runs: list[ComparedRun]) -> list[Group]:
+    """Runs by configuration, in the order given. Raises InputError for those that do not go into one table."""
+    groups: dict[tuple, Group] = {}
+    for run in runs:
+        check_alike(runs[0], run)
+        config = config_of(run)
+        group = groups.setdefault(tuple(sorted(config.items())), Group(config, {}))
+        with refusing(f"{run.folder.config} has an invalid seed", f"leave {run.folder.path} out"):
+            seeds = int(run.options["seed"]), run.split.data_seed
+        if (other := group.runs.setdefault(seeds, run)) is not run:
+            both, which = f"{other.folder.path} and {run.folder.path}", "seed {}, data seed {}".format(*seeds)
+            raise InputError(f"{both} hold the same run ({which}), which counts once; leave one of them out")
+    return [*groups.values()]
+
+
+def config_of(run: ComparedRun) -> dict[str, str]:
+    """A finished run's configuration, flat, without seeds. Raises InputError where it is none of today."""
+    try:
+        return without_seeds(run.result["config"] if run.result else {})
+    except InputError as error:
+        raise InputError(f"{run.folder.result} holds no configuration of a run ({error}); leave {run.folder.path} out") from error
+
+
+def check_alike(first: ComparedRun, run: ComparedRun) -> None:
+    """Raise InputError unless a run is finished, and its error of the same images as that of the first."""
+    path, before = run.folder.path, first.folder.path
+    if not run.result:
+        epochs = run.options.get("epochs", "?")
+        raise InputError(f"{path} is unfinished (epoch {run.epoch} of {epochs}); train it to its end, or leave it out")
+    if run.split.sha256 != first.split.sha256:
+        data, others = (f"{own.split.data} with SHA-256 {own.split.sha256[:12]}..." for own in (run, first))
+        raise InputError(f"{path} was trained on {data}, but {before} on {others}; give runs on the same data")
+    if first.test_images and run.test_images and run.test_images != first.test_images:
+        count = f"{run.test_images} images, but {before} on {first.test_images}"
+        raise InputError(f"{path} was tested on {count}; give runs with the same test images")
+    if first.result and (run.result["validation_error"] is None) != (first.result["validation_error"] is None):
+        which, other = (before, path) if run.result["validation_error"] is None else (path, before)
+        raise InputError(
+            f"{which} held validation images out, by whose error it is compared, and {other} did not: one table shows errors of one kind; "
+            "give runs that all did, or none that did"
+        )

@@ -73,7 +73,7 @@ def read_result(cell: Cell) -> CellResult:
 def check_config(cell: Cell, config: dict) -> None:
     """Raise InputError where a run's configuration is not the cell's."""
     try:
-        there = with_defaults(json.dumps({name: value for name, value in config.items() if name not in SEEDS}))
+        there = without_seeds(config)
     except InputError as error:
         result = RunFolder(cell.folder).result
         raise InputError(f"{result} holds no configuration of a run ({error}); move {cell.folder} away") from error
@@ -83,6 +83,11 @@ def check_config(cell: Cell, config: dict) -> None:
                 f"{cell.folder} holds a run of another configuration ({name}: {there.get(name)} there, {cell.config.get(name)} asked for), "
                 "which is not averaged with the others; give another --out, or move that folder away"
             )
+
+
+def without_seeds(config: dict) -> dict[str, str]:
+    """What makes a run what it is, but for seeds: a result's configuration as of `with_defaults`."""
+    return with_defaults(json.dumps({name: value for name, value in config.items() if name not in SEEDS}))
 
 
 @cache

@@ -1,12 +1,13 @@
 """Statistics over seeds, mean and deviation, paired differences and their intervals; and over test images."""
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from scipy.stats import binomtest, bootstrap
 from scipy.stats import t as student
 
 Interval = Literal["student", "bca"]
+Seed = TypeVar("Seed", int, tuple[int, int])  # or seed and data seed
 LEAST_RESAMPLED = 10  # pairs: of fewer a bootstrap's interval covers far less than it says
 
 
@@ -16,7 +17,7 @@ def summary(values: list[float]) -> dict:
     return {"n": len(x), "mean": float(x.mean()), "std": float(x.std(ddof=1)) if len(x) > 1 else None}
 
 
-def difference(without: dict[int, float], with_it: dict[int, float], interval: Interval = "student") -> dict:
+def difference(without: dict[Seed, float], with_it: dict[Seed, float], interval: Interval = "student") -> dict:
     """`with_it` - `without` at shared seeds: summary, `interval`, `better`, `worse`, `sign_p`, `seeds`.
 
     interval: `interval_of` the mean. sign_p: of the two-sided sign test; ties are left out, None where there is nothing else.
