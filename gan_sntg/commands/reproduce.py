@@ -14,7 +14,7 @@ from gan_sntg.errors import InputError, StoppedError, UnhealthyError
 from gan_sntg.experiments.executors import Limits, Local, Ray, execute, unfinished
 from gan_sntg.experiments.figures import draw
 from gan_sntg.experiments.grid import load_grid
-from gan_sntg.experiments.plan import Scale, make_plan
+from gan_sntg.experiments.plan import Scale, check_labels, label_grid, make_plan
 from gan_sntg.experiments.report import write_report
 from gan_sntg.experiments.results import collect, compared
 from gan_sntg.experiments.statistics import Interval
@@ -42,9 +42,11 @@ class GridParser(Parser):
 
 def parser() -> Parser:
     """Which grid, which of its cells, how long, where, and on what."""
-    usage = "%(prog)s GRID [options] [-- options of `gan-sntg train`]"
+    usage = "%(prog)s GRID [options] [-- options of `gan-sntg train`]\n       %(prog)s CONFIG --labels_per_class 5,10,20,40 [...]"
     parser = GridParser(prog="gan-sntg reproduce", usage=usage, description=DESCRIPTION)
     parser.add_argument("grid", type=str, help="table1 to table5, fig2 to fig6, digits or another of configs/grids, or a YAML file of one")
+    labels = "as 5,10,20,40: CONFIG is one of `train`, whose error with so many labels is drawn, without and with its SNTG"
+    parser.add_argument("--labels_per_class", type=str | None, default=None, help=labels)
     parser.add_argument("--seeds", type=str | None, default=None, help="0..9, or 0,3,5: of runs and of their labels; default: the grid's")
     parser.add_argument("--only", type=str, nargs="+", default=[], help="cells whose COLUMN/ROW matches, with * and ?")
     parser.add_argument("--scale", type=Scale, default=1.0, help="length of the schedules; averages, ramps and decay are scaled with it")
@@ -69,7 +71,10 @@ def run(options: Namespace) -> None:
     if options.engine == "local" and (options.address or options.gpus):
         raise InputError("--address and --gpus are of --engine ray; give that too, or leave them out")
     check_utf8(Path(options.out or "."))
-    plan, failed = make_plan(load_grid(options.grid), options), []
+    by_labels = options.labels_per_class is not None
+    plan, failed = make_plan(label_grid(options) if by_labels else load_grid(options.grid), options), []
+    if by_labels:
+        check_labels(plan)
     results = collect(plan)  # refuses, before hours are spent, what cannot be put into one table
     compared(results, options.test_errors)
     print(f"{len(plan.cells)} cells, {sum(map(len, results.values()))} of them finished", file=sys.stderr)

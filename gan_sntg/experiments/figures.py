@@ -1,5 +1,6 @@
-"""Figures 2 to 6 of the paper, drawn from a grid's finished runs."""
+"""Figures 2 to 6 of the paper, and of signals and labels, drawn from a grid's finished runs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from gan_sntg.training.method import Method
 
 SIDE = 300  # places along each side of the plane's grid
 ERRORS = {"averaged": "test", HELD_OUT: "validation"}  # whose error is shown, by the kind that is compared
-OF_ERRORS = "curves", "signals", "noise"  # kinds of figure that show it
+OF_ERRORS = "curves", "signals", "noise", "labels"  # kinds of figure that show it
 SIGNALS = {
     "graph/precision": "precision of W",
     "graph/recall": "recall of W",
@@ -28,13 +29,14 @@ SIGNALS = {
     "g/matching": "feature matching, G's signal",
 }
 PAPER_NAMES = {"PiModel": "Pi", "TemporalEnsembling": "TempEns", "MeanTeacher": "MT", "FeatureMatchingGAN": "FM-GAN"}
-OF_ALL = "regions", "noise"  # kinds of figure that show all columns at once
+OF_ALL = "regions", "noise", "labels"  # kinds of figure that show all columns at once
 Columns = dict[str, dict[str, list[CellResult]]]  # runs by the column's key and the row's name
 
 
 def draw(plan: Plan, results: Results) -> list[Path]:
     """Draw <report>.png, or one for each column, of what is finished; return the files."""
-    options, columns = dict(plan.grid.figure), {}
+    options, columns, scale = dict(plan.grid.figure), {}, plan.options.scale
+    grid = replace(plan.grid, title=f"{plan.grid.title}, scale {scale:g}") if scale != 1 else plan.grid
     for runs in results.values():
         columns.setdefault(runs[0].cell.column.key, {})[runs[0].cell.row.name] = runs
     kind = options.pop("kind")
@@ -43,7 +45,7 @@ def draw(plan: Plan, results: Results) -> list[Path]:
     parts = {"": columns} if kind in OF_ALL else {f"_{key}": {key: rows} for key, rows in columns.items()}
     files = [plan.report.with_name(f"{plan.report.name}{end}.png") for end in parts]
     for file, part in zip(files, parts.values(), strict=True):
-        DRAWN[kind](file, plan.grid, part, **options)
+        DRAWN[kind](file, grid, part, **options)
     return files
 
 
@@ -119,11 +121,23 @@ def curve(name: str, runs: list[Path], figure: str = "test_error/averaged", gaps
 
 def draw_noise(file: Path, grid: Grid, columns: Columns, error: str, shares: dict[str, float]) -> None:
     """Fig. 4: accuracy of every row against the percentage of wrong labels, in `shares` by column."""
+    table = errors_at(shares, columns, error)
+    accuracies = {name: {share: [100 - e for e in errors] for share, errors in row.items()} for name, row in table.items()}
+    plots.save_noise(file, accuracies, grid.of or grid.title, ERRORS[error])
+
+
+def draw_labels(file: Path, grid: Grid, columns: Columns, error: str, per_class: dict[str, float]) -> None:
+    """The mean error of every row against the number of labels of each class, in `per_class` by column."""
+    plots.save_labels(file, errors_at(per_class, columns, error), grid.of or grid.title, ERRORS[error])
+
+
+def errors_at(numbers: dict[str, float], columns: Columns, error: str) -> dict[str, dict[float, list[float]]]:
+    """Errors of the runs of every row, by the number of their column."""
     table: dict[str, dict[float, list[float]]] = {}
     for column, rows in columns.items():
         for name, runs in rows.items():
-            table.setdefault(name, {})[shares[column]] = [100 - run.errors[error] for run in runs]
-    plots.save_noise(file, table, grid.of or grid.title, ERRORS[error])
+            table.setdefault(name, {})[numbers[column]] = [run.errors[error] for run in runs]
+    return table
 
 
 def draw_embedding(file: Path, grid: Grid, columns: Columns, how: dict[str, str], n: int = 2000) -> None:
@@ -159,6 +173,7 @@ DRAWN = {
     "curves": draw_curves,
     "signals": draw_signals,
     "noise": draw_noise,
+    "labels": draw_labels,
     "embedding": draw_embedding,
     "samples": draw_samples,
 }

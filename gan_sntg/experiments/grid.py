@@ -3,12 +3,13 @@
 import fnmatch
 import re
 import shlex
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.json_files import read_json
@@ -16,7 +17,7 @@ from gan_sntg.files.yaml_files import beside, config_file, load_yaml
 from gan_sntg.runs.parsing import Parser
 
 KEY = r"[a-z0-9]([a-z0-9_.-]*[a-z0-9_-])?"  # of rows and columns, which name folders
-FIGURES = "regions", "curves", "signals", "noise", "embedding", "samples"  # kinds of figure that a grid may end in
+FIGURES = "regions", "curves", "signals", "noise", "labels", "embedding", "samples"  # kinds of figure that a grid may end in
 T = TypeVar("T")
 
 
@@ -57,7 +58,8 @@ class Grid:
     """A table or figure: rows x columns, each cell at every seed. Raises ValueError where they don't fit.
 
     of: the paper's table or figure, if it is one; seeds: where --seeds gives none;
-    options: words of every `train`; figure: `kind` and what that takes, for a grid that ends in a picture.
+    options: words of every `train`; figure: `kind` and what that takes, for a grid that ends in a picture; config_name: the YAML of all
+    cells, where they have one.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Grid:
     of: str = ""
     options: str = ""
     figure: dict = field(default_factory=dict)
+    config_name: str = ""
 
     def __post_init__(self):
         for row in self.rows.values():
@@ -80,10 +83,12 @@ class Grid:
                     raise ValueError(f"row {row.key} names the row {other}, which is not there")
         if self.figure and self.figure.get("kind") not in FIGURES:
             raise ValueError(f"a figure of kind {self.figure.get('kind')!r} is not drawn; the kinds are {', '.join(FIGURES)}")
+        if self.figure.get("kind") == "labels" and not positive(self.figure.get("per_class"), self.columns):
+            raise ValueError("a figure of kind labels takes per_class: {COLUMN: labels per class}, a number above 0 for each column")
 
     def config(self, row: Row, column: Column) -> str:
         """The YAML of a cell, as `config_file` finds it; the cell exists where that does."""
-        return f"configs/{column.folder or column.key}/{row.method or row.key}.yaml"
+        return self.config_name or f"configs/{column.folder or column.key}/{row.method or row.key}.yaml"
 
     @cached_property
     def cells(self) -> dict[str, tuple[Row, Column]]:
@@ -121,8 +126,24 @@ def tuned_words(name: str) -> list[str]:
 
 
 def load_grid(name: str) -> Grid:
-    """Read a grid of configs/grids, or a YAML file of one. Raises InputError."""
+    """Read a grid of configs/grids, or a YAML file of one. Raises InputError, also for a run's."""
+    if is_config(name):
+        what = f"{name} is a configuration of `gan-sntg train`, not a grid"
+        raise InputError(f"{what}; add --labels_per_class, such as 5,10,20,40, to train it with so many labels of each class")
     return load_table(Grid, name, "grids", "table4")
+
+
+def positive(numbers: Any, keys: Iterable[str]) -> bool:
+    """Whether each key has a number above 0."""
+    found = [numbers.get(key) for key in keys] if isinstance(numbers, dict) else [None]
+    return all(isinstance(number, int | float) and number > 0 for number in found)
+
+
+def is_config(name: str) -> bool:
+    """Whether a name or path is that of a configuration of `train`."""
+    with suppress(InputError):  # there is no such file
+        return "method" in load_yaml(config_file(name))
+    return False
 
 
 def load_table(of: type[T], name: str, folder: str, example: str, key: str = KEY) -> T:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,10 +12,11 @@ from jsonargparse import Namespace
 from jsonargparse.typing import restricted_number_type
 
 from gan_sntg.errors import InputError
-from gan_sntg.experiments.grid import Column, Grid, Row
+from gan_sntg.experiments.grid import Column, Grid, Row, load_grid
 from gan_sntg.files.import_paths import allow_words
-from gan_sntg.files.yaml_files import value_of
-from gan_sntg.runs.build import build
+from gan_sntg.files.yaml_files import config_file, value_of
+from gan_sntg.runs.build import build, read_or_make_split, source_of
+from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import config_reader, flat, identity
 from gan_sntg.runs.seeds import whole_numbers
 
@@ -22,6 +24,7 @@ Scale = restricted_number_type("Scale", float, [(">", 0), ("<=", 1)])
 DECAYS = ("decay", "average_decay", "early_decay")
 SEEDS = ("seed", "data_seed")
 OWN = "--seed", "--seeds", "--data_seed", "--data_seeds", "--out", "--threads"  # of `train`, that each cell has by itself
+WEIGHT = "method.init_args.sntg.init_args.weight"
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,9 @@ class Plan:
     def command(self) -> str:
         """What makes the report again, wherever it is run."""
         given = self.options
-        words = ["gan-sntg", "reproduce", given.grid, "--seeds", given.seeds or self.grid.seeds]
+        words = ["gan-sntg", "reproduce", given.grid]
+        words += ["--labels_per_class", given.labels_per_class] if given.labels_per_class else []
+        words += ["--seeds", given.seeds or self.grid.seeds]
         words += ["--only", *given.only] if given.only else []
         words += ["--scale", f"{given.scale:g}"] if given.scale != 1 else []
         words += ["--threads", str(given.threads)] if given.threads != 1 else []
@@ -89,6 +94,70 @@ def make_plan(grid: Grid, options: Namespace) -> Plan:
     complete = cache(lambda *words: completed(words, options))
     cells = [plan_cell(grid, row, column, seed, out, complete) for row, column in grid.chosen(options.only) for seed in seeds]
     return Plan(grid, cells, Path(options.report or out / "report") / name, options)
+
+
+def label_grid(options: Namespace) -> Grid:
+    """The grid of --labels_per_class: a column a number, rows without and with SNTG.
+
+    Without SNTG in the configuration there is one row. Raises InputError.
+    """
+    path, numbers = train_config(options.grid), label_numbers(options.labels_per_class)
+    words = ["--config", str(path), *options.words]
+    k = count_classes(config_reader().parse_args(words))
+    columns = [Column(str(n), f"{n} label{'s' * (n > 1)} per class", options=f"--labels {n * k}") for n in numbers]
+    rows = [Row("as_configured", path.stem)]
+    if float(configuration(words).get(WEIGHT, 0)):
+        rows = [Row("without_sntg", "without SNTG", options=f"--{WEIGHT} 0"), Row("as_configured", "with SNTG", against="without_sntg")]
+    folder = path.resolve().parent.name
+    return Grid(
+        name=f"{folder}-{path.stem}-labels",
+        title=f"error rates (%) of {folder}/{path.stem} by labels per class",
+        rows={row.key: row for row in rows},
+        columns={column.key: column for column in columns},
+        figure={"kind": "labels", "per_class": dict(zip(map(str, numbers), numbers, strict=True))},
+        config_name=str(path),
+    )
+
+
+def train_config(name: str) -> Path:
+    """The YAML of a configuration of `train`. Raises InputError, also for a grid."""
+    try:
+        load_grid(name)
+    except InputError:  # as it should be
+        return config_file(name)
+    raise InputError(f"{name} is a grid, which has its own labels; leave --labels_per_class out, or name a configuration: digits_20/fm_gan")
+
+
+def label_numbers(text: str) -> list[int]:
+    """The numbers of --labels_per_class. Raises InputError unless they rise from 1 on."""
+    numbers = whole_numbers("labels_per_class", text)
+    if any(n <= before for before, n in zip([0, *numbers], numbers, strict=False)):
+        raise InputError(f"--labels_per_class is {text!r}; give numbers from 1 on, each once and the smaller before the larger: 5,10,20,40")
+    return numbers
+
+
+def count_classes(options: Namespace) -> int:
+    """K as the class of the data declares it, or else the data, which are read."""
+    module, _, name = options.data.class_path.rpartition(".") if options.data else ("", "", "")
+    declared = getattr(getattr(sys.modules.get(module), name, None), "num_classes", None)
+    return declared if isinstance(declared, int) else source_of(options).num_classes
+
+
+def check_labels(plan: Plan) -> None:
+    """Raise InputError where words after -- undo labels or weights, or the data have too few labels."""
+    for cell in plan.cells:
+        if cell.column.options != f"--labels {cell.config['labels']}":
+            raise InputError("--labels after -- would be that of every run; leave it out: --labels_per_class gives each its own")
+        if cell.row.options and float(cell.config[WEIGHT]):
+            raise InputError("--method.sntg.weight after -- would be that of the runs without SNTG too; give it in a YAML file of your own")
+    if todo := [cell for cell in plan.cells if not RunFolder(cell.folder).finished]:
+        most = max(todo, key=lambda cell: int(cell.config["labels"]))
+        options = config_reader().parse_args(most.words)
+        source = source_of(options)
+        try:
+            read_or_make_split(options, source)
+        except InputError as error:
+            raise InputError(f"--labels_per_class {most.column.key}, {source.num_classes} classes: {error}") from error
 
 
 def plan_cell(grid: Grid, row: Row, column: Column, seed: int, out: Path, complete: Callable) -> Cell:

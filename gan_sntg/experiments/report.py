@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gan_sntg.experiments.plan import Plan
 from gan_sntg.experiments.results import HELD_OUT, TEST, WORST, Results, compared
-from gan_sntg.experiments.statistics import Interval, difference, summary
+from gan_sntg.experiments.statistics import Interval, difference, interval_of, summary
 from gan_sntg.files.atomic import write_atomically
 
 COLUMNS = {
@@ -16,7 +16,7 @@ COLUMNS = {
     "last": "last weights, %",
     "chosen": "chosen on validation, %",
 }
-CELLS = ["data", "method", "n", *COLUMNS.values(), "least class recall, %", "paper, %"]
+CELLS = ["data", "method", "n", *COLUMNS.values(), "{}, 95 % interval (Student)", "least class recall, %", "paper, %"]
 COMPARED = {"averaged": "averaged weights", HELD_OUT: "validation error"}  # kinds of error whose differences are shown
 DIFFERENCES = ["{}, difference in points", "n", "mean", "95 % interval ({})", "seeds better / worse", "sign test, p"]
 INTERVALS = {"student": "Student", "bca": "BCa bootstrap"}
@@ -30,7 +30,10 @@ def write_report(plan: Plan, results: Results, failed: int) -> tuple[str, list[P
     grid = {"grid": plan.grid.name, "of": plan.grid.of, "title": plan.grid.title}
     made = {"command": plan.command} | grid | {"scale": plan.options.scale, "words": plan.options.words}
     shown = (HELD_OUT, WORST) if kind == HELD_OUT else (HELD_OUT, *TEST) if plan.options.test_errors else (*TEST, WORST)
-    made |= {"cells": cells(results, shown), "interval": plan.options.interval}
+    every = cells(results, shown)
+    if plan.grid.figure.get("kind") == "labels":
+        every = {name: cell | {"interval": interval_of(cell["errors"][kind]["values"])} for name, cell in every.items()}
+    made |= {"cells": every, "interval": plan.options.interval}
     made |= {"compared": kind, "differences": differences(results, plan.options.interval, kind), "heading": plan.heading}
     metrics = sorted({run.cell.config["metric"] for runs in results.values() for run in runs if "metric" in run.cell.config})
     made |= {"notes": notes(made, len(plan.cells), failed, metrics)}
@@ -103,7 +106,8 @@ def write_files(path: Path, made: dict) -> tuple[str, list[Path]]:
     """Write <path>.json, which holds all of `made`, .md, .csv and .tex; return Markdown and files."""
     kind = COMPARED[made.get("compared", "averaged")]
     head = [DIFFERENCES[0].format(kind), *(title.format(INTERVALS[made["interval"]]) for title in DIFFERENCES[1:])]
-    tables = [without_empty(CELLS, cell_rows(made["cells"])), (head, difference_rows(made["differences"]))]
+    first = without_empty([title.format(kind) for title in CELLS], cell_rows(made["cells"]))
+    tables = [first, (head, difference_rows(made["differences"]))]
     tables = [table for table in tables if table[1]]
     lines = io.StringIO()  # the tables one below the other, each with its head, an empty line between
     csv.writer(lines, lineterminator="\n").writerows([row for head, rows in tables for row in ([], head, *rows)][1:])
@@ -125,8 +129,9 @@ def cell_rows(cells: dict[str, dict]) -> list[list[str]]:
     rows = []
     for cell in cells.values():
         errors = [with_deviation(cell["errors"].get(kind)) for kind in COLUMNS]
+        interval = "{:.2f} to {:.2f}".format(*cell["interval"]) if cell.get("interval") else "-"
         recall = f"{100 - max(cell['errors'][WORST]['values']):.1f}" if WORST in cell["errors"] else "-"
-        rows.append([cell["column"], cell["row"], str(len(cell["seeds"])), *errors, recall, cell["paper"] or ""])
+        rows.append([cell["column"], cell["row"], str(len(cell["seeds"])), *errors, interval, recall, cell["paper"] or ""])
     return rows
 
 

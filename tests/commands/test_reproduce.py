@@ -5,41 +5,16 @@ import json
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
-from helpers.grids import GRID, figures, finished, reports, started, write
+from helpers.grids import GRID, Here, figures, finished, reports, started, write
 
-from gan_sntg.__main__ import main
 from gan_sntg.commands import reproduce
-from gan_sntg.experiments.executors import Limits, Outcome
-from gan_sntg.experiments.plan import Cell
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.stopping import LATER
 
 CELLS = [f"{row}/{seed}" for row in GRID["rows"] for seed in (0, 1)]
-
-
-class Here:
-    """An engine that runs cells in this process; `fails` maps a cell to how often it fails first."""
-
-    def __init__(self, fails: dict[str, int]):
-        self.fails, self.ran = dict(fails), []
-
-    def run(self, cells: list[Cell], limits: Limits):
-        for cell in cells:
-            name = f"{cell.row.key}/{cell.seed}"
-            self.ran.append(name)
-            cell.folder.parent.mkdir(parents=True, exist_ok=True)
-            if self.fails.get(name, 0):
-                self.fails[name] -= 1
-                yield Outcome(cell, -9, "killed")
-            elif time.time() >= limits.end:
-                yield Outcome(cell, LATER, "not begun")
-            else:
-                words = ["train", *cell.words, "--out", str(cell.folder), "--threads", str(limits.threads)]
-                yield Outcome(cell, (main(cell.first) if cell.first else 0) or main(words), "its last line")
 
 
 @pytest.fixture

@@ -108,6 +108,10 @@ def test_a_pattern_without_a_cell_is_refused_with_those_that_there_are(tree):
         (lambda t: t["rows"]["m"].update(paper={"b": "1.0"}), "row m: no column b"),
         (lambda t: t.pop("columns"), "columns"),
         (lambda t: t.update(rows=[1]), "1"),
+        (lambda t: t.update(figure={"kind": "labels"}), "takes per_class: {COLUMN: labels per class}"),
+        (lambda t: t.update(figure={"kind": "labels", "per_class": {"a": 0}}), "a number above 0 for each column"),
+        (lambda t: t.update(figure={"kind": "labels", "per_class": {"b": 2}}), "a number above 0 for each column"),
+        (lambda t: t.update(figure={"kind": "labels", "per_class": [2]}), "a number above 0 for each column"),
         (lambda t: t.update(figure={"kind": "pie"}), "'pie' is not drawn; the kinds are regions, curves, signals"),
     ],
 )

@@ -4,17 +4,30 @@ import statistics
 
 import pytest
 import torch
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb, to_rgba
 from PIL import Image
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments import plots
-from gan_sntg.experiments.plots import COLORS, Regions, project, save_curves, save_embedding, save_noise, save_regions, save_signals
+from gan_sntg.experiments.plots import (
+    COLORS,
+    Regions,
+    project,
+    save_curves,
+    save_embedding,
+    save_labels,
+    save_noise,
+    save_regions,
+    save_signals,
+)
 
 CURVES = {
     "Pi": (torch.tensor([10, 20, 30]), torch.tensor([[50.0, 30, 20], [60, 35, 18], [55, 25, 25]])),
     "Pi + SNTG": (torch.tensor([5, 40]), torch.tensor([[40.0, 10.0]])),
 }
+LABELS = {"without SNTG": {10: [8.0, 9.0, 13.0], 2: [40.0, 60.0]}, "with SNTG": {2: [30.0, 36.0], 10: [7.0]}}
+T = {2: 12.706205, 3: 4.302653}  # Student's t(0.975, n - 1)
 NOISE = {"TempEns": {0: [97.0, 98.0], 90: [70.0, 76.0, 79.0]}, "TempEns + SNTG": {0: [97.0], 90: [93.0]}}
 
 
@@ -70,6 +83,24 @@ def test_accuracy_under_noise_is_a_mean_with_the_sample_deviation_to_both_sides(
             assert bar.tolist() == [[percentage, pytest.approx(middle - std)], [percentage, pytest.approx(middle + std)]]
     assert labels(drawn[0].axes[0]) == ["TempEns, n = 2 to 3", "TempEns + SNTG, n = 1"]
     assert drawn[0].axes[0].get_xticks().tolist() == [0, 90]
+
+
+def test_error_by_labels_is_a_mean_with_students_interval_and_a_point_for_each_run_on_a_logarithmic_axis(drawn, tmp_path):
+    save_labels(tmp_path / "a.png", LABELS, "digits", "validation")
+    (axes,) = drawn[0].axes
+    dots = [collection for collection in axes.collections if isinstance(collection, PathCollection)]
+    for container, points, row, shift in zip(axes.containers, dots, LABELS.values(), (1.04**-0.5, 1.04**0.5), strict=True):
+        line, _, (bars,) = container.lines
+        for (x, middle), bar, (n, errors) in zip(line.get_xydata(), bars.get_segments(), sorted(row.items()), strict=True):
+            assert (x, middle) == pytest.approx((n * shift, statistics.fmean(errors)))
+            within = [T[len(errors)] * statistics.stdev(errors) / len(errors) ** 0.5] if len(errors) > 1 else []
+            assert bar.tolist() == [pytest.approx([x, end]) for w in within for end in (middle - w, middle + w)]
+        expected = [[1.015 * shift * n, error] for n in (2, 10) for error in row[n]]
+        torch.testing.assert_close(places(points), torch.tensor(expected))
+    assert labels(axes) == ["without SNTG, n = 2 to 3", "with SNTG, n = 1 to 2"] and axes.get_xscale() == "log"
+    assert [(x, text.get_text()) for x, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)] == [(2, "2"), (10, "10")]
+    assert len(axes.get_xticks(minor=True)) == 0 and axes.get_ylim() == (0, 102)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("labels per class (logarithmic)", "validation error, %")
 
 
 def test_methods_differ_in_colour_and_in_line_or_marker(drawn, tmp_path):
@@ -192,6 +223,7 @@ def test_tsne_keeps_neighbours_together_and_is_the_same_each_time():
             lambda path: save_curves(path, dict.fromkeys("abcdefg", CURVES["Pi"])),
             "7 methods cannot be told apart in one figure; give 1 to 6",
         ),
+        (lambda path: save_labels(path, {}), "0 methods cannot be told apart in one figure; give 1 to 6"),
         (lambda path: save_noise(path, {}), "0 methods cannot be told apart in one figure; give 1 to 6"),
         (
             lambda path: save_noise(path, dict.fromkeys("abcdefg", NOISE["TempEns"])),

@@ -83,7 +83,8 @@ MADE = {
 
 
 def test_rows_are_rounded_and_what_is_not_there_is_a_dash():
-    assert cell_rows(CELLS) == [["A, 20 %", "M & N", "2", "-", "13.35 ± 5.02", "13.40", "-", "58.8", "16.77 ± 4.52"]]
+    assert cell_rows(CELLS) == [["A, 20 %", "M & N", "2", "-", "13.35 ± 5.02", "13.40", "-", "-", "58.8", "16.77 ± 4.52"]]
+    assert cell_rows({"a/m": CELLS["a/m"] | {"interval": [7.0, 19.692]}})[0][7] == "7.00 to 19.69"
     assert difference_rows({"d": DIFFERENCE}) == [["d", "2", "-0.25", "-1.00 to +0.50", "1 / 1", "1.000"]]
     assert difference_rows({"d": DIFFERENCE | {"interval": None, "sign_p": None}})[0][3:] == ["-", "1 / 1", "-"]
 

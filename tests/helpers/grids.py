@@ -1,4 +1,4 @@
-"""A grid of tiny runs, the command in a process of its own, and what its reports say."""
+"""A grid of tiny runs, an engine in this process, the command in one of its own, and what its reports say."""
 
 import json
 import os
@@ -9,6 +9,9 @@ from pathlib import Path
 import yaml
 
 from gan_sntg.__main__ import main
+from gan_sntg.experiments.executors import Limits, Outcome
+from gan_sntg.experiments.plan import Cell
+from gan_sntg.runs.stopping import LATER
 from helpers import processes
 
 GRID = {
@@ -21,6 +24,27 @@ GRID = {
     },
 }
 PATHS = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
+
+
+class Here:
+    """An engine that runs cells in this process; `fails` maps a cell to how often it fails first."""
+
+    def __init__(self, fails: dict[str, int]):
+        self.fails, self.ran = dict(fails), []
+
+    def run(self, cells: list[Cell], limits: Limits):
+        for cell in cells:
+            name = f"{cell.row.key}/{cell.seed}"
+            self.ran.append(name)
+            cell.folder.parent.mkdir(parents=True, exist_ok=True)
+            if self.fails.get(name, 0):
+                self.fails[name] -= 1
+                yield Outcome(cell, -9, "killed")
+            elif time.time() >= limits.end:
+                yield Outcome(cell, LATER, "not begun")
+            else:
+                words = ["train", *cell.words, "--out", str(cell.folder), "--threads", str(limits.threads)]
+                yield Outcome(cell, (main(cell.first) if cell.first else 0) or main(words), "its last line")
 
 
 def write(files: dict[str, dict]) -> None:
