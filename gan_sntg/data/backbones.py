@@ -35,7 +35,10 @@ class Network(NamedTuple):
     installed: Path | None = None  # a file of them that a package brings
 
     def seen(self, x: Tensor, size: int | None = None) -> Tensor:
-        """Images in 0..1, [B, 1 or 3, H, W], as the network takes them; size: the pixels of a side, else its own."""
+        """Images [B, 1 or 3, H, W] in 0..1 as the network takes them.
+
+        size: the pixels of a side, else its own.
+        """
         size = size or self.size
         x = x.expand(-1, 3, -1, -1)
         if x.shape[2:] != (size, size):
@@ -44,7 +47,7 @@ class Network(NamedTuple):
         return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
     def load(self, name: str, file: str | None, download: bool, option: str) -> None:
-        """Give it the weights of a file, else the published ones. Raises InputError where there are none, or others.
+        """Give it the weights of a file, else the published ones. Raises InputError.
 
         name: of the network; option: that has `file` and `download`.
         """

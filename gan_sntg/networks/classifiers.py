@@ -1,4 +1,4 @@
-"""Classifiers: the 13-layer ConvNet, its small variant, VAT's, Triple-GAN's, an MLP for points, pretrained ones."""
+"""Classifiers: the 13-layer ConvNet, small ones, VAT's, Triple-GAN's, for points, pretrained."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -192,7 +192,10 @@ class PretrainedNet(Classifier):
         width: int = 256,
         dropout: float = 0.5,
     ):
-        """net, file, size, download: as `Backbone`'s; width: units of h. Raises InputError for other images, an unknown net, width < 1."""
+        """net, file, size, download: as `Backbone`'s; width: units of h.
+
+        Raises InputError for images of other channels, an unknown net, or no units.
+        """
         super().__init__()
         if channels_of("PretrainedNet", image_shape, smallest=8) not in (1, 3) or width < 1:
             raise InputError(f"PretrainedNet takes images of 1 or 3 channels, not {image_shape[0]}, and a width of 1 or more, not {width}")

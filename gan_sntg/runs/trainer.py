@@ -182,7 +182,7 @@ class Trainer:
             write_atomically(folder.best, data)
 
     def errors(self) -> dict[str, float]:
-        """Error and metric on test and held-out images of every classifier; worst_class is of the averaged one."""
+        """Error and metric of every classifier on test and held-out images; worst_class: of the averaged."""
         normalize, held_out, pool = self.parts.normalization, self.parts.split.validation, self.parts.streams.pool
         sets = {"test": self.test} | ({"validation": (pool.kept[held_out], pool.truth[held_out])} if held_out else {})
         found = {}
@@ -207,7 +207,7 @@ class Trainer:
             self.folder.log_image("data/augmented", grid(stretched(varied).cpu()), 0)
 
     def finish(self) -> None:
-        """Write result.json, error and metric in percent of the last epoch, and the classes of the test images."""
+        """Write result.json, errors in percent of the last epoch, and the classes of test images."""
         errors = self.measured or self.errors()  # not measured yet where all epochs were trained in an earlier session
         result = {
             **{f"test_{of}_{net}": errors[f"test_{of}/{net}"] for of in self.metrics for net in self.parts.method.classifiers},

@@ -28,7 +28,7 @@ from gan_sntg.experiments.statistics import difference, summary
 
 
 class Study(NamedTuple):
-    """Data, how many labels of nine classes, more words of `train`, (key, name, configuration) of the methods, and the report."""
+    """What is trained on which data: words of `train`, and (key, name, configuration) of each method."""
 
     data: type[Dataset]
     labels: int
