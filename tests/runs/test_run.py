@@ -1,6 +1,7 @@
 """The Python interface: the same run as the command line's, one's own code, and what a run gives back."""
 
 import importlib
+import json
 import runpy
 import shutil
 import sys
@@ -186,6 +187,22 @@ def test_ones_own_method_and_network_train_by_allow_and_are_refused_without(comm
     import_paths._packages.clear()
     outcome = command("evaluate", "--allow", "mypackage", tmp_path / "run")
     assert outcome.status == 0 and "the code of mypackage has changed" in outcome.err
+
+
+def test_ones_own_data_are_trained_and_tested_on_by_allow_and_refused_without(command, own, own_config, tmp_path):
+    tree, run = yaml.safe_load(own_config.read_text()), tmp_path / "run"
+    own_config.write_text(yaml.safe_dump(tree | {"data": {"class_path": "mypackage.Stripes", "init_args": {"n": 270}}, "labels": 30}))
+    words = ["train", "--config", own_config, "--out", run]
+    refused = command(*words)
+    assert refused.status == 2 and "mypackage.Stripes is refused" in refused.err and "mypackage" not in sys.modules and not run.exists()
+    trained = command(*words, "--allow", "mypackage")
+    assert trained.status == 0, trained.err
+    for again in ["evaluate", run], ["export", run, "--out", tmp_path / "export"], ["sample", run]:
+        import_paths._packages.clear()
+        refused = command(*again)
+        assert refused.status == 2 and "--allow mypackage" in refused.err
+        assert command(*again, "--allow", "mypackage").status == 0
+    assert json.loads((run / "result.json").read_text())["test_images"] == 54
 
 
 def test_a_configuration_cannot_allow_anything_itself(command, own, own_config, tmp_path):
