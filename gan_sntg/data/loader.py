@@ -57,8 +57,9 @@ class Pool:
         return self
 
     def view(self, index: Tensor, revealed: bool = False) -> Examples:
-        """Examples at `index`; `revealed` shows hidden labels too, for telemetry only."""
-        return Examples(self.normalize(self.kept[index]), (self.truth if revealed else self.y)[index], index)
+        """Examples at `index`; `revealed`, for telemetry only: y are the labels hidden from training, and those alone."""
+        y = self.y[index]
+        return Examples(self.normalize(self.kept[index]), self.truth[index].where(y == UNLABELED, UNLABELED) if revealed else y, index)
 
 
 class IndexSampler:

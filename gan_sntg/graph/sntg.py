@@ -129,7 +129,7 @@ class SNTG(Configurable, nn.Module):
         h [B, D], targets [B, K], truth [B]. least_share: the least mean probability of a class over its prior, before balancing; NaN where
         fewer than EXPECTED images of a class are expected, so that chance decides. kept: share of the pairs that are sure. Precision and
         recall are of W_ij = 1; shares and accuracy in 0..1; NaN where there is nothing to count. What is compared with `truth` leaves out
-        the images of which it is UNLABELED.
+        the images of which it is UNLABELED: those whose label training knows, or nobody.
         """
         pairs = i, j = all_pairs(len(h), h.device)
         shares, prior = targets.mean(0), torch.full_like(targets[0], 1 / targets.shape[1])

@@ -16,14 +16,15 @@ X = torch.zeros(6, 1, 2, 2, dtype=torch.uint8)
 TRUTH = torch.tensor([0, 1, 1, UNLABELED, UNLABELED, 0])
 
 
-def test_the_pool_shows_the_known_labels_and_on_request_those_that_there_are():
+def test_the_pool_shows_the_known_labels_and_on_request_those_hidden_from_training_alone():
     known = torch.tensor([1, UNLABELED, 1, UNLABELED, UNLABELED, UNLABELED])  # the first is noisy
     pool = Pool(X, TRUTH, known, torch.arange(6), UnitRange(), "cpu")
     assert pool.labeled.tolist() == [0, 2]
     assert pool.view(torch.arange(6)).y.tolist() == known.tolist()
-    assert pool.view(torch.arange(6), revealed=True).y.tolist() == TRUTH.tolist()
+    hidden = [UNLABELED, 1, UNLABELED, UNLABELED, UNLABELED, 0]
+    assert pool.view(torch.arange(6), revealed=True).y.tolist() == hidden
     batch = Loader(pool, 4, seed=0).example(6, "telemetry", revealed=True)
-    assert UNLABELED not in batch.labeled.y and sorted(batch.unlabeled.y.tolist()) == sorted(TRUTH.tolist())
+    assert batch.labeled.y.tolist() == [UNLABELED] * 2 and sorted(batch.unlabeled.y.tolist()) == sorted(hidden)
 
 
 def telemetry(targets: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
@@ -73,6 +74,8 @@ def test_a_folder_with_unequal_classes_and_a_broken_file_trains(trained):
     assert outcome.status == 0 and f"{root / 'unlabeled/broken.png'}: not an image" in outcome.err
     result = json.loads((run / "result.json").read_text())
     assert 0 <= result["test_error_averaged"] <= 100 and 0 <= result["validation_error"] <= 100
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rows and all(row["graph/teacher_accuracy"] is None for row in rows)  # of labels that it is trained on there is no score
     manifest = json.loads((run / "split.json").read_text())  # labels all of labeled/ but the validation images
     assert sorted(manifest["labeled"] + manifest["validation"]) == list(range(25)) and len(manifest["validation"]) == 5
 
