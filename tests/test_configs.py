@@ -1,7 +1,6 @@
 """Every configuration builds and takes a step, on data of its declared shape."""
 
 import re
-from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 import yaml
 from helpers.tiny import mixture
+from jsonargparse import Namespace
 from torch import nn
 
 from gan_sntg.commands.doctor import small_run
@@ -18,7 +18,9 @@ from gan_sntg.data.normalization import Normalization, Whitening
 from gan_sntg.networks import classifiers
 from gan_sntg.networks.density import MixtureDensity
 from gan_sntg.runs.build import build
+from gan_sntg.runs.options import is_length
 from gan_sntg.runs.parsing import Parser
+from gan_sntg.runs.seeds import too_long
 from gan_sntg.schedules import linear_tail
 
 CONFIGS = sorted(p for p in (Path(__file__).parent.parent / "configs").glob("*/*.yaml") if p.parent.name not in ("grids", "search"))
@@ -69,6 +71,8 @@ def test_it_builds_and_takes_a_step(config, options: tuple[Parser, Namespace]):
     assert all(value.isfinite() for value in terms.values())
     assert set(terms) == {term for term, weight in parts.method.weights().items() if weight}
     assert config.stem == "supervised" or parts.method.sntg.weight > 0
+    lengths = {path: str(value) for path, value in vars(options[1].as_flat()).items() if is_length(path)}
+    assert too_long(lengths, options[1].epochs, parts.method) == []
 
 
 def assert_draws_in_range(generator: nn.Module, normalization: Normalization) -> None:

@@ -17,7 +17,7 @@ from gan_sntg.files.import_paths import allow_words
 from gan_sntg.files.yaml_files import config_file, value_of
 from gan_sntg.runs.build import build, read_or_make_split, source_of
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import config_reader, flat, identity
+from gan_sntg.runs.options import config_reader, flat, identity, is_length
 from gan_sntg.runs.seeds import whole_numbers
 
 Scale = restricted_number_type("Scale", float, [(">", 0), ("<=", 1)])
@@ -192,7 +192,7 @@ def shortened(config: dict[str, str], scale: float) -> dict[str, str]:
     found = {}
     for path, text in config.items():
         name = path.rpartition(".")[2]
-        if name in DECAYS or name == "epochs" or name.endswith("_epochs"):
+        if name in DECAYS or is_length(name):
             value = value_of(text)
             if isinstance(value, int | float) and (new := scaled(name in DECAYS, value, scale, path)) != value:
                 found[path] = repr(new)

@@ -206,6 +206,12 @@ def short_hash(text: str) -> str:
     return sha256_of(json.dumps(identity(yaml.safe_load(text)), sort_keys=True))[:8]
 
 
+def is_length(option: str) -> bool:
+    """Whether an option, by its path, is a number of epochs, which --scale shortens."""
+    name = option.rpartition(".")[2]
+    return name == "epochs" or name.endswith("_epochs")
+
+
 def flat(tree, prefix: str = "") -> dict[str, str]:
     """{"a.b": value} of a tree of mappings."""
     if not isinstance(tree, dict):

@@ -1,29 +1,34 @@
-"""Runs of several seeds by one command, one after another or as one program."""
+"""Runs of one or several seeds by one command, one after another or as one program, and what it says of them first."""
 
 import os
 import re
 import sys
 from functools import partial
+from math import isfinite
 from pathlib import Path
 
+import torch
 import yaml
 from jsonargparse import Namespace
 
+from gan_sntg.data.custom import ImageFolder
 from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import agreed, started
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import check_utf8
+from gan_sntg.files.yaml_files import value_of
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
-from gan_sntg.runs.build import read_run
+from gan_sntg.runs.build import RunObjects, class_names, read_run, say
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import ADDED_OPTIONS, RunOptions, config_reader, flat, identity, short_hash
-from gan_sntg.runs.stopping import StopSignals
+from gan_sntg.runs.options import ADDED_OPTIONS, RunOptions, config_reader, flat, identity, is_length, short_hash
+from gan_sntg.runs.stopping import ENOUGH, Forecast, StopSignals
 from gan_sntg.runs.trainer import Run, Trainer, Training
 from gan_sntg.training.method import Method
 from gan_sntg.training.optim import AdamInside
 
 MOST = 1000  # runs of one command
+HOUR = 3600.0  # seconds
 ONE_PROGRAM_ON = ("cuda",)  # not "cpu": one program is not faster there than one run after another (results/seeds_speed.md)
 
 
@@ -103,6 +108,11 @@ def train_all(runs: list[Run]) -> None:
     """Train unfinished runs to the end, as one program where that is faster."""
     watch = StopSignals(runs[0].options.max_minutes, runs[0].options.checkpoint_minutes)
     first = Trainer(runs[0])
+    say(summary(first))
+    say(too_long(flat(yaml.safe_load(runs[0].text)), first.options.epochs, first.parts.method))
+    say([f"then the same with seed {', '.join(str(run.options.seed) for run in runs[1:])}"] if len(runs) > 1 else [])
+    if rank() == 0:
+        watch.forecast = Forecast(first.progress, first.parts.device, partial(say_time, first))
     if rank() == 0 and first.parts.device.type == "cpu" and (note := core_warning(first.options.threads)):
         print(note, file=sys.stderr)
     if len(runs) > 1 and not (why_not := stacking_obstacle(first.parts.method, first.options)):
@@ -112,6 +122,79 @@ def train_all(runs: list[Run]) -> None:
     Training([first], watch).run()
     for run in runs[1:]:
         Training([Trainer(run)], watch).run()
+
+
+def summary(trainer: Trainer) -> list[str]:
+    """What a run is about to do, in four lines."""
+    parts, options, progress = trainer.parts, trainer.options, trainer.progress
+    sntg = getattr(parts.method, "sntg", None)
+    on = f"SNTG of weight {sntg.weight:g}" if sntg is not None and sntg.weight else "SNTG off"
+    sizes = (f"{name} {sum(p.numel() for p in net.parameters()) / 1e6:.3g}" for name, net in parts.method.networks.items())
+    place = torch.cuda.get_device_name(parts.device) if parts.device.type == "cuda" else f"the CPU (threads: {torch.get_num_threads()})"
+    gone_on = f", of which step {progress.step} is done" if progress.step else ""
+    return [
+        f"{trainer.folder.path}: {parts.source.name}, {parts.source.num_classes} classes, {examples_of(parts)}",
+        *label_facts(parts),
+        f"  {type(parts.method).__name__}, {on}; parameters in millions: {', '.join(sizes)}",
+        f"  {options.epochs} epochs x {parts.streams.steps_per_epoch} steps{gone_on}, in {options.precision.name} on {place}",
+    ]
+
+
+def examples_of(parts: RunObjects) -> str:
+    """The shape of the examples, and what networks see of them where that is another."""
+    shape, seen = parts.source.image_shape, parts.normalization.shape(parts.source.image_shape)
+    text = f"images of {' x '.join(map(str, shape))}" if len(shape) == 3 else "points of the plane"
+    return text if seen == shape else f"{text}, of each {' x '.join(map(str, seen))} features"
+
+
+def label_facts(parts: RunObjects) -> list[str]:
+    """How many labels there are of a class, and how many images of each part of the data."""
+    source, split = parts.source, parts.split
+    counts = torch.bincount(split.known(source)[split.labeled], minlength=source.num_classes)
+    least, most = int(counts.argmin()), int(counts.argmax())
+    names = class_names(source)
+    each = f"{counts[least]} of each class"
+    if counts[least] < counts[most]:
+        each = f"from {counts[least]} ({names[least]}, the rarest) to {counts[most]} ({names[most]}) of a class"
+    pool = len(split.pool(source))
+    held_out = f"{len(split.validation):,} for validation" if split.validation else "none for validation"
+    return [
+        f"  {len(split.labeled):,} labels, {each}; {pool:,} images to train on, {pool - len(split.labeled):,} of them without a label; "
+        f"{held_out}, {len(source.test_y):,} to test on"
+    ]
+
+
+def too_long(config: dict[str, str], epochs: int, method: Method) -> list[str]:
+    """Warning that names ramps and decays that a run ends before; [] where there are none that count.
+
+    config: options by their paths.
+    """
+    ramped = [weight for term, weight in method.weights().items() if term in ("net/consistency", "net/graph")]
+    found = []
+    for path, value in ((path, value_of(text)) for path, text in config.items() if is_length(path) and path.startswith("method.")):
+        part = path.rpartition(".")[0]
+        idle = value_of(config.get(f"{part}.weight", "1")) == 0 or part.endswith(".w") and not any(ramped)
+        if isinstance(value, int | float) and isfinite(value) and value > epochs and not idle:
+            found.append(f"--{path.replace('.init_args', '')} {value:g}")
+    if not found:
+        return []
+    remedy = "--scale F in place of --epochs shortens the configuration's epochs and all of these together"
+    return [f"warning: longer than --epochs {epochs}, so that the run ends before they do: {', '.join(found)}; {remedy}"]
+
+
+def say_time(trainer: Trainer, seconds: float) -> None:
+    """Say, of a step's seconds, how long the run is going to take, with a warning where a CPU needs more than an hour."""
+    left = trainer.options.epochs * trainer.parts.streams.steps_per_epoch - trainer.progress.step
+    if not left:
+        return
+    need = f"{left * seconds / 60:.1f} min" if left * seconds < HOUR else f"{left * seconds / HOUR:.1f} h"
+    evaluated = "evaluations among them" if trainer.measured else "without evaluations"
+    lines = [f"{trainer.folder.path}: about {need} left, measured over {ENOUGH:g} s of steps ({evaluated})"]
+    if left * seconds > HOUR and trainer.parts.device.type == "cpu":
+        smaller = "--config folder_pretrained/supervised" if isinstance(trainer.parts.source, ImageFolder) else "smaller networks"
+        lines.append(f"warning: more than an hour on this CPU; --scale {HOUR / left / seconds:.1g}, {smaller} or a GPU make it shorter")
+    for line in lines:
+        trainer.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def train_groups(trainers: list[Trainer], watch: StopSignals) -> None:

@@ -1,16 +1,45 @@
-"""Stop signals, time limits and the times between checkpoints."""
+"""Stop signals, time limits, the times between checkpoints, and how long a run will take."""
 
 import signal
 import threading
 import time
+from collections.abc import Callable
+
+import torch
 
 from gan_sntg.distributed.process_group import largest
 from gan_sntg.errors import StoppedError
+from gan_sntg.training.loop import Progress
 
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGXCPU
 LATER = 75  # exit status of a run stopped in good order, to be resumed
 RESUME = "checkpoint saved. Run the same command to resume."
 SAFETY = 2.0  # times the longest pause so far, before the minutes are over
+FIRST = 3  # steps that also allocate, compile and record, by which no others are judged
+ENOUGH = 10.0  # seconds of steps, by which they are
+
+
+class Forecast:
+    """The time that a run takes, said once, by its first steps; nothing where it ends before that is known."""
+
+    def __init__(self, progress: Progress, device: torch.device, say: Callable[[float], None]):
+        """progress: of the run; say: is given the seconds of a step, with the evaluations that fell between."""
+        self.progress, self.device, self.say, self.said = progress, device, say, False
+        self.start, self.began = progress.step + FIRST, None
+
+    def tick(self) -> None:
+        """Begin to time, or say what was found, where a step or a pause ended that makes it time to."""
+        done, now = self.progress.step - self.start, time.monotonic()
+        if self.said or done < 0 or self.began is not None and (not done or now - self.began < ENOUGH):
+            return
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)  # steps that were only asked for are not over
+        now = time.monotonic()
+        if self.began is None:
+            self.start, self.began = self.progress.step, now
+        else:
+            self.said = True
+            self.say((now - self.began) / done)
 
 
 class StopSignals:
@@ -23,6 +52,7 @@ class StopSignals:
         self.end = None if max_minutes is None else self.began + 60 * max_minutes
         self.every = None if checkpoint_minutes is None else 60 * checkpoint_minutes
         self.longest, self.signal, self.over, self.must_save = 0.0, None, False, False
+        self.forecast: Forecast | None = None
 
     def __enter__(self) -> "StopSignals":
         numbers = SIGNALS if threading.current_thread() is threading.main_thread() else ()
@@ -47,6 +77,8 @@ class StopSignals:
         self.longest, self.last = max(self.longest, now - self.last), now
         self.over = self.end is not None and self.last + SAFETY * self.longest >= self.end
         self.must_save = self.every is not None and self.last - self.saved >= self.every
+        if self.forecast:
+            self.forecast.tick()
 
     def has_saved(self) -> None:
         """Note that a checkpoint was written, and time the pause."""
