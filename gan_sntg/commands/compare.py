@@ -1,4 +1,4 @@
-"""Show 2 to 8 runs side by side, a page of its own and their grids for TensorBoard; or any number of runs as a table."""
+"""Show 2 to 8 runs side by side, as a page and in TensorBoard, or any number as a table."""
 
 import hashlib
 import re
@@ -41,7 +41,7 @@ def parser() -> Parser:
 
 
 def run(options: Namespace) -> None:
-    """Write both, having printed what must be known before comparing, and print where they are; or print the table."""
+    """Write both, warn of what must be known before comparing, print where they are; or the table."""
     paths = [Path(path) for path in options.runs]
     if options.table:
         return print_table(paths, options.names, options.out)

@@ -80,7 +80,7 @@ def run(options: Namespace) -> None:
 
 
 def lacks_classes(folder: RunFolder, progress: Progress) -> bool:
-    """Whether a finished run, as of earlier versions, has no classes of its test images, and this is its end."""
+    """Whether a finished run, as of earlier versions, lacks test images' classes, and this is its end."""
     return folder.finished and not folder.classes.exists() and progress.epoch == folder.read_result()["epochs"]
 
 

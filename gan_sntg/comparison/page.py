@@ -1,4 +1,4 @@
-"""The page of a comparison, one file that asks for nothing from outside, and the table of groups of runs in Markdown."""
+"""The page of a comparison, which asks for nothing from outside, and tables of groups of runs."""
 
 import base64
 import hashlib
@@ -179,7 +179,7 @@ def comparison_table(groups: list[Group], given: list[str] | None = None) -> str
 
 
 def group_names(groups: list[Group], given: list[str] | None) -> tuple[list[str], list[str]]:
-    """Names of the groups by the first options that tell them apart; a note of the other options that differ."""
+    """Names of the groups by the options that tell them apart; a note of others that differ."""
     differ = contrast([group.config for group in groups])["differ"]
     named, told = [], [()] * len(groups)
     for option, values in differ.items():

@@ -1,4 +1,4 @@
-"""Facts of each compared run, read from its folder alone, warnings before they are compared, and groups of one configuration."""
+"""Facts of compared runs, read from their folders alone, warnings, and groups of one configuration."""
 
 import io
 import os
@@ -243,7 +243,7 @@ class Group(NamedTuple):
 
 
 def grouped(runs: list[ComparedRun]) -> list[Group]:
-    """Runs by configuration, in the order given. Raises InputError for those that do not go into one table."""
+    """Runs by configuration, in the order given. Raises InputError where one table cannot hold them."""
     groups: dict[tuple, Group] = {}
     for run in runs:
         check_alike(runs[0], run)

@@ -57,7 +57,7 @@ class Pool:
         return self
 
     def view(self, index: Tensor, revealed: bool = False) -> Examples:
-        """Examples at `index`; `revealed`, for telemetry only: y are the labels hidden from training, and those alone."""
+        """Examples at `index`; `revealed`, for telemetry: y are the labels hidden from training alone."""
         y = self.y[index]
         return Examples(self.normalize(self.kept[index]), self.truth[index].where(y == UNLABELED, UNLABELED) if revealed else y, index)
 

@@ -1,4 +1,4 @@
-"""Statistics over seeds, mean and deviation, paired differences and their intervals; and over test images."""
+"""Statistics over seeds (means, paired differences, intervals) and over test images."""
 
 from typing import Literal, TypeVar
 
@@ -49,7 +49,7 @@ def interval_of(values: list[float], kind: Interval = "student") -> list[float] 
 
 
 def mcnemar(first: np.ndarray, other: np.ndarray) -> dict:
-    """Exact two-sided test of McNemar of two classifiers on the same images, by where each is wrong, bool [N].
+    """McNemar's exact two-sided test of two classifiers on N images, by where each is wrong, bool [N].
 
     b, c: images that only the first, or only the other, has wrong. p: of b or what is as unlikely in b + c fair draws, 1 where b + c = 0.
     """

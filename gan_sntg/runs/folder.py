@@ -230,7 +230,7 @@ class RunFolder:
             return modern(result)
 
     def keep_classes(self, predicted: Tensor, true: Tensor) -> None:
-        """Write test_classes.npy, uint16 [2, N]: the averaged classifier's classes [N] of the test images, and the true ones."""
+        """Write test_classes.npy, uint16 [2, N]: classes by the averaged classifier, and the true ones."""
         with atomic(self.classes) as file:
             np.save(file, np.stack([predicted.cpu().numpy(), true.cpu().numpy()]).astype(np.uint16))
 

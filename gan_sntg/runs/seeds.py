@@ -1,4 +1,4 @@
-"""Runs of one or several seeds by one command, one after another or as one program, and what it says of them first."""
+"""Runs of one or several seeds by one command, and what is said of them first."""
 
 import os
 import re
@@ -183,7 +183,7 @@ def too_long(config: dict[str, str], epochs: int, method: Method) -> list[str]:
 
 
 def say_time(trainer: Trainer, seconds: float) -> None:
-    """Say, of a step's seconds, how long the run is going to take, with a warning where a CPU needs more than an hour."""
+    """Say how long the run will take by a step's seconds, with a warning where a CPU needs over an hour."""
     left = trainer.options.epochs * trainer.parts.streams.steps_per_epoch - trainer.progress.step
     if not left:
         return

@@ -82,7 +82,7 @@ class Method(Configurable, nn.Module, ABC):
         """Make the classifiers ready for evaluation."""
 
     def telemetry(self, batch: Batch) -> dict[str, float | Tensor]:
-        """Figures of a batch with the hidden labels revealed, watched but not minimised; leaves the run as it was."""
+        """Figures of a batch with hidden labels revealed, not minimised; leaves the run as it was."""
         return {}
 
     def infer(self, x: Tensor) -> Tensor | None:

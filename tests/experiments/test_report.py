@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gan_sntg.errors import InputError
-from gan_sntg.experiments.report import cell_rows, difference_rows, latex, write_files
+from gan_sntg.experiments.report import cell_rows, difference_rows, latex, notes, write_files
 from gan_sntg.experiments.results import CellResult, compared
 from gan_sntg.experiments.statistics import difference, interval_of, mcnemar, summary
 
@@ -106,6 +106,12 @@ def test_all_four_files_hold_the_table_and_columns_without_a_figure_are_left_out
     assert (
         r"A, 20 \% & M \& N & 2 & 13.35 $\pm$ 5.02 & 13.40 & 58.8 & 16.77 $\pm$ 4.52 \\" in latex and latex.count(r"\begin{tabular}") == 2
     )
+
+
+def test_a_table_of_runs_that_went_by_another_metric_says_that_it_is_of_errors():
+    made = {"command": "gan-sntg reproduce a", "compared": "validation", "cells": {}}
+    assert "Runs went by f1_error; the table is of errors, in percent of images." in notes(made, 0, 0, ["f1_error"])
+    assert not any("went by" in line for line in notes(made, 0, 0, []))
 
 
 def test_errors_of_validation_are_shown_where_all_runs_held_images_out_and_a_mixture_is_refused():
