@@ -20,7 +20,7 @@ ENOUGH = 10.0  # seconds of steps, by which they are
 
 
 class Forecast:
-    """The time that a run takes, said once, by its first steps; nothing where it ends before that is known."""
+    """The time that a run takes, said once, by its first steps; not where it ends before."""
 
     def __init__(self, progress: Progress, device: torch.device, say: Callable[[float], None]):
         """progress: of the run; say: is given the seconds of a step, with the evaluations that fell between."""
