@@ -68,6 +68,7 @@ def safetensors_of(state: dict[str, Tensor]) -> bytes:
 def program_of(classifier: Classifier) -> bytes:
     """A torch.export program of any batch -> logits, without image, pickle or path of this machine."""
     example = torch.zeros(TRACED, *classifier.shape, dtype=classifier.dtype)
+    classifier(example)  # what a normalization makes of its weights at first use is made before it is traced
     program = torch.export.export(classifier, (example,), dynamic_shapes=({0: torch.export.Dim("N")},), strict=False)
     program.example_inputs = None
     for module in program.graph_module.modules():

@@ -144,7 +144,7 @@ def examples_of(parts: RunObjects) -> str:
     """The shape of the examples, and what networks see of them where that is another."""
     shape, seen = parts.source.image_shape, parts.normalization.shape(parts.source.image_shape)
     text = f"images of {' x '.join(map(str, shape))}" if len(shape) == 3 else "points of the plane"
-    return text if seen == shape else f"{text}, of each {' x '.join(map(str, seen))} features"
+    return text if seen == shape else f"{text}, seen as {' x '.join(map(str, seen))} features"
 
 
 def label_facts(parts: RunObjects) -> list[str]:
