@@ -46,6 +46,12 @@ class Network(NamedTuple):
         mean, std = (torch.tensor(values, device=x.device).view(3, 1, 1) for values in (self.mean, self.std))
         return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
+    @torch.no_grad()
+    def dim(self, name: str, size: int) -> int:
+        """D, the number of features. Raises InputError where it cannot see images of this side."""
+        with refusing(f"{name} cannot see images of {size} pixels", "leave size out for its own"):
+            return self.body(self.seen(torch.zeros(1, 3, 8, 8), size)).flatten(1).shape[1]
+
     def load(self, name: str, file: str | None, download: bool, option: str) -> None:
         """Give it the weights of a file, else the published ones. Raises InputError.
 
@@ -87,8 +93,7 @@ class Backbone(Normalization):
             self.network = network(net)
             self.network.body.requires_grad_(False).eval().to(memory_format=torch.channels_last)
             self.net, self.file, self.size, self.download = net, file, size or self.network.size, download
-            with refusing(f"{net} cannot see images of {self.size} pixels", "leave size out for its own"):
-                self.dim = self.features(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)).shape[1]
+            self.dim = self.network.dim(net, self.size)
         self.kept: dict[str, Tensor] = {}
         self.folded: nn.Module | None = None
 

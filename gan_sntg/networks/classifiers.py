@@ -14,7 +14,7 @@ from gan_sntg.configurable import Configurable
 from gan_sntg.data.backbones import network
 from gan_sntg.data.loader import Pool
 from gan_sntg.data.normalization import SymmetricZCA
-from gan_sntg.errors import InputError, refusing
+from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNorm, channels_last
 from gan_sntg.networks.noise import Dropout, GaussianNoise
 from gan_sntg.networks.passes import at_least_float32
@@ -203,9 +203,7 @@ class PretrainedNet(Classifier):
             self.network = network(net)
         self.name, self.file, self.download, self.size = net, file, download, size or self.network.size
         self.body = self.network.body.to(memory_format=torch.channels_last).eval()
-        with torch.no_grad(), refusing(f"{net} cannot see images of {self.size} pixels", "leave size out for its own"):
-            d = self.body(self.network.seen(torch.zeros(1, 3, 8, 8), self.size)).flatten(1).shape[1]
-        self.hidden = nn.Sequential(Dropout(dropout), nn.Linear(d, width), nn.ReLU())
+        self.hidden = nn.Sequential(Dropout(dropout), nn.Linear(self.network.dim(net, self.size), width), nn.ReLU())
         self.out = nn.Linear(width, num_classes)
 
     def train(self, mode: bool = True) -> "PretrainedNet":

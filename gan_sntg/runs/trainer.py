@@ -89,7 +89,7 @@ class Trainer:
         self.warned: set[str] = set()
         self.metrics = {metric.name: metric for metric in (Metric.error, self.options.metric)}
         self.measured: dict[str, float] = {}
-        self.classes: dict[str, tuple[Tensor, Tensor]] = {}  # of test and validation images, by the averaged classifier, and true
+        self.predicted = self.test[1]  # classes of the test images by the averaged classifier, once `errors` has looked
 
     def begin_or_restore(self) -> None:
         """Bring the run to where its next step begins, all ranks alike; nothing is written."""
@@ -190,7 +190,7 @@ class Trainer:
             logits = {name: logits_of(net, x, normalize) for name, net in self.parts.method.classifiers.items()}
             found |= {f"{kind}_{of}/{net}": metric(own, y) for of, metric in self.metrics.items() for net, own in logits.items()}
             averaged = logits.get("averaged", logits["last"])
-            self.classes[kind] = averaged.argmax(1), y
+            self.predicted = averaged.argmax(1) if kind == "test" else self.predicted
             found[f"{kind}_error/worst_class"] = worst_class_error(averaged, y)
         return found
 
@@ -223,7 +223,7 @@ class Trainer:
             "split_sha256": hashlib.sha256(self.parts.split.text().encode()).hexdigest(),
             "config": identity(self.folder.read_options()),
         }
-        self.folder.finish(result, *self.classes["test"])
+        self.folder.finish(result, self.predicted, self.test[1])
 
 
 class Training:

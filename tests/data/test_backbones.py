@@ -1,7 +1,5 @@
 """Frozen networks as normalizations: their features are right, computed once, part of the run, and refused where they cannot be."""
 
-import io
-
 import pytest
 import torch
 import torchvision
@@ -17,9 +15,7 @@ from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.data.backbones import Network
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import logits_of
-from gan_sntg.export.load import Classifier, load_export
-from gan_sntg.export.write import program_of
-from gan_sntg.networks.gan import DenseDiscriminator
+from gan_sntg.export.load import load_export
 from gan_sntg.runs.build import load
 from gan_sntg.runs.reading import load_model
 
@@ -290,14 +286,3 @@ def test_a_network_of_timm_reads_weights_from_a_file_alone(tmp_path):
     assert found.shape((3, 12, 12)) == tuple(h.shape[1:])
     with pytest.raises(InputError, match="needs its weights: save the network's state_dict by torch.save, and give --normalization.file"):
         Backbone("timm/mobilenetv3_small_050").fit(X)
-
-
-def test_a_network_is_folded_before_its_program_is_traced(weights, monkeypatch):
-    monkeypatch.setattr(backbones, "lite0", lambda: backbones.network(NET))
-    backbone = Backbone("efficientnet_lite0", weights, size=32)
-    backbone.fit(X)
-    backbone.folded = None  # as of a run that was just read
-    net = DenseDiscriminator((backbone.dim,), 3, widths=(4,))
-    classifier = Classifier(net, backbone, (3, 12, 12), torch.uint8, ["a", "b", "c"])
-    program = torch.export.load(io.BytesIO(program_of(classifier)))
-    torch.testing.assert_close(program.module()(X), classifier(X), rtol=1e-4, atol=1e-4)

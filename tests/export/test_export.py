@@ -16,6 +16,7 @@ import yaml
 from helpers.trees import POINTS
 from PIL import Image
 
+from gan_sntg.data import Backbone, backbones
 from gan_sntg.data.normalization import AsIs, ContrastZCA, PerImage, Symmetric, UnitRange, UnregularizedZCA
 from gan_sntg.data.public import Digits
 from gan_sntg.evaluation.classification import logits_of, percent_wrong
@@ -198,3 +199,14 @@ def test_the_program_is_the_classifier(kind, shape, options, normalization):
     for n in 1, 7:
         torch.testing.assert_close(program(x[:n]), classifier(x[:n]), atol=1e-5, rtol=1e-5)
         assert program(x[:n]).shape == (n, 3)
+
+
+def test_a_pretrained_network_is_folded_before_its_program_is_traced(monkeypatch, tmp_path):
+    monkeypatch.setattr(backbones, "lite0", lambda: backbones.network("shufflenet_v2_x0_5"))
+    torch.save(backbones.network("shufflenet_v2_x0_5").body.state_dict(), tmp_path / "own.pth")
+    backbone, x = Backbone("efficientnet_lite0", str(tmp_path / "own.pth"), size=32), torch.arange(3 * 432).view(3, 3, 12, 12).byte()
+    backbone.fit(x)
+    backbone.folded = None  # as of a run that was just read
+    classifier = Classifier(DenseDiscriminator((backbone.dim,), 3, widths=(4,)), backbone, (3, 12, 12), torch.uint8, ["a", "b", "c"])
+    program = torch.export.load(io.BytesIO(write.program_of(classifier)))
+    torch.testing.assert_close(program.module()(x), classifier(x), rtol=1e-4, atol=1e-4)

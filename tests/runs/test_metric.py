@@ -10,10 +10,12 @@ from helpers.data_files import npz
 from helpers.run_folders import result, rows, scalars, state
 from helpers.tiny import assert_same
 
+from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Column, Row
 from gan_sntg.experiments.plan import Cell, configuration
 from gan_sntg.experiments.results import read_result
 from gan_sntg.runs import trainer
+from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import identity, short_hash
 
 VOTES = (0, 0), (4, 2), (1, 1)  # after each epoch: images of the common class that are wrong, and of the rare one that are right
@@ -87,3 +89,19 @@ def test_several_seeds_end_in_the_mean_of_their_metric(command, tiny, tmp_path):
     outcome = command("train", "--config", tiny, *words, "--out", tmp_path / "a")
     figures = [result(tmp_path / f"a/{seed}")["test_f1_error_averaged"] for seed in (0, 1)]
     assert outcome.out.endswith(f"test f1 error averaged of 2 seeds: {np.mean(figures):.2f} ± {np.std(figures, ddof=1):.2f} %\n")
+
+
+def test_a_result_by_another_metric_has_its_figures(tmp_path):
+    whole = {"test_error_last": 1, "test_error_averaged": 2.5, "validation_error": None, "seconds": 3, "epochs": 3, "split_sha256": "a"}
+    figures = {"test_f1_error_last": 4, "test_f1_error_averaged": 5.0, "validation_f1_error": None}
+    whole |= {"config": {"metric": "f1_error"}} | figures
+
+    def read(tree: dict) -> dict:
+        (tmp_path / "result.json").write_text(json.dumps(tree))
+        return RunFolder(tmp_path).read_result()
+
+    assert read(whole) == whole
+    wrong = [{k: v for k, v in whole.items() if k != name} for name in figures]
+    for found in [*wrong, *(whole | {name: value} for name in figures for value in ("1", 101))]:
+        with pytest.raises(InputError, match="result.json cannot be read"):
+            read(found)

@@ -254,18 +254,6 @@ def test_a_result_without_one_of_its_fields_or_with_one_of_another_kind_is_refus
         folder.read_result()
 
 
-def test_a_result_by_another_metric_has_its_figures(tmp_path):
-    folder, figures = opened(tmp_path / "run"), {"test_f1_error_last": 4, "test_f1_error_averaged": 5.0, "validation_f1_error": None}
-    whole = RESULT | {"config": {"metric": "f1_error"}} | figures
-    folder.finish(whole, *CLASSES)
-    assert folder.read_result() == whole
-    wrong = [{k: v for k, v in whole.items() if k != name} for name in figures]
-    for result in [*wrong, *(whole | {name: value} for name in figures for value in ("1", 101))]:
-        folder.finish(result, *CLASSES)
-        with pytest.raises(InputError, match="result.json cannot be read"):
-            folder.read_result()
-
-
 @pytest.mark.parametrize("text", ["3", "{}", "[3]", "[" * 10_000, "\xff"])
 def test_environments_that_are_none_are_refused(tmp_path, text):
     opened(tmp_path / "run").writer.close()
