@@ -119,10 +119,9 @@ def measured_fidelity(options: Namespace, parts: RunModel, source: Dataset, prog
 
 def scored_generator(options: Namespace, parts: RunModel) -> Generator:
     """The generator to score. Raises InputError where there is none, or too little is to be drawn."""
-    generator = parts.method.generator
-    if not isinstance(generator, Generator):
+    if (generator := parts.image_generator) is None:
         kind = type(parts.method).__name__
-        raise InputError(f"{options.run} is a run of {kind}, which has no generator whose samples could be scored; leave --fidelity out")
+        raise InputError(f"{options.run} is a run of {kind}, which has no generator of images that could be scored; leave --fidelity out")
     if options.samples < fidelity.FEWEST or options.extractor_batch_size < 1:
         given = f"--samples {options.samples} --extractor_batch_size {options.extractor_batch_size}"
         raise InputError(f"{given}: give {fidelity.FEWEST} and 1 or more of them")

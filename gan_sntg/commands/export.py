@@ -13,7 +13,6 @@ from gan_sntg.evaluation.samples import fix_on_bank
 from gan_sntg.export.load import Classifier, ImageGenerator
 from gan_sntg.export.write import card_of_run, write_export
 from gan_sntg.files.atomic import writable, writing
-from gan_sntg.networks.gan import Generator
 from gan_sntg.runs.build import RunModel, class_names, folder_parser
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.parsing import Parser
@@ -61,7 +60,7 @@ def exported_networks(parts: RunModel, weights: str) -> tuple[Classifier, ImageG
     """The networks as the run has them; G's batch statistics are fixed on the bank, as for samples."""
     source, method, normalization = parts.source, parts.method, parts.normalization
     classifier = Classifier(method.classifiers[weights], normalization, source.image_shape, source.test_x.dtype, class_names(source))
-    if not isinstance(method.generator, Generator):
+    if (generator := parts.image_generator) is None:
         return classifier, None
-    fix_on_bank(method.generator)
-    return classifier, ImageGenerator(method.generator, normalization)
+    fix_on_bank(generator)
+    return classifier, ImageGenerator(generator, normalization)

@@ -213,10 +213,9 @@ def run(options: Namespace) -> None:
     write, file = WRITERS[options.kind]
     settings = settings_of(options, write)
     parts, _ = loaded(options)
-    generator = parts.method.generator
-    if not isinstance(generator, Generator):
+    if (generator := parts.image_generator) is None:
         method = type(parts.method).__name__
-        raise InputError(f"{options.run} is a run of {method}, which has no generator; give a run of a GAN")
+        raise InputError(f"{options.run} is a run of {method}, which has no generator of images; give a run of a GAN on images")
     name = file.format(settings["n"] if options.seed is None else f"{settings['n']}_seed{options.seed}")
     out = writable(options.out or Path(options.run) / "samples" / name, folder=options.kind == "png")
     with writing(out):

@@ -75,7 +75,7 @@ class Backbone(Normalization):
     """Features h [B, D] of images by a network trained on others, frozen, standardised over the pool.
 
     Each image passes the network once; features are kept in the cache by the hash of images and weights. There is no way back to images,
-    so that methods with a generator are refused, and features are not augmented.
+    so that a generator of images is refused (`FeatureGenerator` draws features), and features are not augmented.
     """
 
     statistics = ("mean", "scale", "weights")

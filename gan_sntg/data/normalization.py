@@ -43,7 +43,7 @@ class Normalization(Configurable, ABC):
     def images(self, x: Tensor) -> Tensor:
         """Inverse, rounded and clipped: float [B, C, H, W] -> uint8. Raises InputError where there is none."""
         what = f"{type(self).__name__} cannot be undone, so that no image can be made of what a generator draws"
-        raise InputError(f"{what}; for a method with a generator choose UnitRange, Symmetric or ZCA")
+        raise InputError(f"{what}; with a generator choose UnitRange, Symmetric or ZCA, or, on features, FeatureGenerator")
 
 
 def to_bytes(x: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class AsIs(Normalization):
 
     def images(self, x: Tensor) -> Tensor:
         """Raise InputError, as no image can be made of a point."""
-        raise InputError("points of the plane are not images, so that none can be drawn; choose a method without a generator")
+        raise InputError("points are not images, so that none can be drawn; choose FeatureGenerator, or a method without a generator")
 
 
 def centered(x: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ from gan_sntg.networks.gan import (
     DenseGenerator,
     Discriminator,
     Encoder,
+    FeatureGenerator,
     Generator,
 )
 from gan_sntg.networks.inference import (
@@ -62,7 +63,7 @@ __all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGe
 __all__ += ["ConditionalGenerator", "ConvConditionalGenerator", "ConvPairDiscriminator"]
 __all__ += ["DenseConditionalGenerator", "DensePairDiscriminator", "PairDiscriminator"]
 __all__ += ["DropoutConvNet13", "SmallBatchNormConvNet", "WhitenedConvNet13"]
-__all__ += ["ConvEncoder", "DenseEncoder", "Density", "Encoder", "MixtureDensity"]
+__all__ += ["ConvEncoder", "DenseEncoder", "Density", "Encoder", "FeatureGenerator", "MixtureDensity"]
 __all__ += ["ConvInferenceEncoder", "ConvJointDiscriminator", "DenseInferenceEncoder", "DenseJointDiscriminator"]
 __all__ += ["InferenceEncoder", "InferringClassifier", "JointDiscriminator"]
 __all__ += ["DenseLadder", "LadderNetwork", "LargeConvLadder", "SmallConvLadder"]

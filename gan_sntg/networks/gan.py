@@ -30,6 +30,7 @@ class Generator(Configurable, nn.Module, ABC):
 
     latent: int
     symmetric = False  # whether its images are in -1..1, not in 0..1
+    of_images = True  # else it draws features [B, D] in the range that D sees
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:
@@ -96,6 +97,26 @@ class DenseGenerator(Generator):
     def forward(self, z: Tensor) -> Tensor:
         """z [B, latent] -> images [B, C, H, W] in [0, 1]."""
         return torch.sigmoid(at_least_float32(self.out(self.hidden(z)))).unflatten(1, self.image_shape)
+
+
+class FeatureGenerator(DenseGenerator):
+    """Dense layers that draw features of a `Backbone`, or points, in place of images.
+
+    `DenseGenerator` without its sigmoid. Not in the paper.
+    """
+
+    of_images = False
+
+    def __init__(self, image_shape: tuple[int, ...], latent: int = 100, widths: tuple[int, ...] = (500, 500)):
+        """image_shape: (D,). Raises InputError for images."""
+        if len(image_shape) != 1:
+            seen = list(image_shape)
+            raise InputError(f"FeatureGenerator draws features, but networks see images {seen}; add a Backbone, or choose ConvGenerator")
+        super().__init__(image_shape, latent, widths)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """z [B, latent] -> features [B, D], any real numbers."""
+        return at_least_float32(self.out(self.hidden(z)))
 
 
 def depth_for(image_shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -56,9 +56,10 @@ class TrainedRun:
 
     def sample(self, n: int, seed: int | None = None) -> Tensor:
         """Draw n uint8 images [n, C, H, W], by seed. Raises InputError where there is no generator."""
-        generator = self.method.generator
+        generator = self.objects.image_generator
         if generator is None:
-            raise InputError(f"{type(self.method).__name__} has no generator; train a generative method, such as FeatureMatchingGAN")
+            method = type(self.method).__name__
+            raise InputError(f"this {method} has no generator of images; train a generative method, such as FeatureMatchingGAN, on images")
         return draw(generator, z_bank(generator.latent, n, self.objects.device, seed), self.normalization).cpu()
 
 

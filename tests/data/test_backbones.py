@@ -259,10 +259,16 @@ def test_what_cannot_be_with_features_is_refused(backbone, weights, monkeypatch)
         backbone(X)
 
 
-def test_a_gan_on_features_is_refused_before_it_begins(refused, tmp_path, weights):
+def test_a_gan_draws_features_and_one_of_images_is_refused(refused, command, tmp_path, weights):
     tree = TINY | {"normalization": {"class_path": "gan_sntg.data.Backbone", "init_args": {"net": NET, "file": weights, "size": 32}}}
+    words = "train", "--config", tmp_path / "a.yaml", "--out", tmp_path / "run"
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(tree))
     refused(["train", "--config", "a.yaml", "--out", "run"], "Backbone cannot be undone, so that no image can be made")
+    generator = {"class_path": "gan_sntg.networks.FeatureGenerator", "init_args": {"latent": 4, "widths": [6]}}
+    method = tree["method"] | {"init_args": tree["method"]["init_args"] | {"generator": generator}}
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(tree | {"method": method}))
+    assert command(*words).status == 0
+    assert load_model(str(tmp_path / "run"), "cpu")[0].method.generator(torch.rand(3, 4)).shape == (3, 1024)
 
 
 def test_random_images_stand_in(backbone):

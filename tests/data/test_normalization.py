@@ -159,7 +159,7 @@ def test_images_drawn_out_of_range_are_clipped():
 @pytest.mark.parametrize("variant", [PerImage, ContrastZCA])
 def test_what_has_no_inverse_says_so_when_it_is_needed_and_only_then(variant):
     normalization = fitted(variant)
-    with pytest.raises(InputError, match=f"{variant.__name__} cannot be undone.*choose UnitRange, Symmetric or ZCA"):
+    with pytest.raises(InputError, match=f"{variant.__name__} cannot be undone.*choose UnitRange, Symmetric or ZCA, or, on features, Fea"):
         normalization.images(normalization(images(3)))
 
 

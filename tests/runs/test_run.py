@@ -87,7 +87,7 @@ def test_arrays_train_from_python_and_a_method_without_a_generator_says_so(tmp_p
     method = Supervised(net=net, schedule=LinearTail(), learning_rate=1e-3, consistency_weight=0.0, stream="two")
     run = gan_sntg.train(method, data, out=tmp_path / "a", **SHORT)
     assert run.predict(data.test_x).shape == (397,)
-    with pytest.raises(InputError, match="Supervised has no generator"):
+    with pytest.raises(InputError, match="this Supervised has no generator of images"):
         run.sample(3)
 
 
