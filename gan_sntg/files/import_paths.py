@@ -14,6 +14,7 @@ from gan_sntg.errors import InputError, refusing
 OURS = ("gan_sntg", "discriminative")
 
 set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=[*OURS, "torch"])  # what a value may name, for jsonargparse
+_others = ["torch"]
 _packages: dict[str, str] = {}  # one's own packages, by --allow or by objects given in Python, and the SHA-256 of their code
 
 
@@ -29,7 +30,7 @@ def allow_words() -> list[str]:
 
 def allowed() -> tuple[str, ...]:
     """All packages that a configuration may name something of."""
-    return (*OURS, "torch", *_packages)
+    return (*OURS, *_others, *_packages)
 
 
 def refusal() -> str:
@@ -51,10 +52,12 @@ def allow(package: str) -> None:
 @contextmanager
 def without_torch() -> Iterator[None]:
     """Within it, a value may name nothing of torch."""
+    _others.clear()
     set_parsing_settings(import_path_denylist=["torch"])
     try:
         yield
     finally:
+        _others.append("torch")
         set_parsing_settings(import_path_allowlist=["torch"])
 
 

@@ -5,6 +5,7 @@ import inspect
 import re
 import sys
 import traceback
+from argparse import ArgumentError
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace, set_dumper, set_loader  # pyright: ignore[reportPrivateImportUsage]
 
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.files.import_paths import refusal
+from gan_sntg.files.import_paths import allowed, refusal
 from gan_sntg.files.old_names import modern
 from gan_sntg.files.paths import with_home
 from gan_sntg.files.yaml_files import ambiguous, check_quoted, check_texts, config_file, dump, load_yaml, value_of
@@ -20,6 +21,7 @@ from gan_sntg.files.yaml_files import ambiguous, check_quoted, check_texts, conf
 MODE = "decimal"  # jsonargparse's name of our way of reading and writing YAML
 set_loader(MODE, value_of, (yaml.YAMLError, ValueError))
 set_dumper(MODE, dump)
+KEPT = 500  # trees of options that a parser keeps what it made of
 
 
 class Parser(ArgumentParser):
@@ -29,6 +31,7 @@ class Parser(ArgumentParser):
 
     def __init__(self, *arguments, parser_mode: str = MODE, **named):
         super().__init__(*arguments, parser_mode=parser_mode, **named)
+        self.parsed: dict[str, Namespace] = {}
 
     def parse_args(self, args: list[str], *rest, **named):
         """Parse, --max-minutes as --max_minutes and files of --config first.
@@ -47,9 +50,18 @@ class Parser(ArgumentParser):
         return with_home(super().parse_args(args, *rest, **named))
 
     def parse_object(self, obj: dict | Namespace, *rest, **named) -> Namespace:
-        """Parse a tree of options, as jsonargparse does, ~ as the home folder. Raises InputError."""
-        self.check_tree(obj)
-        return with_home(super().parse_object(obj, *rest, **named))
+        """Parse a tree of options, as jsonargparse does, ~ as the home folder. Raises InputError.
+
+        A tree is parsed once by each parser: jsonargparse asks for that of a nested class again and again.
+        """
+        key = repr((obj, rest, sorted(named.items()), allowed(), is_lenient()))
+        if key not in self.parsed:
+            self.check_tree(obj)
+            found = with_home(super().parse_object(obj, *rest, **named))
+            if "~" in key:  # it hangs on HOME
+                return found
+            self.parsed = {**dict(list(self.parsed.items())[1 - KEPT :]), key: found.clone()}
+        return self.parsed[key].clone()
 
     def check_tree(self, tree: dict | Namespace, part: bool = False) -> None:
         """Raise InputError where a text is a number in other digits, and its option takes no text."""
@@ -110,6 +122,19 @@ class ConfigFile(ActionConfigFile):
         check_options(tree, file)
         parser.check_tree(tree, part=True)
         super().__call__(parser, cfg, file, option_string)
+
+
+NEEDY = ArgumentParser(exit_on_error=False)  # whose only option must be given
+NEEDY.add_argument("--needed", required=True)
+
+
+def is_lenient() -> bool:
+    """Whether jsonargparse is where it accepts options that are not whole."""
+    try:
+        NEEDY.parse_object(Namespace())
+    except ArgumentError:
+        return False
+    return True
 
 
 def files_first(args: list[str]) -> list[str]:
