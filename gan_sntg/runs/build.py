@@ -114,7 +114,7 @@ def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "
 
 
 def fit_normalization(normalization: Normalization, x: Tensor, pool: Tensor, method: Method) -> None:
-    """Fit on the pool [U] of examples x [N, ...]; check that it can be undone where the method generates images."""
+    """Fit on the pool [U] of examples x [N, ...]; check that it can be undone for images of G."""
     normalization.check(x)
     of_images = method.generator is not None and method.generator.of_images
     if of_images and normalization.shape(tuple(x.shape[1:])) != tuple(x.shape[1:]):
