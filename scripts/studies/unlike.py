@@ -91,7 +91,8 @@ def main(data: Literal["digits", "fashion"] = "digits", classes: int = 10, out: 
     ]
     table = markdown_table(["method", "AUROC by realness", "by confidence"], rows)
     paired = f"Paired by class, 95 % interval (Student): {'; '.join(said)}"
-    text = f"{study.title}, each of {classes} classes left out once: AUROC of its test images\n\n{table}\n\n{paired}"
+    made = f"`python scripts/studies/unlike.py --data {data} --classes {classes}`"
+    text = f"{study.title}, each of {classes} classes left out once: AUROC of its test images\n\n{table}\n\n{paired}\n\n{made}"
     write_results(study.report, {"areas": found, "differences": gains, **machine()}, text)
 
 
