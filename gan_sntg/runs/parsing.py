@@ -5,7 +5,6 @@ import inspect
 import re
 import sys
 import traceback
-from argparse import ArgumentError
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -124,15 +123,15 @@ class ConfigFile(ActionConfigFile):
         super().__call__(parser, cfg, file, option_string)
 
 
-NEEDY = ArgumentParser(exit_on_error=False)  # whose only option must be given
+NEEDY = ArgumentParser()  # whose only option must be given
 NEEDY.add_argument("--needed", required=True)
 
 
 def is_lenient() -> bool:
     """Whether jsonargparse is where it accepts options that are not whole."""
     try:
-        NEEDY.parse_object(Namespace())
-    except ArgumentError:
+        NEEDY.validate(Namespace())
+    except TypeError:
         return False
     return True
 

@@ -44,7 +44,7 @@ def test_a_method_with_a_generator_and_networks_for_images_refuse_points(command
     generated = tiny_tree() | {name: POINTS[name] for name in ("data", "labels", "normalization")}
     (tmp_path / "gan.yaml").write_text(yaml.safe_dump(generated))
     outcome = command("train", "--config", tmp_path / "gan.yaml", "--out", tmp_path / "run")
-    assert outcome.status == 2 and "choose a method without a generator" in outcome.err
+    assert outcome.status == 2 and "choose FeatureGenerator, or a method without a generator" in outcome.err
     outcome = command("train", "--config", config, "--method.net", "gan_sntg.networks.ConvDiscriminator", "--out", tmp_path / "run")
     assert outcome.status == 2 and "classify images, but an example is [2]; use a dense network" in outcome.err
     outcome = command("train", "--config", config, "--normalization", "gan_sntg.data.UnitRange", "--out", tmp_path / "run")
