@@ -64,8 +64,8 @@ def options(config, monkeypatch) -> tuple[Parser, Namespace]:
 @each(paths={but_for_labels(path): path for path in CONFIGS}.values())  # another number of labels is the same step
 def test_it_builds_and_takes_a_step(config, options: tuple[Parser, Namespace]):
     parts, images = build(*options), options[1].batch_size
-    if parts.image_generator is not None:
-        assert_draws_in_range(parts.image_generator, parts.normalization)
+    if parts.method.image_generator is not None:
+        assert_draws_in_range(parts.method.image_generator, parts.normalization)
     parts.method.start(parts.streams.example(images, "start"))
     terms = parts.method.step(next(iter(parts.streams.epoch())), options[1].epochs // 2)
     assert all(value.isfinite() for value in terms.values())

@@ -119,7 +119,7 @@ def measured_fidelity(options: Namespace, parts: RunModel, source: Dataset, prog
 
 def scored_generator(options: Namespace, parts: RunModel) -> Generator:
     """The generator to score. Raises InputError where there is none, or too little is to be drawn."""
-    if (generator := parts.image_generator) is None:
+    if (generator := parts.method.image_generator) is None:
         kind = type(parts.method).__name__
         raise InputError(f"{options.run} is a run of {kind}, which has no generator of images that could be scored; leave --fidelity out")
     if options.samples < fidelity.FEWEST or options.extractor_batch_size < 1:

@@ -60,7 +60,7 @@ def exported_networks(parts: RunModel, weights: str) -> tuple[Classifier, ImageG
     """The networks as the run has them; G's batch statistics are fixed on the bank, as for samples."""
     source, method, normalization = parts.source, parts.method, parts.normalization
     classifier = Classifier(method.classifiers[weights], normalization, source.image_shape, source.test_x.dtype, class_names(source))
-    if (generator := parts.image_generator) is None:
+    if (generator := parts.method.image_generator) is None:
         return classifier, None
     fix_on_bank(generator)
     return classifier, ImageGenerator(generator, normalization)

@@ -213,7 +213,7 @@ def run(options: Namespace) -> None:
     write, file = WRITERS[options.kind]
     settings = settings_of(options, write)
     parts, _ = loaded(options)
-    if (generator := parts.image_generator) is None:
+    if (generator := parts.method.image_generator) is None:
         method = type(parts.method).__name__
         raise InputError(f"{options.run} is a run of {method}, which has no generator of images; give a run of a GAN on images")
     name = file.format(settings["n"] if options.seed is None else f"{settings['n']}_seed{options.seed}")

@@ -104,7 +104,7 @@ def card_of_run(folder: RunFolder, parts: RunModel, progress: Progress, weights:
         packages={name: installed(name) for name in (*PACKAGES, "safetensors")},
         architecture=Architecture(
             net=configuration(parts.method.classifiers["last"], PLACES),
-            generator=configuration(parts.image_generator),
+            generator=configuration(parts.method.image_generator),
             normalization=configuration(parts.normalization, PLACES),
         ),
         input=InputSpec(dtype, list(source.image_shape), limits, meaning, None if points else picture_spec(source)),
@@ -134,7 +134,7 @@ def recorded_errors(folder: RunFolder, source: Dataset, progress: Progress, weig
 
 def generator_facts(folder: RunFolder, parts: RunModel, progress: Progress) -> dict | None:
     """The generator's input and output, and the fidelity of these very weights; None where there is none."""
-    generator = parts.image_generator
+    generator = parts.method.image_generator
     return generator and {
         "latent": generator.latent,
         "z": "float32, uniform in [0, 1]",

@@ -21,7 +21,6 @@ from gan_sntg.data.splits import Balance, Split, load_split, make_split
 from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import own_device
 from gan_sntg.errors import InputError
-from gan_sntg.networks.gan import Generator
 from gan_sntg.networks.passes import CompiledForward, use
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, config_reader
@@ -44,12 +43,6 @@ class RunModel:
     normalization: Normalization
     method: Method
     device: torch.device
-
-    @property
-    def image_generator(self) -> Generator | None:
-        """The method's generator, where what it draws are images."""
-        generator = self.method.generator
-        return generator if generator is not None and generator.of_images else None
 
 
 @dataclass
@@ -116,11 +109,10 @@ def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "
 def fit_normalization(normalization: Normalization, x: Tensor, pool: Tensor, method: Method) -> None:
     """Fit on the pool [U] of examples x [N, ...]; check that it can be undone for images of G."""
     normalization.check(x)
-    of_images = method.generator is not None and method.generator.of_images
-    if of_images and normalization.shape(tuple(x.shape[1:])) != tuple(x.shape[1:]):
+    if method.image_generator and normalization.shape(tuple(x.shape[1:])) != tuple(x.shape[1:]):
         normalization.images(x[:2])  # refused before features are computed
     normalization.fit(normalization.prepare(x)[pool])
-    if of_images:
+    if method.image_generator:
         normalization.images(normalization(x[:2]))
 
 

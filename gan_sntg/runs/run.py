@@ -56,7 +56,7 @@ class TrainedRun:
 
     def sample(self, n: int, seed: int | None = None) -> Tensor:
         """Draw n uint8 images [n, C, H, W], by seed. Raises InputError where there is no generator."""
-        generator = self.objects.image_generator
+        generator = self.method.image_generator
         if generator is None:
             method = type(self.method).__name__
             raise InputError(f"this {method} has no generator of images; train a generative method, such as FeatureMatchingGAN, on images")

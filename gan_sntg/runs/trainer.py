@@ -151,7 +151,7 @@ class Trainer:
         batch = streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
         telemetry = {name: float(value) for name, value in method.telemetry(batch).items()}
         picture = None  # drawn on all ranks: in training mode layers take statistics over all
-        if generator := self.parts.image_generator:
+        if generator := method.image_generator:
             bank = z_bank(generator.latent, GRID_SIZE, self.parts.device)
             picture = grid(draw(generator, bank, self.parts.normalization))
         on_first(self.look, self.meter.read(), telemetry, picture)

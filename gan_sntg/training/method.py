@@ -38,6 +38,11 @@ class Method(Configurable, nn.Module, ABC):
         self.generator: Generator | None = None
 
     @property
+    def image_generator(self) -> Generator | None:
+        """Its generator, where what that draws are images."""
+        return self.generator if self.generator is not None and self.generator.of_images else None
+
+    @property
     def networks(self) -> dict[str, nn.Module]:
         """Its parts that have parameters, by name: students, teachers and averages."""
         return {name: part for name, part in self.named_children() if any(True for _ in part.parameters())}
