@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,7 +39,8 @@ def check_inside(folder: Path, parts: list[Path]) -> None:
         inside = Path(os.path.realpath(folder))
         inside.exists()  # fails where a name is too long
         for part in parts:
-            if not (place := Path(os.path.realpath(part))).is_relative_to(inside):
+            below = [part, *part.parents][: len(part.parts) - len(folder.parts)]
+            if any(map(os.path.islink, below)) and not (place := Path(os.path.realpath(part))).is_relative_to(inside):
                 raise InputError(f"{part} leads out of the run folder, to {place}; put a real file or folder in its place")
 
 
@@ -282,8 +284,9 @@ def installed(package: str) -> str | None:
         return None
 
 
+@cache
 def revision() -> str | None:
-    """The git revision of this code, with "+dirty" where changed; None outside a checkout."""
+    """The git revision of the code when first asked, "+dirty" where changed; None outside a checkout."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(Path(__file__).parent), *words], capture_output=True, text=True, check=True).stdout.strip()

@@ -151,15 +151,16 @@ def test_the_revision_is_that_of_the_code_and_says_where_it_was_changed(tmp_path
 
     monkeypatch.setattr(runs_folder, "__file__", str(tmp_path / "code.py"))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    revision = runs_folder.revision.__wrapped__  # which each process asks once
     (tmp_path / "code.py").write_text("1\n")
-    assert runs_folder.revision() is None
+    assert revision() is None
     git("init")
-    assert runs_folder.revision() is None
+    assert revision() is None
     git("add", "code.py")
     git("commit", "-m", "one")
-    assert runs_folder.revision() == git("rev-parse", "HEAD")
+    assert revision() == git("rev-parse", "HEAD")
     (tmp_path / "code.py").write_text("2\n")
-    assert runs_folder.revision() == git("rev-parse", "HEAD") + "+dirty"
+    assert revision() == git("rev-parse", "HEAD") + "+dirty"
 
 
 def test_a_package_that_is_not_installed_has_no_version():
@@ -265,10 +266,10 @@ def test_environments_that_are_none_are_refused(tmp_path, text):
 FILES = ["config.yaml", "split.json", "result.json", "metrics.jsonl", "environment.json", "code.json", "test_classes.npy"]
 
 
-@pytest.mark.parametrize("part", [*FILES, "samples", "tensorboard", "checkpoints"])
+@pytest.mark.parametrize("part", [*FILES, "samples", "tensorboard", "checkpoints", "checkpoints/last.pt"])
 def test_a_part_that_lies_outside_the_folder_is_refused(tmp_path, part):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / part).symlink_to("../elsewhere")
+    (tmp_path / "run" / part).parent.mkdir(parents=True)
+    (tmp_path / "run" / part).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match=f"{part}.* leads out of the run folder, to .*elsewhere"):
         RunFolder(tmp_path / "run")
     (tmp_path / "run" / part).unlink()
