@@ -17,11 +17,13 @@ import torch
 import yaml
 from helpers import trees
 from helpers.data_files import idx
+from helpers.processes import unsynced
 
 from gan_sntg.__main__ import main
 from gan_sntg.data import public
 
 torch.set_num_threads(1)
+os.fsync = unsynced
 CACHE = tempfile.TemporaryDirectory(prefix="gan-sntg-cache-")  # nothing is written into, or taken from, the user's
 os.environ["GAN_SNTG_CACHE"] = CACHE.name
 pytest.register_assert_rewrite("helpers.run_folders", "helpers.tiny", "helpers.browser", "helpers.run_comparison")

@@ -18,6 +18,10 @@ LOADED = "torch._dynamo torch.distributed.run sklearn.datasets optuna gan_sntg.c
 FORKED.set_forkserver_preload(LOADED.split())
 
 
+def unsynced(file) -> None:
+    """In place of os.fsync, which waits for the disk some milliseconds: no test loses power."""
+
+
 def started(function, words: list, log: Path) -> BaseProcess:
     """Start `function(words)`: what it returns is the process's exit status, what it prints is in the file `log`."""
     process = FORKED.Process(target=entered, args=(function, [str(word) for word in words], log))
@@ -34,6 +38,7 @@ def ended(function, words: list, log: Path) -> int:
 
 def entered(function, words: list[str], log: Path) -> None:
     torch.set_num_threads(1)
+    os.fsync = unsynced
     for printed in 1, 2:
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), printed)
     sys.exit(function(words))

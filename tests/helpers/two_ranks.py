@@ -35,7 +35,7 @@ from gan_sntg.training.meter import Meter
 from gan_sntg.training.optim import parameters
 from helpers.classifiers import Normed
 from helpers.method_factories import ALL, made, prepared
-from helpers.processes import FORKED
+from helpers.processes import FORKED, unsynced
 from helpers.tiny import Squares, UnitRange64, bad_gan, gan, streams
 from helpers.tiny import started as initialised
 from helpers.triple_gans import gan as triple_gan
@@ -72,6 +72,7 @@ def begin(places, gate, port: int) -> None:
     global GATE
     GATE = gate
     torch.set_num_threads(1)
+    os.fsync = unsynced
     os.environ |= {"WORLD_SIZE": str(WORLD), "RANK": str(places.get()), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
 
