@@ -35,7 +35,7 @@ class TermReport:
     terms: last values, or the first that is not finite; gradients: of each term by network, the norms of all steps; moved: networks
     that a prefix's descents, or whole steps ("step"), changed; milliseconds: of an unwatched step; faults: the kind of each by its text:
     nonfinite, a value or gradient; dead, no gradient; absent, never there; unmoved, a network stays; leak, a wrong network moves;
-    follower, a teacher equals its student.
+    follower, a teacher equals its student; idle, no learning rate, with which nothing else is looked at.
     """
 
     terms: dict[str, float] = field(default_factory=dict)
@@ -82,6 +82,10 @@ def examine(method: Method, streams: Loader, t: int, steps: int, precision: Prec
             with precision(device):
                 method.step(batch, t)
         health.milliseconds = 1000 * (time.perf_counter() - began) / steps
+    if not any(group["lr"] for optimizer in method.optimizers.values() for group in optimizer.param_groups):
+        remedy = "give fewer --epochs, or a longer schedule (method.decay_epochs, or method.schedule)"
+        health.faults[f"the learning rate is 0 in epoch {t + 1}, where nothing is learned; {remedy}"] = "idle"
+        return health
     if steps > 1:  # after one step a de-biased average is what it follows
         health.faults.update(_idle_followers(method))
     method.end_epoch()

@@ -95,6 +95,16 @@ def test_a_term_that_stops_is_looked_at_before():
     assert "d/graph has weight 0.5" in str(examine(gan(weight=0.5, stop_epochs=7.5, average_decay=0.9), streams(), t=8, steps=2).faults)
 
 
+@pytest.mark.parametrize("make", [lambda: gan(decay_epochs=4), lambda: PiModel(**given(schedule=LinearTail(4)))])
+def test_a_schedule_that_ends_before_the_run_is_the_only_fault(make):
+    (fault,) = health(make()).faults.items()
+    assert fault == (
+        "the learning rate is 0 in epoch 6, where nothing is learned; "
+        "give fewer --epochs, or a longer schedule (method.decay_epochs, or method.schedule)",
+        "idle",
+    )
+
+
 def test_a_teacher_that_stays_the_student_is_named():
     text = "teacher equals the student after several steps: it is the student, or its decay is 0"
     assert health(MeanTeacher(decay=0.0, **given())).faults == {text: "follower"}
