@@ -2,7 +2,6 @@
 
 import sys
 from argparse import SUPPRESS
-from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -11,18 +10,14 @@ from jsonargparse import Namespace
 from gan_sntg.distributed import rank
 from gan_sntg.experiments.plan import Scale, shorten
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import config_parser, metric_of, network_arguments
+from gan_sntg.runs.options import config_parser, made_once, metric_of
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.seeds import train_seeds
 
 
+@made_once
 def parser() -> Parser:
     """The options of a run, and --seeds, --data_seeds and --scale, which no configuration holds."""
-    return _parser(tuple(network_arguments()))
-
-
-@cache
-def _parser(arguments: tuple[str, ...]) -> Parser:  # another once --allow brought methods with other networks
     parser = config_parser()
     parser.add_argument("--seeds", type=str, default=SUPPRESS, help="a run of each of these in place of --seed: 0..9, or 0,3,5")
     parser.add_argument("--data_seeds", type=str, default=SUPPRESS, help="with --seeds, as many, each run's own in place of --data_seed")

@@ -3,6 +3,7 @@
 import inspect
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import import_module
@@ -126,16 +127,17 @@ def argument_hints(class_path: str) -> dict[str, Any]:
     return {argument: kind for base in reversed(bases) for argument, kind in get_type_hints(base.__init__).items()}
 
 
-def config_reader() -> Parser:
-    """A parser of a run's options that is made once, for those who add no options of their own."""
-    reader = _config_reader(tuple(network_arguments()))
-    reader.files = ()
-    return reader
+def made_once(make: Callable[[], Parser]) -> Callable[[], Parser]:
+    """A parser that `make` makes once, and again where --allow brought methods with other networks."""
+    kept = cache(lambda arguments: make())
 
+    def parser() -> Parser:
+        found = kept(tuple(network_arguments()))
+        found.files = ()
+        return found
 
-@cache
-def _config_reader(arguments: tuple[str, ...]) -> Parser:  # another once --allow brought methods with other networks
-    return config_parser()
+    parser.__doc__ = make.__doc__
+    return parser
 
 
 def config_parser() -> Parser:
@@ -153,6 +155,9 @@ def config_parser() -> Parser:
         parser.link_arguments(("data", "normalization"), f"{network}.image_shape", image_shape, "instantiate")
         parser.link_arguments("data", f"{network}.num_classes", num_classes, "instantiate")
     return parser
+
+
+config_reader = made_once(config_parser)  # for those who add no options of their own
 
 
 def image_shape(data: Dataset, normalization: Normalization | None) -> tuple[int, ...]:
