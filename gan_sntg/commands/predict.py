@@ -13,14 +13,15 @@ import torch
 from jsonargparse import Namespace
 from torch import Tensor, nn
 
-from gan_sntg.data.custom import ImageFolder
 from gan_sntg.data.dataset import Dataset
-from gan_sntg.data.pictures import PictureReader, readable
+from gan_sntg.data.image_folder import ImageFolder
 from gan_sntg.data.recorded import RecordedData
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import entropy_of, logits_of, most_wanted, outputs_of, realness
 from gan_sntg.files.atomic import writable, write_atomically, writing
 from gan_sntg.files.paths import Listing
+from gan_sntg.pictures.decode import readable
+from gan_sntg.pictures.reader import PictureReader
 from gan_sntg.runs.build import RunModel, class_names, run_parser, say
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.reading import load_model, tested_data

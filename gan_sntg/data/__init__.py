@@ -1,9 +1,10 @@
 """Data sets, their splits, normalizations and augmentation, and the loader that draws batches."""
 
+from gan_sntg.data.arrays import Arrays
 from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.data.backbones import Backbone
-from gan_sntg.data.custom import Arrays, ImageFolder
 from gan_sntg.data.dataset import Dataset, hold_out
+from gan_sntg.data.image_folder import ImageFolder
 from gan_sntg.data.loader import UNLABELED, Batch, Examples, Loader, Pool
 from gan_sntg.data.normalization import (
     ZCA,
@@ -17,11 +18,11 @@ from gan_sntg.data.normalization import (
     UnregularizedZCA,
     Whitening,
 )
-from gan_sntg.data.pictures import read_picture, read_pictures
 from gan_sntg.data.public import CIFAR10, CIFAR100, MNIST, SVHN, Digits, FashionMNIST, FashionMNIST10k, MNIST10k, SVHNPart
 from gan_sntg.data.splits import Balance, Split, load_split, make_split
 from gan_sntg.data.synthetic import FourSpins, Synthetic, TwoMoons
 from gan_sntg.data.twins import Twins
+from gan_sntg.pictures import read_picture, read_pictures
 
 __all__ = ["Augmentation", "Arrays", "ImageFolder", "hold_out", "Dataset", "UNLABELED", "Batch", "Examples", "Loader", "Pool"]
 __all__ += ["read_picture", "read_pictures"]

@@ -7,14 +7,14 @@ from typing import Literal
 
 import torch
 
-from gan_sntg.data.custom import ImageFolder
 from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.image_folder import ImageFolder
 from gan_sntg.data.normalization import Normalization
-from gan_sntg.data.pictures import PictureReader
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import load_tensors, tensor_sha256
 from gan_sntg.files.json_files import read_json
 from gan_sntg.files.yaml_files import instance
+from gan_sntg.pictures.reader import PictureReader
 
 MOST_VALUES = 2**24  # of an image
 

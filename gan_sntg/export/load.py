@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from gan_sntg.data.normalization import Normalization
-from gan_sntg.data.pictures import PictureReader, readable
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.evaluation.samples import z_bank
 from gan_sntg.files.import_paths import class_at, without_torch
@@ -20,6 +19,8 @@ from gan_sntg.files.old_names import modern
 from gan_sntg.files.paths import at_home
 from gan_sntg.files.yaml_files import instance
 from gan_sntg.networks.gan import Generator
+from gan_sntg.pictures.decode import readable
+from gan_sntg.pictures.reader import PictureReader
 
 FORMAT = 1
 CARD, PROGRAM = "card.json", "classifier.pt2"

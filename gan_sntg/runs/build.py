@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from gan_sntg.data.custom import ImageFolder
 from gan_sntg.data.dataset import Dataset
+from gan_sntg.data.image_folder import ImageFolder
 from gan_sntg.data.loader import UNLABELED, Loader, Pool
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.splits import Balance, Split, load_split, make_split

@@ -11,7 +11,7 @@ import torch
 import yaml
 from jsonargparse import Namespace
 
-from gan_sntg.data.custom import ImageFolder
+from gan_sntg.data.image_folder import ImageFolder
 from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import agreed, started
 from gan_sntg.errors import InputError

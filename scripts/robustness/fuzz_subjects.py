@@ -21,10 +21,10 @@ from scipy.io import savemat
 
 from gan_sntg.__main__ import main
 from gan_sntg.data import CIFAR10, MNIST, SVHN, Arrays, Digits, load_split, public
-from gan_sntg.data.pictures import read_picture
 from gan_sntg.errors import InputError
 from gan_sntg.export import load_export
 from gan_sntg.files.array_files import load_tensors
+from gan_sntg.pictures import read_picture
 
 EDGE = 160  # bytes of head and tail, where headers are, that are hit more often
 CLAIMS = [struct.pack(order + "Q", n) for n in (2**15, 2**31 - 1, 2**32 - 1, 2**63 - 1) for order in "<>"]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from helpers.data_files import npz, picture
 
-from gan_sntg.data.custom import Arrays, ImageFolder
+from gan_sntg.data import Arrays, ImageFolder
 from gan_sntg.errors import InputError
 from gan_sntg.export.load import load_export
 from gan_sntg.files.array_files import cached

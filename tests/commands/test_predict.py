@@ -13,10 +13,10 @@ from helpers.run_comparison import changed
 from PIL import Image
 
 from gan_sntg.commands import predict
-from gan_sntg.data.pictures import PictureReader
 from gan_sntg.data.public import Digits
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import entropy_of, most_wanted, outputs_of
+from gan_sntg.pictures.reader import PictureReader
 from gan_sntg.runs.build import load
 from gan_sntg.runs.reading import load_model
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from helpers.data_files import npz
 
-from gan_sntg.data.custom import Arrays
+from gan_sntg.data.arrays import Arrays
 from gan_sntg.data.dataset import hold_out
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError

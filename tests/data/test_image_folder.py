@@ -8,10 +8,10 @@ import torch
 from helpers.data_files import picture, png_of, spoil
 from PIL import Image
 
-from gan_sntg.data.custom import ImageFolder
+from gan_sntg.data.image_folder import ImageFolder
 from gan_sntg.data.loader import UNLABELED
-from gan_sntg.data.pictures import read_picture, read_pictures
 from gan_sntg.errors import InputError
+from gan_sntg.pictures import read_picture, read_pictures
 
 G = np.random.default_rng(0)
 COUNTS = {"ant": 6, "bee": 11, "cow": 5}

@@ -6,7 +6,7 @@ import torch
 import yaml
 from helpers.data_files import npz, picture
 
-from gan_sntg.data.custom import Arrays, ImageFolder
+from gan_sntg.data import Arrays, ImageFolder
 from gan_sntg.data.public import Digits
 from gan_sntg.errors import InputError
 

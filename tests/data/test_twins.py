@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers.data_files import batch, npz, picture
 
-from gan_sntg.data.custom import Arrays, ImageFolder
+from gan_sntg.data import Arrays, ImageFolder
 from gan_sntg.data.dataset import hold_out, one_fifth
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import CIFAR100, Digits

@@ -13,8 +13,10 @@ from helpers.picture_cases import FAMILIES, shown
 from PIL import Image, ImageOps
 
 from gan_sntg.data import pictures
-from gan_sntg.data.pictures import PictureReader, decode, read_picture, read_pictures
 from gan_sntg.errors import InputError
+from gan_sntg.pictures import read_picture, read_pictures
+from gan_sntg.pictures.decode import decode
+from gan_sntg.pictures.reader import PictureReader
 
 G = np.random.default_rng(0)
 CASES = int(os.environ.get("GAN_SNTG_CASES", 225))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.data_files import picture
 
-from gan_sntg.data.custom import ImageFolder
+from gan_sntg.data.image_folder import ImageFolder
 from gan_sntg.errors import InputError
 
 NFC, NFD = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))

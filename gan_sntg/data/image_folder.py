@@ -1,0 +1,104 @@
+"""One's own data as folders of pictures of any size."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import torch
+
+from gan_sntg.data.dataset import Dataset, blank_notes, for_testing, one_fifth, range_notes
+from gan_sntg.data.loader import UNLABELED
+from gan_sntg.data.twins import Twins, named
+from gan_sntg.errors import InputError
+from gan_sntg.files.paths import at_home
+from gan_sntg.pictures.class_folders import ClassFolders
+from gan_sntg.pictures.decode import decode
+from gan_sntg.pictures.reader import DARK, DEEP, REMEDY, PictureReader
+
+SIZES = range(8, 513)
+
+
+class ImageFolder(Dataset):
+    """Pictures in labeled/<class>/, unlabeled/ and test/<class>/; classes in alphabetical order.
+
+    The training images are the labelled ones, class by class, then those of unlabeled/, each folder with all its folders, in the
+    order of the names; links are followed, and names that begin with a dot left out. A fifth of each class's labelled images is for
+    validation. Without unlabeled/ the labelled images are all; without test/ a fifth of each class, fixed, is not trained on but tested.
+    """
+
+    name = "image_folder"
+    class_names: list[str]
+
+    def __init__(
+        self,
+        root: str,
+        image_size: int = 32,
+        color: bool = True,
+        skip_unreadable: bool = False,
+        twins: Twins = Twins.refuse,
+        background: int = 255,
+        white: int | None = None,
+        reading: Literal[1, 2] = 2,
+    ):
+        """image_size: of SIZES; skip_unreadable: leave unreadable files out and note them.
+
+        twins: refuse, drop or keep training images that are also test images. background, white and reading: those of `PictureReader`.
+        Raises InputError that names all unreadable files, an empty or single class, or those images.
+        """
+        if image_size not in SIZES:
+            raise InputError(f"image_size is {image_size}; give {SIZES[0]} to {SIZES[-1]}")
+        self.root, self.twins = at_home(root), Twins(twins)
+        found = ClassFolders(self.root)
+        self.class_names, self.num_classes, self.notes = found.names, len(found.names), tuple(found.notes)
+        classes = found.train | found.test
+        self.reader = PictureReader(image_size, color, background, white, reading)
+        x, bits, read, unreadable = decode(list(classes), self.reader)
+        y = torch.tensor([UNLABELED if (k := classes[path]) is None else k for path in read], dtype=torch.int64)
+        files = [str(path.relative_to(self.root)) for path in read]
+        n = sum(path in found.train for path in read)
+        self.train_x, self.train_y, self.train_names = x[:n], y[:n], files[:n]
+        self.test_x, self.test_y, self.test_names = x[n:], y[n:], files[n:]
+        if problems := [*found.problems, *unreadable.values()]:
+            left_out = " and are left out" if skip_unreadable else ""
+            text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{left_out}:", *problems])
+            if not skip_unreadable:
+                raise InputError(f"{text}\nmend or remove them, or add --data.skip_unreadable true")
+            self.notes += (text,)
+        if not found.tested:
+            self._hold_out()
+        for part, y in ("labeled", self.train_y), ("test", self.test_y):
+            for k, name in enumerate(self.class_names):
+                if not (y == k).any():
+                    raise InputError(f"{self.root / part / name} holds no image that can be read; add some, or remove the class")
+        self.notes += self._scale(files, bits)
+        self.settle_twins(str(self.root))
+        self.train_files, self.test_files = self.train_names, self.test_names
+        self.validation = one_fifth(self.train_y)
+        self.notes += blank_notes(str(self.root), x, files)
+        labeled = self.train_y != UNLABELED
+        parts = {"labeled/": self.train_x[labeled], "unlabeled/": self.train_x[~labeled], "test/": self.test_x}
+        self.notes += range_notes(str(self.root), parts)
+
+    def _hold_out(self) -> None:
+        """Take test images out of the labelled ones. Raises InputError where a class has one alone."""
+        counts = torch.bincount(self.train_y[self.train_y != UNLABELED], minlength=self.num_classes).tolist()
+        if alone := ", ".join(name for name, count in zip(self.class_names, counts, strict=True) if count == 1):
+            raise InputError(f"{self.root} has no test/, and one labelled image alone of {alone}; give at least two, one to test on")
+        test, names = for_testing(self.train_x, self.train_y), np.array(self.train_names)
+        self.test_x, self.test_y, self.test_names = self.train_x[test], self.train_y[test], names[test].tolist()
+        self.train_x, self.train_y, self.train_names = self.train_x[~test], self.train_y[~test], names[~test].tolist()
+        self.notes += (f"{self.root}: without test/ {len(self.test_y)} labelled images, a fifth of each class, are tested on alone",)
+
+    def _scale(self, files: list[str], bits: list[int]) -> tuple[str, ...]:
+        """Settle what is white in 16 bits. Raises InputError where no picture says so by using the 16th."""
+        deep = {file: used for file, used in zip(files, bits, strict=True) if used}
+        if not deep or self.reader.white is not None:
+            return ()
+        most = 2 ** max(deep.values()) - 1
+        if most < DEEP:
+            what = f"{self.root}: it holds {len(deep)} pictures, such as {next(iter(deep))}, {DARK.format(most)}"
+            raise InputError(f"{what}; {REMEDY.format(most, '--data.white')}")
+        self.reader = replace(self.reader, white=DEEP)  # so that one of them alone is read alike
+        dark = [file for file, used in deep.items() if used <= 12]
+        some = f"{self.root}: {len(dark)} of {len(deep)} pictures of 16 bits use 12 of them or fewer, and are nearly black: {named(dark)}"
+        return (f"{some}; if their white is not 65535, save them with 8 bits, scaled",) if dark else ()

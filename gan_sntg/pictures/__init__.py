@@ -1,0 +1,5 @@
+"""Picture files of people: reading of one and of many, and folders of classes."""
+
+from gan_sntg.pictures.decode import read_picture, read_pictures
+
+__all__ = ["read_picture", "read_pictures"]

@@ -1,0 +1,128 @@
+"""Decoding of many picture files: threads, a cache by content, progress, and what cannot be read."""
+
+import hashlib
+import sys
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import PIL
+import torch
+from PIL import features
+from torch import Tensor
+
+from gan_sntg.distributed import rank
+from gan_sntg.errors import InputError
+from gan_sntg.files.array_files import cached, file_sha256
+from gan_sntg.pictures.reader import DARK, REMEDY, PictureReader
+
+BLOCK, LARGE = 500, 2**20  # pictures that are cached together, and the bytes of their files from which on they are
+FIRST_SAID = 1.0  # seconds of reading from which on is said how far it is
+THREADS = 8  # at most, for each may hold a picture of MOST_PIXELS
+
+
+class Decoded(NamedTuple):
+    """Images uint8 [n, C, size, size] of the paths that can be read, and the problems of others.
+
+    bits: those that each uses if it has 16, else 0.
+    """
+
+    x: Tensor
+    bits: list[int]
+    paths: list[Path]
+    problems: dict[Path, str]
+
+
+def decode(paths: list[Path], reader: PictureReader) -> Decoded:
+    """All pictures, by several threads; those of large files come from the cache where it has them.
+
+    The cache knows a picture by its content, and is forgotten with another version of Pillow.
+    """
+    x, bits, problems = torch.empty(len(paths), *reader.shape, dtype=torch.uint8), [], {}
+    threads, said = min(torch.get_num_threads(), THREADS), Said(len(paths))
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(threads) as pool:  # Pillow's own limits; ours is lower
+        for start in range(0, len(paths), BLOCK):
+            block = paths[start : start + BLOCK]
+            found = _block(block, reader, pool, said, start)
+            x[start : start + BLOCK] = found["x"]
+            bits += found["bits"].tolist()
+            for i in (found["read"] == 0).nonzero().flatten().tolist():  # once more: for the reason, or there was no memory
+                try:
+                    x[start + i], bits[start + i] = reader.decoded(block[i])
+                except InputError as error:
+                    problems[block[i]] = str(error)
+    read = [i for i, path in enumerate(paths) if path not in problems]
+    return Decoded(x[read], [bits[i] for i in read], [paths[i] for i in read], problems)
+
+
+def _block(paths: list[Path], reader: PictureReader, pool: ThreadPoolExecutor, said: "Said", start: int) -> dict[str, Tensor]:
+    """Images x of a few pictures, their bits, and whether each is read; start: how many were before."""
+
+    def attempt(path: Path) -> tuple[Tensor, int, int]:
+        with suppress(InputError):
+            return *reader.decoded(path), 1
+        return torch.zeros(reader.shape, dtype=torch.uint8), 0, 0
+
+    def fit() -> dict[str, Tensor]:
+        made = []
+        for one in pool.map(attempt, paths):
+            made.append(one)
+            said.at(start + len(made))
+        x, *rest = zip(*made, strict=True)
+        return {"x": torch.stack(x)} | dict(zip(("bits", "read"), (torch.tensor(part, dtype=torch.uint8) for part in rest), strict=True))
+
+    n, key = len(paths), _key(paths, reader, pool)
+    found = cached(key, {"x": (n, *reader.shape), "bits": (n,), "read": (n,)}, fit, torch.uint8) if key else fit()
+    said.at(start + n)
+    return found
+
+
+def _key(paths: list[Path], reader: PictureReader, pool: ThreadPoolExecutor) -> str | None:
+    """Name in the cache of the images of these files; None where they are small, or one cannot be read."""
+    with suppress(OSError):
+        if sum(path.stat().st_size for path in paths) >= LARGE:
+            versions = PIL.__version__, features.version("jpg"), features.version("webp"), features.version("libtiff")
+            text = "\n".join([f"{reader} {versions}", *pool.map(file_sha256, paths)])
+            return f"pictures-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    return None
+
+
+class Said:
+    """Progress of a long reading on stderr, after 1, 2, 4, 8, ... seconds."""
+
+    def __init__(self, total: int):
+        self.total, self.begun, self.due = total, time.monotonic(), FIRST_SAID
+
+    def at(self, done: int) -> None:
+        """So many pictures are read."""
+        if (passed := time.monotonic() - self.begun) >= self.due:
+            self.due = 2 * passed
+            if rank() == 0:
+                print(f"{done:,} of {self.total:,} pictures read", file=sys.stderr)
+
+
+def read_picture(path: Path, size: int, color: bool, background: int = 255, white: int | None = None) -> Tensor:
+    """A picture as `PictureReader` makes it: uint8 [3 or 1, size, size]. Raises InputError."""
+    x, kept, problems = read_pictures([path], size, color, background, white)
+    if not kept:
+        raise InputError(problems[0])
+    return x[0]
+
+
+def read_pictures(
+    paths: list[Path], size: int, color: bool, background: int = 255, white: int | None = None
+) -> tuple[Tensor, list[Path], list[str]]:
+    """Readable pictures as uint8 [n, C, size, size], their paths, and the problem of each other."""
+    return readable(paths, PictureReader(size, color, background, white))
+
+
+def readable(paths: list[Path], reader: PictureReader, by: str = "white") -> tuple[Tensor, list[Path], list[str]]:
+    """As `read_pictures`; each is read, or refused, as if it were alone. by: how `white` is stated."""
+    x, bits, read, problems = decode(paths, reader)
+    dark = {path: 2**used - 1 for path, used in zip(read, bits, strict=True) if reader.white is None and 0 < used < 16}
+    problems |= {path: f"{path}: a picture {DARK.format(most)}; {REMEDY.format(most, by)}" for path, most in dark.items()}
+    kept = [i for i, path in enumerate(read) if path not in dark]
+    return x[kept], [read[i] for i in kept], [problems[path] for path in paths if path in problems]
