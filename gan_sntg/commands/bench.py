@@ -18,7 +18,7 @@ from gan_sntg.files.yaml_files import config_file
 from gan_sntg.networks.passes import Precision
 from gan_sntg.runs.build import parse_run, pick_device
 from gan_sntg.runs.folder import environment
-from gan_sntg.runs.options import RunOptions, check_option
+from gan_sntg.runs.options import DEVICES, RunOptions, check_option
 from gan_sntg.runs.parsing import Parser
 
 COLUMNS = "ms per step", "least to most", "images/s", "GFLOP/s", "of products", "peak MB", "naive's time / this", "before / this"
@@ -38,7 +38,7 @@ def parser() -> Parser:
     parser.add_argument("--seconds", type=float, default=2.0, help="least length of a timing")
     parser.add_argument("--synthetic", action="store_true", help="random images of the declared shapes in place of files")
     parser.add_argument("--root", type=str | None, default=None, help="folder of the data, as --data.root of a run")
-    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
+    parser.add_argument("--device", type=str, default="auto", help=DEVICES)
     parser.add_argument("--threads", type=int | None, default=None, help="CPU threads")
     parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
     parser.add_argument("--against", type=str | None, default=None, help="JSON file of an earlier run on this machine to compare with")

@@ -13,6 +13,7 @@ from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.networks.passes import Precision
 from gan_sntg.runs.build import RunObjects, build, parse_run
+from gan_sntg.runs.options import DEVICES
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training.method import Method
 from gan_sntg.training.term_check import TermReport, examine, last_with_all
@@ -26,7 +27,7 @@ def parser() -> Parser:
     parser.add_argument("--batch_size", type=int, default=20, help="images of a step; labelled ones among them where a config has both")
     parser.add_argument("--synthetic", action="store_true", help="random images of the declared shapes in place of files")
     parser.add_argument("--root", type=str | None, default=None, help="folder of the data, as --data.root of a run")
-    parser.add_argument("--device", type=str, default="cpu", help="cpu, cuda or auto")
+    parser.add_argument("--device", type=str, default="cpu", help=DEVICES)
     parser.add_argument("--precision", type=Precision, default=Precision.float32, help="of products, as of a run")
     return parser
 

@@ -107,7 +107,7 @@ def measured_fidelity(options: Namespace, parts: RunModel, source: Dataset, prog
         raise InputError("--reference train: the training images are not those of the run; give --reference test, or the data as they were")
     extractor = chosen_extractor(options, source, parts.device.type).to(parts.device)
     torch.set_num_threads(threads)  # a run's own may be one
-    x, batch = getattr(source, f"{options.reference}_x"), options.extractor_batch_size
+    x, batch = source.pixels.shown(getattr(source, f"{options.reference}_x")), options.extractor_batch_size
     real = fidelity.image_features(x, extractor, parts.device.type == "cuda", batch, verbose=sys.stderr.isatty())
     fake = fidelity.generator_features(generator, parts.normalization, extractor, options.samples, batch, verbose=sys.stderr.isatty())
     if note := fidelity.few_images_note(options.samples, len(x), real.h.shape[1]):
@@ -166,5 +166,8 @@ def run_extractor(run: str, source: Dataset, root: str | None, device: str) -> C
     if parts.source.image_shape != source.image_shape:
         there, here = list(parts.source.image_shape), list(source.image_shape)
         raise InputError(f"--extractor {run} is a classifier of images {there}, but the samples are {here}; give one of their shape")
+    if not source.pixels.plain or source.pixels.display or source.image_shape[0] not in (1, 3):
+        what = f"--extractor {run} sees images as the data hold them, but samples are scored as they are shown, in 8 bits"
+        raise InputError(f"{what}; give inception or efficientnet_lite0")
     net, channels = parts.method.classifiers["averaged"], source.image_shape[0]
     return ClassifierFeatures(net, parts.normalization, channels, parts.source.name, result["test_error_averaged"])

@@ -53,7 +53,7 @@ def examples(source: Dataset) -> Tensor:
     if len(source.test_x):
         return source.test_x[:COMPARED]
     x = torch.rand(COMPARED, *source.image_shape, generator=torch.Generator().manual_seed(0))
-    return (x * 256).to(torch.uint8) if source.test_x.dtype == torch.uint8 else 4 * x - 2
+    return source.pixels.pixels(x * 256 - 0.5) if x.dim() == 4 else 4 * x - 2
 
 
 def exported_networks(parts: RunModel, weights: str) -> tuple[Classifier, ImageGenerator | None]:

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.image_folder import ImageFolder
-from gan_sntg.data.recorded import RecordedData
+from gan_sntg.data.recorded import facts_of
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import entropy_of, logits_of, most_wanted, outputs_of, realness
 from gan_sntg.files.atomic import writable, write_atomically, writing
 from gan_sntg.files.paths import Listing
-from gan_sntg.pictures.decode import readable
-from gan_sntg.pictures.reader import PictureReader
+from gan_sntg.pictures.decode import Reader, readable
+from gan_sntg.pictures.measured import MeasuredReader
 from gan_sntg.runs.build import RunModel, class_names, run_parser, say
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.runs.reading import load_model, tested_data
@@ -148,21 +148,22 @@ def predict(parts: RunModel, net: nn.Module, files: list[Path], white: int | Non
     return Predicted(read, h, logits), problems
 
 
-def picture_reader(source: Dataset, white: int | None = None) -> PictureReader:
+def picture_reader(source: Dataset, white: int | None = None) -> Reader:
     """The reading of pictures that a run was trained with. white: stated anew. Raises InputError."""
-    size, color = picture_kind(source.image_shape)
-    if isinstance(source, ImageFolder):
-        reader = source.reader
-    else:
-        reader = source.facts.reader if isinstance(source, RecordedData) else PictureReader(size, color)
-    return reader if white is None else replace(reader, white=white)
+    side_of(source.image_shape)
+    reader = source.reader if isinstance(source, ImageFolder) else facts_of(source).reader
+    if white is None:
+        return reader
+    if isinstance(reader, MeasuredReader):
+        raise InputError("--white: this run reads the values that files hold, of the range that it was trained with; leave --white out")
+    return replace(reader, white=white)
 
 
-def picture_kind(image_shape: tuple[int, ...]) -> tuple[int, bool]:
-    """Size in pixels of images [C, H, W], and whether in colour. Raises InputError unless square."""
+def side_of(image_shape: tuple[int, ...]) -> int:
+    """Size in pixels of images [C, H, W]. Raises InputError unless square."""
     if len(image_shape) != 3:
         raise InputError("the run classifies points of the plane, not images; give a run that was trained on images")
-    channels, height, width = image_shape
+    _, height, width = image_shape
     if height != width:
         raise InputError(f"the run's images are {height} x {width} pixels; files can only be cropped to squares")
-    return height, channels == 3
+    return height

@@ -19,6 +19,7 @@ from gan_sntg.graph.neighbors import nearest_rows, nearest_to
 from gan_sntg.networks.conditional import ConditionalGenerator
 from gan_sntg.networks.gan import Generator
 from gan_sntg.networks.passes import mode
+from gan_sntg.pictures.pixels import rows
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import RunModel, RunObjects, class_names, load, opened, run_parser, shown
 from gan_sntg.runs.options import check_option
@@ -30,11 +31,11 @@ AT_ONCE = 500  # images that are held at once where they are written to files
 MOST = 1_000_000  # images or rows, whose z are held at once, and of all that is counted
 LEAST = {"n": 1, "scale": 1, "steps": 2, "k": 1}
 DESCRIPTION = (
-    "Write generated images; the same z in every run. Kinds: grid, one picture; png, a folder of single files; npz, arrays images, z, "
-    "classes and confidence by the averaged classifier; interpolation, straight lines in z; classes, a row for each class, the "
-    "generator's own where it has classes, else by the averaged classifier, the most confident first; neighbors, beside each sample the "
-    "training images nearest to it; reconstructions, beside each real image what the generator makes of the z that the run's encoder "
-    "infers from it."
+    "Write generated images; the same z in every run. Kinds: grid, one picture; png, a folder of single files of the data's own depth "
+    "(TIFF where PNG has no such kind); npz, arrays images, z, classes and confidence by the averaged classifier; interpolation, straight "
+    "lines in z; classes, a row for each class, the generator's own where it has classes, else by the averaged classifier, the most "
+    "confident first; neighbors, beside each sample the training images nearest to it; reconstructions, beside each real image what the "
+    "generator makes of the z that the run's encoder infers from it."
 )
 
 
@@ -56,29 +57,37 @@ class Sampler(NamedTuple):
         return samples.z_bank(self.generator.latent, n, self.parts.device, self.seed)
 
     def images(self, z: Tensor) -> Tensor:
-        """Images uint8 [n, C, H, W] of z [n, latent]."""
+        """Images [n, C, H, W] of z [n, latent]."""
         return samples.draw(self.generator, z, self.parts.normalization)
+
+    def shown(self, images: Tensor) -> Tensor:
+        """The same as they are looked at: uint8 [n, 1 or 3, H, W]."""
+        return self.parts.source.pixels.shown(images)
 
     def batches(self, z: Tensor) -> Iterable[Tensor]:
         """The same batch by batch, with a progress bar."""
         return shown(samples.draw_batches(self.generator, z, self.parts.normalization, AT_ONCE), ceil(len(z) / AT_ONCE))
 
     def real(self, part: str) -> Tensor:
-        """The test, validation or unlabelled training images uint8 [N, C, H, W], by seed in another order.
+        """The test, validation or unlabelled training images [N, C, H, W], by seed in another order.
 
         Raises InputError where the run held out no validation images.
         """
         source, pool = self.parts.source, self.pool
         if part == "validation" and not self.parts.split.validation:
             raise InputError("--images validation: the run was trained without validation images; give test or training")
-        own = {"test": source.test_x, "validation": source.train_x[self.parts.split.validation], "training": pool.x[pool.unlabeled].cpu()}
+        own = {
+            "test": source.test_x,
+            "validation": rows(source.train_x, self.parts.split.validation),
+            "training": rows(pool.x, pool.unlabeled).cpu(),
+        }
         if self.seed is None:
             return own[part]
-        return own[part][torch.randperm(len(own[part]), generator=purpose_generator(self.seed, "sample"))]
+        return rows(own[part], torch.randperm(len(own[part]), generator=purpose_generator(self.seed, "sample")))
 
     @torch.no_grad()
     def inferred(self, images: Tensor) -> Tensor:
-        """z [n, latent] of images uint8 [n, C, H, W]. Raises InputError where there is no encoder."""
+        """z [n, latent] of images [n, C, H, W]. Raises InputError where there is no encoder."""
         method = self.parts.method
         with mode(method, training=False):
             z = method.infer(self.parts.normalization(images.to(self.parts.device)))
@@ -110,25 +119,25 @@ def save_grid(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) -> No
     """n images in rows, as square as can be."""
     columns = max(1, round(n**0.5))
     samples.check_size(ceil(n / columns), columns, sampler.parts.source.image_shape, scale)
-    samples.save_png(out, samples.grid(sampler.images(sampler.z(n)), columns, scale))
+    samples.save_png(out, samples.grid(sampler.shown(sampler.images(sampler.z(n))), columns, scale))
 
 
 def save_folder(out: Path, sampler: Sampler, *, n: int = 64) -> None:
-    """n images as PNGs of their own."""
-    samples.save_pngs(out, sampler.batches(sampler.z(n)))
+    """n images as files of their own, of the data's depth and channels: PNG, else TIFF."""
+    samples.save_files(out, sampler.batches(sampler.z(n)))
 
 
 def save_arrays(out: Path, sampler: Sampler, *, n: int = 64) -> None:
     """n images, their z, and what the classifier says of them."""
     z = sampler.z(n)
-    samples.save_npz(out, sampler.batches(z), sampler.parts.source.image_shape, z, sampler.classify)
+    samples.save_npz(out, sampler.batches(z), sampler.parts.source.image_shape, z, sampler.classify, sampler.parts.source.pixels.dtype)
 
 
 def save_interpolation(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, steps: int = 8) -> None:
     """n rows of straight lines in z, from one z of the bank to the next."""
     samples.check_size(n, steps, sampler.parts.source.image_shape, scale)
     images = sampler.images(samples.interpolate_z(sampler.z(2 * n), steps))
-    samples.save_png(out, samples.grid(images, steps, scale))
+    samples.save_png(out, samples.grid(sampler.shown(images), steps, scale))
 
 
 def save_classes(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) -> None:
@@ -140,7 +149,7 @@ def save_classes(out: Path, sampler: Sampler, *, n: int = 64, scale: int = 1) ->
     classes, confidence = sampler.classify(images, own)
     counts = classes.bincount(minlength=source.num_classes)
     samples.check_size(source.num_classes, int(counts.max()), sampler.parts.source.image_shape, scale)
-    cells = samples.class_cells(images, classes, confidence, source.num_classes)
+    cells = samples.class_cells(sampler.shown(images), classes, confidence, source.num_classes)
     samples.save_png(out, samples.grid(cells.flatten(0, 1), cells.shape[1], scale))
     print(", ".join(f"{name}: {count}" for name, count in zip(class_names(source), counts.tolist(), strict=True)))
 
@@ -149,14 +158,17 @@ def save_neighbors(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, k
     """n rows of a sample and the k images of the pool nearest to it, by pixels or the averaged D's h."""
     samples.check_size(n, 1 + k, sampler.parts.source.image_shape, scale)
     images, pool = sampler.images(sampler.z(n)), sampler.pool
-    x, real = images.to(pool.x.device), pool.x[pool.unlabeled]
-    if space == "pixels":
+    x, real = images.to(pool.x.device), rows(pool.x, pool.unlabeled)
+    if space == "pixels" and pool.pixels.plain:
         found = nearest_to(x, real, k)
+    elif space == "pixels":
+        found = nearest_rows(pool.pixels.levels(x).flatten(1), pool.pixels.levels(real).flatten(1), k)
     else:
         net, normalize = sampler.parts.method.classifiers["averaged"], sampler.parts.normalization
         h, h_real = (outputs_of(net, own, normalize)[0] for own in (x, real))
         found = nearest_rows(h, h_real, k)
-    samples.save_png(out, samples.neighbor_sheet(images, real[found].cpu(), scale))
+    near = sampler.shown(rows(real, found.flatten()).cpu()).unflatten(0, found.shape)
+    samples.save_png(out, samples.neighbor_sheet(sampler.shown(images), near, scale))
 
 
 def save_reconstructions(out: Path, sampler: Sampler, *, n: int = 32, scale: int = 1, images: str = "test") -> None:
@@ -167,7 +179,7 @@ def save_reconstructions(out: Path, sampler: Sampler, *, n: int = 32, scale: int
     across = ceil((n / 2) ** 0.5)
     samples.check_size(ceil(n / across), 2 * across, sampler.parts.source.image_shape, scale)
     z = torch.cat([sampler.inferred(part) for part in every[: ceil(n / AT_ONCE) * AT_ONCE].split(AT_ONCE)])
-    samples.save_png(out, samples.reconstruction_sheet(every[:n], sampler.images(z[:n]), scale))
+    samples.save_png(out, samples.reconstruction_sheet(sampler.shown(every[:n]), sampler.shown(sampler.images(z[:n])), scale))
 
 
 WRITERS: dict[str, tuple[Callable[..., None], str]] = {  # by --kind, with the name of its file

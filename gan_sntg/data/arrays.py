@@ -2,35 +2,49 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import overload
+from typing import Literal, overload
+from zipfile import ZipFile
 
 import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from gan_sntg.data.dataset import Array, Dataset, as_array, one_fifth, range_notes
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import data_folder
 from gan_sntg.data.twins import Twins
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import read_npz
+from gan_sntg.pictures.pixels import PixelFormat
+from gan_sntg.pictures.scientific import channel_axis
 
 NAMES, OPTIONAL = ("train_x", "train_y", "test_x", "test_y"), ("unlabeled_x",)
 EVERY = (*NAMES, *OPTIONAL)
+MEDMNIST = tuple(f"{part}_{kind}" for part in ("train", "val", "test") for kind in ("images", "labels"))
+KINDS = np.uint8, np.uint16, np.float32
 
 
 class Arrays(Dataset):
     """One's own images and labels: arrays or tensors in Python, an .npz file in a configuration.
 
-    Images are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3; labels are whole numbers 0..K - 1 [N], each in use. The
-    training images are those of train_x, then of unlabeled_x. A fifth of each class of train_y is for validation.
+    Images are uint8, uint16 or float32 [N, H, W], [N, H, W, C] or [N, C, H, W]; labels are whole numbers 0..K - 1 [N], each in use. The
+    training images are those of train_x, then of unlabeled_x. A fifth of each class of train_y is for validation. A file of MedMNIST
+    (train_images, val_labels and so on) is read as it is: its validation images are those of its own.
     """
 
     name = "arrays"
 
     @overload
-    def __init__(self, *, file: str, root: str | None = None, twins: Twins = Twins.refuse): ...
+    def __init__(
+        self,
+        *,
+        file: str,
+        root: str | None = None,
+        twins: Twins = Twins.refuse,
+        range: str | None = None,
+        display: str | None = None,
+        channels: Literal["first", "last"] | None = None,
+    ): ...
 
     @overload
     def __init__(
@@ -42,52 +56,77 @@ class Arrays(Dataset):
         unlabeled_x: Array | None = None,
         *,
         twins: Twins = Twins.refuse,
+        range: str | None = None,
+        display: str | None = None,
+        channels: Literal["first", "last"] | None = None,
     ): ...
 
     def __init__(
-        self, *arrays: Array | None, file: str | None = None, root: str | None = None, twins: Twins = Twins.refuse, **named: Array | None
+        self,
+        *arrays: Array | None,
+        file: str | None = None,
+        root: str | None = None,
+        twins: Twins = Twins.refuse,
+        range: str | None = None,
+        display: str | None = None,
+        channels: Literal["first", "last"] | None = None,
+        **named: Array | None,
     ):
         """Take arrays, or read `file` in `data_folder(root)`. Raises InputError that names the wrong one.
 
-        twins: refuse, drop or keep training images that are also test images.
+        twins: refuse, drop or keep training images that are also test images. range: what is black and white in images of more than 8
+        bits: full (of the type), fit (percentiles of the training images, of each channel) or LOW,HIGH. display: the channels shown as
+        red, green and blue, as 3,2,1. channels: first or last, where shapes do not tell.
         """
-        self.twins = Twins(twins)  # in Python, a text too
+        self.twins, self.channels = Twins(twins), channels  # in Python, a text too
         if file is None:
             self.where, held = "Arrays", _held(arrays, named)
         else:
             if Path(file).is_absolute() or ".." in Path(file).parts:
                 raise InputError(f"file is {file}, which leads out of the data folder; name the folder by --data.root and a file in it")
             path = data_folder(root) / file
-            self.where, held = str(path), read_npz(path, NAMES, OPTIONAL)
-            with np.load(path) as there:
-                _check_names(self.where, there.files)
+            self.where, held = str(path), read_file(path)
+        own = held.pop("validation", None)
         x, self.test_x = self._images("train_x", held["train_x"]), self._images("test_x", held["test_x"])
         unlabeled = self._images("unlabeled_x", held["unlabeled_x"]) if "unlabeled_x" in held else x[:0]
         if not x.shape[1:] == self.test_x.shape[1:] == unlabeled.shape[1:]:
             raise InputError(f"{self.where}: its images have more than one size or number of channels; make them all the same")
+        if not x.dtype == self.test_x.dtype == unlabeled.dtype:
+            kinds = ", ".join(sorted({str(part.dtype).removeprefix("torch.") for part in (x, self.test_x, unlabeled)}))
+            raise InputError(f"{self.where}: its images are of more than one type ({kinds}); cast them all to the same")
         y = self._labels("train_y", held["train_y"], len(x), len(x))
         self.num_classes = self._count_classes(y)
         self.test_y = self._labels("test_y", held["test_y"], len(self.test_x), self.num_classes)
         self.train_x = torch.cat([x, unlabeled])
         self.train_y = torch.cat([y, torch.full((len(unlabeled),), UNLABELED)])
-        self.train_names = [f"train_x[{i}]" for i in range(len(x))] + [f"unlabeled_x[{i}]" for i in range(len(unlabeled))]
+        self.train_names = numbered("train_x", len(x)) + numbered("unlabeled_x", len(unlabeled))
         self.settle_twins(self.where)
-        self.validation = one_fifth(self.train_y)
-        self.notes += range_notes(self.where, {"train_x": x, "unlabeled_x": unlabeled, "test_x": self.test_x})
+        self.validation = one_fifth(self.train_y) if own is None else self._kept_of(own)
+        self.pixels = PixelFormat.of(range, self.train_x, display, self.where)
+        parts = {"train_x": x, "unlabeled_x": unlabeled, "test_x": self.test_x}
+        self.notes += range_notes(self.where, {name: self.pixels.bytes(part) for name, part in parts.items()})
+
+    def _kept_of(self, index: np.ndarray) -> Tensor:
+        """Where the training images of an index are, of those that are left."""
+        names = {f"train_x[{i}]" for i in index.tolist()}
+        return torch.tensor([i for i, name in enumerate(self.train_names) if name in names], dtype=torch.int64)
 
     def _images(self, name: str, x: np.ndarray) -> Tensor:
-        """Copy as uint8 [N, C, H, W]. Raises InputError for another dtype or an ambiguous shape."""
-        if x.dtype != np.uint8:
+        """Copy [N, C, H, W]. Raises InputError for another dtype or an ambiguous shape."""
+        if x.dtype not in KINDS:
             numbers = x.size and x.dtype.kind in "biuf"
             there = f" of {x.min():g} to {x.max():g}" if numbers else ""
-            what = f"{self.where}: {name} is {x.dtype}, not uint8; give pixels 0..255 as uint8"
-            raise InputError(f"{what}: its values{there} scaled so that black is 0 and white is 255, rounded, then cast")
-        first, last = (x.ndim == 4 and x.shape[axis] in (1, 3) for axis in (1, 3))
-        if 0 in x.shape or last == first and x.ndim != 3:
-            shapes = "[N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3"
-            raise InputError(f"{self.where}: {name} has the shape {list(x.shape)}, not {shapes}")
-        x = rearrange(x, "n h w -> n 1 h w") if x.ndim == 3 else rearrange(x, "n h w c -> n c h w") if last else x
-        return torch.from_numpy(np.array(x, order="C"))
+            what = f"{self.where}: {name} is {x.dtype}, not uint8, uint16 or float32; give pixels 0..255 as uint8"
+            remedy = "or cast to uint16 or float32, with range"
+            raise InputError(f"{what}: its values{there} scaled so that black is 0 and white is 255, rounded, then cast; {remedy}")
+        if 0 in x.shape or x.ndim not in (3, 4):
+            raise InputError(f"{self.where}: {name} has the shape {list(x.shape)}, not [N, H, W], [N, H, W, C] or [N, C, H, W]")
+        if x.ndim == 4:
+            with refusing(f"{self.where}: {name} cannot be read", "add data.channels first or last"):
+                x = np.moveaxis(x, 1 + channel_axis(x.shape[1:], self.channels), 1)
+        if x.dtype == np.float32 and not np.isfinite(x).all():
+            raise InputError(f"{self.where}: {name} holds NaN or infinite values; replace them, or leave those images out")
+        return torch.from_numpy(np.array(x[:, None] if x.ndim == 3 else x, order="C"))
 
     def _labels(self, name: str, y: np.ndarray, n: int, num_classes: int) -> Tensor:
         """int64 [N]. Raises InputError unless they are n whole numbers in 0..num_classes - 1."""
@@ -108,6 +147,30 @@ class Arrays(Dataset):
             what = f"no image of the classes {empty[:20]}" if empty else "one class only"
             raise InputError(f"{self.where}: train_y holds {what}; number the classes 0..K - 1, at least two, and give an image of each")
         return len(counts)
+
+
+def numbered(name: str, n: int) -> list[str]:
+    """What messages call the n examples of an array."""
+    return [f"{name}[{i}]" for i in range(n)]
+
+
+def read_file(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of an .npz file, by our names; of MedMNIST's also `validation`, where those are in train_x."""
+    with refusing(f"{path} is not a readable .npz file", "write it again with numpy.savez"):
+        there = [name.removesuffix(".npy") for name in ZipFile(path).namelist()] if path.is_file() else []
+    if not {*MEDMNIST} <= {*there}:
+        held = read_npz(path, NAMES, OPTIONAL)
+        _check_names(str(path), there)
+        return held
+    held = read_npz(path, MEDMNIST)
+    for part in ("train", "val", "test"):
+        y = held[f"{part}_labels"]
+        if y.ndim == 2 and y.shape[1] != 1:
+            raise InputError(f"{path}: {part}_labels has {y.shape[1]} labels per image, but an image has one class; choose a set of one")
+        held[f"{part}_labels"] = y.reshape(-1)
+    x, y = (np.concatenate([held[f"train_{kind}"], held[f"val_{kind}"]]) for kind in ("images", "labels"))
+    held_out = np.arange(len(held["train_images"]), len(x))
+    return dict(zip((*NAMES, "validation"), (x, y, held["test_images"], held["test_labels"], held_out), strict=True))
 
 
 def _held(arrays: tuple, named: dict) -> dict[str, np.ndarray]:

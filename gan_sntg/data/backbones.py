@@ -16,7 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.files.array_files import cached, file_sha256, key_of, load_tensors, load_unchecked, sha256_of
+from gan_sntg.files.array_files import cached, file_sha256, load_tensors, load_unchecked, sha256_of
 from gan_sntg.files.paths import at_home
 
 AT_ONCE = 10  # images in a pass of the network
@@ -102,7 +102,7 @@ class Backbone(Normalization):
         return (self.dim,)
 
     def check(self, x: Tensor) -> None:
-        """Raise InputError unless x are uint8 images of one or three channels."""
+        """Raise InputError unless x are images of one or three channels."""
         super().check(x)
         if x.shape[1] not in (1, 3):
             raise InputError(f"{self.net} sees images of one or three channels, but these have {x.shape[1]}; choose another normalization")
@@ -147,7 +147,7 @@ class Backbone(Normalization):
 
     def prepare(self, x: Tensor, keep: bool = True) -> Tensor:
         """Features [N, D] of images, float32 on their device; features stay. Raises InputError."""
-        if x.is_floating_point():
+        if x.dim() == 2:
             return x
         if torch.compiler.is_compiling():
             return self.features(x)
@@ -155,7 +155,7 @@ class Backbone(Normalization):
             self.read_weights()
         if not keep:
             return self.computed(x).to(x.device)
-        key = key_of(f"{self.net}-{self.size}-{self.fingerprint[:16]}", x)
+        key = self.key(f"{self.net}-{self.size}-{self.fingerprint[:16]}", x)
         if key not in self.kept:
             self.kept = dict(list(self.kept.items())[1 - KEPT :])
             self.kept[key] = cached(key, {"h": (len(x), self.dim)}, lambda: {"h": self.computed(x)})["h"]
@@ -171,8 +171,8 @@ class Backbone(Normalization):
             return torch.cat([self.features(part.to(self.device), body).cpu() for part in parts])
 
     def features(self, x: Tensor, body: nn.Module | None = None) -> Tensor:
-        """Features of one pass. x uint8 [B, C, H, W]; body: the network, elsewhere."""
-        return (body or self.body)(self.network.seen(x.float().div(255), self.size)).flatten(1)
+        """Features of one pass. x [B, C, H, W]; body: the network, elsewhere."""
+        return (body or self.body)(self.network.seen(self.levels(x).div(255), self.size)).flatten(1)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Images or features -> standardised features, float32 [B, D]."""

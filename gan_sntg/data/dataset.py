@@ -14,15 +14,17 @@ from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.twins import Twins, contradictions, group_numbers, named, pairs
 from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import sha256_of
+from gan_sntg.pictures.pixels import BYTES, PixelFormat
 from gan_sntg.rng import purpose_generator
 
 Array = np.ndarray | Tensor
 
 
 class Dataset(Configurable, ABC):
-    """Images uint8 [N, C, H, W] or points float32 [N, 2], train_x, and labels int64 [N], train_y.
+    """Images [N, C, H, W] or points float32 [N, 2], train_x, and labels int64 [N], train_y.
 
-    test_x and test_y likewise, all on the CPU. train_y is UNLABELED where the set itself has no label; test_y never is. `validation`
+    Images are uint8, uint16 or float32; `pixels` says what is black and white. test_x and test_y likewise, all on the CPU. train_y is
+    UNLABELED where the set itself has no label; test_y never is. `validation`
     [V] indexes the labelled training images that `--validation` takes out of the pool: a cut fixed for the data set. `class_names` [K]
     where the data give them. `notes` are sentences for the user, and `train_names` and `test_names` what messages call the examples.
     `twins`: what is done about equal images (`settle_twins` and `make_split` do it).
@@ -41,6 +43,7 @@ class Dataset(Configurable, ABC):
     train_names: Sequence[str] = ()
     test_names: Sequence[str] = ()
     twins: Twins = Twins.keep
+    pixels: PixelFormat = BYTES
 
     @abstractmethod
     def __init__(self):
@@ -177,7 +180,7 @@ class Range(NamedTuple):
 
 
 def range_notes(where: str, parts: dict[str, Tensor]) -> tuple[str, ...]:
-    """Notes on images uint8 [N, C, H, W] by part: a range far from 0..255, or one that differs."""
+    """Notes on levels uint8 [N, C, H, W] by part: a range far from 0..255, or one that differs."""
     held = {name: x for name, x in parts.items() if len(x)}
     found, notes = {name: Range.of(x) for name, x in held.items()}, []
     first = next(iter(found.values()))
@@ -201,7 +204,7 @@ def at_the_ends(x: Tensor) -> bool:
 
 
 def blank_notes(where: str, x: Tensor, names: list[str]) -> tuple[str, ...]:
-    """Notes on images uint8 [N, C, H, W] that show nothing."""
-    blank = [name for name, image in zip(names, x, strict=True) if image.min() == image.max()]
+    """Notes on images [N, C, H, W] that show nothing."""
+    blank = [name for name, image in zip(names, x.numpy(), strict=True) if image.min() == image.max()]
     some = f"{where}: {len(blank)} pictures have one value throughout: {named(blank)}"
     return (f"{some}; if they are drawn in it on transparent ground, give that another by --data.background",) if blank else ()

@@ -13,7 +13,9 @@ from gan_sntg.errors import InputError
 from gan_sntg.files.paths import at_home
 from gan_sntg.pictures.class_folders import ClassFolders
 from gan_sntg.pictures.decode import decode
-from gan_sntg.pictures.reader import DARK, DEEP, REMEDY, PictureReader
+from gan_sntg.pictures.measured import MeasuredReader, measured_reader
+from gan_sntg.pictures.pixels import PixelFormat
+from gan_sntg.pictures.reader import DARK, DEEP, REMEDY, NonSquare, PictureReader
 
 SIZES = range(8, 513)
 
@@ -39,8 +41,16 @@ class ImageFolder(Dataset):
         background: int = 255,
         white: int | None = None,
         reading: Literal[1, 2] = 2,
+        range: str | None = None,
+        display: str | None = None,
+        non_square: NonSquare = "crop",
     ):
         """image_size: of SIZES; skip_unreadable: leave unreadable files out and note them.
+
+        range: with it, pictures keep the values, the depth and the channels of their files (TIFF's pages, DICOM's slope), and it says
+        what is black and white: full (of the type), fit (percentiles of the training images, of each channel) or LOW,HIGH. Without it
+        they become 8 bits, in colour or, where not `color`, grey. display: the channels shown as red, green and blue, as 3,2,1.
+        non_square: crop pictures to their centre, or refuse them.
 
         twins: refuse, drop or keep training images that are also test images. background, white and reading: those of `PictureReader`.
         Raises InputError that names all unreadable files, an empty or single class, or those images.
@@ -51,7 +61,9 @@ class ImageFolder(Dataset):
         found = ClassFolders(self.root)
         self.class_names, self.num_classes, self.notes = found.names, len(found.names), tuple(found.notes)
         classes = found.train | found.test
-        self.reader = PictureReader(image_size, color, background, white, reading)
+        self.reader: PictureReader | MeasuredReader = PictureReader(image_size, color, background, white, reading, non_square)
+        if range is not None:
+            self.reader = measured_reader(classes, image_size, non_square, str(self.root))
         x, bits, read, unreadable = decode(list(classes), self.reader)
         y = torch.tensor([UNLABELED if (k := classes[path]) is None else k for path in read], dtype=torch.int64)
         files = [str(path.relative_to(self.root)) for path in read]
@@ -74,10 +86,11 @@ class ImageFolder(Dataset):
         self.settle_twins(str(self.root))
         self.train_files, self.test_files = self.train_names, self.test_names
         self.validation = one_fifth(self.train_y)
+        self.pixels = PixelFormat.of(range, self.train_x, display, str(self.root))
         self.notes += blank_notes(str(self.root), x, files)
         labeled = self.train_y != UNLABELED
         parts = {"labeled/": self.train_x[labeled], "unlabeled/": self.train_x[~labeled], "test/": self.test_x}
-        self.notes += range_notes(str(self.root), parts)
+        self.notes += range_notes(str(self.root), {name: self.pixels.bytes(part) for name, part in parts.items()})
 
     def _hold_out(self) -> None:
         """Take test images out of the labelled ones. Raises InputError where a class has one alone."""
@@ -92,7 +105,7 @@ class ImageFolder(Dataset):
     def _scale(self, files: list[str], bits: list[int]) -> tuple[str, ...]:
         """Settle what is white in 16 bits. Raises InputError where no picture says so by using the 16th."""
         deep = {file: used for file, used in zip(files, bits, strict=True) if used}
-        if not deep or self.reader.white is not None:
+        if not deep or not isinstance(self.reader, PictureReader) or self.reader.white is not None:
             return ()
         most = 2 ** max(deep.values()) - 1
         if most < DEEP:

@@ -11,6 +11,7 @@ from gan_sntg.configurable import Choice
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.distributed import own_rows
 from gan_sntg.errors import InputError
+from gan_sntg.pictures.pixels import BYTES, rows
 from gan_sntg.rng import go_on, purpose_generator
 
 UNLABELED = -1
@@ -45,7 +46,8 @@ class Pool:
     """Training images on the device; labels as known to training, `y`, and all, `truth`; else UNLABELED."""
 
     def __init__(self, x: Tensor, truth: Tensor, y: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
-        """x uint8 [N, C, H, W] or float32 [N, 2]; unlabeled: indices [U], of the labelled images too."""
+        """x [N, C, H, W] or float32 [N, 2]; unlabeled: indices [U], of the labelled images too."""
+        self.pixels = normalize.pixels if isinstance(normalize, Normalization) else BYTES
         self.x, self.truth, self.y = x.to(device), truth.to(device), y.to(device)
         found = normalize.prepare(x) if isinstance(normalize, Normalization) else x
         self.kept = self.x if found is x else found.to(device)  # what batches are made of
@@ -59,7 +61,8 @@ class Pool:
     def view(self, index: Tensor, revealed: bool = False) -> Examples:
         """Examples at `index`; `revealed`, for telemetry: y are the labels hidden from training alone."""
         y = self.y[index]
-        return Examples(self.normalize(self.kept[index]), self.truth[index].where(y == UNLABELED, UNLABELED) if revealed else y, index)
+        shown = self.truth[index].where(y == UNLABELED, UNLABELED) if revealed else y
+        return Examples(self.normalize(rows(self.kept, index)), shown, index)
 
 
 class IndexSampler:

@@ -9,21 +9,34 @@ from torch import Tensor
 from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import cached, key_of
+from gan_sntg.pictures.pixels import BYTES, PixelFormat
 
 
 class Normalization(Configurable, ABC):
-    """Map of uint8 images to floats and back: `fit(train_x)` once, then `normalize(x)` and `images(x)`."""
+    """Map of images to floats and back: `fit(train_x)` once, then `normalize(x)` and `images(x)`.
+
+    All are of the images' levels, 0 where they are black and 255 where they are white, which `pixels` says.
+    """
 
     statistics: tuple[str, ...] = ()  # names of the tensors that `fit` sets
     device = torch.device("cpu")  # of the run
+    pixels: PixelFormat = BYTES  # of the data
 
     def check(self, x: Tensor) -> None:
-        """Raise InputError unless x are uint8 images."""
-        if x.dtype != torch.uint8:
-            raise InputError(f"{type(self).__name__} maps uint8 images, but the data are points; choose gan_sntg.data.AsIs")
+        """Raise InputError unless x are images."""
+        if x.dim() != 4:
+            raise InputError(f"{type(self).__name__} maps images, but the data are points; choose gan_sntg.data.AsIs")
 
     def fit(self, x: Tensor) -> None:
-        """Learn the statistics of the training images, uint8 [N, C, H, W], if any."""
+        """Learn the statistics of the training images [N, C, H, W], if any."""
+
+    def key(self, kind: str, x: Tensor) -> str:
+        """Name in the cache of what is made of the levels of images x."""
+        return key_of(kind if self.pixels.plain else f"{kind} {self.pixels}", x)
+
+    def levels(self, x: Tensor) -> Tensor:
+        """Images of the data, or levels themselves, in bytes -> float32 levels."""
+        return self.pixels.levels(x)
 
     def shape(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of what networks see of an image [C, H, W]: its own, but for features."""
@@ -35,20 +48,19 @@ class Normalization(Configurable, ABC):
 
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
-        """uint8 [B, C, H, W], or what `prepare` made of them -> float32 [B, *shape]."""
+        """Images [B, C, H, W], or what `prepare` made of them -> float32 [B, *shape]."""
 
     def resumed(self, found: dict[str, Tensor]) -> None:
         """Raise InputError where a run was begun with statistics that these cannot go on with."""
 
     def images(self, x: Tensor) -> Tensor:
-        """Inverse, rounded and clipped: float [B, C, H, W] -> uint8. Raises InputError where there is none."""
+        """Inverse, rounded and clipped to the data's depth, without gradient. Raises InputError as `undone`."""
+        return self.pixels.pixels(self.undone(x))
+
+    def undone(self, x: Tensor) -> Tensor:
+        """Levels of normalised images [B, C, H, W]. Raises InputError where there is no way back."""
         what = f"{type(self).__name__} cannot be undone, so that no image can be made of what a generator draws"
         raise InputError(f"{what}; with a generator choose UnitRange, Symmetric or ZCA, or, on features, FeatureGenerator")
-
-
-def to_bytes(x: Tensor) -> Tensor:
-    """Float of 0..255 -> uint8, rounded and clipped, without gradient."""
-    return x.detach().clamp(0, 255).round().to(torch.uint8)
 
 
 class UnitRange(Normalization):
@@ -56,11 +68,11 @@ class UnitRange(Normalization):
 
     def __call__(self, x: Tensor) -> Tensor:
         """0..255 -> 0..1."""
-        return x.to(torch.float32) / 255
+        return self.levels(x) / 255
 
-    def images(self, x: Tensor) -> Tensor:
+    def undone(self, x: Tensor) -> Tensor:
         """0..1 -> 0..255."""
-        return to_bytes(x * 255)
+        return x * 255
 
 
 class Symmetric(Normalization):
@@ -73,11 +85,11 @@ class Symmetric(Normalization):
 
     def __call__(self, x: Tensor) -> Tensor:
         """0..255 -> about -1..1."""
-        return (x.to(torch.float32) - 127.5) / self.divisor
+        return (self.levels(x) - 127.5) / self.divisor
 
-    def images(self, x: Tensor) -> Tensor:
+    def undone(self, x: Tensor) -> Tensor:
         """About -1..1 -> 0..255."""
-        return to_bytes(x * self.divisor + 127.5)
+        return x * self.divisor + 127.5
 
 
 class PerImage(Normalization):
@@ -85,7 +97,7 @@ class PerImage(Normalization):
 
     def __call__(self, x: Tensor) -> Tensor:
         """0..255 -> mean 0 and mean square 1."""
-        x = centered(x)
+        x = centered(self.levels(x))
         rms = x.square().mean((1, 2, 3), keepdim=True).sqrt()
         return x / rms.where(rms > 0, 1)
 
@@ -103,14 +115,13 @@ class AsIs(Normalization):
         self.check(x)
         return x
 
-    def images(self, x: Tensor) -> Tensor:
+    def undone(self, x: Tensor) -> Tensor:
         """Raise InputError, as no image can be made of a point."""
         raise InputError("points are not images, so that none can be drawn; choose FeatureGenerator, or a method without a generator")
 
 
 def centered(x: Tensor) -> Tensor:
-    """uint8 [B, C, H, W] -> float32, less each image's own mean; exactly 0 for an image of one value."""
-    x = x.to(torch.float32)
+    """Levels [B, C, H, W], less each image's own mean; exactly 0 for an image of one value."""
     return x - x.mean((1, 2, 3), keepdim=True)
 
 
@@ -119,7 +130,7 @@ class Contrast(Normalization):
 
     def __call__(self, x: Tensor) -> Tensor:
         """0..255 -> mean 0 and norm 55."""
-        x = centered(x)
+        x = centered(self.levels(x))
         norm = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True)
         return 55 * x / norm.where(norm > 0, 1)
 
@@ -142,7 +153,7 @@ class Whitening(Normalization):
         """Fit x, or recall large statistics. Raises InputError where x varies in too few directions."""
         d = x[0].numel()
         shapes = {"mean": (d,), "matrix": (d, d), "inverse": (d, d)}
-        found = cached(key_of(type(self).__name__, x), shapes, lambda: self._found(x)) if d >= LARGE else self._found(x)
+        found = cached(self.key(type(self).__name__, x), shapes, lambda: self._found(x)) if d >= LARGE else self._found(x)
         self.mean, self.matrix, self.inverse = (found[name] for name in self.statistics)
 
     def _found(self, x: Tensor) -> dict[str, Tensor]:
@@ -164,18 +175,18 @@ class Whitening(Normalization):
         return {"mean": mean.float(), "matrix": matrix.float(), "inverse": inverse.float()}
 
     def _rows(self, x: Tensor) -> Tensor:
-        return rearrange(self.scaling(x), "n c h w -> n (c h w)")
+        return rearrange(self.scaling(self.levels(x)), "n c h w -> n (c h w)")
 
     def __call__(self, x: Tensor) -> Tensor:
-        """uint8 [B, C, H, W] -> whitened float32 of the same shape."""
+        """Images [B, C, H, W] -> whitened float32 of the same shape."""
         self._move(x.device)
         return ((self._rows(x) - self.mean) @ self.matrix).view(x.shape)
 
-    def images(self, x: Tensor) -> Tensor:
-        """Whitened float [B, C, H, W] -> uint8. Raises InputError where the scaling has no inverse."""
+    def undone(self, x: Tensor) -> Tensor:
+        """Levels of whitened images [B, C, H, W]. Raises InputError where the scaling has no way back."""
         self._move(x.device)
         rows = rearrange(x.detach().float(), "b c h w -> b (c h w)")
-        return self.scaling.images((rows @ self.inverse + self.mean).view(x.shape))
+        return self.scaling.undone((rows @ self.inverse + self.mean).view(x.shape))
 
     def _move(self, device: torch.device) -> None:
         """Move the statistics to the device of the images."""
@@ -215,7 +226,7 @@ class ContrastZCA(Whitening):
     """On `Contrast`, gain 1 / sqrt(S + 0.1): CIFAR-10 of Mean Teacher (reference 3)."""
 
     scaling = Contrast()
-    images = Normalization.images  # refused: each image's own mean and contrast are lost
+    undone = Normalization.undone  # refused: each image's own mean and contrast are lost
 
     def gain(self, spectrum: Tensor) -> Tensor:
         """0.1 is added to the covariance's diagonal."""

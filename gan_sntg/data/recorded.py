@@ -14,7 +14,9 @@ from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import load_tensors, tensor_sha256
 from gan_sntg.files.json_files import read_json
 from gan_sntg.files.yaml_files import instance
-from gan_sntg.pictures.reader import PictureReader
+from gan_sntg.pictures.measured import MeasuredReader
+from gan_sntg.pictures.pixels import BYTES, Depth, PixelFormat
+from gan_sntg.pictures.reader import NonSquare, PictureReader
 
 MOST_VALUES = 2**24  # of an image
 
@@ -26,7 +28,7 @@ class DataFacts:
     name: str
     sha256: str
     image_shape: list[int]
-    dtype: Literal["uint8", "float32"]
+    dtype: Depth
     num_classes: int
     class_names: list[str] | None
     examples: int
@@ -35,7 +37,9 @@ class DataFacts:
     test_labels_sha256: str
     background: int = 255  # and the next two: of the reading of pictures
     white: int | None = None
-    reading: Literal[1, 2] | None = None
+    reading: Literal[1, 2, 3] | None = None
+    non_square: NonSquare = "crop"
+    pixels: PixelFormat | None = None  # where they are other than bytes of 0..255
 
     def __post_init__(self):
         if len(self.image_shape) not in (1, 3) or min(self.image_shape) < 1 or math.prod(self.image_shape) > MOST_VALUES:
@@ -44,12 +48,16 @@ class DataFacts:
             raise ValueError("it has fewer than two classes, or no examples")
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(f"it names {len(self.class_names)} classes, but has {self.num_classes}")
+        if self.pixels is not None and (self.pixels.dtype != self.dtype or len(self.pixels.low) not in (1, self.image_shape[0])):
+            raise ValueError("its pixels are of other images")
 
     @property
-    def reader(self) -> PictureReader:
+    def reader(self) -> PictureReader | MeasuredReader:
         """Reading of pictures as the data were; runs of before it was kept read a folder as 1."""
+        if self.reading == MeasuredReader.reading or not (self.pixels or BYTES).plain or self.image_shape[0] not in (1, 3):
+            return MeasuredReader(self.image_shape[-1], self.image_shape[0], self.dtype, self.non_square)
         reading = self.reading or (1 if self.name == ImageFolder.name else 2)
-        return PictureReader(self.image_shape[-1], self.image_shape[0] == 3, self.background, self.white, reading)
+        return PictureReader(self.image_shape[-1], self.image_shape[0] == 3, self.background, self.white, reading, self.non_square)
 
 
 def facts_of(source: Dataset) -> DataFacts:
@@ -61,7 +69,7 @@ def facts_of(source: Dataset) -> DataFacts:
         name=source.name,
         sha256=source.sha256,
         image_shape=list(source.image_shape),
-        dtype="uint8" if source.test_x.dtype == torch.uint8 else "float32",
+        dtype=str(source.test_x.dtype).removeprefix("torch."),  # pyright: ignore[reportArgumentType]
         num_classes=source.num_classes,
         class_names=source.class_names,
         examples=source.num_examples,
@@ -71,6 +79,8 @@ def facts_of(source: Dataset) -> DataFacts:
         background=reader.background,
         white=reader.white,
         reading=reader.reading,
+        non_square=reader.non_square,
+        pixels=None if source.pixels == BYTES else source.pixels,
     )
 
 
@@ -82,6 +92,7 @@ class RecordedData(Dataset):
         with refusing(f"{file} is damaged", "delete it; the data themselves are read in its place"):
             self.facts = facts = instance(DataFacts, read_json(Path(file)))
         self.name, self.num_classes, self.class_names, self.sha256 = facts.name, facts.num_classes, facts.class_names, facts.sha256
+        self.pixels = facts.pixels or BYTES
         self.train_x = self.test_x = torch.empty(0, *facts.image_shape, dtype=getattr(torch, facts.dtype))
         self.train_y = self.test_y = self.validation = torch.empty(0, dtype=torch.int64)
 

@@ -10,7 +10,7 @@ from gan_sntg.evaluation.classification import (
     percent_wrong,
     reliability,
 )
-from gan_sntg.evaluation.samples import draw, draw_batches, grid, interpolate_z, png, save_npz, save_png, save_pngs, z_bank
+from gan_sntg.evaluation.samples import draw, draw_batches, grid, interpolate_z, png, save_files, save_npz, save_png, z_bank
 
 __all__ = ["Reliability", "class_errors", "confusion_matrix", "error_rate", "logits_of", "outputs_of", "percent_wrong", "reliability"]
-__all__ += ["draw", "draw_batches", "grid", "interpolate_z", "png", "save_npz", "save_png", "save_pngs", "z_bank"]
+__all__ += ["draw", "draw_batches", "grid", "interpolate_z", "png", "save_files", "save_npz", "save_png", "z_bank"]

@@ -53,7 +53,7 @@ def generator_features(
     """Features of n images of uniform z, which torch-fidelity draws from SEED; G is fixed on the bank."""
     device = next(generator.parameters()).device
     fix_on_bank(generator, device)
-    images = nn.Sequential(generator, Lambda(normalization.images), Lambda(rgb))
+    images = nn.Sequential(generator, Lambda(normalization.images), Lambda(normalization.pixels.shown), Lambda(rgb))
     with mode(generator, training=False):
         model = GenerativeModelModuleWrapper(images, generator.latent, "uniform_0_1", 0)
         found = get_featuresdict_from_generative_model(model, extractor, n, batch_size, device.type == "cuda", SEED, verbose)

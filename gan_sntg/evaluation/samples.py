@@ -19,6 +19,8 @@ from gan_sntg.files.atomic import atomic, atomic_folder, write_atomically
 from gan_sntg.networks.batch_norm import fix_statistics
 from gan_sntg.networks.gan import Generator
 from gan_sntg.networks.passes import mode
+from gan_sntg.pictures.pixels import Depth
+from gan_sntg.pictures.scientific import tiff
 from gan_sntg.rng import purpose_generator
 
 BANK_SIZE = 500
@@ -47,7 +49,7 @@ def fix_on_bank(generator: Generator, device: torch.device | str = "cpu") -> Non
 
 @torch.no_grad()
 def draw_batches(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Iterator[Tensor]:
-    """Yield images uint8 [b, C, H, W] of batches of z [n, latent], on the CPU, the same in any batch.
+    """Yield images [b, C, H, W] of batches of z [n, latent], on the CPU, the same in any batch.
 
     G's batch statistics are first fixed on the bank of BANK_SIZE z; its training mode is left as it was.
     """
@@ -58,7 +60,7 @@ def draw_batches(generator: Generator, z: Tensor, normalization: Normalization, 
 
 
 def draw(generator: Generator, z: Tensor, normalization: Normalization, batch_size: int = 500) -> Tensor:
-    """All images of `draw_batches`, uint8 [n, C, H, W]."""
+    """All images of `draw_batches`, [n, C, H, W]."""
     return torch.cat(list(draw_batches(generator, z, normalization, batch_size)))
 
 
@@ -85,7 +87,7 @@ def save_png(path: Path, image: Tensor) -> None:
 
 
 def png(image: Tensor) -> memoryview:
-    """An image uint8 [C, H, W] as the bytes of a PNG, grey where C is 1."""
+    """An image uint8 [C, H, W], or uint16 [1, H, W], as the bytes of a PNG, grey where C is 1."""
     buffer = io.BytesIO()
     Image.fromarray(rearrange(image.cpu(), "c h w -> h w c").squeeze(2).numpy()).save(buffer, "PNG")
     return buffer.getbuffer()
@@ -132,24 +134,37 @@ def reconstruction_sheet(real: Tensor, made: Tensor, scale: int = 1) -> Tensor:
     return picture
 
 
-def save_pngs(folder: Path, blocks: Iterable[Tensor]) -> None:
-    """Write images uint8 [b, C, H, W] as sample_00000.png and so on; `folder` appears when all are there."""
+def save_files(folder: Path, blocks: Iterable[Tensor]) -> None:
+    """Write images [b, C, H, W] as sample_00000.png (or .tif) and so on; `folder` appears at the end.
+
+    PNG holds 8 bits of 1 or 3 channels, and 16 of one; all else is TIFF. Raises InputError where that needs what is not installed.
+    """
     with atomic_folder(folder) as temporary:
         for i, image in enumerate(image for block in blocks for image in block):
-            (temporary / f"sample_{i:05d}.png").write_bytes(png(image))
+            whole = image.dtype == torch.uint8 and len(image) in (1, 3) or image.dtype == torch.uint16 and len(image) == 1
+            (temporary / f"sample_{i:05d}.{'png' if whole else 'tif'}").write_bytes(png(image) if whole else tiff(image))
 
 
 def save_npz(
-    path: Path, blocks: Iterable[Tensor], shape: tuple[int, ...], z: Tensor, decide: Callable[[Tensor], tuple[Tensor, Tensor]]
+    path: Path,
+    blocks: Iterable[Tensor],
+    shape: tuple[int, ...],
+    z: Tensor,
+    decide: Callable[[Tensor], tuple[Tensor, Tensor]],
+    dtype: Depth = "uint8",
 ) -> None:
-    """Write images uint8 [n, H, W, C], z float32 [n, latent], and classes and confidence [n] by `decide`.
+    """Write images [n, H, W, C], z float32 [n, latent], and classes and confidence [n] by `decide`.
 
-    blocks: the images uint8 [b, C, H, W] of z, each `shape` [C, H, W], of which `decide` says both.
+    blocks: the images [b, C, H, W] of z, each `shape` [C, H, W] and of `dtype`, of which `decide` says both.
     """
     decisions = []
     with atomic(path) as file, ZipFile(file, "w") as archive:
         with archive.open(ZipInfo("images.npy"), "w", force_zip64=True) as entry:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (len(z), *shape[1:], shape[0])}
+            header = {
+                "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
+                "fortran_order": False,
+                "shape": (len(z), *shape[1:], shape[0]),
+            }
             np.lib.format.write_array_header_1_0(entry, header)
             for block in blocks:
                 entry.write(rearrange(block, "b c h w -> b h w c").contiguous().numpy().data)

@@ -20,7 +20,9 @@ from gan_sntg.files.paths import at_home
 from gan_sntg.files.yaml_files import instance
 from gan_sntg.networks.gan import Generator
 from gan_sntg.pictures.decode import readable
-from gan_sntg.pictures.reader import PictureReader
+from gan_sntg.pictures.measured import MeasuredReader
+from gan_sntg.pictures.pixels import BYTES, Depth, PixelFormat
+from gan_sntg.pictures.reader import NonSquare, PictureReader
 
 FORMAT = 1
 CARD, PROGRAM = "card.json", "classifier.pt2"
@@ -46,25 +48,29 @@ class PictureSpec:
 
     background: int
     white: int | None
-    reading: Literal[1, 2]
+    reading: Literal[1, 2, 3]
+    non_square: NonSquare = "crop"
 
 
 @dataclass(frozen=True)
 class InputSpec:
     """What the classifier and its program take: examples as the data set holds them, or files."""
 
-    dtype: Literal["uint8", "float32"]
+    dtype: Depth
     shape: list[int]
-    range: list[int] | None
+    range: list[float] | None  # the least black, the greatest white
     meaning: str
     pictures: PictureSpec | None = None
+    pixels: PixelFormat | None = None  # of images that are not bytes of 0..255 in 1 or 3 channels
 
     @property
-    def reader(self) -> PictureReader | None:
+    def reader(self) -> PictureReader | MeasuredReader | None:
         """The reading of files; None where examples are no square pictures, or the card does not say."""
-        if self.pictures is None or len(self.shape) != 3 or self.shape[1] != self.shape[2] or self.shape[0] not in (1, 3):
+        if self.pictures is None or len(self.shape) != 3 or self.shape[1] != self.shape[2]:
             return None
-        return PictureReader(self.shape[1], self.shape[0] == 3, **asdict(self.pictures))
+        if self.pictures.reading == MeasuredReader.reading:
+            return MeasuredReader(self.shape[1], self.shape[0], self.dtype, self.pictures.non_square)
+        return PictureReader(self.shape[1], self.shape[0] == 3, **asdict(self.pictures)) if self.shape[0] in (1, 3) else None
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class Fixed(nn.Module):
 
 
 class Classifier(Fixed):
-    """Images uint8 [N, C, H, W] or points float32 [N, 2] of a data set -> logits float32 [N, K]."""
+    """Images [N, C, H, W] or points float32 [N, 2], as a data set holds them -> logits float32 [N, K]."""
 
     def __init__(
         self,
@@ -134,7 +140,7 @@ class Classifier(Fixed):
         shape: tuple[int, ...],
         dtype: torch.dtype,
         classes: list[str],
-        reader: PictureReader | None = None,
+        reader: PictureReader | MeasuredReader | None = None,
     ):
         """shape, dtype: of one image or point; classes: names of the K logits; reader: of files."""
         super().__init__(net, normalization)
@@ -166,7 +172,7 @@ class Classifier(Fixed):
 
 
 class ImageGenerator(Fixed):
-    """z float32 [N, latent], uniform in [0, 1] -> images uint8 [N, C, H, W]."""
+    """z float32 [N, latent], uniform in [0, 1] -> images [N, C, H, W] of the data's depth."""
 
     def z(self, n: int, seed: int | None = None) -> Tensor:
         """The first n z [n, latent] that `gan-sntg sample` draws, of another list for each seed."""
@@ -190,6 +196,7 @@ def load_export(folder: str | Path) -> tuple[Classifier, ImageGenerator | None, 
     net = load_network(specs.net, nn.Module, "net", folder, tensors)
     generator = load_network(specs.generator, Generator, "generator", folder, tensors) if specs.generator else None
     normalization = load_normalization(specs.normalization, folder, tensors)
+    normalization.pixels = card.input.pixels or BYTES
     classifier = Classifier(net, normalization, tuple(card.input.shape), getattr(torch, card.input.dtype), card.classes, card.input.reader)
     images = ImageGenerator(generator, normalization) if generator else None
     check_fit(classifier, images, folder)

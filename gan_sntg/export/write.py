@@ -33,6 +33,7 @@ from gan_sntg.export.load import (
 )
 from gan_sntg.files.array_files import sha256_of
 from gan_sntg.files.atomic import atomic_folder
+from gan_sntg.pictures.pixels import BYTES, PixelFormat
 from gan_sntg.runs.build import RunModel, class_names
 from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
 from gan_sntg.runs.options import identity
@@ -97,7 +98,8 @@ def verify(folder: Path, classifier: Classifier, generator: ImageGenerator | Non
 def card_of_run(folder: RunFolder, parts: RunModel, progress: Progress, weights: str) -> Card:
     """The card of an export of these weights, without the hashes of its files."""
     source, points = parts.source, len(parts.source.image_shape) == 1
-    dtype, limits = ("float32", None) if points else ("uint8", [0, 255])
+    own, dtype = source.pixels, str(source.test_x.dtype).removeprefix("torch.")
+    limits = None if points else limits_of(own)
     meaning = "points, coordinates standardised" if points else "images, [channels, height, width]"
     return Card(
         format=FORMAT,
@@ -107,7 +109,14 @@ def card_of_run(folder: RunFolder, parts: RunModel, progress: Progress, weights:
             generator=configuration(parts.method.image_generator),
             normalization=configuration(parts.normalization, PLACES),
         ),
-        input=InputSpec(dtype, list(source.image_shape), limits, meaning, None if points else picture_spec(source)),
+        input=InputSpec(
+            dtype,  # pyright: ignore[reportArgumentType]
+            list(source.image_shape),
+            limits,
+            meaning,
+            None if points else picture_spec(source),
+            None if own == BYTES else own,
+        ),
         output={"dtype": "float32", "shape": [source.num_classes], "meaning": "logits, one for each of the classes"},
         classes=class_names(source),
         weights=weights,
@@ -118,10 +127,15 @@ def card_of_run(folder: RunFolder, parts: RunModel, progress: Progress, weights:
     )
 
 
+def limits_of(pixels: PixelFormat) -> list[float]:
+    """The least black and the greatest white."""
+    return [int(end) if end == int(end) else end for end in (min(pixels.low), max(pixels.high))]
+
+
 def picture_spec(source: Dataset) -> PictureSpec:
     """How files are read as these data were."""
     reader = facts_of(source).reader
-    return PictureSpec(reader.background, reader.white, reader.reading)
+    return PictureSpec(reader.background, reader.white, reader.reading, reader.non_square)
 
 
 def recorded_errors(folder: RunFolder, source: Dataset, progress: Progress, weights: str) -> dict:
@@ -140,7 +154,7 @@ def generator_facts(folder: RunFolder, parts: RunModel, progress: Progress) -> d
         "z": "float32, uniform in [0, 1]",
         "weights": "last",
         "statistics": f"fixed on a bank of {BANK_SIZE} z",
-        "output": {"dtype": "uint8", "shape": list(parts.source.image_shape), "range": [0, 255]},
+        "output": {"dtype": parts.source.pixels.dtype, "shape": list(parts.source.image_shape), "range": limits_of(parts.source.pixels)},
         "fidelity": [asdict(m) for m in measurements(folder.path) if m.generator.get("step") == progress.step],
     }
 

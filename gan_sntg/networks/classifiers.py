@@ -140,7 +140,8 @@ class WhitenedConvNet13(ConvNet13):
     def fit(self, pool: Pool) -> None:
         """Fit the unlabelled pool. Raises InputError where its normalization is not `SymmetricZCA`'s scaling."""
         zca, x = SymmetricZCA(), pool.x[pool.unlabeled]
-        if not torch.allclose(pool.normalize(x[:2]).float(), zca.scaling(x[:2])):
+        zca.pixels = pool.pixels
+        if not torch.allclose(pool.normalize(x[:2]).float(), zca.scaling(zca.levels(x[:2]))):
             raise InputError("WhitenedConvNet13 whitens pixels of (x - 127.5) / 128; choose the normalization Symmetric with divisor 128")
         zca.fit(x.cpu())
         self.mean.copy_(zca.mean)
@@ -215,7 +216,7 @@ class PretrainedNet(Classifier):
     def fit(self, pool: Pool) -> None:
         """Read the weights of the body. Raises InputError without them, or where images are not in 0..1."""
         x = pool.x[pool.unlabeled[:2]]
-        if not torch.allclose(pool.normalize(x).float(), x / 255):
+        if not torch.allclose(pool.normalize(x).float(), pool.pixels.levels(x) / 255):
             raise InputError("PretrainedNet takes images in 0..1; choose the normalization UnitRange")
         self.network.load(self.name, self.file, self.download, "method.net")
 

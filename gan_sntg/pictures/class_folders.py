@@ -9,7 +9,7 @@ from gan_sntg.files.paths import Listing, as_read, visible
 
 
 class ClassFolders:
-    """Files of an image folder with their classes: train (those without one, None, last) and test, in order.
+    """Files of an image folder with their classes, in order: train (None: without, last) and test.
 
     `problems` are what cannot be listed; `notes` sentences for the user.
     """

@@ -17,11 +17,13 @@ from torch import Tensor
 from gan_sntg.distributed import rank
 from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import cached, file_sha256
+from gan_sntg.pictures.measured import MeasuredReader
 from gan_sntg.pictures.reader import DARK, REMEDY, PictureReader
 
 BLOCK, LARGE = 500, 2**20  # pictures that are cached together, and the bytes of their files from which on they are
 FIRST_SAID = 1.0  # seconds of reading from which on is said how far it is
 THREADS = 8  # at most, for each may hold a picture of MOST_PIXELS
+Reader = PictureReader | MeasuredReader
 
 
 class Decoded(NamedTuple):
@@ -36,19 +38,19 @@ class Decoded(NamedTuple):
     problems: dict[Path, str]
 
 
-def decode(paths: list[Path], reader: PictureReader) -> Decoded:
+def decode(paths: list[Path], reader: Reader) -> Decoded:
     """All pictures, by several threads; those of large files come from the cache where it has them.
 
     The cache knows a picture by its content, and is forgotten with another version of Pillow.
     """
-    x, bits, problems = torch.empty(len(paths), *reader.shape, dtype=torch.uint8), [], {}
+    x, bits, problems = torch.empty(len(paths), *reader.shape, dtype=reader.dtype), [], {}
     threads, said = min(torch.get_num_threads(), THREADS), Said(len(paths))
     with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(threads) as pool:  # Pillow's own limits; ours is lower
         for start in range(0, len(paths), BLOCK):
             block = paths[start : start + BLOCK]
             found = _block(block, reader, pool, said, start)
             x[start : start + BLOCK] = found["x"]
-            bits += found["bits"].tolist()
+            bits += map(int, found["bits"].tolist())
             for i in (found["read"] == 0).nonzero().flatten().tolist():  # once more: for the reason, or there was no memory
                 try:
                     x[start + i], bits[start + i] = reader.decoded(block[i])
@@ -58,13 +60,13 @@ def decode(paths: list[Path], reader: PictureReader) -> Decoded:
     return Decoded(x[read], [bits[i] for i in read], [paths[i] for i in read], problems)
 
 
-def _block(paths: list[Path], reader: PictureReader, pool: ThreadPoolExecutor, said: "Said", start: int) -> dict[str, Tensor]:
+def _block(paths: list[Path], reader: Reader, pool: ThreadPoolExecutor, said: "Said", start: int) -> dict[str, Tensor]:
     """Images x of a few pictures, their bits, and whether each is read; start: how many were before."""
 
     def attempt(path: Path) -> tuple[Tensor, int, int]:
         with suppress(InputError):
             return *reader.decoded(path), 1
-        return torch.zeros(reader.shape, dtype=torch.uint8), 0, 0
+        return torch.zeros(reader.shape, dtype=reader.dtype), 0, 0
 
     def fit() -> dict[str, Tensor]:
         made = []
@@ -72,15 +74,15 @@ def _block(paths: list[Path], reader: PictureReader, pool: ThreadPoolExecutor, s
             made.append(one)
             said.at(start + len(made))
         x, *rest = zip(*made, strict=True)
-        return {"x": torch.stack(x)} | dict(zip(("bits", "read"), (torch.tensor(part, dtype=torch.uint8) for part in rest), strict=True))
+        return {"x": torch.stack(x)} | dict(zip(("bits", "read"), (torch.tensor(part, dtype=reader.dtype) for part in rest), strict=True))
 
     n, key = len(paths), _key(paths, reader, pool)
-    found = cached(key, {"x": (n, *reader.shape), "bits": (n,), "read": (n,)}, fit, torch.uint8) if key else fit()
+    found = cached(key, {"x": (n, *reader.shape), "bits": (n,), "read": (n,)}, fit, reader.dtype) if key else fit()
     said.at(start + n)
     return found
 
 
-def _key(paths: list[Path], reader: PictureReader, pool: ThreadPoolExecutor) -> str | None:
+def _key(paths: list[Path], reader: Reader, pool: ThreadPoolExecutor) -> str | None:
     """Name in the cache of the images of these files; None where they are small, or one cannot be read."""
     with suppress(OSError):
         if sum(path.stat().st_size for path in paths) >= LARGE:
@@ -119,7 +121,7 @@ def read_pictures(
     return readable(paths, PictureReader(size, color, background, white))
 
 
-def readable(paths: list[Path], reader: PictureReader, by: str = "white") -> tuple[Tensor, list[Path], list[str]]:
+def readable(paths: list[Path], reader: Reader, by: str = "white") -> tuple[Tensor, list[Path], list[str]]:
     """As `read_pictures`; each is read, or refused, as if it were alone. by: how `white` is stated."""
     x, bits, read, problems = decode(paths, reader)
     dark = {path: 2**used - 1 for path, used in zip(read, bits, strict=True) if reader.white is None and 0 < used < 16}

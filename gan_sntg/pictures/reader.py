@@ -1,8 +1,8 @@
-"""Reading of one picture file of any kind as a square: colour, depth, transparency, and which are refused."""
+"""Reading of one picture file of any kind as a square of 8 bits."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -11,11 +11,14 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from gan_sntg.errors import InputError
+from gan_sntg.pictures.scientific import dicom_shown, is_dicom
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # of a moving picture, the first frame
 MOST_PIXELS = 2**26
 DEEP = 65535  # white of 16 bits, unless another is stated
 TIFF_BITS, TIFF_PACKING, TIFF_WHITE_IS_ZERO, TIFF_PLANES, TIFF_EXTRA, TIFF_SIGNS = 258, 259, 262, 284, 338, 339  # tags
+TIFF_KIND, REDUCED = 254, 1  # the tag of a page that is a smaller copy of another, and its bit
+NonSquare = Literal["crop", "refuse"]
 DARK = "of whose 16 bits only 0..{} are used: as 0..65535 nearly black"
 REMEDY = "state the value that is white, {} perhaps, or 65535 if it is that dark, by {}; or save it with 8 bits, scaled"
 
@@ -36,6 +39,7 @@ class Stored(NamedTuple):
         deep = ";16" in str(raw)
         white = None
         if image.format == "TIFF":
+            check_pages(image)
             deep, white = check_tiff(image)
         elif image.format == "PPM" and more and isinstance(more[0], int) and more[0] > 255:
             deep, white = more[0] == DEEP, None if more[0] == DEEP else DEEP  # Pillow scales by what the file states
@@ -69,6 +73,22 @@ def transparent_value(image: Image.Image, raw: str) -> tuple[int, ...] | None:
     return tuple((v % 2**bits) * 255 // (2**bits - 1) for v in values)
 
 
+def check_pages(image: Image.Image) -> None:
+    """Raise ValueError where a TIFF has a second page that is no smaller copy of the first."""
+    if (pages := getattr(image, "n_frames", 1)) > 1:
+        image.seek(1)
+        smaller = image.tag_v2.get(TIFF_KIND, 0) & REDUCED  # pyright: ignore[reportAttributeAccessIssue]
+        image.seek(0)
+        if not smaller:
+            raise ValueError(f"a TIFF of {pages} pages; add --data.range to have them as channels, or save one of them")
+
+
+def check_square(width: int, height: int, non_square: NonSquare) -> None:
+    """Raise ValueError where a picture is not square, but has to be."""
+    if non_square == "refuse" and width != height:
+        raise ValueError(f"{width} x {height} pixels, not square; make it square, or add --data.non_square crop for its centre")
+
+
 @dataclass(frozen=True)
 class PictureReader:
     """Reading of pictures as images uint8 [3 or 1, size, size].
@@ -84,6 +104,8 @@ class PictureReader:
     background: int = 255
     white: int | None = None
     reading: Literal[1, 2] = 2
+    non_square: NonSquare = "crop"
+    dtype: ClassVar[torch.dtype] = torch.uint8
 
     def __post_init__(self):
         for name, most in ("background", 255), ("white", DEEP):
@@ -113,6 +135,8 @@ class PictureReader:
             raise InputError(f"{path}: {reason}") from error
 
     def _square(self, path: Path) -> tuple[Image.Image, int]:
+        if self.reading > 1 and is_dicom(path):
+            return self._fitted(dicom_shown(path).convert(self.mode)), 0
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise ValueError(f"{image.width} x {image.height} pixels; the most that is decoded is {MOST_PIXELS:,} in all")
@@ -129,7 +153,12 @@ class PictureReader:
             ground = Image.new(self.mode, picture.size, (self.background,) * len(self.mode) if self.color else self.background)
             ground.paste(picture, mask=alpha)
             picture = ground
-        return ImageOps.fit(picture, (self.size, self.size), Image.Resampling.BICUBIC), bits
+        return self._fitted(picture), bits
+
+    def _fitted(self, picture: Image.Image) -> Image.Image:
+        """The centre of a picture, resized."""
+        check_square(*picture.size, self.non_square)
+        return ImageOps.fit(picture, (self.size, self.size), Image.Resampling.BICUBIC)
 
     def _grey(self, image: Image.Image, stored: Stored) -> tuple[Image.Image, Image.Image | None, int]:
         """A picture of more than 8 bits in our mode, its alpha if any, and the bits it uses if it has 16."""

@@ -23,7 +23,7 @@ from gan_sntg.distributed.process_group import own_device
 from gan_sntg.errors import InputError
 from gan_sntg.networks.passes import CompiledForward, use
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import RunOptions, config_reader
+from gan_sntg.runs.options import DEVICES, RunOptions, config_reader
 from gan_sntg.runs.parsing import Parser
 from gan_sntg.training import checkpoint
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, Recordable
@@ -53,11 +53,16 @@ class RunObjects(RunModel):
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one. Raises InputError for a device that is not there."""
-    if name not in ("cpu", "cuda", "auto"):
-        raise InputError(f"--device is {name!r}; give cpu, cuda or auto")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: PyTorch finds no CUDA device here; use --device cpu or auto")
+    """`auto` is CUDA where there is one; mps, on which nothing was tested, is used where it is asked for.
+
+    Raises InputError for a device that is not there.
+    """
+    if name not in ("cpu", "cuda", "mps", "auto"):
+        raise InputError(f"--device is {name!r}; give {DEVICES}")
+    if name == "cuda" and not torch.cuda.is_available() or name == "mps" and not torch.backends.mps.is_available():
+        raise InputError(f"--device {name}: PyTorch finds no {name.upper()} device here; use --device cpu or auto")
+    if name == "mps":
+        return torch.device("mps")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -80,7 +85,7 @@ def instantiate(options: RunOptions, make: Callable[[], Namespace]) -> tuple[Dat
         use(CompiledForward(), method)
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
-    made.normalization.device = device
+    made.normalization.device, made.normalization.pixels = device, made.data.pixels
     return made.data, made.normalization, method.to(device), device
 
 
@@ -209,7 +214,7 @@ def folder_parser(name: str, description: str) -> Parser:
 def run_parser(name: str, description: str) -> Parser:
     """What a command takes that computes something of a run: RUN, --root and --device."""
     parser = folder_parser(name, description)
-    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda or auto")
+    parser.add_argument("--device", type=str, default="auto", help=DEVICES)
     return parser
 
 

@@ -35,9 +35,18 @@ LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs")  # where 
 OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
 ADDED_OPTIONS = {"from_run": None, "from_optimizers": False, "metric": "error", "labeled_sampling": "shuffled"}  # see `identity`
 UNIDENTIFIED = {"data": ("root", "download", "reading"), "normalization": ("download",)}  # arguments that may differ in the same run
-PICTURES = {"twins": "refuse", "background": 255, "white": None}  # that were not there in earlier versions, where they had no choice
+PICTURES = {  # arguments that were not there in earlier versions, where they had no choice
+    "twins": "refuse",
+    "background": 255,
+    "white": None,
+    "range": None,
+    "display": None,
+    "channels": None,
+    "non_square": "crop",
+}
 CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
 LINKED = ("image_shape", "num_classes")  # arguments of networks that the data give
+DEVICES = "cpu, cuda, mps (not tested) or auto"
 UNSET = ("epochs", *LINKED)  # that are null where a command needs no run, or till the data are there
 
 
@@ -71,7 +80,7 @@ class RunOptions:
     from_run: str | None = option(None, "run folder or checkpoint file whose weights and averages this run starts from", alias="--from")
     from_optimizers: bool = option(False, "with --from: take the optimizers' moments too")
     out: str | None = option(None, "run folder; default runs/<config>-seed<seed>-<hash>")
-    device: str = option("auto", "cpu, cuda or auto")
+    device: str = option("auto", DEVICES)
     max_minutes: float | None = option(None, "time limit: stop before it is over, with all saved", positive=True)
     checkpoint_minutes: float | None = option(15, "longest time between checkpoints; null: each interval", positive=True)
     keep: int = option(2, "number of the last checkpoints that are kept", least=1)

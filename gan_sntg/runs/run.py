@@ -47,15 +47,15 @@ class TrainedRun:
         return self.method.classifiers["averaged"].eval()
 
     def logits(self, images: Tensor) -> Tensor:
-        """Logits [N, K] of the averaged classifier, on the CPU. images uint8 [N, C, H, W], or points [N, 2]."""
+        """Logits [N, K] of the averaged classifier, on the CPU. images [N, ...] as in the data."""
         return logits_of(self.classifier, images.to(self.objects.device), self.normalization).cpu()
 
     def predict(self, images: Tensor) -> Tensor:
-        """Classes int64 [N] by the averaged classifier, on the CPU. images uint8 [N, C, H, W]."""
+        """Classes int64 [N] by the averaged classifier, on the CPU. images [N, ...] as in the data."""
         return self.logits(images).argmax(1)
 
     def sample(self, n: int, seed: int | None = None) -> Tensor:
-        """Draw n uint8 images [n, C, H, W], by seed. Raises InputError where there is no generator."""
+        """Draw n images [n, C, H, W] of the data's depth, by seed. Raises InputError without a generator."""
         generator = self.method.image_generator
         if generator is None:
             method = type(self.method).__name__

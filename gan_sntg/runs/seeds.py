@@ -130,7 +130,8 @@ def summary(trainer: Trainer) -> list[str]:
     sntg = getattr(parts.method, "sntg", None)
     on = f"SNTG of weight {sntg.weight:g}" if sntg is not None and sntg.weight else "SNTG off"
     sizes = (f"{name} {sum(p.numel() for p in net.parameters()) / 1e6:.3g}" for name, net in parts.method.networks.items())
-    place = torch.cuda.get_device_name(parts.device) if parts.device.type == "cuda" else f"the CPU (threads: {torch.get_num_threads()})"
+    places = {"cpu": f"the CPU (threads: {torch.get_num_threads()})", "mps": "mps, on which nothing was tested"}
+    place = torch.cuda.get_device_name(parts.device) if parts.device.type == "cuda" else places[parts.device.type]
     gone_on = f", of which step {progress.step} is done" if progress.step else ""
     return [
         f"{trainer.folder.path}: {parts.source.name}, {parts.source.num_classes} classes, {examples_of(parts)}",

@@ -22,6 +22,7 @@ from gan_sntg.evaluation.classification import Metric, logits_of, worst_class_er
 from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.methods.telemetry import graph_alarms, telemetry_warnings
+from gan_sntg.pictures.pixels import rows
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import RunObjects, assemble
 from gan_sntg.runs.folder import RunFolder
@@ -153,7 +154,7 @@ class Trainer:
         picture = None  # drawn on all ranks: in training mode layers take statistics over all
         if generator := method.image_generator:
             bank = z_bank(generator.latent, GRID_SIZE, self.parts.device)
-            picture = grid(draw(generator, bank, self.parts.normalization))
+            picture = grid(self.parts.source.pixels.shown(draw(generator, bank, self.parts.normalization)))
         on_first(self.look, self.meter.read(), telemetry, picture)
 
     def look(self, terms: dict[str, float], telemetry: dict[str, float], picture: Tensor | None) -> None:
@@ -184,7 +185,7 @@ class Trainer:
     def errors(self) -> dict[str, float]:
         """Error and metric of every classifier on test and held-out images; worst_class: of the averaged."""
         normalize, held_out, pool = self.parts.normalization, self.parts.split.validation, self.parts.streams.pool
-        sets = {"test": self.test} | ({"validation": (pool.kept[held_out], pool.truth[held_out])} if held_out else {})
+        sets = {"test": self.test} | ({"validation": (rows(pool.kept, held_out), pool.truth[held_out])} if held_out else {})
         found = {}
         for kind, (x, y) in sets.items():
             logits = {name: logits_of(net, x, normalize) for name, net in self.parts.method.classifiers.items()}
@@ -197,14 +198,15 @@ class Trainer:
     def draw_data(self) -> None:
         """Save a grid of training images; of a new run, log them as networks see them, then augmented."""
         x, _, index = self.parts.streams.example(GRID_SIZE, "display").view("unlabeled")
+        pixels = self.parts.source.pixels
         if not self.folder.real.exists():
-            save_png(self.folder.real, grid(self.parts.streams.pool.x[index].cpu()))
+            save_png(self.folder.real, grid(pixels.shown(rows(self.parts.streams.pool.x, index).cpu())))
         if self.progress.step or x.dim() != 4:
             return
-        self.folder.log_image("data/normalized", grid(stretched(x).cpu()), 0)
+        self.folder.log_image("data/normalized", grid(stretched(pixels.chosen(x)).cpu()), 0)
         if augmentation := getattr(self.parts.method, "augmentation", None):
             varied = augmentation(x, purpose_generator(self.options.seed, "display", x.device))
-            self.folder.log_image("data/augmented", grid(stretched(varied).cpu()), 0)
+            self.folder.log_image("data/augmented", grid(stretched(pixels.chosen(varied)).cpu()), 0)
 
     def finish(self) -> None:
         """Write result.json, errors in percent of the last epoch, and the classes of test images."""

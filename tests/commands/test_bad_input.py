@@ -34,7 +34,7 @@ VALUES = {
     "--method.sntg.distance sometimes": ("distance", "rms", "euclidean", "sometimes"),
     "--batch_size 51": ("halves", "51 examples", "use an even batch size or another pairing"),
     "--batch_size 2000": ("a batch of 2000", "1400 unlabelled images", "choose batch_size in 1..1400"),
-    "--device tpu": ("tpu", "give cpu, cuda or auto"),
+    "--device tpu": ("tpu", "give cpu, cuda, mps (not tested) or auto"),
     "--seed 99999999999999999999": ("seed", "99999999999999999999"),
     "--threads -1": ("threads", "-1"),
     "--method.average_decay 1": ("average_decay", "1"),

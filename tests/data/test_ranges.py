@@ -68,9 +68,12 @@ def test_of_full_pixels_of_black_and_white_and_of_dim_photographs_nothing_is_sai
     assert Arrays(digits.train_x, digits.train_y, digits.test_x, digits.test_y).notes == ()
 
 
-@pytest.mark.parametrize(("x", "there"), [(noise(40) / 255, "of 0 to 1 scaled"), (noise(40).astype(np.uint16) * 16, "of 0 to 4080 scaled")])
+@pytest.mark.parametrize(("x", "there"), [(noise(40) / 255, "of 0 to 1 scaled"), (noise(40).astype(np.int32) * 16, "of 0 to 4080 scaled")])
 def test_other_numbers_are_refused_with_their_range_and_how_to_make_them_pixels(x, there):
-    with pytest.raises(InputError, match=f"train_x is .*, not uint8; give pixels 0..255 as uint8: its values {there}.*rounded, then cast"):
+    with pytest.raises(
+        InputError,
+        match=f"train_x is .*, not uint8, uint16 or float32; give pixels 0..255 as uint8: its values {there}.*rounded, then cast",
+    ):
         Arrays(x, Y, noise(20), TEST_Y)
 
 

@@ -92,5 +92,5 @@ def test_as_is_leaves_points_and_refuses_images():
 
 @pytest.mark.parametrize("normalization", [UnitRange(), Symmetric(), PerImage(), ZCA()])
 def test_the_scalings_of_images_refuse_points(normalization):
-    with pytest.raises(InputError, match=f"{type(normalization).__name__} maps uint8 images, but the data are points; choose .*AsIs"):
+    with pytest.raises(InputError, match=f"{type(normalization).__name__} maps images, but the data are points; choose .*AsIs"):
         normalization.check(torch.randn(3, 2))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.errors import InputError
-from gan_sntg.evaluation import draw, draw_batches, grid, interpolate_z, png, save_npz, save_png, save_pngs, z_bank
+from gan_sntg.evaluation import draw, draw_batches, grid, interpolate_z, png, save_files, save_npz, save_png, z_bank
 from gan_sntg.evaluation.samples import GREY, LINE, check_size, class_cells, neighbor_sheet, stretched
 from gan_sntg.networks.gan import DenseGenerator
 
@@ -145,7 +145,7 @@ def test_the_same_samples_are_the_same_bytes(tmp_path):
 def test_single_files_are_numbered_and_have_the_images_pixels(tmp_path, there):
     if there:
         (tmp_path / "a").mkdir()
-    save_pngs(tmp_path / "a", IMAGES.split(4))
+    save_files(tmp_path / "a", IMAGES.split(4))
     files = sorted((tmp_path / "a").iterdir())
     assert [file.name for file in files] == [f"sample_{i:05d}.png" for i in range(10)]
     assert np.array_equal(np.stack([np.asarray(Image.open(file)) for file in files]), IMAGES.permute(0, 2, 3, 1))
@@ -153,7 +153,7 @@ def test_single_files_are_numbered_and_have_the_images_pixels(tmp_path, there):
 
 def test_what_is_interrupted_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        save_pngs(tmp_path / "a", failing())
+        save_files(tmp_path / "a", failing())
     with pytest.raises(KeyboardInterrupt):
         save_npz(tmp_path / "a.npz", failing(), SHAPE, Z, decide)
     assert list(tmp_path.iterdir()) == []
@@ -163,5 +163,5 @@ def test_a_folder_that_has_something_in_it_is_left_alone(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/mine").write_text("mine")
     with pytest.raises(OSError, match="not empty"):
-        save_pngs(tmp_path / "a", [IMAGES])
+        save_files(tmp_path / "a", [IMAGES])
     assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))] == ["a", "a/mine"]

@@ -106,7 +106,8 @@ def test_the_readmes_lines_do_what_they_say(exported, tmp_path, monkeypatch):
 def test_the_card_says_what_it_is_and_where_it_is_from(exported, finished):
     card, result = json.loads((exported / "card.json").read_text()), json.loads((finished / "result.json").read_text())
     assert card["input"] == {"dtype": "uint8", "shape": [1, 8, 8], "range": [0, 255], "meaning": "images, [channels, height, width]"} | {
-        "pictures": {"background": 255, "white": None, "reading": 2}
+        "pictures": {"background": 255, "white": None, "reading": 2, "non_square": "crop"},
+        "pixels": None,
     }
     assert card["classes"] == [str(k) for k in range(10)]
     names = "gan_sntg.networks.DenseDiscriminator", "gan_sntg.networks.DenseGenerator", "gan_sntg.data.UnitRange"

@@ -162,8 +162,11 @@ def tiff_any(g: G) -> Made:
         alpha = alpha >> 8
     if photometric == 5:
         colors = (255 - colors[..., :3]) * (255 - colors[..., 3:]) / 255
+    pages = 1 + 2 * int(g.random() < 0.1)
+    if pages > 1 and refused != "of a kind that is not read":
+        refused = "a TIFF of 3 pages"
     return Made(
-        tiff(order, planes, tags, int(g.integers(1, 4)), deflated),
+        tiff(order, planes, tags, pages, deflated),
         colors + np.zeros(3),
         alpha,
         refused,
@@ -265,6 +268,7 @@ def by_pillow(g: G) -> Made:
         options |= {"lossless": True, "exact": True}
     if kind in FRAMES and mode in ("L", "RGB", "RGBA") and g.random() < 0.4:
         options |= {"save_all": True, "append_images": [image.transpose(Image.Transpose.ROTATE_90)]}
+        refused = "a TIFF of 2 pages" if kind == "TIFF" else refused
     return Made(saved(image, kind, **options), np.asarray(colors, float), alpha, refused, near, turn)
 
 

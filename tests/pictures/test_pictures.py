@@ -12,9 +12,9 @@ from helpers.data_files import picture
 from helpers.picture_cases import FAMILIES, shown
 from PIL import Image, ImageOps
 
-from gan_sntg.data import pictures
 from gan_sntg.errors import InputError
-from gan_sntg.pictures import read_picture, read_pictures
+from gan_sntg.pictures import decode as decoding
+from gan_sntg.pictures import read_picture, read_pictures, reader
 from gan_sntg.pictures.decode import decode
 from gan_sntg.pictures.reader import PictureReader
 
@@ -98,7 +98,7 @@ CAMERA = np.kron(G.integers(0, 256, (15, 20, 3)), np.ones((40, 40, 1))).astype(n
 @pytest.mark.parametrize(("size", "reduced"), [(28, 8), (32, 8), (48, 4), (64, 4)])
 def test_a_large_jpeg_is_decoded_at_a_size_that_is_still_twice_what_is_needed(tmp_path, monkeypatch, size, reduced):
     path, seen = picture(tmp_path / "a.jpg", CAMERA, quality=95), []
-    monkeypatch.setattr(pictures.ImageOps, "fit", lambda image, *rest: seen.append(image.size) or fit(image, *rest))
+    monkeypatch.setattr(reader.ImageOps, "fit", lambda image, *rest: seen.append(image.size) or fit(image, *rest))
     x = read_picture(path, size, color=True)
     assert seen == [(800 // reduced, 600 // reduced)]
     whole = PictureReader(size, True, reading=1).decoded(path)[0]
@@ -126,8 +126,8 @@ def test_the_first_reading_is_that_of_runs_of_before(tmp_path):
 @pytest.fixture
 def several(tmp_path, monkeypatch):
     """Nine files, the fourth no picture, the seventh of 12 bits in 16, in blocks of four that are all kept; a cache of their own."""
-    monkeypatch.setattr(pictures, "BLOCK", 4)
-    monkeypatch.setattr(pictures, "LARGE", 1)
+    monkeypatch.setattr(decoding, "BLOCK", 4)
+    monkeypatch.setattr(decoding, "LARGE", 1)
     monkeypatch.setenv("GAN_SNTG_CACHE", str(tmp_path / "cache"))
     paths = [picture(tmp_path / f"{k}.png", CAMERA[: 40 + k, :50]) for k in range(9)]
     paths[3].write_text("none")
@@ -167,18 +167,18 @@ def test_without_a_cache_pictures_are_read_all_the_same(several, monkeypatch, tm
 
 
 def test_small_files_are_not_kept(several, monkeypatch, tmp_path):
-    monkeypatch.setattr(pictures, "LARGE", 2**20)
+    monkeypatch.setattr(decoding, "LARGE", 2**20)
     decode(several, PictureReader(32, True))
     assert not (tmp_path / "cache").exists()
 
 
 def test_several_threads_read_the_same_in_the_same_order(several, monkeypatch):
-    monkeypatch.setattr(pictures, "LARGE", 2**30)
+    monkeypatch.setattr(decoding, "LARGE", 2**30)
     alone = decode(several, PictureReader(32, True))
     names, decoded = set(), PictureReader.decoded
     monkeypatch.setattr(PictureReader, "decoded", lambda reader, path: names.add(threading.get_ident()) or decoded(reader, path))
     asked = []
-    monkeypatch.setattr(pictures, "ThreadPoolExecutor", lambda n: asked.append(n) or ThreadPoolExecutor(n))
+    monkeypatch.setattr(decoding, "ThreadPoolExecutor", lambda n: asked.append(n) or ThreadPoolExecutor(n))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 40)
     together = decode(several, PictureReader(32, True))
     assert torch.equal(alone.x, together.x) and alone[1:] == together[1:] and asked == [8] and threading.get_ident() in names
@@ -187,7 +187,7 @@ def test_several_threads_read_the_same_in_the_same_order(several, monkeypatch):
 def test_a_long_reading_says_how_far_it_is_and_a_short_one_nothing(several, monkeypatch, capsys):
     decode(several, PictureReader(32, True))
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(pictures, "FIRST_SAID", 0.0)
+    monkeypatch.setattr(decoding, "FIRST_SAID", 0.0)
     decode(several, PictureReader(28, True))
     assert capsys.readouterr().err.startswith("1 of 9 pictures read\n")
 

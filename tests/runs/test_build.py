@@ -10,7 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.normalization import ZCA
 from gan_sntg.data.public import Digits
-from gan_sntg.runs.build import build
+from gan_sntg.errors import InputError
+from gan_sntg.runs.build import build, pick_device
 from gan_sntg.runs.options import config_parser
 
 
@@ -104,3 +105,14 @@ def test_augmented_images_are_shown_beside_the_normalised_ones(command, tiny_tre
     assert command("train", "--config", tmp_path / "a.yaml", "--out", tmp_path / "run").status == 0
     plain, varied = (images(tmp_path / "run", f"data/{name}") for name in ("normalized", "augmented"))
     assert [len(plain), len(varied)] == [1, 1] and plain[0].encoded_image_string != varied[0].encoded_image_string
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_mps_is_used_where_torch_has_it_and_it_is_asked_for(monkeypatch, there):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: there)
+    assert pick_device("auto").type in ("cpu", "cuda")
+    if there:
+        assert pick_device("mps").type == "mps"
+        return
+    with pytest.raises(InputError, match="--device mps: PyTorch finds no MPS device here; use --device cpu or auto"):
+        pick_device("mps")
