@@ -11,6 +11,7 @@ ROOMS = {  # modules of before, and where their classes are named now
     "gan_sntg.core.networks": "gan_sntg.networks",
     **dict.fromkeys((f"gan_sntg.core.data.{name}" for name in DATA), "gan_sntg.data"),
     "gan_sntg.conv_networks": "gan_sntg.networks",
+    "gan_sntg.networks.batch_norm_discriminators": "gan_sntg.networks",
     "gan_sntg.networks.conv_gan": "gan_sntg.networks",
     "gan_sntg.networks.dense_gan": "gan_sntg.networks",
     "gan_sntg.feature_matching": "gan_sntg.methods",

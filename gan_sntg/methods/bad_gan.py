@@ -13,7 +13,8 @@ from gan_sntg.losses import entropy, low_density, pull_away, variational_entropy
 from gan_sntg.methods.base import GenerativeMethod
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.density import Density
-from gan_sntg.networks.gan import Discriminator, Encoder, Generator
+from gan_sntg.networks.gan import Discriminator, Generator
+from gan_sntg.networks.inference import Encoder
 from gan_sntg.networks.weight_norm import data_dependent_init
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.optim import trainable

@@ -1,7 +1,6 @@
 """Classifiers, the Improved GAN's networks, and the layers that torch does not have."""
 
 from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
-from gan_sntg.networks.batch_norm_discriminators import BatchNormConvNet, BatchNormDiscriminator
 from gan_sntg.networks.classifiers import (
     Classifier,
     ConvNet13,
@@ -24,22 +23,24 @@ from gan_sntg.networks.conditional import (
 from gan_sntg.networks.density import Density, MixtureDensity
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.gan import (
+    BatchNormConvNet,
+    BatchNormDiscriminator,
     ConvDiscriminator,
-    ConvEncoder,
     ConvGenerator,
     DenseDiscriminator,
-    DenseEncoder,
     DenseGenerator,
     Discriminator,
-    Encoder,
     FeatureGenerator,
     Generator,
 )
 from gan_sntg.networks.inference import (
+    ConvEncoder,
     ConvInferenceEncoder,
     ConvJointDiscriminator,
+    DenseEncoder,
     DenseInferenceEncoder,
     DenseJointDiscriminator,
+    Encoder,
     InferenceEncoder,
     InferringClassifier,
     JointDiscriminator,

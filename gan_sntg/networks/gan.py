@@ -1,4 +1,4 @@
-"""The Improved GAN's discriminators and generators, dense and convolutional."""
+"""Discriminators and generators: the Improved GAN's, dense and convolutional, and CatGAN's D."""
 
 from abc import ABC, abstractmethod
 from functools import partial
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNorm, BatchNormBias, channels_last
-from gan_sntg.networks.classifiers import Classifier, ConvClassifier
+from gan_sntg.networks.classifiers import SLOPE, Classifier, ConvClassifier, channels_of
 from gan_sntg.networks.noise import Drop, GaussianNoise
 from gan_sntg.networks.passes import at_least_float32
 from gan_sntg.networks.weight_norm import WeightNormConv, WeightNormConvTranspose, WeightNormLinear
@@ -217,68 +217,53 @@ class ConvGenerator(Generator):
         return torch.tanh(at_least_float32(self.out(self.hidden(z))))
 
 
-class Encoder(Configurable, nn.Module, ABC):
-    """Images [B, C, H, W] -> mean and log standard deviation of their z, [B, latent] each.
+def noisy_normed(layer: nn.Linear | nn.Conv2d, units: int, noise: float) -> list[nn.Module]:
+    """A layer without bias, its weights N(0, 2 / inputs), then Gaussian noise, batch norm and LeakyReLU."""
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return [layer, GaussianNoise(noise), BatchNorm(units), nn.LeakyReLU(SLOPE)]
 
-    That of Dai et al. 2017. Hidden layers end in batch norm and ReLU; it passes over batches in training alone, so that its batch norm
-    keeps no statistics.
+
+class BatchNormDiscriminator(Discriminator):
+    """Dense layers, each followed by Gaussian noise, batch norm and LeakyReLU 0.1; the logits are plain.
+
+    h is the last hidden layer after its LeakyReLU. Defaults are CatGAN's MNIST network as public ports have it; the initial weights are
+    assumptions. Since statistics are of a pass, a method must pass real and generated images apart.
     """
-
-    latent: int
-    hidden: nn.Module
-    out: WeightNormLinear
-
-    def __init__(self, latent: int, least_log_std: float | None):
-        """latent: size of G's z; least_log_std: lower bound of log std (source: none). Raises InputError."""
-        super().__init__()
-        if latent < 1:
-            raise InputError(f"latent of the encoder is {latent}; give the size of the generator's z")
-        self.latent, self.least_log_std = latent, least_log_std
-
-    def outwards(self, units: int) -> WeightNormLinear:
-        """The last layer, which starts from data with deviation 0.1."""
-        return WeightNormLinear(units, 2 * self.latent, train_scale=True, init_std=0.1, v_std=0.05)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """mean, log std; both float32 at the least."""
-        mean, log_std = at_least_float32(self.out(self.hidden(x).flatten(1))).chunk(2, 1)
-        return mean, log_std if self.least_log_std is None else log_std.clamp(min=self.least_log_std)
-
-
-class DenseEncoder(Encoder):
-    """Dense layers without bias; no source has one."""
 
     def __init__(
-        self, image_shape: tuple[int, ...], latent: int = 100, widths: tuple[int, ...] = (128,), least_log_std: float | None = None
+        self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, ...] = (1000, 500, 250, 250, 250), noise: float = 0.3
     ):
-        super().__init__(latent, least_log_std)
+        """widths: of hidden layers; noise: standard deviation, on x and on what each batch norm is given."""
+        super().__init__()
         check_widths(widths)
-        layers: list[nn.Module] = [nn.Flatten()]
+        layers: list[nn.Module] = [nn.Flatten(), GaussianNoise(noise)]
         for a, b in pairwise((prod(image_shape), *widths)):
-            layers += [nn.Linear(a, b, bias=False), BatchNorm(b, track_running_stats=False), nn.ReLU()]
-        self.hidden, self.out = nn.Sequential(*layers), self.outwards(widths[-1])
-
-
-class ConvEncoder(Encoder):
-    """5 x 5 convolutions of stride 2 without bias, the mirror of `ConvGenerator`; weights N(0, 0.05^2).
-
-    Defaults are the CIFAR-10 network: 32 x 32, 16 x 16 x 128, 8 x 8 x 256, 4 x 4 x 512.
-    """
-
-    layout = staticmethod(channels_last)
-
-    def __init__(self, image_shape: tuple[int, ...], latent: int = 100, width: int = 512, least_log_std: float | None = None):
-        """width: channels of the smallest maps."""
-        super().__init__(latent, least_log_std)
-        _, start, halvings = depth_for(image_shape)
-        check_halving(width, halvings)
-        layers: list[nn.Module] = []
-        for a, b in pairwise([image_shape[0], *(width // 2**k for k in reversed(range(halvings)))]):
-            conv = nn.Conv2d(a, b, 5, stride=2, padding=2, bias=False)
-            nn.init.normal_(conv.weight, std=0.05)
-            layers += [conv, BatchNorm(b, track_running_stats=False), nn.ReLU()]
-        self.hidden, self.out = nn.Sequential(*layers), self.outwards(width * start**2)
+            layers += noisy_normed(nn.Linear(a, b, bias=False), b, noise)
+        self.hidden, self.out = nn.Sequential(*layers), nn.Linear(widths[-1], num_classes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x [B, C, H, W], stored channels last inside -> mean, log std."""
-        return super().forward(self.layout(x))
+        """x [B, C, H, W], or points [B, 2] -> h [B, widths[-1]], logits [B, K]."""
+        h = at_least_float32(self.hidden(x))
+        return h, at_least_float32(self.out(h))
+
+
+class BatchNormConvNet(ConvClassifier, Discriminator):
+    """CatGAN's CIFAR-10 network: twice three 3 x 3 and max-pooling, a 3 x 3, a 1 x 1, average pool.
+
+    Each convolution is followed by noise, batch norm and LeakyReLU; h is the average pool, for the source's last 1 x 1 to K maps and the
+    pooling commute. Layers are as public ports and others' papers have them; that the last 3 x 3 is not padded is an assumption.
+    """
+
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int] = (96, 192), noise: float = 0.3):
+        """widths: of the first block, and of the rest and h; noise: standard deviation. Raises InputError."""
+        channels, (first, rest) = channels_of("BatchNormConvNet", image_shape, smallest=12), widths
+        if min(widths) < 1:
+            raise InputError(f"widths is {list(widths)}; give two numbers of channels, each 1 or more")
+        layers: list[nn.Module] = [GaussianNoise(noise)]
+        for inputs, units in ((channels, first), (first, rest)):
+            for a in (inputs, units, units):
+                layers += noisy_normed(nn.Conv2d(a, units, 3, padding=1, bias=False), units, noise)
+            layers.append(nn.MaxPool2d(2))
+        for kernel in (3, 1):
+            layers += noisy_normed(nn.Conv2d(rest, rest, kernel, bias=False), rest, noise)
+        super().__init__(layers, nn.Linear(rest, num_classes))

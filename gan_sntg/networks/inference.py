@@ -1,4 +1,4 @@
-"""Networks of adversarially learned inference: encoders, discriminators of pairs, a classifier."""
+"""Encoders of images as z, Bad GAN's and ALI's; ALI's discriminators of pairs and classifier."""
 
 from abc import ABC, abstractmethod
 from itertools import pairwise
@@ -11,7 +11,7 @@ from gan_sntg.configurable import Configurable
 from gan_sntg.errors import InputError
 from gan_sntg.networks.batch_norm import BatchNorm, channels_last
 from gan_sntg.networks.classifiers import SLOPE
-from gan_sntg.networks.gan import DenseDiscriminator, Discriminator, check_halving, check_widths
+from gan_sntg.networks.gan import DenseDiscriminator, Discriminator, check_halving, check_widths, depth_for
 from gan_sntg.networks.noise import Dropout, GaussianNoise
 from gan_sntg.networks.passes import at_least_float32
 from gan_sntg.networks.weight_norm import WeightNormConv, WeightNormLinear
@@ -19,6 +19,73 @@ from gan_sntg.networks.weight_norm import WeightNormConv, WeightNormLinear
 Pair = tuple[Tensor, Tensor]  # x [B, C, H, W], z [B, latent]
 MOST_LOG_STD = 8.0  # of E's normal z, either way, so that its exponential is finite in any precision
 CHAIN = ((5, 1), (4, 2), (4, 1), (4, 2), (4, 1))  # kernel and stride of convolutions without padding: 32 -> 28 -> 13 -> 10 -> 4 -> 1
+
+
+class Encoder(Configurable, nn.Module, ABC):
+    """Images [B, C, H, W] -> mean and log standard deviation of their z, [B, latent] each.
+
+    That of Dai et al. 2017. Hidden layers end in batch norm and ReLU; it passes over batches in training alone, so that its batch norm
+    keeps no statistics.
+    """
+
+    latent: int
+    hidden: nn.Module
+    out: WeightNormLinear
+
+    def __init__(self, latent: int, least_log_std: float | None):
+        """latent: size of G's z; least_log_std: lower bound of log std (source: none). Raises InputError."""
+        super().__init__()
+        if latent < 1:
+            raise InputError(f"latent of the encoder is {latent}; give the size of the generator's z")
+        self.latent, self.least_log_std = latent, least_log_std
+
+    def outwards(self, units: int) -> WeightNormLinear:
+        """The last layer, which starts from data with deviation 0.1."""
+        return WeightNormLinear(units, 2 * self.latent, train_scale=True, init_std=0.1, v_std=0.05)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """mean, log std; both float32 at the least."""
+        mean, log_std = at_least_float32(self.out(self.hidden(x).flatten(1))).chunk(2, 1)
+        return mean, log_std if self.least_log_std is None else log_std.clamp(min=self.least_log_std)
+
+
+class DenseEncoder(Encoder):
+    """Dense layers without bias; no source has one."""
+
+    def __init__(
+        self, image_shape: tuple[int, ...], latent: int = 100, widths: tuple[int, ...] = (128,), least_log_std: float | None = None
+    ):
+        super().__init__(latent, least_log_std)
+        check_widths(widths)
+        layers: list[nn.Module] = [nn.Flatten()]
+        for a, b in pairwise((prod(image_shape), *widths)):
+            layers += [nn.Linear(a, b, bias=False), BatchNorm(b, track_running_stats=False), nn.ReLU()]
+        self.hidden, self.out = nn.Sequential(*layers), self.outwards(widths[-1])
+
+
+class ConvEncoder(Encoder):
+    """5 x 5 convolutions of stride 2 without bias, the mirror of `ConvGenerator`; weights N(0, 0.05^2).
+
+    Defaults are the CIFAR-10 network: 32 x 32, 16 x 16 x 128, 8 x 8 x 256, 4 x 4 x 512.
+    """
+
+    layout = staticmethod(channels_last)
+
+    def __init__(self, image_shape: tuple[int, ...], latent: int = 100, width: int = 512, least_log_std: float | None = None):
+        """width: channels of the smallest maps."""
+        super().__init__(latent, least_log_std)
+        _, start, halvings = depth_for(image_shape)
+        check_halving(width, halvings)
+        layers: list[nn.Module] = []
+        for a, b in pairwise([image_shape[0], *(width // 2**k for k in reversed(range(halvings)))]):
+            conv = nn.Conv2d(a, b, 5, stride=2, padding=2, bias=False)
+            nn.init.normal_(conv.weight, std=0.05)
+            layers += [conv, BatchNorm(b, track_running_stats=False), nn.ReLU()]
+        self.hidden, self.out = nn.Sequential(*layers), self.outwards(width * start**2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, C, H, W], stored channels last inside -> mean, log std."""
+        return super().forward(self.layout(x))
 
 
 class InferenceEncoder(Configurable, nn.Module, ABC):

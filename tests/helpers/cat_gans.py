@@ -6,8 +6,7 @@ import torch
 
 from gan_sntg.graph.teachers import SecondPass
 from gan_sntg.methods.cat_gan import CatGAN
-from gan_sntg.networks.batch_norm_discriminators import BatchNormDiscriminator
-from gan_sntg.networks.gan import DenseGenerator
+from gan_sntg.networks.gan import BatchNormDiscriminator, DenseGenerator
 from helpers.tiny import Squares, UnitRange64, sntg, started, streams
 
 

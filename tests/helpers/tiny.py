@@ -15,7 +15,8 @@ from gan_sntg.graph.teachers import SecondPass
 from gan_sntg.methods.bad_gan import BadGAN
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.density import Density, MixtureDensity
-from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseEncoder, DenseGenerator
+from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.inference import DenseEncoder
 
 
 class Squares(Dataset):

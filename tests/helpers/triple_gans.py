@@ -7,9 +7,9 @@ import torch
 from gan_sntg.data.loader import Batch
 from gan_sntg.graph import Averaged
 from gan_sntg.methods.triple_gan import TripleGAN
-from gan_sntg.networks.batch_norm_discriminators import BatchNormDiscriminator
 from gan_sntg.networks.classifiers import Classifier
 from gan_sntg.networks.conditional import DenseConditionalGenerator, DensePairDiscriminator
+from gan_sntg.networks.gan import BatchNormDiscriminator
 from gan_sntg.schedules import LinearTail, RampedWeight
 from helpers.tiny import Squares, UnitRange64, sntg, started, streams
 

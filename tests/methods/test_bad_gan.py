@@ -13,7 +13,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.graph.pairs import Sampled
 from gan_sntg.methods.bad_gan import BadGAN
 from gan_sntg.networks.density import MixtureDensity
-from gan_sntg.networks.gan import DenseEncoder
+from gan_sntg.networks.inference import DenseEncoder
 from gan_sntg.networks.noise import GaussianNoise
 from gan_sntg.training.optim import trainable
 from gan_sntg.training.term_check import examine

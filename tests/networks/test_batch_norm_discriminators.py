@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gan_sntg.errors import InputError
-from gan_sntg.networks.batch_norm_discriminators import BatchNormConvNet, BatchNormDiscriminator
+from gan_sntg.networks.gan import BatchNormConvNet, BatchNormDiscriminator
 from gan_sntg.networks.noise import GaussianNoise
 
 

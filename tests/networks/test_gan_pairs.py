@@ -13,7 +13,8 @@ from gan_sntg.errors import InputError
 from gan_sntg.graph.teachers import SamePass
 from gan_sntg.losses import Matching
 from gan_sntg.networks.batch_norm import BatchNorm, BatchNormBias
-from gan_sntg.networks.gan import ConvDiscriminator, ConvEncoder, ConvGenerator, DenseDiscriminator, DenseEncoder, DenseGenerator, Maps
+from gan_sntg.networks.gan import ConvDiscriminator, ConvGenerator, DenseDiscriminator, DenseGenerator, Maps
+from gan_sntg.networks.inference import ConvEncoder, DenseEncoder
 from gan_sntg.networks.noise import ChannelDropout, Drop, Dropout, GaussianNoise
 from gan_sntg.networks.weight_norm import WeightNorm, data_dependent_init
 from gan_sntg.rng import purpose_generator

@@ -64,6 +64,8 @@ def test_a_run_of_before_that_took_its_pairs_within_each_process_is_not_continue
 
 def test_a_network_that_was_named_by_its_module_is_that_of_its_room():
     assert modern({"class_path": "gan_sntg.networks.dense_gan.DenseGenerator"}) == {"class_path": "gan_sntg.networks.DenseGenerator"}
+    before = {"class_path": "gan_sntg.networks.batch_norm_discriminators.BatchNormConvNet"}
+    assert modern(before) == {"class_path": "gan_sntg.networks.BatchNormConvNet"}
 
 
 def test_an_export_of_before_loads():
