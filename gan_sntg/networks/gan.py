@@ -18,7 +18,8 @@ from gan_sntg.networks.passes import at_least_float32
 from gan_sntg.networks.weight_norm import WeightNormConv, WeightNormConvTranspose, WeightNormLinear
 
 # By the side of an image: halvings in D, to maps of 6 to 8 pixels; pixels of G's smallest maps; and doublings in G. 32 is the source's.
-DEPTHS = {28: (2, 7, 2), 32: (2, 4, 3), 48: (3, 6, 3), 64: (3, 4, 4)}
+DEPTHS = {28: (2, 7, 2), 32: (2, 4, 3), 48: (3, 6, 3), 64: (3, 4, 4), 96: (4, 6, 4), 128: (4, 4, 5)}
+MOST_CHANNELS = 256  # of an image: more than the bands of hyperspectral cameras
 
 
 class Discriminator(Classifier):
@@ -120,14 +121,14 @@ class FeatureGenerator(DenseGenerator):
 
 
 def depth_for(image_shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """The depth for images [C, H, W]. Raises InputError unless square, 1 or 3 channels, in DEPTHS."""
+    """The depth for images [C, H, W]. Raises InputError unless square and in DEPTHS."""
     if len(image_shape) != 3:
         raise InputError(f"the convolutional networks classify images, but an example is {list(image_shape)}; use a dense network")
     channels, height, width = image_shape
-    if channels not in (1, 3) or height != width or height not in DEPTHS:
+    if not 1 <= channels <= MOST_CHANNELS or height != width or height not in DEPTHS:
         raise InputError(
             f"the convolutional networks have no form for images of {channels} x {height} x {width}; give square images of "
-            f"{', '.join(map(str, DEPTHS))} pixels with 1 or 3 channels, or use DenseDiscriminator and DenseGenerator"
+            f"{', '.join(map(str, DEPTHS))} pixels with 1 to {MOST_CHANNELS} channels, or use DenseDiscriminator and DenseGenerator"
         )
     return DEPTHS[height]
 

@@ -147,29 +147,38 @@ def test_an_encoder_of_nothing_or_of_widths_that_cannot_be_halved_is_refused():
         ConvEncoder((3, 32, 32), width=6)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(
-    ("size", "halved", "doubled"),
-    [(28, [14, 7], [7, 14]), (32, [16, 8], [4, 8, 16]), (48, [24, 12, 6], [6, 12, 24]), (64, [32, 16, 8], [4, 8, 16, 32])],
+    ("size", "channels", "halved", "doubled"),
+    [
+        *[(28, channels, [14, 7], [7, 14]) for channels in (1, 3)],
+        *[(32, channels, [16, 8], [4, 8, 16]) for channels in (1, 3, 256)],
+        *[(48, channels, [24, 12, 6], [6, 12, 24]) for channels in (3, 13)],
+        *[(64, channels, [32, 16, 8], [4, 8, 16, 32]) for channels in (3, 6)],
+        (96, 2, [48, 24, 12, 6], [6, 12, 24, 48]),
+        (128, 3, [64, 32, 16, 8], [4, 8, 16, 32, 64]),
+    ],
 )
-def test_every_size_has_a_pair_of_fitting_depth(size, channels, halved, doubled):
+def test_every_size_has_a_pair_of_fitting_depth_for_any_channels(size, channels, halved, doubled):
     shape = channels, size, size
-    net, generator = ConvDiscriminator(shape, 5, **SMALL), ConvGenerator(shape, latent=7, width=8)
+    net, generator = ConvDiscriminator(shape, 5, **SMALL), ConvGenerator(shape, latent=7, width=16)
     images = generator(torch.rand(3, 7))
     assert images.shape == (3, *shape) and images.abs().max() <= 1
     h, logits = net(images)
     assert h.shape == (3, 6) and logits.shape == (3, 5)
     assert [y.shape[2] for y in outputs(net, images, (Dropout,))] == [size, *halved]
     found = outputs(generator, torch.rand(3, 7), (Maps, nn.ConvTranspose2d))
-    assert [tuple(y.shape[1:]) for y in found] == [(8 // 2**k, s, s) for k, s in enumerate(doubled)]
+    assert [tuple(y.shape[1:]) for y in found] == [(16 // 2**k, s, s) for k, s in enumerate(doubled)]
     assert outputs(net, images, (WeightNorm,))[-2].shape[2] == halved[-1] - 2
+    found = outputs(ConvEncoder(shape, latent=7, width=16), images, (nn.Conv2d,))
+    assert [tuple(y.shape[1:]) for y in found] == [(16 // 2**k, s, s) for k, s in reversed(list(enumerate(doubled)))]
 
 
 @pytest.mark.parametrize("network", [lambda shape: ConvDiscriminator(shape, 10), ConvGenerator])
-@pytest.mark.parametrize("shape", [(3, 40, 40), (3, 32, 28), (2, 32, 32), (1, 8, 8), (4, 64, 64)])
+@pytest.mark.parametrize("shape", [(3, 40, 40), (3, 32, 28), (0, 32, 32), (1, 8, 8), (257, 64, 64)])
 def test_other_shapes_are_refused_with_the_sizes_that_there_are(network, shape):
     with pytest.raises(
-        InputError, match=f"images of {' x '.join(map(str, shape))}; give square images of 28, 32, 48, 64 pixels with 1 or 3 channels"
+        InputError,
+        match=f"images of {' x '.join(map(str, shape))}; give square images of 28, 32, 48, 64, 96, 128 pixels with 1 to 256 channels",
     ):
         network(shape)
 
