@@ -5,6 +5,7 @@ from gan_sntg.networks.classifiers import (
     Classifier,
     ConvNet13,
     DropoutConvNet13,
+    PatchConvNet,
     PlaneMLP,
     PretrainedNet,
     SmallBatchNormConvNet,
@@ -58,7 +59,7 @@ from gan_sntg.networks.weight_norm import (
     fixed_weights,
 )
 
-__all__ = ["Classifier", "ConvNet13", "PlaneMLP", "PretrainedNet", "SmallConvNet", "VATConvNet"]
+__all__ = ["Classifier", "ConvNet13", "PatchConvNet", "PlaneMLP", "PretrainedNet", "SmallConvNet", "VATConvNet"]
 __all__ += ["BatchNormConvNet", "BatchNormDiscriminator"]
 __all__ += ["ConvDiscriminator", "ConvGenerator", "DenseDiscriminator", "DenseGenerator", "Discriminator", "Generator"]
 __all__ += ["ConditionalGenerator", "ConvConditionalGenerator", "ConvPairDiscriminator"]

@@ -73,6 +73,25 @@ class SmallConvNet(ConvClassifier):
         super().__init__(layers, MeanOnlyLinear(128, num_classes))
 
 
+class PatchConvNet(ConvClassifier):
+    """1 x 1 and 3 x 3 of a, unpadded 3 x 3 and 1 x 1 of b: for patches of few pixels, many channels.
+
+    Layers are those of `SmallConvNet`, with dropout 0.5 after each 3 x 3 and no pooling before h. No source has it.
+    """
+
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: tuple[int, int] = (64, 128), noise: float = 0.15):
+        """widths: (a, b); noise: standard deviation, of the normalised x.
+
+        Raises InputError for patches under 3 pixels, or a width of 0.
+        """
+        channels, (a, b) = channels_of("PatchConvNet", image_shape, smallest=3), widths
+        if min(widths) < 1:
+            raise InputError(f"widths is {list(widths)}; give two numbers of channels, each 1 or more")
+        layers = [GaussianNoise(noise), *mean_only(channels, a, 1, 0), *mean_only(a, a, 3, 1), Dropout(0.5)]
+        layers += [*mean_only(a, b, 3, 0), Dropout(0.5), *mean_only(b, b, 1, 0)]
+        super().__init__(layers, MeanOnlyLinear(b, num_classes))
+
+
 class VATConvNet(ConvClassifier):
     """VAT's Conv-Large: ordinary batch norm and no noise on the image (reference 4).
 

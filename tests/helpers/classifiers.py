@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_sntg.networks.batch_norm import BatchNorm
-from gan_sntg.networks.classifiers import Classifier, ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
+from gan_sntg.networks.classifiers import Classifier, ConvNet13, PatchConvNet, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.networks.gan import ConvDiscriminator, DenseDiscriminator
 from gan_sntg.networks.weight_norm import MeanOnlyLinear
 
@@ -18,6 +18,7 @@ NETS = {
     "SmallConvNet": (SmallConvNet, (1, 16, 16)),
     "VATConvNet": (partial(VATConvNet, **NARROW), (3, 12, 12)),
     "VATConvNet, top_bn": (partial(VATConvNet, **NARROW, top_bn=True), (1, 14, 12)),
+    "PatchConvNet": (partial(PatchConvNet, widths=(4, 6)), (9, 5, 7)),
     "PlaneMLP": (PlaneMLP, (2,)),
 }
 CONV_D = {"ConvDiscriminator": (partial(ConvDiscriminator, widths=(4, 6)), (3, 28, 28))}

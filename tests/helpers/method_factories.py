@@ -8,6 +8,7 @@ from discriminative.pi_model import PiModel
 from discriminative.supervised import Supervised
 from discriminative.temporal_ensembling import TemporalEnsembling
 from discriminative.vat import VAT
+from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import Loader, Pool
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.data.splits import make_split
@@ -25,10 +26,16 @@ ALL = {
 
 
 def prepared(
-    method, labels: int = 6, batch_size: int = 10, labeled_batch_size: int | None = None, dtype=torch.float32, device="cpu"
+    method,
+    labels: int = 6,
+    batch_size: int = 10,
+    labeled_batch_size: int | None = None,
+    dtype=torch.float32,
+    device="cpu",
+    source: Dataset | None = None,
 ) -> Loader:
-    """Seed the method, give it streams over the squares and start it."""
-    source = Squares()
+    """Seed the method, give it streams over the squares, or over another source, and start it."""
+    source = source or Squares()
     split = make_split(source, labels, 0, False)
     normalization = UnitRange() if dtype == torch.float32 else UnitRange64()
     pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization, device)

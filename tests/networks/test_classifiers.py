@@ -6,15 +6,20 @@ from math import prod
 import pytest
 import torch
 from helpers.classifiers import ANY, EVERY, POOLED, K, made, outputs
+from helpers.method_factories import ALL, prepared
+from helpers.tiny import Squares
 from torch import Tensor, nn
 
 from gan_sntg.errors import InputError
+from gan_sntg.graph.sntg import SNTG
 from gan_sntg.networks.batch_norm import BatchNorm, frozen_statistics
-from gan_sntg.networks.classifiers import ConvNet13, PlaneMLP, SmallConvNet, VATConvNet
+from gan_sntg.networks.classifiers import ConvNet13, PatchConvNet, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.noise import Dropout, GaussianNoise, Noise
 from gan_sntg.networks.passes import drawing_from
 from gan_sntg.networks.weight_norm import MeanOnly, WeightNorm, data_dependent_init, starts_from_data
+from gan_sntg.schedules import LinearTail, RampedWeight
+from gan_sntg.training.term_check import examine
 
 SIZES = pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
 LAYERS = (MeanOnly, nn.Conv2d, nn.Linear)
@@ -106,7 +111,7 @@ def test_other_widths_narrow_every_block():
         assert [len(w) for w in weights] == [4, 4, 4, 6, 6, 6, 8, 6, 4, 10]
 
 
-@pytest.mark.parametrize(("make", "side"), [(ConvNet13, 12), (VATConvNet, 12), (SmallConvNet, 16)])
+@pytest.mark.parametrize(("make", "side"), [(ConvNet13, 12), (VATConvNet, 12), (SmallConvNet, 16), (PatchConvNet, 3)])
 def test_images_whose_last_map_would_be_empty_are_refused(make, side):
     net = make((1, side, side + 3), K)
     assert net.eval()(torch.rand(2, 1, side, side + 3))[1].shape == (2, K)
@@ -115,6 +120,36 @@ def test_images_whose_last_map_would_be_empty_are_refused(make, side):
             InputError, match=f"{make.__name__} needs images.* {side} or more pixels a side, but .* shape {re.escape(str(list(shape)))}"
         ):
             make(shape, K)
+
+
+@pytest.mark.parametrize(("side", "channels"), [(5, 200), (9, 13), (3, 1)])
+def test_patches_are_classified_without_pooling(side, channels):
+    net = PatchConvNet((channels, side, side), K)
+    maps = [tuple(y.shape[1:]) for y in outputs(net, torch.rand(2, channels, side, side), LAYERS)]
+    assert maps == [*[(64, side, side)] * 2, *[(128, side - 2, side - 2)] * 2, (K,)]
+
+
+class Patches(Squares):
+    """The squares as patches of 5 x 5 pixels and 200 channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.train_x, self.test_x = (x.repeat(1, 200, 2, 2)[..., :5, :5] for x in (self.train_x, self.test_x))
+
+
+@pytest.mark.parametrize(("kind", "options"), [ALL["pi"], ALL["vat"]], ids=["pi", "vat"])
+def test_every_term_of_pi_and_vat_is_alive_on_patches_of_200_channels(kind, options):
+    torch.manual_seed(0)
+    method = kind(
+        net=PatchConvNet((200, 5, 5), 3, widths=(8, 6)),
+        w=RampedWeight(1.0, 0),
+        schedule=LinearTail(),
+        sntg=SNTG(0.5),
+        learning_rate=1e-2,
+        **options,
+    )
+    found = examine(method, prepared(method, source=Patches()), t=1, steps=2)
+    assert found.faults == {} and {"net/consistency", "net/graph"} <= set(found.terms)
 
 
 def test_the_mlp_for_points_refuses_images():
@@ -126,6 +161,8 @@ def test_the_mlp_for_points_refuses_images():
 def test_a_layer_without_a_channel_is_refused(make):
     with pytest.raises(InputError, match=r"widths is \[4, 0, 8\]; give three numbers of channels, each 1 or more"):
         make((1, 28, 28), K, (4, 0, 8))
+    with pytest.raises(InputError, match=r"widths is \[4, 0\]; give two numbers of channels"):
+        PatchConvNet((1, 5, 5), K, (4, 0))
 
 
 # --- passes -------------------------------------------------------------------------------------------------------------
