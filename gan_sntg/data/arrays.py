@@ -9,17 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_sntg.data.dataset import Array, Dataset, as_array, one_fifth, range_notes
+from gan_sntg.data.dataset import Array, Dataset, as_array, for_testing, one_fifth, range_notes
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import data_folder
-from gan_sntg.data.twins import Twins
+from gan_sntg.data.twins import Twins, why_undivided
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.array_files import read_npz
+from gan_sntg.files.paths import as_read
 from gan_sntg.pictures.pixels import PixelFormat
 from gan_sntg.pictures.scientific import channel_axis
 
 NAMES, OPTIONAL = ("train_x", "train_y", "test_x", "test_y"), ("unlabeled_x",)
-EVERY = (*NAMES, *OPTIONAL)
+GROUPS: tuple[str, ...] = ("train_groups", "unlabeled_groups", "test_groups")
+EVERY = (*NAMES, *OPTIONAL, *GROUPS)
 MEDMNIST = tuple(f"{part}_{kind}" for part in ("train", "val", "test") for kind in ("images", "labels"))
 KINDS = np.uint8, np.uint16, np.float32
 
@@ -28,8 +30,9 @@ class Arrays(Dataset):
     """One's own images and labels: arrays or tensors in Python, an .npz file in a configuration.
 
     Images are uint8, uint16 or float32 [N, H, W], [N, H, W, C] or [N, C, H, W]; labels are whole numbers 0..K - 1 [N], each in use. The
-    training images are those of train_x, then of unlabeled_x. A fifth of each class of train_y is for validation. A file of MedMNIST
-    (train_images, val_labels and so on) is read as it is: its validation images are those of its own.
+    training images are those of train_x, then of unlabeled_x. A fifth of each class of train_y is for validation. Groups are whole
+    numbers or texts [N], of all parts or of none: images of one belong together, as those of a patient, and are held out together. A file
+    of MedMNIST (train_images, val_labels and so on) is read as it is: its validation images are those of its own.
     """
 
     name = "arrays"
@@ -41,6 +44,7 @@ class Arrays(Dataset):
         file: str,
         root: str | None = None,
         twins: Twins = Twins.refuse,
+        shared_groups: Twins = Twins.refuse,
         range: str | None = None,
         display: str | None = None,
         channels: Literal["first", "last"] | None = None,
@@ -55,7 +59,11 @@ class Arrays(Dataset):
         test_y: Array,
         unlabeled_x: Array | None = None,
         *,
+        train_groups: Array | None = None,
+        unlabeled_groups: Array | None = None,
+        test_groups: Array | None = None,
         twins: Twins = Twins.refuse,
+        shared_groups: Twins = Twins.refuse,
         range: str | None = None,
         display: str | None = None,
         channels: Literal["first", "last"] | None = None,
@@ -67,6 +75,7 @@ class Arrays(Dataset):
         file: str | None = None,
         root: str | None = None,
         twins: Twins = Twins.refuse,
+        shared_groups: Twins = Twins.refuse,
         range: str | None = None,
         display: str | None = None,
         channels: Literal["first", "last"] | None = None,
@@ -74,11 +83,14 @@ class Arrays(Dataset):
     ):
         """Take arrays, or read `file` in `data_folder(root)`. Raises InputError that names the wrong one.
 
-        twins: refuse, drop or keep training images that are also test images. range: what is black and white in images of more than 8
-        bits: full (of the type), fit (percentiles of the training images, of each channel) or LOW,HIGH. display: the channels shown as
-        red, green and blue, as 3,2,1. channels: first or last, where shapes do not tell.
+        twins and shared_groups: refuse, drop or keep training images that are also test images, or of a group in the test set. range:
+        what is black and white in images of more than 8 bits: full (of the type), fit (percentiles of the training images, of each
+        channel) or LOW,HIGH. display: the channels shown as red, green and blue, as 3,2,1. channels: first or last, where shapes do not
+        tell.
         """
-        self.twins, self.channels = Twins(twins), channels  # in Python, a text too
+        self.twins, self.shared_groups, self.channels = Twins(twins), Twins(shared_groups), channels  # in Python, texts too
+        given = {name: value for name, value in self._arguments[1].items() if name not in EVERY}
+        self._arguments = (), given  # lists are no options either
         if file is None:
             self.where, held = "Arrays", _held(arrays, named)
         else:
@@ -100,8 +112,10 @@ class Arrays(Dataset):
         self.train_x = torch.cat([x, unlabeled])
         self.train_y = torch.cat([y, torch.full((len(unlabeled),), UNLABELED)])
         self.train_names = numbered("train_x", len(x)) + numbered("unlabeled_x", len(unlabeled))
+        self._take_groups(held, len(x), len(unlabeled))
         self.settle_twins(self.where)
-        self.validation = one_fifth(self.train_y) if own is None else self._kept_of(own)
+        self.settle_groups(self.where)
+        self.validation = one_fifth(self.train_y, groups=self.train_groups) if own is None else self._kept_of(own)
         self.pixels = PixelFormat.of(range, self.train_x, display, self.where)
         parts = {"train_x": x, "unlabeled_x": unlabeled, "test_x": self.test_x}
         self.notes += range_notes(self.where, {name: self.pixels.bytes(part) for name, part in parts.items()})
@@ -139,6 +153,23 @@ class Arrays(Dataset):
             raise InputError(f"{what}; number the classes of train_y from 0 on, and put images without a label into unlabeled_x")
         return torch.from_numpy(y.astype(np.int64))
 
+    def _take_groups(self, held: dict[str, np.ndarray], n: int, unlabeled: int) -> None:
+        """Names of the groups of all images, where they have some. Raises InputError unless all have one."""
+        sizes = dict(zip(GROUPS, (n, unlabeled, len(self.test_x)), strict=True))
+        if not any(name in held for name in GROUPS):
+            return
+        if missing := [name for name, size in sizes.items() if size and name not in held]:
+            raise InputError(f"{self.where} lacks {', '.join(missing)}; give the groups of all images, so that none is on two sides")
+        for name, groups in ((name, held[name]) for name in GROUPS if name in held):
+            if groups.dtype.kind not in "uiU" and not (groups.dtype.kind == "O" and all(isinstance(group, str) for group in groups.flat)):
+                raise InputError(f"{self.where}: {name} is {groups.dtype}; give groups as whole numbers or texts")
+            if groups.shape != (sizes[name],):
+                raise InputError(f"{self.where}: {name} has the shape {list(groups.shape)} for {sizes[name]} images; give one per image")
+        train, extra, self.test_groups = ([as_read(str(group)) for group in held.get(name, ())] for name in GROUPS)
+        self.train_groups = train + extra
+        if "" in self.train_groups + self.test_groups:
+            raise InputError(f"{self.where}: images of a group without a name; each may be of one that is tested on: name it")
+
     def _count_classes(self, y: Tensor) -> int:
         """K. Raises InputError unless there are two classes or more and each has an image."""
         counts = torch.bincount(y)
@@ -159,7 +190,7 @@ def read_file(path: Path) -> dict[str, np.ndarray]:
     with refusing(f"{path} is not a readable .npz file", "write it again with numpy.savez"):
         there = [name.removesuffix(".npy") for name in ZipFile(path).namelist()] if path.is_file() else []
     if not {*MEDMNIST} <= {*there}:
-        held = read_npz(path, NAMES, OPTIONAL)
+        held = read_npz(path, NAMES, (*OPTIONAL, *GROUPS))
         _check_names(str(path), there)
         return held
     held = read_npz(path, MEDMNIST)
@@ -175,7 +206,7 @@ def read_file(path: Path) -> dict[str, np.ndarray]:
 
 def _held(arrays: tuple, named: dict) -> dict[str, np.ndarray]:
     """Arrays by name, as in a file. Raises InputError where one is missing, unknown or given twice."""
-    given = dict(zip(EVERY, arrays, strict=False))
+    given = dict(zip((*NAMES, *OPTIONAL), arrays, strict=False))
     if len(given) < len(arrays) or given.keys() & named.keys():
         raise InputError(f"Arrays takes {', '.join(EVERY)}, each once")
     held = {name: as_array(x) for name, x in (given | named).items() if x is not None}
@@ -190,3 +221,22 @@ def _check_names(where: str, names: Iterable[str]) -> None:
     """Raise InputError for an array that would not be read, such as unlabelled_x."""
     if unknown := sorted({*names} - {*EVERY}):
         raise InputError(f"{where} holds {', '.join(unknown)[:200]}, which is not read; leave in it only {', '.join(EVERY)}")
+
+
+def hold_out_groups(x: Array, y: Array, groups: Array) -> dict[str, np.ndarray]:
+    """Arguments of `Arrays`: about a fifth of each class of x and y, whole groups [N], for testing.
+
+    It is fixed by y and the groups. Raises InputError where a class is in one group alone.
+    """
+    x, y, groups = as_array(x), as_array(y), as_array(groups)
+    if not len(x) == len(y) == len(groups) or y.ndim != 1 or groups.ndim != 1:
+        what = f"y has the shape {list(y.shape)} and groups {list(groups.shape)} for {len(x)} images"
+        raise InputError(f"hold_out_groups: {what}; give one label and one group per image")
+    classes, numbers = np.unique(y, return_inverse=True)
+    texts, known = [as_read(str(group)) for group in groups], torch.from_numpy(numbers)
+    test = for_testing(torch.from_numpy(x), known, texts).numpy()
+    if missing := [k for k in range(len(classes)) if not 0 < (numbers[test] == k).sum() < (numbers == k).sum()]:
+        reasons = "; ".join(f"{classes[k]} ({why_undivided(known, texts, k)})" for k in missing)
+        raise InputError(f"hold_out_groups: no fifth in whole groups of the classes {reasons}; give images of other groups")
+    train = {"train_x": x[~test], "train_y": y[~test], "train_groups": groups[~test]}
+    return train | {"test_x": x[test], "test_y": y[test], "test_groups": groups[test]}

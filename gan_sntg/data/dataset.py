@@ -1,5 +1,6 @@
 """The contract of a data set: images (or points) and labels as tensors, with their checks."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from gan_sntg.configurable import Configurable
 from gan_sntg.data.loader import UNLABELED
-from gan_sntg.data.twins import Twins, contradictions, group_numbers, named, pairs
+from gan_sntg.data.twins import DIVIDED, Twins, contradictions, group_numbers, groups_on_both, held_groups, named, pairs, why_undivided
 from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import sha256_of
 from gan_sntg.pictures.pixels import BYTES, PixelFormat
@@ -27,7 +28,8 @@ class Dataset(Configurable, ABC):
     UNLABELED where the set itself has no label; test_y never is. `validation`
     [V] indexes the labelled training images that `--validation` takes out of the pool: a cut fixed for the data set. `class_names` [K]
     where the data give them. `notes` are sentences for the user, and `train_names` and `test_names` what messages call the examples.
-    `twins`: what is done about equal images (`settle_twins` and `make_split` do it).
+    `twins`: what is done about equal images (`settle_twins` and `make_split` do it). `train_groups` [N] and `test_groups`, where the
+    data give them: which images belong together, as those of a patient; `shared_groups`: what is done about those on both sides.
     """
 
     known_by_hash = True  # tensors given to a set in memory: manifests name them by `sha256`
@@ -44,6 +46,9 @@ class Dataset(Configurable, ABC):
     test_names: Sequence[str] = ()
     twins: Twins = Twins.keep
     pixels: PixelFormat = BYTES
+    train_groups: list[str] | None = None
+    test_groups: list[str] | None = None
+    shared_groups: Twins = Twins.refuse
 
     @abstractmethod
     def __init__(self):
@@ -61,8 +66,9 @@ class Dataset(Configurable, ABC):
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of all pixels (or coordinates) and labels, by which manifests and results name their data."""
-        return sha256_of(self.train_x, self.train_y, self.test_x, self.test_y)
+        """SHA-256 of pixels (or coordinates), labels and groups, by which manifests and results name data."""
+        groups = [] if self.train_groups is None else [json.dumps([self.train_groups, self.test_groups])]
+        return sha256_of(self.train_x, self.train_y, self.test_x, self.test_y, *groups)
 
     @cached_property
     def groups(self) -> Tensor:
@@ -106,22 +112,49 @@ class Dataset(Configurable, ABC):
         text = named(" = ".join(f"{names[i]} ({self.label_name(int(y[i]))})" for i in group) for group in found)
         return (f"{where}: {len(found)} images are there with more than one label: {text}",) if found else ()
 
-    def _keep_training(self, kept: Tensor, where: str) -> None:
+    def settle_groups(self, where: str) -> None:
+        """Refuse, drop or keep training images of groups that are also in the test set.
+
+        where: the data set in messages. Raises InputError.
+        """
+        if self.train_groups is None or self.test_groups is None:
+            return
+        n, names = self.num_examples, self.names
+        if both := groups_on_both(self.train_groups, self.test_groups, names[:n], names[n:]):
+            what = f"{where}: images of {len(both)} groups are in the training set and in the test set ({named(both)})"
+            if self.shared_groups is Twins.refuse:
+                raise InputError(f"{what}, and {DIVIDED}")
+            if self.shared_groups is Twins.drop:
+                kept = torch.from_numpy(~np.isin(self.train_groups, self.test_groups))
+                self._keep_training(kept, where, "of groups that are tested on")
+            done = f"{n - self.num_examples} training images are left out" if self.shared_groups is Twins.drop else "they are kept"
+            self.notes = (*self.notes, f"{what}; {done}")
+
+    def _keep_training(self, kept: Tensor, where: str, what: str = "test images too") -> None:
         """Leave the other training images out. Raises InputError where a class would have none."""
         before, names = self.train_y, self.names
         self.train_names = [names[i] for i in kept.nonzero().flatten().tolist()]
         self.train_x, self.train_y = self.train_x[kept], self.train_y[kept]
+        if self.train_groups is not None:
+            self.train_groups = [self.train_groups[i] for i in kept.nonzero().flatten().tolist()]
         if gone := sorted({*before.tolist()} - {*self.train_y.tolist()} - {UNLABELED}):
             classes = ", ".join(map(self.label_name, gone))
-            raise InputError(f"{where}: all training images of the classes {classes} are test images too; give others")
+            raise InputError(f"{where}: all training images of the classes {classes} are {what}; give others")
+
+    def undivided(self, missing: list[int], y: Tensor, groups: list[str]) -> str:
+        """Classes without an image on one side of a cut between groups, with the reason."""
+        return "; ".join(f"{self.label_name(k)} ({why_undivided(y, groups, k)})" for k in missing)
 
 
-def one_fifth(y: Tensor, purpose: str = "validation") -> Tensor:
+def one_fifth(y: Tensor, purpose: str = "validation", groups: list[str] | None = None) -> Tensor:
     """Sorted indices of a fifth, rounded down, of each class of y [N], fixed for the same y.
 
-    Of a class of two to four there is one; of a single example none.
+    Of a class of two to four there is one; of a single example none. Of groups [N] whole ones are taken, nearly as many.
     """
     generator = purpose_generator(0, purpose)
+    if groups is not None:
+        held = held_groups(y, groups, generator)
+        return torch.tensor([i for i, k in enumerate(y.tolist()) if k != UNLABELED and groups[i] in held], dtype=torch.int64)
     chosen = []
     for k in y[y != UNLABELED].unique():
         members = (y == k).nonzero().squeeze(1)
@@ -130,10 +163,13 @@ def one_fifth(y: Tensor, purpose: str = "validation") -> Tensor:
     return torch.tensor(sorted(chosen), dtype=torch.int64)
 
 
-def for_testing(x: Tensor, y: Tensor) -> Tensor:
-    """Which labelled examples [N] are tested on: a fifth of each class, and those equal to them."""
-    groups = group_numbers(x)[0]
-    return torch.isin(groups, groups[one_fifth(y, "test")]) & (y != UNLABELED)
+def for_testing(x: Tensor, y: Tensor, groups: list[str] | None = None) -> Tensor:
+    """Which labelled examples [N] are tested on: a fifth of each class with equal ones, or whole groups."""
+    chosen = one_fifth(y, "test", groups)
+    if groups is not None:
+        return torch.isin(torch.arange(len(y)), chosen)
+    numbers = group_numbers(x)[0]
+    return torch.isin(numbers, numbers[chosen]) & (y != UNLABELED)
 
 
 def hold_out(x: Array, y: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

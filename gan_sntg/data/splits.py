@@ -13,7 +13,7 @@ from torch import Tensor
 from gan_sntg.configurable import Choice
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import UNLABELED
-from gan_sntg.data.twins import Twins, named, pairs
+from gan_sntg.data.twins import DIVIDED, Twins, groups_on_both, named, of_groups, pairs
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.json_files import read_json
 from gan_sntg.files.paths import at_home
@@ -87,8 +87,9 @@ FORMAT = 2
 class Split:
     """Indices into the training set: `labeled` and `validation`, which is empty unless asked for.
 
-    The pool is all but `validation` and `left_out`, images equal to those of `validation`. `replaced` holds [index, class] of each
-    labelled image whose label was drawn anew, at the rate `label_noise`: the class it is given, which may be its own.
+    The pool is all but `validation` and `left_out`, images equal to those of `validation` or of their groups. `replaced` holds [index,
+    class] of each labelled image whose label was drawn anew, at the rate `label_noise`: the class it is given, which may be its own.
+    `labeled_groups`: how many groups the labelled images are of, where the data have groups.
     """
 
     data: str
@@ -100,6 +101,7 @@ class Split:
     label_noise: float = 0.0
     replaced: list[list[int]] = field(default_factory=list)
     left_out: list[int] = field(default_factory=list)
+    labeled_groups: int = 0
     format: int = FORMAT
 
     def pool(self, source: Dataset) -> Tensor:
@@ -115,22 +117,27 @@ class Split:
         return y
 
     def tree(self) -> dict[str, Any]:
-        """Fields by name, `left_out` where there is something in it: other manifests are as they always were."""
-        return {name: value for name, value in asdict(self).items() if value or name != "left_out"}
+        """Fields by name, later ones where they hold something: other manifests are as they always were."""
+        return {name: value for name, value in asdict(self).items() if value or name not in ("left_out", "labeled_groups")}
 
     def text(self) -> str:
         """Manifest as JSON."""
         return json.dumps(self.tree()) + "\n"
 
     def notes(self, source: Dataset) -> tuple[str, ...]:
-        """Sentences on equal images that are in the pool and for validation, or that were left out for it."""
+        """Sentences on images equal to validation images, or of their groups, in the pool or left out."""
         if not self.validation:
             return ()
         numbers, held_out, pool = source.groups, torch.tensor(self.validation), self.pool(source)
         names, found = source.names, []
-        if self.left_out:
-            text = named(names[i] for i in self.left_out)
-            found.append(f"{len(self.left_out)} images equal to validation images are left out of the pool ({text})")
+        alike = sorted({*self.left_out} - {*group_mates(source, self.validation)})
+        if others := len(self.left_out) - len(alike):
+            found.append(f"{others} images of the groups of validation images are left out of the pool")
+        if alike:
+            text = named(names[i] for i in alike)
+            found.append(f"{len(alike)} images equal to validation images are left out of the pool ({text})")
+        if both := _shared(source, self.validation, pool.tolist()):
+            found.append(f"images of {len(both)} groups are in the pool and for validation, unlike new groups ({named(both)})")
         if both := pairs(numbers[held_out], numbers[pool]):
             text = named(f"{names[self.validation[i]]} is {names[int(pool[j])]}" for i, j in both)
             found.append(f"{len(both)} of the {len(held_out)} validation images are also in the pool, unlike new images ({text})")
@@ -142,11 +149,13 @@ def make_split(
 ) -> Split:
     """Choose `labels` of the labelled images (None: all) and replace some of them, by `data_seed`.
 
-    `validation` takes the validation images, and (unless `source.twins` keeps them) all equal ones, out of the pool first. Raises
-    InputError where `balance` cannot choose so many, the rate is not in 0..1 or a class would have no image on one of the two sides.
+    `validation` takes the validation images, and (unless `source.twins` keeps them) all equal ones, out of the pool first, and those
+    of their groups. Raises InputError where `balance` cannot choose so many, the rate is not in 0..1, a class would have no image on one
+    of the two sides, or a group is on both.
     """
     held_out = source.validation.tolist() if validation else []
     left_out = _twins_of(source, held_out) if validation and source.twins is not Twins.keep else []
+    left_out = sorted({*left_out, *_mates_left_out(source, held_out)})
     candidates = torch.from_numpy(np.setdiff1d(np.flatnonzero((source.train_y != UNLABELED).numpy()), [*held_out, *left_out]))
     if validation:
         _check_sides(source, held_out, candidates)
@@ -155,7 +164,8 @@ def make_split(
         generator = purpose_generator(data_seed, "labels")
         labeled = choose(source.train_y, candidates, labels, source.num_classes, balance, generator)
     replaced = _noise(labeled, source.num_classes, label_noise, data_seed)
-    return Split(source.name, source.sha256, data_seed, labeled, held_out, balance.name, label_noise, replaced, left_out)
+    groups = groups_of(source, labeled)
+    return Split(source.name, source.sha256, data_seed, labeled, held_out, balance.name, label_noise, replaced, left_out, groups)
 
 
 def _twins_of(source: Dataset, held_out: list[int]) -> list[int]:
@@ -164,12 +174,47 @@ def _twins_of(source: Dataset, held_out: list[int]) -> list[int]:
     return sorted({*equal_ones} - {*held_out})
 
 
+def group_mates(source: Dataset, held_out: list[int]) -> list[int]:
+    """Other training images, labelled or not, of the groups of the held-out ones."""
+    if source.train_groups is None:
+        return []
+    held = torch.isin(torch.arange(source.num_examples), torch.tensor(held_out, dtype=torch.int64))
+    return (of_groups(source.train_groups, held) & ~held).nonzero().flatten().tolist()
+
+
+def _mates_left_out(source: Dataset, held_out: list[int]) -> list[int]:
+    """Group mates to leave out. Raises InputError where the data's own validation set has labelled ones."""
+    mates = group_mates(source, held_out)
+    labeled = [i for i in mates if source.train_y[i] != UNLABELED]
+    if labeled and source.shared_groups is Twins.refuse:
+        both = _shared(source, held_out, labeled)
+        what = f"{source.name}: labelled images of {len(both)} groups are for validation and for training ({named(both)})"
+        raise InputError(f"{what}, and {DIVIDED}")
+    return [] if labeled and source.shared_groups is Twins.keep else mates
+
+
+def _shared(source: Dataset, one: list[int], other: list[int]) -> list[str]:
+    """Groups on both sides, with images of each."""
+    if (groups := source.train_groups) is None:
+        return []
+    names = source.names
+    return groups_on_both(*([of[i] for i in side] for of in (groups, names) for side in (one, other)))
+
+
+def groups_of(source: Dataset, index: list[int]) -> int:
+    """Number of groups of training images; 0 where the data have none."""
+    return 0 if source.train_groups is None else len({source.train_groups[i] for i in index})
+
+
 def _check_sides(source: Dataset, held_out: list[int], rest: Tensor) -> None:
     """Raise InputError unless each class has a validation image and a labelled one in the pool."""
     for what, side in ("validation image", held_out), ("labelled image that differs from the validation images", rest):
         if missing := [k for k in range(source.num_classes) if not (source.train_y[side] == k).any()]:
             classes = ", ".join(map(source.label_name, missing))
             remedy = "add labelled images, two or more that differ of each, or leave --validation out"
+            if source.train_groups is not None:
+                classes = source.undivided(missing, source.train_y, source.train_groups)
+                remedy = "add labelled images of other groups, or leave --validation out"
             raise InputError(f"{source.name} has no {what} of the classes {classes}; {remedy}")
 
 
@@ -218,6 +263,7 @@ def load_split(path: Path, source: Dataset) -> Split:
     if split.sha256 != source.sha256:
         there, here = f"{split.data} with SHA-256 {split.sha256[:12]}...", f"{source.name} with {source.sha256[:12]}..."
         before = ", or add --data.reading 1 if an earlier version made it" if hasattr(source, "reader") else ""
+        before += "; groups are part of them" if source.train_groups is not None else ""
         raise InputError(f"{path} belongs to {there}, but the data here are {here}; use the data that the manifest was made from{before}")
     if problem := _problem(split, source):
         raise InputError(f"{path} is damaged: {problem}; make it again")
@@ -232,6 +278,10 @@ def _problem(split: Split, source: Dataset) -> str:
         return f"its labelled, validation and left-out indices must be distinct whole numbers in 0..{n - 1}"
     if (source.train_y[both] == UNLABELED).any():
         return f"it names images of which {source.name} has no label"
+    if split.labeled_groups not in (0, groups_of(source, split.labeled)):
+        return f"its labelled images are not of {split.labeled_groups} groups, but of {groups_of(source, split.labeled)}"
+    if source.shared_groups is not Twins.keep and not {*group_mates(source, split.validation)} <= {*split.left_out}:
+        return "images of the groups of its validation images are in its pool"
     given = {index: c for index, c in split.replaced}
     if not given.keys() <= set(split.labeled) or len(given) != len(split.replaced) or any(not 0 <= c < k for c in given.values()):
         return f"`replaced` must name labelled images once each, with classes in 0..{k - 1}"

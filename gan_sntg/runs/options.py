@@ -43,6 +43,8 @@ PICTURES = {  # arguments that were not there in earlier versions, where they ha
     "display": None,
     "channels": None,
     "non_square": "crop",
+    "groups": None,
+    "shared_groups": "refuse",
 }
 CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
 LINKED = ("image_shape", "num_classes")  # arguments of networks that the data give

@@ -11,7 +11,9 @@ import torch
 import yaml
 from jsonargparse import Namespace
 
+from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.image_folder import ImageFolder
+from gan_sntg.data.splits import Split, groups_of
 from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import agreed, started
 from gan_sntg.errors import InputError
@@ -161,8 +163,18 @@ def label_facts(parts: RunObjects) -> list[str]:
     held_out = f"{len(split.validation):,} for validation" if split.validation else "none for validation"
     return [
         f"  {len(split.labeled):,} labels, {each}; {pool:,} images to train on, {pool - len(split.labeled):,} of them without a label; "
-        f"{held_out}, {len(source.test_y):,} to test on"
+        f"{held_out}, {len(source.test_y):,} to test on",
+        *group_facts(source, split),
     ]
+
+
+def group_facts(source: Dataset, split: Split) -> list[str]:
+    """How many groups the images of each part of the data are of, where they have groups."""
+    if source.train_groups is None or source.test_groups is None:
+        return []
+    pool, held_out = groups_of(source, split.pool(source).tolist()), groups_of(source, split.validation)
+    labels, test = groups_of(source, split.labeled), len({*source.test_groups})
+    return [f"  labels of {labels:,} groups, images to train on of {pool:,}, for validation of {held_out:,}, to test on of {test:,}"]
 
 
 def too_long(config: dict[str, str], epochs: int, method: Method) -> list[str]:
