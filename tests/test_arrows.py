@@ -29,6 +29,7 @@ ROOMS = (  # bottom up
     "schedules",
     "files",
     "distributed",
+    "sampling",
     "pictures",
     "data",
     "networks",
