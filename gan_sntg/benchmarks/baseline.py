@@ -57,7 +57,7 @@ class NaiveStep:
             sampler = RandomSampler(pictures, num_samples=2**20 * stream.batch_size)
             self.loaders[name] = iter(DataLoader(pictures, stream.batch_size, sampler=sampler, num_workers=workers))
         method.augmentation = Augmentation()  # the loaders vary the images
-        self.method, self.device, self.losses = method, streams.pool.x.device, method.losses
+        self.method, self.device, self.losses = method, streams.pool.device, method.losses
         if type(method) is FeatureMatchingGAN:
             self.losses = {"d": (method.discriminator, self.discriminator_terms), "g": (method.generator, self.generator_terms)}
         classifier, trained = method.classifiers["last"], [own_networks(method, prefix) for prefix in method.losses]

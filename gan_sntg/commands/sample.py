@@ -15,11 +15,11 @@ from gan_sntg.errors import InputError
 from gan_sntg.evaluation import samples
 from gan_sntg.evaluation.classification import logits_of, outputs_of
 from gan_sntg.files.atomic import writable, writing
+from gan_sntg.files.mapped import indexed, taken
 from gan_sntg.graph.neighbors import nearest_rows, nearest_to
 from gan_sntg.networks.conditional import ConditionalGenerator
 from gan_sntg.networks.gan import Generator
 from gan_sntg.networks.passes import mode
-from gan_sntg.pictures.pixels import rows
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import RunModel, RunObjects, class_names, load, opened, run_parser, shown
 from gan_sntg.runs.options import check_option
@@ -76,14 +76,11 @@ class Sampler(NamedTuple):
         source, pool = self.parts.source, self.pool
         if part == "validation" and not self.parts.split.validation:
             raise InputError("--images validation: the run was trained without validation images; give test or training")
-        own = {
-            "test": source.test_x,
-            "validation": rows(source.train_x, self.parts.split.validation),
-            "training": rows(pool.x, pool.unlabeled).cpu(),
-        }
-        if self.seed is None:
-            return own[part]
-        return rows(own[part], torch.randperm(len(own[part]), generator=purpose_generator(self.seed, "sample")))
+        if part == "test":
+            x = source.test_x
+        else:
+            x = indexed(source.train_x, self.parts.split.validation) if part == "validation" else taken(pool.x, pool.unlabeled).cpu()
+        return x if self.seed is None else indexed(x, torch.randperm(len(x), generator=purpose_generator(self.seed, "sample")))
 
     @torch.no_grad()
     def inferred(self, images: Tensor) -> Tensor:
@@ -158,7 +155,7 @@ def save_neighbors(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, k
     """n rows of a sample and the k images of the pool nearest to it, by pixels or the averaged D's h."""
     samples.check_size(n, 1 + k, sampler.parts.source.image_shape, scale)
     images, pool = sampler.images(sampler.z(n)), sampler.pool
-    x, real = images.to(pool.x.device), rows(pool.x, pool.unlabeled)
+    x, real = images.to(pool.device), taken(pool.x, pool.unlabeled)
     if space == "pixels" and pool.pixels.plain:
         found = nearest_to(x, real, k)
     elif space == "pixels":
@@ -167,7 +164,7 @@ def save_neighbors(out: Path, sampler: Sampler, *, n: int = 8, scale: int = 1, k
         net, normalize = sampler.parts.method.classifiers["averaged"], sampler.parts.normalization
         h, h_real = (outputs_of(net, own, normalize)[0] for own in (x, real))
         found = nearest_rows(h, h_real, k)
-    near = sampler.shown(rows(real, found.flatten()).cpu()).unflatten(0, found.shape)
+    near = sampler.shown(indexed(real, found.flatten()).cpu()).unflatten(0, found.shape)
     samples.save_png(out, samples.neighbor_sheet(sampler.shown(images), near, scale))
 
 

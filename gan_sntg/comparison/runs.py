@@ -20,7 +20,7 @@ from gan_sntg.evaluation.samples import grid, png
 from gan_sntg.experiments.results import without_seeds
 from gan_sntg.experiments.statistics import mcnemar
 from gan_sntg.files.array_files import file_sha256
-from gan_sntg.pictures.pixels import rows
+from gan_sntg.files.mapped import indexed
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import read_run, source_of
 from gan_sntg.runs.folder import RunFolder
@@ -140,7 +140,7 @@ def real_grid(source: Dataset, run: ComparedRun) -> bytes | None:
         return None
     pool = run.split.pool(source)
     order = torch.randperm(len(pool), generator=purpose_generator(0, "display"))
-    return bytes(png(grid(source.pixels.shown(rows(source.train_x, pool[order[:REAL_IMAGES]])))))
+    return bytes(png(grid(source.pixels.shown(indexed(source.train_x, pool[order[:REAL_IMAGES]])))))
 
 
 def shown_epochs(runs: list[ComparedRun], most: int) -> list[int]:

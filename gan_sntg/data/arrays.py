@@ -14,7 +14,7 @@ from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.public import data_folder
 from gan_sntg.data.twins import Twins, why_undivided
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.files.array_files import read_npz
+from gan_sntg.files.mapped import BLOCK, image_arrays, joined, tensor_of
 from gan_sntg.files.paths import as_read
 from gan_sntg.pictures.pixels import PixelFormat
 from gan_sntg.pictures.scientific import channel_axis
@@ -98,9 +98,12 @@ class Arrays(Dataset):
                 raise InputError(f"file is {file}, which leads out of the data folder; name the folder by --data.root and a file in it")
             path = data_folder(root) / file
             self.where, held = str(path), read_file(path)
-        own = held.pop("validation", None)
-        x, self.test_x = self._images("train_x", held["train_x"]), self._images("test_x", held["test_x"])
-        unlabeled = self._images("unlabeled_x", held["unlabeled_x"]) if "unlabeled_x" in held else x[:0]
+        x, self.test_x = self._images("train_x", held.pop("train_x")), self._images("test_x", held.pop("test_x"))
+        n = len(x)
+        if "val_x" in held:
+            x = joined([x, self._images("val_x", held.pop("val_x"))])
+        own = torch.arange(n, len(x))
+        unlabeled = self._images("unlabeled_x", held.pop("unlabeled_x")) if "unlabeled_x" in held else x[:0]
         if not x.shape[1:] == self.test_x.shape[1:] == unlabeled.shape[1:]:
             raise InputError(f"{self.where}: its images have more than one size or number of channels; make them all the same")
         if not x.dtype == self.test_x.dtype == unlabeled.dtype:
@@ -109,18 +112,18 @@ class Arrays(Dataset):
         y = self._labels("train_y", held["train_y"], len(x), len(x))
         self.num_classes = self._count_classes(y)
         self.test_y = self._labels("test_y", held["test_y"], len(self.test_x), self.num_classes)
-        self.train_x = torch.cat([x, unlabeled])
+        self.train_x = joined([x, unlabeled])
         self.train_y = torch.cat([y, torch.full((len(unlabeled),), UNLABELED)])
         self.train_names = numbered("train_x", len(x)) + numbered("unlabeled_x", len(unlabeled))
         self._take_groups(held, len(x), len(unlabeled))
         self.settle_twins(self.where)
         self.settle_groups(self.where)
-        self.validation = one_fifth(self.train_y, groups=self.train_groups) if own is None else self._kept_of(own)
+        self.validation = self._kept_of(own) if len(own) else one_fifth(self.train_y, groups=self.train_groups)
         self.pixels = PixelFormat.of(range, self.train_x, display, self.where)
         parts = {"train_x": x, "unlabeled_x": unlabeled, "test_x": self.test_x}
         self.notes += range_notes(self.where, {name: self.pixels.bytes(part) for name, part in parts.items()})
 
-    def _kept_of(self, index: np.ndarray) -> Tensor:
+    def _kept_of(self, index: Tensor) -> Tensor:
         """Where the training images of an index are, of those that are left."""
         names = {f"train_x[{i}]" for i in index.tolist()}
         return torch.tensor([i for i, name in enumerate(self.train_names) if name in names], dtype=torch.int64)
@@ -138,9 +141,9 @@ class Arrays(Dataset):
         if x.ndim == 4:
             with refusing(f"{self.where}: {name} cannot be read", "add data.channels first or last"):
                 x = np.moveaxis(x, 1 + channel_axis(x.shape[1:], self.channels), 1)
-        if x.dtype == np.float32 and not np.isfinite(x).all():
+        if x.dtype == np.float32 and not all(np.isfinite(part).all() for part in np.array_split(x, 1 + x.nbytes // BLOCK)):
             raise InputError(f"{self.where}: {name} holds NaN or infinite values; replace them, or leave those images out")
-        return torch.from_numpy(np.array(x[:, None] if x.ndim == 3 else x, order="C"))
+        return tensor_of(x[:, None] if x.ndim == 3 else x)
 
     def _labels(self, name: str, y: np.ndarray, n: int, num_classes: int) -> Tensor:
         """int64 [N]. Raises InputError unless they are n whole numbers in 0..num_classes - 1."""
@@ -186,22 +189,21 @@ def numbered(name: str, n: int) -> list[str]:
 
 
 def read_file(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of an .npz file, by our names; of MedMNIST's also `validation`, where those are in train_x."""
+    """Arrays of an .npz file, by our names; of MedMNIST's also val_x, whose labels are the last of train_y."""
     with refusing(f"{path} is not a readable .npz file", "write it again with numpy.savez"):
         there = [name.removesuffix(".npy") for name in ZipFile(path).namelist()] if path.is_file() else []
     if not {*MEDMNIST} <= {*there}:
-        held = read_npz(path, NAMES, (*OPTIONAL, *GROUPS))
+        held = image_arrays(path, NAMES, (*OPTIONAL, *GROUPS))
         _check_names(str(path), there)
         return held
-    held = read_npz(path, MEDMNIST)
+    held = image_arrays(path, MEDMNIST)
     for part in ("train", "val", "test"):
         y = held[f"{part}_labels"]
         if y.ndim == 2 and y.shape[1] != 1:
             raise InputError(f"{path}: {part}_labels has {y.shape[1]} labels per image, but an image has one class; choose a set of one")
         held[f"{part}_labels"] = y.reshape(-1)
-    x, y = (np.concatenate([held[f"train_{kind}"], held[f"val_{kind}"]]) for kind in ("images", "labels"))
-    held_out = np.arange(len(held["train_images"]), len(x))
-    return dict(zip((*NAMES, "validation"), (x, y, held["test_images"], held["test_labels"], held_out), strict=True))
+    found = {f"{part}_x": held[f"{part}_images"] for part in ("train", "val", "test")}
+    return found | {"train_y": np.concatenate([held["train_labels"], held["val_labels"]]), "test_y": held["test_labels"]}
 
 
 def _held(arrays: tuple, named: dict) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.twins import DIVIDED, Twins, contradictions, group_numbers, groups_on_both, held_groups, named, pairs, why_undivided
 from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import sha256_of
+from gan_sntg.files.mapped import taken
 from gan_sntg.pictures.pixels import BYTES, PixelFormat
 from gan_sntg.rng import purpose_generator
 
@@ -134,7 +135,7 @@ class Dataset(Configurable, ABC):
         """Leave the other training images out. Raises InputError where a class would have none."""
         before, names = self.train_y, self.names
         self.train_names = [names[i] for i in kept.nonzero().flatten().tolist()]
-        self.train_x, self.train_y = self.train_x[kept], self.train_y[kept]
+        self.train_x, self.train_y = taken(self.train_x, kept), self.train_y[kept]
         if self.train_groups is not None:
             self.train_groups = [self.train_groups[i] for i in kept.nonzero().flatten().tolist()]
         if gone := sorted({*before.tolist()} - {*self.train_y.tolist()} - {UNLABELED}):

@@ -1,6 +1,7 @@
 """One's own data as folders of pictures of any size."""
 
 from dataclasses import replace
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,8 @@ from gan_sntg.data.dataset import Dataset, blank_notes, for_testing, one_fifth, 
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.twins import Twins, named
 from gan_sntg.errors import InputError
+from gan_sntg.files.mapped import taken
+from gan_sntg.files.memory import check_room, images_in_words
 from gan_sntg.files.paths import at_home
 from gan_sntg.pictures.class_folders import ClassFolders
 from gan_sntg.pictures.decode import decode
@@ -64,6 +67,9 @@ class ImageFolder(Dataset):
         self.reader: PictureReader | MeasuredReader = PictureReader(image_size, color, background, white, reading, non_square)
         if range is not None:
             self.reader = measured_reader(classes, image_size, non_square, str(self.root))
+        shape, copies = self.reader.shape, 1 if found.tested else 2  # what is held out is copied
+        size, remedy = len(classes) * prod(shape) * self.reader.dtype.itemsize, ", or give a smaller --data.image_size"
+        check_room(str(self.root), images_in_words(len(classes), shape), size, copies, remedy)
         x, bits, read, unreadable = decode(list(classes), self.reader)
         y = torch.tensor([UNLABELED if (k := classes[path]) is None else k for path in read], dtype=torch.int64)
         files = [str(path.relative_to(self.root)) for path in read]
@@ -89,7 +95,7 @@ class ImageFolder(Dataset):
         self.pixels = PixelFormat.of(range, self.train_x, display, str(self.root))
         self.notes += blank_notes(str(self.root), x, files)
         labeled = self.train_y != UNLABELED
-        parts = {"labeled/": self.train_x[labeled], "unlabeled/": self.train_x[~labeled], "test/": self.test_x}
+        parts = {"labeled/": taken(self.train_x, labeled), "unlabeled/": taken(self.train_x, ~labeled), "test/": self.test_x}
         self.notes += range_notes(str(self.root), {name: self.pixels.bytes(part) for name, part in parts.items()})
 
     def _hold_out(self) -> None:
@@ -98,8 +104,8 @@ class ImageFolder(Dataset):
         if alone := ", ".join(name for name, count in zip(self.class_names, counts, strict=True) if count == 1):
             raise InputError(f"{self.root} has no test/, and one labelled image alone of {alone}; give at least two, one to test on")
         test, names = for_testing(self.train_x, self.train_y), np.array(self.train_names)
-        self.test_x, self.test_y, self.test_names = self.train_x[test], self.train_y[test], names[test].tolist()
-        self.train_x, self.train_y, self.train_names = self.train_x[~test], self.train_y[~test], names[~test].tolist()
+        self.test_x, self.test_y, self.test_names = taken(self.train_x, test), self.train_y[test], names[test].tolist()
+        self.train_x, self.train_y, self.train_names = taken(self.train_x, ~test), self.train_y[~test], names[~test].tolist()
         self.notes += (f"{self.root}: without test/ {len(self.test_y)} labelled images, a fifth of each class, are tested on alone",)
 
     def _scale(self, files: list[str], bits: list[int]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Batches of labelled and unlabelled examples on the device, in an order that a checkpoint holds."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import member
 from typing import NamedTuple
 
@@ -11,8 +12,10 @@ from gan_sntg.configurable import Choice
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.distributed import own_rows
 from gan_sntg.errors import InputError
-from gan_sntg.pictures.pixels import BYTES, rows
+from gan_sntg.files.mapped import indexed, on_disk, taken
+from gan_sntg.pictures.pixels import BYTES
 from gan_sntg.rng import purpose_generator
+from gan_sntg.sampling.read_ahead import Drawn, ReadAhead
 from gan_sntg.sampling.samplers import ClassBalancedSampler, IndexSampler
 
 UNLABELED = -1
@@ -49,7 +52,9 @@ class Pool:
     def __init__(self, x: Tensor, truth: Tensor, y: Tensor, unlabeled: Tensor, normalize: Callable[[Tensor], Tensor], device):
         """x [N, C, H, W] or float32 [N, 2]; unlabeled: indices [U], of the labelled images too."""
         self.pixels = normalize.pixels if isinstance(normalize, Normalization) else BYTES
-        self.x, self.truth, self.y = x.to(device), truth.to(device), y.to(device)
+        self.truth, self.y = truth.to(device), y.to(device)
+        self.device = self.y.device
+        self.x = self.keep(x)
         found = normalize.prepare(x) if isinstance(normalize, Normalization) else x
         self.kept = self.x if found is x else found.to(device)  # what batches are made of
         self.labeled, self.unlabeled = (y != UNLABELED).nonzero().squeeze(1).to(device), unlabeled.to(device)
@@ -59,16 +64,79 @@ class Pool:
         """A copy of a method shares the images, which never change."""
         return self
 
+    def keep(self, x: Tensor) -> Tensor:
+        """Images where this pool has its own."""
+        return x.to(self.device)
+
+    def images(self, index: Tensor) -> Tensor:
+        """Images at `index` as they are, on the device."""
+        return indexed(self.x, index)
+
+    def rows(self, index: Tensor) -> Tensor:
+        """What batches are made of, at `index`, on the device."""
+        return indexed(self.kept, index)
+
+    def subset(self, index: list[int]) -> Tensor:
+        """What batches are made of, at many indices."""
+        return indexed(self.kept, index)
+
     def view(self, index: Tensor, revealed: bool = False) -> Examples:
         """Examples at `index`; `revealed`, for telemetry: y are the labels hidden from training alone."""
         y = self.y[index]
-        shown = self.truth[index].where(y == UNLABELED, UNLABELED) if revealed else y
-        return Examples(self.normalize(rows(self.kept, index)), shown, index)
+        return self.examples(self.rows(index), self.truth[index].where(y == UNLABELED, UNLABELED) if revealed else y, index)
+
+    def examples(self, rows: Tensor, y: Tensor, index: Tensor) -> Examples:
+        """Examples of rows that are read."""
+        return Examples(self.normalize(rows), y, index)
+
+    @contextmanager
+    def reading(self, streams: dict[str, IndexSampler], steps: int) -> Iterator[Callable[[dict[str, Tensor]], Drawn]]:
+        """Within it, a function that reads the next of so many batches: indices by stream -> their rows."""
+        yield lambda drawn: {name: (index, self.rows(index)) for name, index in drawn.items()}
+
+
+class MappedPool(Pool):
+    """A pool whose images stay on the host, in a mapped file; batches are read ahead by a thread.
+
+    What a normalization makes of images, as features, is smaller, and is on the device as ever.
+    """
+
+    subsets: tuple[list[int], Tensor] | None = None
+
+    def keep(self, x: Tensor) -> Tensor:
+        """Images in a mapped file."""
+        return on_disk(x)
+
+    def images(self, index: Tensor) -> Tensor:
+        """As of a `Pool`, read from the file."""
+        return self.x[index.cpu()].to(self.device)
+
+    def rows(self, index: Tensor) -> Tensor:
+        """As of a `Pool`, read from the file unless they are features."""
+        return self.images(index) if self.kept is self.x else self.kept[index]
+
+    def subset(self, index: list[int]) -> Tensor:
+        """As of a `Pool`, in a file, which is made once."""
+        if self.kept is not self.x:
+            return indexed(self.kept, index)
+        if self.subsets is None or self.subsets[0] != index:
+            self.subsets = index, taken(self.kept, torch.tensor(index))
+        return self.subsets[1]
+
+    @contextmanager
+    def reading(self, streams: dict[str, IndexSampler], steps: int) -> Iterator[Callable[[dict[str, Tensor]], Drawn]]:
+        """As of a `Pool`; what is read is read ahead."""
+        if self.kept is self.x:
+            with ReadAhead(streams, steps, self.x.__getitem__, self.device) as ahead:
+                yield ahead.next
+        else:
+            with super().reading(streams, steps) as read:
+                yield read
 
 
 def shuffled(pool: Pool, batch_size: int, seed: int) -> IndexSampler:
     """Permutations of the labelled images, each as often as another."""
-    return IndexSampler(pool.labeled, batch_size, purpose_generator(seed, "order/labeled", pool.x.device), drop_last=False)
+    return IndexSampler(pool.labeled, batch_size, purpose_generator(seed, "order/labeled", pool.device), drop_last=False)
 
 
 def class_balanced(pool: Pool, batch_size: int, seed: int) -> IndexSampler:
@@ -122,17 +190,20 @@ class Loader:
             if name == "labeled":
                 self.streams[name] = labeled_sampling(pool, labeled_batch_size or batch_size, seed)
             else:
-                order = purpose_generator(seed, f"order/{name}", pool.x.device)
+                order = purpose_generator(seed, f"order/{name}", pool.device)
                 self.streams[name] = IndexSampler(pool.unlabeled, batch_size, order, drop_last=True)
 
     def epoch(self, done: int = 0) -> Iterator[Batch]:
         """Batches of one epoch, or those that are left where `done` were drawn before."""
-        for _ in range(self.steps_per_epoch - done):
-            yield Batch(**{name: self.pool.view(own_rows(stream.next())) for name, stream in self.streams.items()})
+        pool, steps = self.pool, self.steps_per_epoch - done
+        with pool.reading(self.streams, steps) as read:
+            for _ in range(steps):
+                drawn = read({name: own_rows(stream.next()) for name, stream in self.streams.items()})
+                yield Batch(**{name: pool.examples(rows, pool.y[index], index) for name, (index, rows) in drawn.items()})
 
     def example(self, size: int, purpose: str, revealed: bool = False) -> Batch:
         """Batch of at most `size`, fixed for the purpose, that moves no stream."""
-        generator = purpose_generator(self.seed, purpose, self.pool.x.device)
+        generator = purpose_generator(self.seed, purpose, self.pool.device)
 
         def draw(index: Tensor) -> Examples:
             order = torch.randperm(len(index), generator=generator, device=index.device)

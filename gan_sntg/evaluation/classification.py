@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from enum import member
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +25,9 @@ def outputs_of(
     """h [N, D] and logits [N, K] of x [N, ...] in evaluation mode; keep: see `Normalization.prepare`."""
     if isinstance(normalize, Normalization):
         x = normalize.prepare(x, keep)
+    device = next(chain(net.parameters(), net.buffers()), x).device  # of images that stay elsewhere, a part after another
     with mode(net, training=False):
-        h, logits = zip(*(net(normalize(part)) for part in x.split(batch_size)), strict=True)
+        h, logits = zip(*(net(normalize(part.to(device))) for part in x.split(batch_size)), strict=True)
     return torch.cat(h), torch.cat(logits)
 
 

@@ -7,8 +7,10 @@ import math
 import os
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -17,42 +19,54 @@ from torch import Tensor, nn
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.atomic import write_atomically
 
+AGAIN = "write it again with numpy.savez"
 MOST_BYTES = 8 * 2**30  # of the arrays of an .npz file
 MOST_PARTS = 100_000  # of a state: entries of all its mappings and lists
 
 
-def read_npz(
-    path: Path, names: tuple[str, ...], optional: tuple[str, ...] = (), remedy: str = "write it again with numpy.savez"
-) -> dict[str, np.ndarray]:
+def read_npz(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = (), remedy: str = AGAIN) -> dict[str, np.ndarray]:
     """Arrays `names` of a file, and those of `optional` that it has.
 
     Raises InputError with the file, the reason and `remedy` where an array is missing, too large or damaged.
     """
+    with checked_npz(path, names, optional, remedy) as (held, sizes):
+        return {name: held[name] for name in sizes}
+
+
+@contextmanager
+def checked_npz(
+    path: Path, names: tuple[str, ...], optional: tuple[str, ...], remedy: str = AGAIN, most: int | None = MOST_BYTES
+) -> Iterator[tuple[np.lib.npyio.NpzFile, dict[str, int]]]:
+    """An open .npz file and the bytes of its arrays, checked as by `read_npz`. most: of them all, if any."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA")
     # headers are parsed as Python literals, which may fail in any way
     with refusing(f"{path} is not a readable .npz file", remedy), np.load(path, allow_pickle=False) as held:
         if missing := [name for name in names if name not in held]:
             raise InputError(f"{path} has no {' and no '.join(missing)}; it must hold the arrays {', '.join(names)}; {remedy}")
-        wanted = [name for name in (*names, *optional) if name in held]
-        total = sum(_stated_bytes(path, held.zip, f"{name}.npy") for name in wanted)
-        if total > MOST_BYTES:
-            raise InputError(f"{path} says that its arrays take {total:,} bytes; the most that is read is {MOST_BYTES:,}")
-        return {name: held[name] for name in wanted}
+        sizes = {name: _stated_bytes(path, held.zip, f"{name}.npy") for name in (*names, *optional) if name in held}
+        if most is not None and sum(sizes.values()) > most:
+            raise InputError(f"{path} says that its arrays take {sum(sizes.values()):,} bytes; the most that is read is {most:,}")
+        yield held, sizes
 
 
 def _stated_bytes(path: Path, archive: zipfile.ZipFile, member: str) -> int:
     """Size that an array's header states. Raises InputError where it holds objects or another size."""
     with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(file)
+        shape, _, dtype = header_of(file)
         if dtype.hasobject:
             raise InputError(f"{path}: {member} holds Python objects, which are never unpickled; save plain numbers")
         stated, held = math.prod(shape) * dtype.itemsize, archive.getinfo(member).file_size - file.tell()
     if stated != held:
         raise InputError(f"{path}: {member} says it is {dtype} {list(shape)}, {stated:,} bytes, but {held:,} bytes follow; write it again")
     return stated
+
+
+def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether columns come first, and dtype of a .npy file, which is read up to its values."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)
 
 
 def load_tensors(path: Path, device: torch.device | str = "cpu"):

@@ -15,6 +15,7 @@ from gan_sntg.data.loader import UNLABELED, Pool
 from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import cached, key_of, read_npz
 from gan_sntg.files.atomic import write_atomically, writing
+from gan_sntg.files.mapped import taken
 from gan_sntg.files.paths import at_home
 from gan_sntg.graph.loss import Graph, same_class
 from gan_sntg.graph.neighbors import nearest
@@ -194,11 +195,11 @@ class PoolNeighborGraph(DrawnNeighborGraph):
 
     def prepare(self, pool: Pool) -> None:
         """Find the neighbours: table [N, k], -1 for images outside. Raises InputError unless 1 <= k < U."""
-        x = pool.kept[pool.unlabeled]
-        blocks = nearest(x, self.k)  # which refuses an impossible k before it finds any
+        x = taken(pool.kept, pool.unlabeled)
+        blocks = nearest(x, self.k, pool.device)  # which refuses an impossible k before it finds any
         key, shapes = key_of(f"nearest-{self.k}", x), {"nearest": (len(x), self.k)}
-        near = cached(key, shapes, lambda: {"nearest": torch.cat(list(blocks)).cpu()}, torch.int32)["nearest"].to(x.device)
-        self.table = torch.full((len(pool.x), self.k), UNLABELED, dtype=torch.int32, device=x.device)
+        near = cached(key, shapes, lambda: {"nearest": torch.cat(list(blocks)).cpu()}, torch.int32)["nearest"].to(pool.device)
+        self.table = torch.full((len(pool.x), self.k), UNLABELED, dtype=torch.int32, device=pool.device)
         self.table[pool.unlabeled] = pool.unlabeled[near].int()
 
 

@@ -11,16 +11,17 @@ BLOCK = 2000  # images of either side whose float64 copies and distances are hel
 ROWS = 256  # features whose distances to all others are held at once
 
 
-def nearest(x: Tensor, k: int) -> Iterator[Tensor]:
+def nearest(x: Tensor, k: int, device: torch.device | None = None) -> Iterator[Tensor]:
     """The k nearest others of each image in raw pixels, nearest first; of equally near ones the first.
 
-    x uint8 [N, ...] -> int32 [b, k] of one BLOCK of images after another, computed when asked for, on x's device. Exact: on bytes all
-    sums are whole numbers that float64 holds, and x / 255 has the same order. Raises InputError, at once, unless 1 <= k < N and x is uint8.
+    x uint8 [N, ...] -> int32 [b, k] of one BLOCK of images after another, computed when asked for, on x's device or another. Exact: on
+    bytes all sums are whole numbers that float64 holds, and x / 255 has the same order. Raises InputError, at once, unless 1 <= k < N and
+    x is uint8.
     """
     if x.dtype != torch.uint8:
         raise InputError(f"neighbours are found among images of bytes, but these data are {x.dtype} {list(x.shape[1:])}; choose other data")
     _check_count(k, len(x) - 1, f"the others of {len(x)}")
-    return (_nearest_of(x[start : start + BLOCK], x, k, start) for start in range(0, len(x), BLOCK))
+    return (_nearest_of(x[start : start + BLOCK].to(device or x.device), x, k, start) for start in range(0, len(x), BLOCK))
 
 
 def nearest_to(images: Tensor, x: Tensor, k: int) -> Tensor:
@@ -48,10 +49,10 @@ def _nearest_of(images: Tensor, x: Tensor, k: int, own: int | None = None) -> Te
     then the place; below 2^53 as long as N times the pixels of an image is below 2^36.
     """
     n, images = len(x), images.flatten(1).double()
-    best = torch.empty(len(images), 0, dtype=torch.float64, device=x.device)
+    best = torch.empty(len(images), 0, dtype=torch.float64, device=images.device)
     for first in range(0, n, BLOCK):
-        others = x[first : first + BLOCK].flatten(1).double()
-        place = torch.arange(first, first + len(others), device=x.device)
+        others = x[first : first + BLOCK].to(images.device).flatten(1).double()
+        place = torch.arange(first, first + len(others), device=images.device)
         keys = torch.addmm(n * others.square().sum(1) + place, images, others.T, alpha=-2 * n)
         if first == own:
             keys.fill_diagonal_(torch.inf)

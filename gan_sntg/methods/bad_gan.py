@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_sntg.data.dataset import Dataset
-from gan_sntg.data.loader import Batch, Pool
+from gan_sntg.data.loader import Batch, MappedPool, Pool
 from gan_sntg.distributed import all_gather
 from gan_sntg.errors import InputError
 from gan_sntg.losses import entropy, low_density, pull_away, variational_entropy
@@ -79,6 +79,10 @@ class BadGAN(FeatureMatchingGAN):
         """Fit the density to the unlabelled pool, never to test images."""
         super().prepare(data, pool)
         if self.density is not None:
+            if isinstance(pool, MappedPool):
+                raise InputError(
+                    "BadGAN's density is fitted to all unlabelled images at once, which --pool mapped does not hold; leave one of them out"
+                )
             self.density.requires_grad_(False).eval().prepare(pool.normalize(pool.x[pool.unlabeled]))
 
     def start(self, batch: Batch) -> None:

@@ -15,6 +15,7 @@ from gan_sntg.data.backbones import network
 from gan_sntg.data.loader import Pool
 from gan_sntg.data.normalization import SymmetricZCA
 from gan_sntg.errors import InputError
+from gan_sntg.files.mapped import taken
 from gan_sntg.networks.batch_norm import BatchNorm, channels_last
 from gan_sntg.networks.noise import Dropout, GaussianNoise
 from gan_sntg.networks.passes import at_least_float32
@@ -158,7 +159,7 @@ class WhitenedConvNet13(ConvNet13):
 
     def fit(self, pool: Pool) -> None:
         """Fit the unlabelled pool. Raises InputError where its normalization is not `SymmetricZCA`'s scaling."""
-        zca, x = SymmetricZCA(), pool.x[pool.unlabeled]
+        zca, x = SymmetricZCA(), taken(pool.x, pool.unlabeled)
         zca.pixels = pool.pixels
         if not torch.allclose(pool.normalize(x[:2]).float(), zca.scaling(zca.levels(x[:2]))):
             raise InputError("WhitenedConvNet13 whitens pixels of (x - 127.5) / 128; choose the normalization Symmetric with divisor 128")
@@ -234,7 +235,7 @@ class PretrainedNet(Classifier):
 
     def fit(self, pool: Pool) -> None:
         """Read the weights of the body. Raises InputError without them, or where images are not in 0..1."""
-        x = pool.x[pool.unlabeled[:2]]
+        x = pool.images(pool.unlabeled[:2])
         if not torch.allclose(pool.normalize(x).float(), pool.pixels.levels(x) / 255):
             raise InputError("PretrainedNet takes images in 0..1; choose the normalization UnitRange")
         self.network.load(self.name, self.file, self.download, "method.net")

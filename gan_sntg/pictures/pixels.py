@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_sntg.errors import InputError
+from gan_sntg.files.mapped import blocks, is_mapped, scratch
 
 WHITE = 255  # of levels, whatever the depth of the data
 PERCENTILES = 0.1, 99.9  # of the training images, that `fit` takes for black and white
@@ -71,7 +72,10 @@ class PixelFormat:
 
     def bytes(self, x: Tensor) -> Tensor:
         """Levels of images [N, C, H, W], rounded to uint8."""
-        return x if self.plain else torch.cat([self.levels(block).round().to(torch.uint8) for block in x.split(BLOCK)] or [x.byte()])
+        if self.plain:
+            return x
+        parts = (self.levels(block).round().to(torch.uint8) for block in blocks(x))
+        return scratch(parts, tuple(x.shape), torch.uint8) if is_mapped(x) else torch.cat([x[:0].to(torch.uint8), *parts])
 
     def shown(self, x: Tensor) -> Tensor:
         """Images [N, C, H, W] as they are looked at: uint8 [N, 1 or 3, H, W]."""
@@ -165,11 +169,6 @@ def _of_counts(values: np.ndarray) -> list[int]:
     counts = sum(np.bincount(block.reshape(-1), minlength=2**16) for block in np.array_split(values, max(1, len(values) // BLOCK)))
     share = np.cumsum(counts) / values.size
     return [int(np.searchsorted(share, percent / 100)) for percent in PERCENTILES]
-
-
-def rows(x: Tensor, index: Tensor | list[int]) -> Tensor:
-    """x[index]; of 16 bits too, which a GPU does not index."""
-    return x.view(torch.int16)[index].view(torch.uint16) if x.dtype == torch.uint16 else x[index]
 
 
 BYTES = PixelFormat()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -105,7 +105,6 @@ class PictureReader:
     white: int | None = None
     reading: Literal[1, 2] = 2
     non_square: NonSquare = "crop"
-    dtype: ClassVar[torch.dtype] = torch.uint8
 
     def __post_init__(self):
         for name, most in ("background", 255), ("white", DEEP):
@@ -117,6 +116,11 @@ class PictureReader:
     def mode(self) -> str:
         """Pillow's name of the kind."""
         return "RGB" if self.color else "L"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of an image's values."""
+        return torch.uint8
 
     @property
     def shape(self) -> tuple[int, int, int]:

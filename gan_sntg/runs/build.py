@@ -15,12 +15,14 @@ from torch import Tensor
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.image_folder import ImageFolder
-from gan_sntg.data.loader import UNLABELED, Loader, Pool
+from gan_sntg.data.loader import UNLABELED, Loader, MappedPool, Pool
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.splits import Balance, Split, load_split, make_split
 from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import own_device
 from gan_sntg.errors import InputError
+from gan_sntg.files.mapped import on_disk, taken
+from gan_sntg.files.memory import check_device, images_in_words, placed
 from gan_sntg.networks.passes import CompiledForward, use
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import DEVICES, RunOptions, config_reader
@@ -79,7 +81,9 @@ def instantiate(options: RunOptions, make: Callable[[], Namespace]) -> tuple[Dat
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    made = make()
+    with placed(device, options.pool == "mapped"):
+        made = make()
+        check_device(made.data.name, images_in_words(made.data.num_examples, made.data.image_shape), size_of(made.data))
     method = cast(Method, made.method)
     if options.compile:
         use(CompiledForward(), method)
@@ -87,6 +91,11 @@ def instantiate(options: RunOptions, make: Callable[[], Namespace]) -> tuple[Dat
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
     made.normalization.device, made.normalization.pixels = device, made.data.pixels
     return made.data, made.normalization, method.to(device), device
+
+
+def size_of(source: Dataset) -> int:
+    """Bytes of the images of a data set, those of testing too."""
+    return sum(x.numel() * x.element_size() for x in (source.train_x, source.test_x))
 
 
 def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "") -> RunObjects:
@@ -97,8 +106,11 @@ def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "
     source, normalization, method, device = instantiate(options, make)
     check_shares(method, batch_size=options.sizes[0], labeled_batch_size=options.sizes[1])
     split = choose_split(options, source, remedy)
+    if options.pool == "mapped":
+        source.train_x = on_disk(source.train_x)
     fit_normalization(normalization, source.train_x, split.pool(source), method)
-    pool = Pool(source.train_x, source.train_y, split.known(source), split.pool(source), normalization, device)
+    kind = MappedPool if options.pool == "mapped" else Pool
+    pool = kind(source.train_x, source.train_y, split.known(source), split.pool(source), normalization, device)
     sizes = options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size
     streams = Loader(pool, *sizes, method.views, options.labeled_sampling)
     graphs = options.cuda_graphs and device.type == "cuda" and world_size() == 1
@@ -116,7 +128,8 @@ def fit_normalization(normalization: Normalization, x: Tensor, pool: Tensor, met
     normalization.check(x)
     if method.image_generator and normalization.shape(tuple(x.shape[1:])) != tuple(x.shape[1:]):
         normalization.images(x[:2])  # refused before features are computed
-    normalization.fit(normalization.prepare(x)[pool])
+    if type(normalization).fit is not Normalization.fit:
+        normalization.fit(taken(normalization.prepare(x), pool))
     if method.image_generator:
         normalization.images(normalization(x[:2]))
 
@@ -170,7 +183,8 @@ def source_of(options: Namespace) -> Dataset:
         raise InputError("the option data is not set; give it in the file of --config or as --data")
     only_data = options.clone()
     only_data.method = only_data.normalization = None
-    return config_reader().objects(only_data).data
+    with placed(mapped=options.get("pool") == "mapped"):
+        return config_reader().objects(only_data).data
 
 
 def parse_run(options: Namespace, file: str, words: list[str]) -> tuple[Parser, Namespace]:

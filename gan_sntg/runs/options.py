@@ -31,7 +31,7 @@ OBJECTS = {
     "normalization": (Normalization, "how images or points become what networks see"),
     "method": (Method, "method: its class and arguments"),
 }
-LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs")  # where and on what a run happens; all else is what it is, but
+LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs", "pool")  # where and on what a run is; all else is what it is, but
 OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
 ADDED_OPTIONS = {"from_run": None, "from_optimizers": False, "metric": "error", "labeled_sampling": "shuffled"}  # see `identity`
 UNIDENTIFIED = {"data": ("root", "download", "reading"), "normalization": ("download",)}  # arguments that may differ in the same run
@@ -77,6 +77,7 @@ class RunOptions:
     precision: Precision = option(Precision.float32, "of products in training; bfloat16 is faster")
     compile: bool = option(False, "compile the networks while training; pays on small ones")
     cuda_graphs: bool = option(True, "on a GPU, record a step and replay it: the same numbers, sooner")
+    pool: Literal["resident", "mapped"] = option("resident", "mapped: keep the images in a file of the cache, more than memory holds")
     threads: int | None = option(None, "CPU threads; part of the run, for sums depend on it", least=1, most=1024)
     split: str | None = option(None, "manifest (split.json) to use instead of choosing labels")
     from_run: str | None = option(None, "run folder or checkpoint file whose weights and averages this run starts from", alias="--from")

@@ -13,15 +13,17 @@ from jsonargparse import Namespace
 
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.image_folder import ImageFolder
+from gan_sntg.data.loader import MappedPool
 from gan_sntg.data.splits import Split, groups_of
 from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import agreed, started
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import check_utf8
+from gan_sntg.files.memory import free_on, in_words
 from gan_sntg.files.yaml_files import value_of
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
-from gan_sntg.runs.build import RunObjects, class_names, read_run, say
+from gan_sntg.runs.build import RunObjects, class_names, read_run, say, size_of
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import ADDED_OPTIONS, RunOptions, config_reader, flat, identity, is_length, short_hash
 from gan_sntg.runs.stopping import ENOUGH, Forecast, StopSignals
@@ -127,7 +129,7 @@ def train_all(runs: list[Run]) -> None:
 
 
 def summary(trainer: Trainer) -> list[str]:
-    """What a run is about to do, in four lines."""
+    """What a run is about to do, in five lines."""
     parts, options, progress = trainer.parts, trainer.options, trainer.progress
     sntg = getattr(parts.method, "sntg", None)
     on = f"SNTG of weight {sntg.weight:g}" if sntg is not None and sntg.weight else "SNTG off"
@@ -140,7 +142,18 @@ def summary(trainer: Trainer) -> list[str]:
         *label_facts(parts),
         f"  {type(parts.method).__name__}, {on}; parameters in millions: {', '.join(sizes)}",
         f"  {options.epochs} epochs x {parts.streams.steps_per_epoch} steps{gone_on}, in {options.precision.name} on {place}",
+        f"  {memory_facts(parts)}",
     ]
+
+
+def memory_facts(parts: RunObjects) -> str:
+    """The memory that the images take where they are, and what is free there beside them."""
+    size, device = in_words(size_of(parts.source)), parts.device
+    if isinstance(parts.streams.pool, MappedPool):
+        return f"{size} of images in files that are mapped into memory; batches are read ahead"
+    free = {"the host's": free_on("cpu")} | ({} if device.type == "cpu" else {"the GPU's": free_on(device)})
+    there = (f"{of} memory" + ("" if left is None else f" ({in_words(left)} free)") for of, left in free.items())
+    return f"{size} of images in {' and in '.join(there)}"
 
 
 def examples_of(parts: RunObjects) -> str:
@@ -228,6 +241,8 @@ def stacking_obstacle(method: Method, options: RunOptions) -> str | None:
         return "only the GAN of dense networks is trained as one program"
     if not all(isinstance(optimizer, AdamInside) for optimizer in method.optimizers.values()):
         return "only Adam with its epsilon inside the root is stacked; torch's own counts steps of one run"
+    if options.pool == "mapped":
+        return "images that are read ahead from a file are those of one run"
     if options.compile:
         return "one program of them all is not compiled"
     if next(method.parameters()).device.type not in ONE_PROGRAM_ON:

@@ -22,7 +22,6 @@ from gan_sntg.evaluation.classification import Metric, logits_of, worst_class_er
 from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.methods.telemetry import graph_alarms, telemetry_warnings
-from gan_sntg.pictures.pixels import rows
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import RunObjects, assemble
 from gan_sntg.runs.folder import RunFolder
@@ -84,8 +83,9 @@ class Trainer:
         if len(self.parts.source.image_shape) == 3:
             on_first(self.draw_data)
         join(self.parts.method)
-        tested, y = self.parts.normalization.prepare(self.parts.source.test_x), self.parts.source.test_y
-        self.test = tested.to(self.parts.device), y.to(self.parts.device)
+        x, y = self.parts.source.test_x, self.parts.source.test_y
+        tested = self.parts.normalization.prepare(x)
+        self.test = self.parts.streams.pool.keep(x) if tested is x else tested.to(self.parts.device), y.to(self.parts.device)
         self.console = Console(stderr=True, quiet=not self.first)
         self.warned: set[str] = set()
         self.metrics = {metric.name: metric for metric in (Metric.error, self.options.metric)}
@@ -185,7 +185,7 @@ class Trainer:
     def errors(self) -> dict[str, float]:
         """Error and metric of every classifier on test and held-out images; worst_class: of the averaged."""
         normalize, held_out, pool = self.parts.normalization, self.parts.split.validation, self.parts.streams.pool
-        sets = {"test": self.test} | ({"validation": (rows(pool.kept, held_out), pool.truth[held_out])} if held_out else {})
+        sets = {"test": self.test} | ({"validation": (pool.subset(held_out), pool.truth[held_out])} if held_out else {})
         found = {}
         for kind, (x, y) in sets.items():
             logits = {name: logits_of(net, x, normalize) for name, net in self.parts.method.classifiers.items()}
@@ -200,7 +200,7 @@ class Trainer:
         x, _, index = self.parts.streams.example(GRID_SIZE, "display").view("unlabeled")
         pixels = self.parts.source.pixels
         if not self.folder.real.exists():
-            save_png(self.folder.real, grid(pixels.shown(rows(self.parts.streams.pool.x, index).cpu())))
+            save_png(self.folder.real, grid(pixels.shown(self.parts.streams.pool.images(index).cpu())))
         if self.progress.step or x.dim() != 4:
             return
         self.folder.log_image("data/normalized", grid(stretched(pixels.chosen(x)).cpu()), 0)

@@ -1,1 +1,1 @@
-"""Orders of examples."""
+"""Orders of examples, and the reading of batches before they are asked for."""

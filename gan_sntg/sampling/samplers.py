@@ -1,5 +1,8 @@
 """Endless orders of examples in batches, which a checkpoint holds."""
 
+from copy import copy
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -29,6 +32,15 @@ class IndexSampler:
     def next_pass(self) -> Tensor:
         """The indices in an order that is drawn anew."""
         return self.index[torch.randperm(len(self.index), generator=self.generator, device=self.index.device)]
+
+    def fork(self, generator: torch.Generator | None = None) -> Self:
+        """A sampler that will draw what this one will, and moves nothing of it. generator: at its state."""
+        other = copy(self)
+        if generator is None:
+            generator = torch.Generator(self.generator.device)
+            generator.set_state(self.generator.get_state())
+        other.generator = generator
+        return other
 
     def state_dict(self) -> dict:
         """Present order, the place in it, and the generator."""
@@ -67,6 +79,12 @@ class ClassBalancedSampler(IndexSampler):
         for number, own in enumerate(self.classes):
             order[y == number] = own.next()
         return order.to(self.index.device)
+
+    def fork(self, generator: torch.Generator | None = None) -> Self:
+        """As of an `IndexSampler`; the classes draw from one generator."""
+        other = super().fork(generator)
+        other.classes = [own.fork(other.generator) for own in self.classes]
+        return other
 
     def state_dict(self) -> dict:
         """As of an `IndexSampler`, with the orders of the classes."""

@@ -44,7 +44,7 @@ def fit(
     method, streams, progress and meter. `on_interval` is called each `interval_epochs` and at the end: it reads the meter, evaluates,
     records and saves. Raises NonFiniteError before such a call where a term is not finite.
     """
-    meter, device = meter or Meter(), streams.pool.x.device
+    meter, device = meter or Meter(), streams.pool.device
     while progress.epoch < epochs:
         for batch in streams.epoch(progress.step - progress.epoch * streams.steps_per_epoch):
             with precision(device):

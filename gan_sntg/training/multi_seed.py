@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_map, tree_map_only
 
 from gan_sntg.data.loader import Batch, Examples, Loader, Pool
 from gan_sntg.data.normalization import Normalization
-from gan_sntg.pictures.pixels import rows
+from gan_sntg.files.mapped import indexed
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.method import Method
 
@@ -81,7 +81,7 @@ class StackedStreams:
             views = [s.pool.view(index) for s, index in zip(self.streams, indices, strict=True)]
             return Examples(*map(torch.stack, zip(*views, strict=True)))
         index = torch.stack(indices)
-        return Examples(self.pool.normalize(rows(self.pool.kept, index)), self.y.gather(1, index), index)
+        return Examples(self.pool.normalize(indexed(self.pool.kept, index)), self.y.gather(1, index), index)
 
 
 def alike(pool: Pool, other: Pool) -> bool:

@@ -74,7 +74,7 @@ def examine(method: Method, streams: Loader, t: int, steps: int, precision: Prec
 
     t should be past every ramp. The first round and its `end_epoch` are there so that averages and ensembles hold something.
     """
-    health, batches, device = TermReport(), [_next_with_labels(streams) for _ in range(steps)], streams.pool.x.device
+    health, batches, device = TermReport(), [_next_with_labels(streams) for _ in range(steps)], streams.pool.device
     method.start(streams.example(min(method.start_size, 5 * streams.batch_size), "start"))
     with _noting_moves(method, health.moved["step"]):
         began = time.perf_counter()

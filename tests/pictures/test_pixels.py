@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from gan_sntg.errors import InputError
-from gan_sntg.pictures.pixels import BYTES, PERCENTILES, PixelFormat, percentiles, rows
+from gan_sntg.files.mapped import indexed
+from gan_sntg.pictures.pixels import BYTES, PERCENTILES, PixelFormat, percentiles
 
 G = np.random.default_rng(0)
 DEEP = torch.from_numpy(G.integers(0, 65536, (9, 2, 5, 4)).astype(np.uint16))
@@ -109,5 +110,5 @@ def test_channels_that_are_not_there_are_not_shown(display, said):
 
 def test_images_of_16_bits_are_indexed_as_any():
     index = torch.tensor([[3, 0], [1, 1]])
-    assert np.array_equal(rows(DEEP, index).numpy(), DEEP.numpy()[index.numpy()])
-    assert np.array_equal(rows(DEEP, [2]).numpy(), DEEP.numpy()[[2]]) and torch.equal(rows(REAL, index), REAL[index])
+    assert np.array_equal(indexed(DEEP, index).numpy(), DEEP.numpy()[index.numpy()])
+    assert np.array_equal(indexed(DEEP, [2]).numpy(), DEEP.numpy()[[2]]) and torch.equal(indexed(REAL, index), REAL[index])

@@ -1,6 +1,7 @@
 """What `train` says before its first step, and, once its first steps were timed, of the time that it needs."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,15 @@ LONGER = "warning: longer than --epochs"
 
 def test_a_run_says_what_it_is_about_to_do_and_nothing_of_it_on_standard_output(command, tiny, finished, tmp_path):
     outcome, again = (command("train", "--config", tiny, "--out", out) for out in (tmp_path / "run", finished))
-    assert outcome.err.splitlines()[:4] == [
+    *lines, images = outcome.err.splitlines()[:5]
+    assert lines == [
         f"{tmp_path / 'run'}: digits, 10 classes, images of 1 x 8 x 8",
         "  20 labels, 2 of each class; 1,400 images to train on, 1,380 of them without a label; none for validation, 397 to test on",
         "  FeatureMatchingGAN, SNTG of weight 0.1; parameters in millions: discriminator 0.00141, generator 0.00116, teacher 0.00141, "
         "average 0.00141",
         "  3 epochs x 4 steps, in float32 on the CPU (threads: 1)",
     ]
+    assert re.fullmatch(r"  0\.1 MB of images in the host's memory \([\d,.]+ GB free\)", images)
     assert [line.split(":")[0] for line in outcome.out.splitlines()] == [line.split(":")[0] for line in again.out.splitlines()]
     assert "images of" not in again.err  # nothing is about to be done
 
