@@ -24,7 +24,6 @@ from gan_sntg.files.memory import placed
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.pictures import decode
 from gan_sntg.pictures.reader import PictureReader
-from gan_sntg.runs import seeds
 from gan_sntg.sampling.samplers import IndexSampler
 
 MAPPED = ["--pool", "mapped"]
@@ -230,13 +229,6 @@ def test_a_run_of_pictures_in_a_file_is_trained_and_evaluated_as_one_in_memory(f
         said.append(command("evaluate", tmp_path / pool).out.replace(str(tmp_path / pool), ""))
     assert_same_run(tmp_path / "resident", tmp_path / "mapped")
     assert said[0] == said[1] != ""
-
-
-def test_seeds_of_a_mapped_pool_are_trained_one_after_another(command, tiny_tree, monkeypatch, tmp_path):
-    monkeypatch.setattr(seeds, "ONE_PROGRAM_ON", ("cpu",))
-    (tmp_path / "a.yaml").write_text(yaml.safe_dump(tiny_tree() | {"epochs": 1}))
-    outcome = command("train", "--config", tmp_path / "a.yaml", "--seeds", "0,1", *MAPPED, "--out", tmp_path / "runs")
-    assert outcome.status == 0 and "one after another: images that are read ahead from a file are those of one run" in outcome.err
 
 
 def test_a_density_of_all_images_is_refused_by_name():

@@ -59,11 +59,13 @@ def test_stopped_in_the_second_they_go_on_there(command, tiny, alone_run, tmp_pa
 
 
 def test_only_the_gan_of_dense_networks_is_stacked_and_not_compiled_and_not_on_a_cpu(monkeypatch):
-    plain, compiled, other = Namespace(compile=False), Namespace(compile=True), gan()
+    plain, compiled, mapped = (Namespace(compile=c, pool=pool) for c, pool in ((False, "resident"), (True, "resident"), (False, "mapped")))
+    other = gan()
     other.discriminator = torch.nn.Identity()
     assert "not faster on a CPU" in seeds.stacking_obstacle(gan(), plain)
     monkeypatch.setattr(seeds, "ONE_PROGRAM_ON", ("cpu",))
     assert seeds.stacking_obstacle(gan(), plain) is None
+    assert "read ahead from a file" in seeds.stacking_obstacle(gan(), mapped)
     assert "not compiled" in seeds.stacking_obstacle(gan(), compiled)
     assert "dense networks" in seeds.stacking_obstacle(other, plain)
     assert "dense networks" in seeds.stacking_obstacle(made("pi"), plain)
@@ -72,7 +74,7 @@ def test_only_the_gan_of_dense_networks_is_stacked_and_not_compiled_and_not_on_a
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: seeds are stacked on one")
 def test_on_a_gpu_seeds_are_stacked():
-    assert seeds.stacking_obstacle(gan(device="cuda"), Namespace(compile=False)) is None
+    assert seeds.stacking_obstacle(gan(device="cuda"), Namespace(compile=False, pool="resident")) is None
 
 
 # --- stacked, as one program ------------------------------------------------------------------------------------------
