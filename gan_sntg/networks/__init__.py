@@ -49,9 +49,11 @@ from gan_sntg.networks.inference import (
 from gan_sntg.networks.ladder import DenseLadder, LadderNetwork, LargeConvLadder, SmallConvLadder
 from gan_sntg.networks.noise import ChannelDropout, Drop, Dropout, GaussianNoise
 from gan_sntg.networks.passes import Precision
+from gan_sntg.networks.residual import Convolution, ResidualDiscriminator, ResidualGenerator
 from gan_sntg.networks.weight_norm import (
     MeanOnlyConv,
     MeanOnlyLinear,
+    SpectralNormConv,
     WeightNormConv,
     WeightNormConvTranspose,
     WeightNormLinear,
@@ -70,5 +72,6 @@ __all__ += ["ConvInferenceEncoder", "ConvJointDiscriminator", "DenseInferenceEnc
 __all__ += ["InferenceEncoder", "InferringClassifier", "JointDiscriminator"]
 __all__ += ["DenseLadder", "LadderNetwork", "LargeConvLadder", "SmallConvLadder"]
 __all__ += ["Average", "BatchNorm", "ChannelDropout", "Drop", "Dropout", "GaussianNoise", "Precision", "frozen_statistics"]
-__all__ += ["MeanOnlyConv", "MeanOnlyLinear", "WeightNormConv", "WeightNormConvTranspose", "WeightNormLinear"]
+__all__ += ["Convolution", "ResidualDiscriminator", "ResidualGenerator"]
+__all__ += ["MeanOnlyConv", "MeanOnlyLinear", "SpectralNormConv", "WeightNormConv", "WeightNormConvTranspose", "WeightNormLinear"]
 __all__ += ["data_dependent_init", "fixed_weights"]

@@ -25,7 +25,13 @@ def per_channel(v: Tensor, y: Tensor) -> Tensor:
     return v.view(-1, *[1] * (y.dim() - 2))
 
 
-class RunningMean(nn.Module):
+class Statistics(nn.Module):
+    """A layer that every training-mode pass moves statistics of, except within `frozen_statistics`."""
+
+    track_running_stats = True  # torch's name, so that one switch serves its batch norms and these
+
+
+class RunningMean(Statistics):
     """Channel means m [C]: of the batch with gradient in training, the running ones in evaluation.
 
     r_n = sum_i d^(n-i) m_i / sum_i d^(n-i), d = MOMENTUM: the source's r <- d r + (1 - d) m from 0 (reference 1.1), divided by 1 - d^n,
@@ -39,7 +45,6 @@ class RunningMean(nn.Module):
         super().__init__()
         self.register_buffer("running", torch.zeros(channels))
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
-        self.track_running_stats = True  # torch's name, so that one switch serves its batch norms and this
 
     def forward(self, y: Tensor) -> Tensor:
         """y [B, C, ...] -> m [C], over the examples of all ranks."""
@@ -133,4 +138,4 @@ def fix_statistics(net: nn.Module, inputs: Tensor) -> None:
 
 def frozen_statistics(net: nn.Module) -> AbstractContextManager[None]:
     """Within it, training-mode passes of `net` update no running statistics, ours or torch's."""
-    return attribute(net, (RunningMean, _BatchNorm), "track_running_stats", False)
+    return attribute(net, (Statistics, _BatchNorm), "track_running_stats", False)

@@ -1,4 +1,4 @@
-"""Layers with weight norm, with data-dependent initialisation or mean-only batch norm."""
+"""Layers with weight norm, started from data or with mean-only batch norm, and with spectral norm."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_sntg.networks.batch_norm import RunningMean, channels_last, frozen_statistics, other_dims, per_channel
+from gan_sntg.networks.batch_norm import RunningMean, Statistics, channels_last, frozen_statistics, other_dims, per_channel
 from gan_sntg.networks.passes import attribute
 
 
@@ -82,8 +82,12 @@ class WeightNormConvTranspose(WeightNorm):
 
 @contextmanager
 def fixed_weights(net: nn.Module) -> Iterator[None]:
-    """Within it, W of `net` is made (and by autocast rounded) once; no gradient reaches V and g."""
+    """Within it, W of `net` is made (and by autocast rounded) once; no gradient reaches V and g.
+
+    Spectral norms keep their estimate of sigma.
+    """
     with ExitStack() as stack:
+        stack.enter_context(attribute(net, SpectralNormConv, "track_running_stats", False))
         for layer in net.modules():
             if isinstance(layer, WeightNorm):
                 with torch.no_grad():
@@ -149,3 +153,44 @@ class MeanOnlyConv(MeanOnly):
     def forward(self, x: Tensor) -> Tensor:
         """x [B, inputs, H, W] -> [B, outputs, H', W']."""
         return super().forward(self.layout(x))
+
+
+class SpectralNormConv(nn.Conv2d, Statistics):
+    """Convolution by W / sigma that keeps the size of maps; sigma is W's largest singular value.
+
+    W [outputs, inputs kernel^2], sigma = u^T W v (Miyato et al. 2018): no gradient flows into u and v, which every training-mode pass moves
+    by one step of power iteration, in float32 under autocast too (torch's parametrization cannot be frozen, and moves them whenever the
+    weight is read). The estimate is from below: while W moves, the norm may exceed 1 by some percent. W starts orthogonal, so that sigma
+    is 1 and maps keep their size (Brock et al. 2019), and biases are 0.
+    """
+
+    u: Tensor
+    v: Tensor
+
+    def __init__(self, inputs: int, outputs: int, kernel: int):
+        """kernel: odd."""
+        super().__init__(inputs, outputs, kernel, padding=kernel // 2)
+        nn.init.orthogonal_(self.weight)
+        nn.init.zeros_(self.bias)  # pyright: ignore[reportArgumentType]
+        self.register_buffer("u", torch.zeros(outputs))
+        self.register_buffer("v", F.normalize(torch.randn(inputs * kernel**2), dim=0))
+        self.iterate()
+
+    @torch.no_grad()
+    def iterate(self) -> None:
+        """u <- W v / |W v|, v <- W^T u / |W^T u|."""
+        w = self.weight.flatten(1)
+        self.u.copy_(F.normalize(w @ self.v, dim=0))
+        self.v.copy_(F.normalize(self.u @ w, dim=0))
+
+    def bounded(self) -> Tensor:
+        """W / sigma, of W's shape."""
+        with torch.autocast(self.weight.device.type, enabled=False):
+            if self.training and self.track_running_stats:
+                self.iterate()
+            u, v = self.u.clone(), self.v.clone()  # a later pass moves them before this one's backward pass
+            return self.weight / (u @ self.weight.flatten(1) @ v)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x [B, inputs, H, W] -> [B, outputs, H, W]."""
+        return self._conv_forward(input, self.bounded(), self.bias)

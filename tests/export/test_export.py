@@ -22,7 +22,17 @@ from gan_sntg.data.public import Digits
 from gan_sntg.evaluation.classification import logits_of, percent_wrong
 from gan_sntg.evaluation.fidelity_records import Measurement, Score, record
 from gan_sntg.export import Classifier, load_export, write
-from gan_sntg.networks import ConvDiscriminator, ConvNet13, DenseDiscriminator, PlaneMLP, SmallConvNet, VATConvNet
+from gan_sntg.networks import (
+    ConvDiscriminator,
+    ConvNet13,
+    Convolution,
+    DenseDiscriminator,
+    PatchConvNet,
+    PlaneMLP,
+    ResidualDiscriminator,
+    SmallConvNet,
+    VATConvNet,
+)
 from gan_sntg.runs.build import load as load_run
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -179,6 +189,8 @@ KINDS = [
     (ConvDiscriminator, (3, 28, 28), {"widths": (4, 6)}, Symmetric),
     (ConvNet13, (1, 12, 12), {"widths": (4, 5, 6)}, PerImage),
     (SmallConvNet, (1, 16, 16), {}, UnitRange),
+    *[(ResidualDiscriminator, (2, 32, 32), {"width": 8, "convolution": c}, Symmetric) for c in Convolution],
+    (PatchConvNet, (9, 5, 5), {"widths": (4, 6)}, UnitRange),
     (VATConvNet, (3, 12, 12), {"widths": (4, 5, 6), "top_bn": True}, UnregularizedZCA),
     (PlaneMLP, (2,), {}, AsIs),
 ]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gan_sntg.networks.batch_norm import BatchNorm
 from gan_sntg.networks.classifiers import Classifier, ConvNet13, PatchConvNet, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.networks.gan import ConvDiscriminator, DenseDiscriminator
+from gan_sntg.networks.residual import ResidualDiscriminator
 from gan_sntg.networks.weight_norm import MeanOnlyLinear
 
 K = 4
@@ -22,7 +23,16 @@ NETS = {
     "PlaneMLP": (PlaneMLP, (2,)),
 }
 CONV_D = {"ConvDiscriminator": (partial(ConvDiscriminator, widths=(4, 6)), (3, 28, 28))}
+RESIDUAL_D = {"ResidualDiscriminator": (lambda *sizes: moved(ResidualDiscriminator(*sizes, width=16)), (2, 32, 32))}
 DENSE_D = {"DenseDiscriminator": (partial(DenseDiscriminator, widths=(8, 6)), (1, 4, 4))}
+
+
+def moved(net: nn.Module) -> nn.Module:
+    """A network with numbers in place of all weights that start at 0."""
+    for p in net.parameters():
+        if not p.any():
+            nn.init.normal_(p, std=0.1)
+    return net
 
 
 def nets(*kinds: dict):
@@ -31,7 +41,7 @@ def nets(*kinds: dict):
     return pytest.mark.parametrize(("make", "shape"), every.values(), ids=every.keys())
 
 
-EVERY, POOLED, ANY = nets(NETS), nets(NETS, CONV_D), nets(NETS, CONV_D, DENSE_D)
+EVERY, POOLED, ANY = nets(NETS), nets(NETS, CONV_D, RESIDUAL_D), nets(NETS, CONV_D, RESIDUAL_D, DENSE_D)
 
 
 def made(make, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
