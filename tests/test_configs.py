@@ -63,7 +63,8 @@ def options(config, monkeypatch) -> tuple[Parser, Namespace]:
 
 @each(paths={but_for_labels(path): path for path in CONFIGS}.values())  # another number of labels is the same step
 def test_it_builds_and_takes_a_step(config, options: tuple[Parser, Namespace]):
-    parts, images = build(*options), options[1].batch_size
+    parts, images, tree = build(*options), options[1].batch_size, yaml.safe_load(config.read_text())
+    parts.method.check(tree["batch_size"], tree.get("labeled_batch_size") or tree["batch_size"])  # of a run, not of this small one
     if parts.method.image_generator is not None:
         assert_draws_in_range(parts.method.image_generator, parts.normalization)
     parts.method.start(parts.streams.example(images, "start"))

@@ -20,7 +20,7 @@ SIZES = (*range(32, 64, 8), *range(64, 129, 16))  # of images, which halving tak
 
 
 def halvings_of(image_shape: tuple[int, ...]) -> int:
-    """How often the maps of images [C, H, W] are halved, to 4 to 7 pixels. Raises InputError."""
+    """Number of halvings that take images [C, H, W] to 4 to 7 pixels. Raises InputError."""
     if len(image_shape) != 3:
         raise InputError(f"the residual networks classify and draw images, but an example is {list(image_shape)}; use a dense network")
     channels, height, width = image_shape
@@ -47,7 +47,7 @@ def spectral(inputs: int, outputs: int, kernel: int, gain: float) -> nn.Conv2d:
 
 
 class Convolution(Choice):
-    """How a convolution's weights are bounded: not at all (`plain`), or by `spectral` norm."""
+    """Bound of a convolution's weights: none (`plain`), or `spectral` norm."""
 
     plain = member(plain)
     spectral = member(spectral)
