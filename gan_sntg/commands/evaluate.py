@@ -13,7 +13,15 @@ from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.public import data_folder
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation import fidelity
-from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, percent_wrong, rare_class_scores, reliability
+from gan_sntg.evaluation.classification import (
+    class_errors,
+    confusion_matrix,
+    group_errors,
+    logits_of,
+    percent_wrong,
+    rare_class_scores,
+    reliability,
+)
 from gan_sntg.evaluation.feature_extractors import ClassifierFeatures, EfficientNetLite0, Features, Inception, inception_file
 from gan_sntg.evaluation.fidelity_records import Measurement, record
 from gan_sntg.experiments.plots import save_reliability
@@ -35,7 +43,8 @@ EXTRACTOR = (
 DESCRIPTION = (
     "Print, as JSON, the test errors in percent of a run's last checkpoint; of its averaged classifier also the confusion matrix "
     "(rows: labels), the errors of each class in percent and, in 0..1, the expected calibration error, balanced accuracy, macro F1, and "
-    "AUROC and average precision of each class against the others. Writes RUN/reliability.png, and RUN/test_classes.npy where a finished "
+    "AUROC and average precision of each class against the others; where test images have groups, the worst one's error and the "
+    "95 % interval of the error over groups. Writes RUN/reliability.png, and RUN/test_classes.npy where a finished "
     "run lacks it: what `gan-sntg compare` tests runs on the same images by. With "
     "--fidelity also the quality of the generator's samples, which is kept with how it was measured in RUN/fidelity.json."
 )
@@ -63,6 +72,8 @@ def run(options: Namespace) -> None:
     logits = {name: logits_of(net, x, parts.normalization).cpu() for name, net in parts.method.classifiers.items()}
     figures = {"epoch": progress.epoch, "step": progress.step} | {f"test_error_{k}": percent_wrong(v, y) for k, v in logits.items()}
     figures |= classifier_figures(logits["averaged"], y, class_names(parts.source))
+    if source.test_groups is not None:
+        figures |= {"by_group": group_errors(logits["averaged"], y, source.test_groups)._asdict()}
     measured = measured_fidelity(options, parts, source, progress, threads) if options.fidelity else None
     if measured:
         figures |= {name: asdict(score) for name, score in measured.scores.items()}

@@ -1,7 +1,7 @@
 """Error rates, confusion matrices and calibration of a classifier."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import member
 from itertools import chain
 from typing import NamedTuple
@@ -14,8 +14,10 @@ from torch.distributions import Categorical
 from gan_sntg.configurable import Choice
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.networks.passes import mode
+from gan_sntg.rng import purpose_generator
 
 BINS = 15  # of confidence, equally wide
+RESAMPLES = 2000  # of groups
 
 
 @torch.no_grad()
@@ -106,6 +108,33 @@ def rare_class_scores(logits: Tensor, y: Tensor) -> dict[str, float | list[float
         "auroc": [float(roc_auc_score(c, p[:, j])) if ranked and 0 < c.sum() < len(c) else math.nan for j, c in enumerate(own)],
         "auprc": [float(average_precision_score(c, p[:, j])) if ranked and c.any() else math.nan for j, c in enumerate(own)],
     }
+
+
+class GroupErrors(NamedTuple):
+    """Errors in percent of images in groups: that of the worst group, and a 95 % interval over groups.
+
+    Of one group alone there is no interval.
+    """
+
+    groups: int
+    worst: str
+    worst_images: int
+    worst_error: float
+    error_interval: tuple[float, float] | None
+
+
+def group_errors(logits: Tensor, y: Tensor, groups: Sequence[str]) -> GroupErrors:
+    """Worst group, the first of equal ones, and the interval by drawing groups with replacement.
+
+    It is that of percentiles 2.5 and 97.5. logits [N, K], y [N], groups [N]. An image of a large group counts as one of a small one.
+    """
+    names, index = np.unique(np.array(groups), return_inverse=True)
+    wrong, images = np.bincount(index, (logits.argmax(1) != y).cpu().numpy()), np.bincount(index)
+    worst, n, generator = int((wrong / images).argmax()), len(names), purpose_generator(0, "groups")
+    drawn = (torch.randint(n, (n,), generator=generator).numpy() for _ in range(RESAMPLES))
+    low, high = np.percentile([100 * wrong[i].sum() / images[i].sum() for i in drawn], (2.5, 97.5))
+    interval = (float(low), float(high)) if n > 1 else None
+    return GroupErrors(n, str(names[worst]), int(images[worst]), float(100 * wrong[worst] / images[worst]), interval)
 
 
 def entropy_of(logits: Tensor) -> Tensor:

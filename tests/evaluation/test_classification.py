@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 from PIL import Image
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score
 from torch import nn
 
 from gan_sntg.evaluation import class_errors, confusion_matrix, error_rate, percent_wrong, reliability
-from gan_sntg.evaluation.classification import BINS, Metric, entropy_of, most_wanted, rare_class_scores
+from gan_sntg.evaluation.classification import BINS, Metric, entropy_of, group_errors, most_wanted, rare_class_scores
 from gan_sntg.experiments.plots import save_reliability
 
 
@@ -137,6 +138,47 @@ def test_scores_of_rare_classes_are_those_that_naive_counts_give(seed):
     assert found["balanced_accuracy"] == pytest.approx(sum(recall) / 3, abs=1e-12)
     assert found["macro_f1"] == pytest.approx(sum(f1) / 3, abs=1e-12)
     assert found["auroc"] == pytest.approx(auroc, abs=1e-12) and found["auprc"] == pytest.approx(auprc, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scores_of_unbalanced_classes_some_of_which_are_never_predicted_are_those_of_scikit_learn(seed):
+    generator, k = torch.Generator().manual_seed(seed), 2 + seed
+    shares = torch.logspace(0, -2, k)
+    y = torch.cat([torch.arange(k), torch.multinomial(shares, 300, True, generator=generator)])
+    logits = torch.randn(len(y), k, generator=generator) + 2 * torch.nn.functional.one_hot(y, k)
+    logits[:, -1] -= 100  # the rarest is never predicted, and ranked all the same
+    p, classes = logits.double().softmax(1).numpy(), logits.argmax(1)
+    own = torch.nn.functional.one_hot(y, k).numpy()
+    found = rare_class_scores(logits, y)
+    assert k - 1 not in classes and found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y, classes), abs=1e-12)
+    assert found["macro_f1"] == pytest.approx(f1_score(y, classes, average="macro", zero_division=0.0), abs=1e-12)
+    assert found["auroc"] == pytest.approx(roc_auc_score(own, p, average=None), abs=1e-12)
+    assert found["auprc"] == pytest.approx(average_precision_score(own, p, average=None), abs=1e-12)
+
+
+def test_the_worst_group_is_that_of_a_loop_over_groups_and_the_interval_holds_the_error():
+    generator = torch.Generator().manual_seed(0)
+    y, groups = torch.randint(3, (200,), generator=generator), [f"p{k}" for k in torch.randint(20, (200,), generator=generator).tolist()]
+    classes = torch.where(torch.rand(200, generator=generator) < 0.7, y, (y + 1) % 3)
+    found, errors = group_errors(votes(classes.tolist(), 3), y, groups), {}
+    for group in sorted({*groups}):
+        right = [bool(classes[i] == y[i]) for i in range(200) if groups[i] == group]
+        errors[group] = (100 * (1 - sum(right) / len(right)), len(right))
+    worst = max(errors, key=lambda group: errors[group][0])
+    assert (found.groups, found.worst, found.worst_images) == (20, worst, errors[worst][1])
+    assert found.worst_error == pytest.approx(errors[worst][0])
+    low, high = found.error_interval
+    assert low < percent_wrong(votes(classes.tolist(), 3), y) < high
+
+
+def test_the_interval_over_groups_is_wide_where_the_images_of_a_group_are_right_or_wrong_together():
+    y = torch.zeros(400, dtype=torch.int64)
+    together, apart = [0] * 200 + [1] * 200, [0, 1] * 200  # the same error, in whole groups or half of each
+    groups = [f"p{i // 20}" for i in range(400)]
+    wide, none = (group_errors(votes(classes, 2), y, groups).error_interval for classes in (together, apart))
+    assert none == (50, 50) and wide[0] == pytest.approx(30, abs=5) and wide[1] == pytest.approx(70, abs=5)  # 50 +- 1.96 * 50 / sqrt(20)
+    assert group_errors(votes(together, 2), y, groups) == group_errors(votes(together, 2), y, groups)
+    assert group_errors(votes([0], 2), y[:1], ["p"]) == (1, "p", 1, 0.0, None)
 
 
 def test_a_metric_is_in_percent_and_less_is_better_and_a_rare_class_counts_in_it_as_a_common_one():
