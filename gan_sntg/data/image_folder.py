@@ -9,13 +9,14 @@ import torch
 
 from gan_sntg.data.dataset import Dataset, blank_notes, for_testing, one_fifth, range_notes
 from gan_sntg.data.loader import UNLABELED
-from gan_sntg.data.twins import Twins, named
+from gan_sntg.data.twins import Twins, named, of_groups
 from gan_sntg.errors import InputError
 from gan_sntg.files.mapped import taken
 from gan_sntg.files.memory import check_room, images_in_words
 from gan_sntg.files.paths import at_home
 from gan_sntg.pictures.class_folders import ClassFolders
 from gan_sntg.pictures.decode import decode
+from gan_sntg.pictures.labels_csv import LabelsCsv, listed_pictures
 from gan_sntg.pictures.measured import MeasuredReader, measured_reader
 from gan_sntg.pictures.pixels import PixelFormat
 from gan_sntg.pictures.reader import DARK, DEEP, REMEDY, NonSquare, PictureReader
@@ -24,11 +25,12 @@ SIZES = range(8, 513)
 
 
 class ImageFolder(Dataset):
-    """Pictures in labeled/<class>/, unlabeled/ and test/<class>/; classes in alphabetical order.
+    """Pictures in labeled/<class>/, unlabeled/ and test/<class>/, or with labels in labels.csv.
 
-    The training images are the labelled ones, class by class, then those of unlabeled/, each folder with all its folders, in the
-    order of the names; links are followed, and names that begin with a dot left out. A fifth of each class's labelled images is for
-    validation. Without unlabeled/ the labelled images are all; without test/ a fifth of each class, fixed, is not trained on but tested.
+    Classes are in alphabetical order. The training images are the labelled ones, class by class, then the others, in the order of the
+    names; folders within folders are read, links followed, and names that begin with a dot left out. A fifth of each class's labelled
+    images is for validation. Without unlabeled/ the labelled images are all; without test images a fifth of each class, fixed, is not
+    trained on but tested. Where pictures have groups, as those of a patient, whole groups are held out.
     """
 
     name = "image_folder"
@@ -47,6 +49,8 @@ class ImageFolder(Dataset):
         range: str | None = None,
         display: str | None = None,
         non_square: NonSquare = "crop",
+        groups: str | None = None,
+        shared_groups: Twins = Twins.refuse,
     ):
         """image_size: of SIZES; skip_unreadable: leave unreadable files out and note them.
 
@@ -56,12 +60,14 @@ class ImageFolder(Dataset):
         non_square: crop pictures to their centre, or refuse them.
 
         twins: refuse, drop or keep training images that are also test images. background, white and reading: those of `PictureReader`.
+        groups: column of labels.csv, or a CSV file of file and group; without it `group` or groups.csv, where there is one.
+        shared_groups: refuse, drop or keep training images of a group in the test set, or the validation set of labels.csv.
         Raises InputError that names all unreadable files, an empty or single class, or those images.
         """
         if image_size not in SIZES:
             raise InputError(f"image_size is {image_size}; give {SIZES[0]} to {SIZES[-1]}")
-        self.root, self.twins = at_home(root), Twins(twins)
-        found = ClassFolders(self.root)
+        self.root, self.twins, self.shared_groups = at_home(root), Twins(twins), Twins(shared_groups)
+        found, group_of = listed_pictures(self.root, groups)
         self.class_names, self.num_classes, self.notes = found.names, len(found.names), tuple(found.notes)
         classes = found.train | found.test
         self.reader: PictureReader | MeasuredReader = PictureReader(image_size, color, background, white, reading, non_square)
@@ -76,6 +82,8 @@ class ImageFolder(Dataset):
         n = sum(path in found.train for path in read)
         self.train_x, self.train_y, self.train_names = x[:n], y[:n], files[:n]
         self.test_x, self.test_y, self.test_names = x[n:], y[n:], files[n:]
+        if group_of:
+            self.train_groups, self.test_groups = [group_of[path] for path in read[:n]], [group_of[path] for path in read[n:]]
         if problems := [*found.problems, *unreadable.values()]:
             left_out = " and are left out" if skip_unreadable else ""
             text = "\n".join([f"{self.root}: {len(problems)} files cannot be read{left_out}:", *problems])
@@ -83,30 +91,44 @@ class ImageFolder(Dataset):
                 raise InputError(f"{text}\nmend or remove them, or add --data.skip_unreadable true")
             self.notes += (text,)
         if not found.tested:
-            self._hold_out()
+            self._hold_out(found)
         for part, y in ("labeled", self.train_y), ("test", self.test_y):
             for k, name in enumerate(self.class_names):
                 if not (y == k).any():
-                    raise InputError(f"{self.root / part / name} holds no image that can be read; add some, or remove the class")
+                    raise InputError(f"{found.place(part, name)} holds no image that can be read; add some, or remove the class")
         self.notes += self._scale(files, bits)
         self.settle_twins(str(self.root))
+        self.settle_groups(str(self.root))
         self.train_files, self.test_files = self.train_names, self.test_names
-        self.validation = one_fifth(self.train_y)
+        stated = {str(path.relative_to(self.root)) for path in found.validation}
+        own = torch.tensor([i for i, file in enumerate(self.train_files) if file in stated], dtype=torch.int64)
+        self.validation = own if stated else one_fifth(self.train_y, groups=self.train_groups)
         self.pixels = PixelFormat.of(range, self.train_x, display, str(self.root))
         self.notes += blank_notes(str(self.root), x, files)
         labeled = self.train_y != UNLABELED
-        parts = {"labeled/": taken(self.train_x, labeled), "unlabeled/": taken(self.train_x, ~labeled), "test/": self.test_x}
-        self.notes += range_notes(str(self.root), {name: self.pixels.bytes(part) for name, part in parts.items()})
+        parts = taken(self.train_x, labeled), taken(self.train_x, ~labeled), self.test_x
+        self.notes += range_notes(str(self.root), {name: self.pixels.bytes(part) for name, part in zip(found.parts, parts, strict=True)})
 
-    def _hold_out(self) -> None:
-        """Take test images out of the labelled ones. Raises InputError where a class has one alone."""
-        counts = torch.bincount(self.train_y[self.train_y != UNLABELED], minlength=self.num_classes).tolist()
+    def _hold_out(self, found: ClassFolders | LabelsCsv) -> None:
+        """Take test images out of the labelled ones. Raises InputError where a class has too few for that."""
+        y, groups, names = self.train_y, self.train_groups, np.array(self.train_names)
+        counts = torch.bincount(y[y != UNLABELED], minlength=self.num_classes).tolist()
         if alone := ", ".join(name for name, count in zip(self.class_names, counts, strict=True) if count == 1):
-            raise InputError(f"{self.root} has no test/, and one labelled image alone of {alone}; give at least two, one to test on")
-        test, names = for_testing(self.train_x, self.train_y), np.array(self.train_names)
-        self.test_x, self.test_y, self.test_names = taken(self.train_x, test), self.train_y[test], names[test].tolist()
-        self.train_x, self.train_y, self.train_names = taken(self.train_x, ~test), self.train_y[~test], names[~test].tolist()
-        self.notes += (f"{self.root}: without test/ {len(self.test_y)} labelled images, a fifth of each class, are tested on alone",)
+            what = f"{self.root} has no {found.tests}, and one labelled image alone of {alone}"
+            raise InputError(f"{what}; give at least two, one to test on")
+        test = for_testing(self.train_x, y, groups)
+        kept, missing = ~of_groups(groups, test), [k for k, n in enumerate(counts) if not 0 < (y[test] == k).sum() < n]
+        if groups is not None and missing:
+            what = f"{self.root} has no {found.tests}, and no fifth in whole groups to test on: {self.undivided(missing, y, groups)}"
+            raise InputError(f"{what}; give labelled images of other groups, or test images")
+        self.test_x, self.test_y, self.test_names = taken(self.train_x, test), y[test], names[test].tolist()
+        self.train_x, self.train_y, self.train_names = taken(self.train_x, kept), y[kept], names[kept].tolist()
+        of_which = f"without {found.tests} {len(self.test_y)} labelled images, a fifth of each class"
+        if groups is not None:
+            self.train_groups, self.test_groups = ([groups[i] for i in part.nonzero().flatten().tolist()] for part in (kept, test))
+            of_which += f" or so, all of {len({*self.test_groups})} of {len({*groups})} groups"
+        without = f"; {n} images without a label of these groups are left out" if (n := int((~kept & ~test).sum())) else ""
+        self.notes += (f"{self.root}: {of_which}, are tested on alone{without}",)
 
     def _scale(self, files: list[str], bits: list[int]) -> tuple[str, ...]:
         """Settle what is white in 16 bits. Raises InputError where no picture says so by using the 16th."""

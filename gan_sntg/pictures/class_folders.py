@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from gan_sntg.errors import InputError, refusing
@@ -14,8 +15,11 @@ class ClassFolders:
     `problems` are what cannot be listed; `notes` sentences for the user.
     """
 
-    def __init__(self, root: Path):
-        """List all. Raises InputError where there is no labeled/, or classes differ."""
+    tests, parts = "test/", ("labeled/", "unlabeled/", "test/")
+    validation: frozenset[Path] = frozenset()
+
+    def __init__(self, root: Path, other: str = ""):
+        """List all. Raises InputError where there is no labeled/ (other: nor this), or classes differ."""
         self.root, self.problems, self.notes = root, [], []
         there = {path.name for path in listed(root)}
         others = {name.casefold(): name for name in there - {"labeled", "unlabeled", "test"} if (root / name).is_dir()}
@@ -23,7 +27,7 @@ class ClassFolders:
             if near := difflib.get_close_matches(part, others, 1, 0.8):
                 raise InputError(f"{root} holds {others[near[0]]}/, but no {part}/; rename it")
         self.tested = "test" in there
-        labeled = self._by_class("labeled")
+        labeled = self._by_class("labeled", other)
         test = self._by_class("test") if self.tested else {}
         if self.tested:
             self._check_classes({*labeled}, {*test})
@@ -32,9 +36,13 @@ class ClassFolders:
         self.train |= dict.fromkeys(self._files(root / "unlabeled") if "unlabeled" in there else ())
         self.test = {path: k for k, name in enumerate(self.names) if self.tested for path in self._files(test[name])}
 
-    def _by_class(self, part: str) -> dict[str, Path]:
+    def place(self, part: str, name: str) -> str:
+        """A class of the labelled or test images, for messages."""
+        return str(self.root / part / name)
+
+    def _by_class(self, part: str, other: str = "") -> dict[str, Path]:
         """The folders of labeled/ or test/ by the names of their classes as people read them."""
-        entries, folders = listed(self.root / part), {}
+        entries, folders = listed(self.root / part, other), {}
         if loose := [path.name for path in entries if not os.path.isdir(path)]:
             raise InputError(f"{self.root / part} holds files outside the class folders ({', '.join(loose)}); move them into one")
         for path in entries:
@@ -47,15 +55,12 @@ class ClassFolders:
 
     def _check_classes(self, labeled: set[str], test: set[str]) -> None:
         """Raise InputError unless both parts have the same classes; note those that differ by case alone."""
-        alike: dict[str, list[str]] = {}
-        for name in sorted(labeled | test):
-            alike.setdefault(name.casefold(), []).append(name)
-        by_case = "; ".join(" and ".join(names) for names in alike.values() if len(names) > 1)
+        alike = by_case(labeled | test)
         if labeled != test:
             what = f"{self.root}: labeled/ has the classes {sorted(labeled)}, test/ {sorted(test)}; give both the same"
-            raise InputError(what + f" ({by_case} differ by case alone)" * bool(by_case))
-        if by_case:
-            self.notes.append(f"{self.root}: the classes {by_case} differ by case alone; if they are one, put their pictures into one")
+            raise InputError(what + f" ({alike} differ by case alone)" * bool(alike))
+        if alike:
+            self.notes.append(f"{self.root}: the classes {alike} differ by case alone; if they are one, put their pictures into one")
 
     def _files(self, folder: Path) -> list[Path]:
         listed(folder)
@@ -65,7 +70,16 @@ class ClassFolders:
         return found.files
 
 
-def listed(folder: Path) -> list[Path]:
+def by_case(names: Iterable[str]) -> str:
+    """Those of the names that differ by case alone, as a list to be read."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(names):
+        alike.setdefault(name.casefold(), []).append(name)
+    return "; ".join(" and ".join(same) for same in alike.values() if len(same) > 1)
+
+
+def listed(folder: Path, other: str = "") -> list[Path]:
     """Entries of a folder by name, without hidden ones. Raises InputError where there is no such folder."""
-    with refusing(f"{folder} is not a readable folder", "an image folder holds labeled/<class>/, perhaps unlabeled/ and test/<class>/"):
+    holds = "an image folder holds labeled/<class>/, perhaps unlabeled/ and test/<class>/"
+    with refusing(f"{folder} is not a readable folder", holds + other):
         return visible(folder)
