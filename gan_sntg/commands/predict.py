@@ -21,6 +21,7 @@ from gan_sntg.evaluation.classification import entropy_of, logits_of, most_wante
 from gan_sntg.files.atomic import writable, write_atomically, writing
 from gan_sntg.files.paths import Listing
 from gan_sntg.pictures.decode import Reader, readable
+from gan_sntg.pictures.labels_csv import GROUPS, LABELS
 from gan_sntg.pictures.measured import MeasuredReader
 from gan_sntg.runs.build import RunModel, class_names, run_parser, say
 from gan_sntg.runs.parsing import Parser
@@ -125,12 +126,13 @@ def least_realness(options: Namespace, parts: RunModel, net: nn.Module) -> float
 
 
 def listing_of(folder: Path, outs: list[Path]) -> Listing:
-    """Every file under `folder` but what is written. Raises InputError where there is none."""
+    """Every file under `folder` but what is written, and tables of labels. Raises InputError where there is none."""
     found = Listing(folder)
     if not os.path.isdir(folder) or not found.files and not found.problems:
         raise InputError(f"{folder} is not a folder with files in it; give a folder of images")
     own = {os.path.realpath(out) for out in outs}
-    found.files = [path for path in found.files if path.name not in {out.name for out in outs} or os.path.realpath(path) not in own]
+    others = [path for path in found.files if path.name not in {out.name for out in outs} or os.path.realpath(path) not in own]
+    found.files = [path for path in others if path.parent != folder or path.name not in (LABELS, GROUPS)]
     return found
 
 

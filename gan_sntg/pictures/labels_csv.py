@@ -67,11 +67,12 @@ class LabelsCsv:
         self.names = sorted({name for name in labels.values() if name})
         if len(self.names) < 2:
             raise InputError(f"{self.table.path} names {len(self.names)} classes; at least two are needed")
+        self.index = {name: k for k, name in enumerate(self.names)}
         self.validation = {path for path in named if splits[path] == "validation"}
         self._check_splits(rows, labels, splits)
         test = sorted((path for path in named if splits[path] == "test"), key=lambda path: (labels[path], path))
         self.tested = bool(test)
-        self.test: dict[Path, int | None] = {path: self.names.index(labels[path]) for path in test}
+        self.test: dict[Path, int | None] = {path: self.index[labels[path]] for path in test}
         self.train = self._by_class({path: labels.get(path, "") for path in pictures if path not in self.test})
         self._note_others(pictures, named)
 
@@ -141,7 +142,8 @@ class LabelsCsv:
         if astray := [str(path.relative_to(self.root)) for path in labels if path.relative_to(self.root).parts[0] == "test"]:
             remedy = f"give them the split test in {LABELS}, or rename the folder if they may be trained on"
             raise InputError(f"{self.root}: {len(astray)} pictures in test/ are not for testing by {LABELS}: {first(astray)}; {remedy}")
-        train: dict[Path, int | None] = {path: k for k, name in enumerate(self.names) for path, own in labels.items() if own == name}
+        known = sorted((path for path, own in labels.items() if own), key=labels.__getitem__)
+        train: dict[Path, int | None] = {path: self.index[labels[path]] for path in known}
         return train | dict.fromkeys(path for path, own in labels.items() if not own)
 
     def _note_others(self, pictures: list[Path], named: set[Path]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers.data_files import picture
 
+from gan_sntg.commands.predict import listing_of
 from gan_sntg.data.image_folder import ImageFolder
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.data.splits import make_split
@@ -98,6 +99,14 @@ def test_tables_and_notes_beside_the_pictures_are_no_pictures_and_other_files_ar
     (pictures.root / "images/note.doc").write_text("no")
     with pytest.raises(InputError, match="1 files cannot be read:\n.*images/note.doc: not an image"):
         pictures(ROWS)
+
+
+def test_tables_of_labels_are_not_among_the_pictures_to_classify(pictures):
+    pictures(ROWS)
+    for name in "groups.csv", "out.csv", "images/labels.csv":
+        (pictures.root / name).write_text("")
+    found = [path.name for path in listing_of(pictures.root, [pictures.root / "out.csv"]).files]
+    assert len(found) == 23 and "labels.csv" in found  # in a folder within it is nobody's table
 
 
 def test_the_same_line_twice_is_noted(pictures):
