@@ -126,7 +126,7 @@ def least_realness(options: Namespace, parts: RunModel, net: nn.Module) -> float
 
 
 def listing_of(folder: Path, outs: list[Path]) -> Listing:
-    """Every file under `folder` but what is written, and tables of labels. Raises InputError where there is none."""
+    """Every file under `folder` but what is written and tables of labels. Raises InputError without one."""
     found = Listing(folder)
     if not os.path.isdir(folder) or not found.files and not found.problems:
         raise InputError(f"{folder} is not a folder with files in it; give a folder of images")

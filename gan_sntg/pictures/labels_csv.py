@@ -199,10 +199,12 @@ def _place(root: Path, table: Table | None, groups: str | None) -> tuple[Path | 
 
 
 def _other(table: Table) -> int:
-    """The column of the groups in a file of them: `group`, or the only one besides the file's."""
+    """Column of the groups in a file of them: `group`, or the only other one. Raises InputError."""
     file, found = table.column(FILE), table.find(GROUP)
     others = [k for k in range(len(table.columns)) if k != file]
-    return found if found is not None else others[0] if len(others) == 1 else table.column(GROUP)
+    if found is None and len(others) != 1:
+        raise InputError(f"{table.path} has the columns {', '.join(table.columns)}; name that of the groups `group`")
+    return others[0] if found is None else found
 
 
 def _groups(found: ClassFolders | LabelsCsv, table: Table, column: int) -> dict[Path, str]:

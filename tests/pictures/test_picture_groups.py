@@ -85,6 +85,10 @@ def edited(before: str, after: str):
     return lambda folder: (folder / "groups.csv").write_text((folder / "groups.csv").read_text().replace(before, after))
 
 
+def rewritten(change):
+    return lambda folder: (folder / "groups.csv").write_text("\n".join(map(change, (folder / "groups.csv").read_text().split("\n"))))
+
+
 WRONG = [
     (
         edited("\nunlabeled/00.png,P0", ""),
@@ -99,6 +103,7 @@ WRONG = [
     ),
     (edited("unlabeled/00.png", "../x.png"), None, "groups.csv, line 2: ../x.png leads out of"),
     (edited("file,patient", "file,patient,site"), None, "40 rows have not the 3 fields of the first line"),
+    (rewritten(lambda line: line + ",x"), None, "groups.csv has the columns file, patient, x; name that of the groups `group`"),
     (lambda folder: None, "patient", "--data.groups is patient, but .* has no labels.csv with such a column; name a CSV file"),
     (lambda folder: None, "none.csv", "none.csv is not a regular file"),
     (
