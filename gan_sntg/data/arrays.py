@@ -189,7 +189,7 @@ def numbered(name: str, n: int) -> list[str]:
 
 
 def read_file(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of an .npz file, by our names; of MedMNIST's also val_x, whose labels are the last of train_y."""
+    """Arrays of an .npz file by our names; of MedMNIST's also val_x, whose labels end train_y."""
     with refusing(f"{path} is not a readable .npz file", "write it again with numpy.savez"):
         there = [name.removesuffix(".npy") for name in ZipFile(path).namelist()] if path.is_file() else []
     if not {*MEDMNIST} <= {*there}:
