@@ -118,10 +118,10 @@ def test_no_cache_can_be_without_a_home(monkeypatch):
 # --- .npz files -----------------------------------------------------------------------------------------------------------
 
 
-def arrays(channels_last: bool = False) -> dict[str, np.ndarray]:
-    parts = {"train_x": 20, "unlabeled_x": 9, "test_x": 6}
+def arrays(channels_last: bool = False, n: int = 20) -> dict[str, np.ndarray]:
+    parts = {"train_x": n, "unlabeled_x": 9, "test_x": 6}
     found = {name: G.integers(0, 256, (n, 5, 4, 3) if channels_last else (n, 3, 5, 4), dtype=np.uint8) for name, n in parts.items()}
-    return found | {"train_y": np.arange(20) % 4, "test_y": np.arange(6) % 4}
+    return found | {"train_y": np.arange(n) % 4, "test_y": np.arange(6) % 4}
 
 
 SAVINGS = {"stored": np.savez, "packed": np.savez_compressed}
@@ -144,9 +144,9 @@ def test_arrays_that_are_mapped_are_those_that_are_read(tmp_path, saving, kind):
 
 @pytest.mark.parametrize("saving", SAVINGS.values(), ids=SAVINGS)
 def test_a_damaged_array_is_refused_though_it_is_mapped(tmp_path, saving):
-    saving(tmp_path / "a.npz", **arrays())
+    saving(tmp_path / "a.npz", **arrays(n=2000))  # more than is read with a header
     data = bytearray((tmp_path / "a.npz").read_bytes())
-    data[400] ^= 255
+    data[60_000] ^= 255
     (tmp_path / "a.npz").write_bytes(data)
     with placed(mapped=True), pytest.raises(InputError, match="a.npz is not a readable .npz file"):
         Arrays(file="a.npz", root=str(tmp_path))
