@@ -35,9 +35,9 @@ def read_npz(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = (),
 
 @contextmanager
 def checked_npz(
-    path: Path, names: tuple[str, ...], optional: tuple[str, ...], remedy: str = AGAIN, most: int | None = MOST_BYTES
+    path: Path, names: tuple[str, ...], optional: tuple[str, ...], remedy: str = AGAIN, any_size: bool = False
 ) -> Iterator[tuple[np.lib.npyio.NpzFile, dict[str, int]]]:
-    """An open .npz file and the bytes of its arrays, checked as by `read_npz`. most: of them all, if any."""
+    """An open .npz file and the bytes of its arrays, checked as by `read_npz`. any_size: take more too."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; name the folder that holds it by --data.root or GAN_SNTG_DATA")
     # headers are parsed as Python literals, which may fail in any way
@@ -45,8 +45,8 @@ def checked_npz(
         if missing := [name for name in names if name not in held]:
             raise InputError(f"{path} has no {' and no '.join(missing)}; it must hold the arrays {', '.join(names)}; {remedy}")
         sizes = {name: _stated_bytes(path, held.zip, f"{name}.npy") for name in (*names, *optional) if name in held}
-        if most is not None and sum(sizes.values()) > most:
-            raise InputError(f"{path} says that its arrays take {sum(sizes.values()):,} bytes; the most that is read is {most:,}")
+        if sum(sizes.values()) > MOST_BYTES and not any_size:
+            raise InputError(f"{path} says that its arrays take {sum(sizes.values()):,} bytes; the most that is read is {MOST_BYTES:,}")
         yield held, sizes
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from gan_sntg.errors import InputError
-from gan_sntg.files.array_files import MOST_BYTES, cache_folder, checked_npz, header_of
+from gan_sntg.files.array_files import cache_folder, checked_npz, header_of
 from gan_sntg.files.atomic import atomic, one_at_a_time
 from gan_sntg.files.memory import PLACE, check_room, in_words
 
@@ -141,7 +141,7 @@ def image_arrays(path: Path, names: tuple[str, ...], optional: tuple[str, ...] =
     Raises InputError before reading where there is too little memory.
     """
     here = PLACE.get()
-    with checked_npz(path, names, optional, most=None if here.mapped else MOST_BYTES) as (held, sizes):
+    with checked_npz(path, names, optional, any_size=here.mapped) as (held, sizes):
         check_room(str(path), "its arrays", sum(sizes.values()), copies=2)
         return {name: _member(path, held, name) if here.mapped else held[name] for name in sizes}
 
