@@ -23,6 +23,7 @@ from gan_sntg.__main__ import main
 from gan_sntg.data import public
 
 torch.set_num_threads(1)
+torch.zeros((), requires_grad=True).backward()  # before an export has torch take a GPU for there, after which no fork could train
 os.fsync = unsynced
 CACHE = tempfile.TemporaryDirectory(prefix="gan-sntg-cache-")  # nothing is written into, or taken from, the user's
 os.environ["GAN_SNTG_CACHE"] = CACHE.name
