@@ -23,9 +23,13 @@ class Normalization(Configurable, ABC):
     pixels: PixelFormat = BYTES  # of the data
 
     def check(self, x: Tensor) -> None:
-        """Raise InputError unless x are images."""
+        """Raise InputError unless x are images of the depth that `pixels` says."""
         if x.dim() != 4:
             raise InputError(f"{type(self).__name__} maps images, but the data are points; choose gan_sntg.data.AsIs")
+        if (kind := str(x.dtype).removeprefix("torch.")) != self.pixels.dtype:
+            raise InputError(
+                f"the images are {kind}, but `pixels` of their data set says {self.pixels.dtype}; set it to the PixelFormat they have"
+            )
 
     def fit(self, x: Tensor) -> None:
         """Learn the statistics of the training images [N, C, H, W], if any."""

@@ -57,6 +57,11 @@ def test_values_of_12_bits_survive_scalings_there_and_back(normalization, ends):
     torch.testing.assert_close(x.flatten().double(), torch.linspace(*ends, 4096, dtype=torch.float64), atol=1e-6, rtol=0)
 
 
+def test_a_data_set_that_does_not_say_what_its_16_bits_mean_is_refused():
+    with pytest.raises(InputError, match="the images are uint16, but `pixels` of their data set says uint8"):
+        UnitRange().check(torch.from_numpy(X))
+
+
 def test_whitened_values_of_12_bits_come_back_but_for_rounding():
     whitening, x = ZCA(), torch.from_numpy(G.integers(0, 4096, (200, 2, 4, 4)).astype(np.uint16))
     whitening.pixels = PixelFormat((0.0,), (4095.0,), "uint16")
