@@ -42,7 +42,7 @@ class Parser(ArgumentParser):
             with refusing(f"{word[:40]!r} cannot be read", "give plain values"):
                 check_texts(word.partition("=")[2] if word.startswith("--") else word)
         args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
-        args = [re.sub(r"(^|=)~$", r"\1~/", word) for word in args]  # ~ alone is YAML's null
+        args = joined_pairs([re.sub(r"(^|=)~$", r"\1~/", word) for word in args])  # ~ alone is YAML's null
         if any(isinstance(action, ConfigFile) for action in self._actions):
             args = files_first(args)
         self.check_digits([word for word in args if not word.startswith(("--print_config", "--help"))], *rest)
@@ -134,6 +134,17 @@ def is_lenient() -> bool:
     except TypeError:
         return False
     return True
+
+
+def joined_pairs(args: list[str]) -> list[str]:
+    """The words, LOW,HIGH with its option in one where LOW is negative: argparse takes it for an option."""
+    found: list[str] = []
+    for word in args:
+        if re.match(r"-[\d.]+,", word) and found and found[-1].startswith("--") and "=" not in found[-1]:
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def files_first(args: list[str]) -> list[str]:

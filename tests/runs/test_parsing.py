@@ -81,3 +81,9 @@ def test_what_need_not_be_whole_is_kept_apart(tiny, monkeypatch):
     monkeypatch.setattr(parsing, "is_lenient", lambda known=parsing.is_lenient: seen.append(known()) or seen[-1])
     config_parser().parse_args(["--config", str(tiny)])
     assert set(seen) == {True, False} and not parsing.is_lenient()
+
+
+@pytest.mark.parametrize("words", [["--data.range", "-1000,2000"], ["--data.range=-1000,2000"], ["--data.range", "-.5,2"]])
+def test_a_pair_that_begins_with_a_minus_is_a_value(words):
+    parsed = config_parser().parse_args(["--data", "gan_sntg.data.Arrays", "--data.file", "a.npz", *words])
+    assert parsed.data.init_args.range == words[-1].removeprefix("--data.range=")
