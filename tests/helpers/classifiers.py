@@ -10,7 +10,7 @@ from gan_sntg.networks.batch_norm import BatchNorm
 from gan_sntg.networks.classifiers import Classifier, ConvNet13, PatchConvNet, PlaneMLP, SmallConvNet, VATConvNet
 from gan_sntg.networks.gan import ConvDiscriminator, DenseDiscriminator
 from gan_sntg.networks.residual import ResidualDiscriminator
-from gan_sntg.networks.weight_norm import MeanOnlyLinear
+from gan_sntg.networks.weight_norm import MeanOnlyLinear, SpectralNormConv
 
 K = 4
 NARROW = {"widths": (4, 6, 8)}
@@ -72,3 +72,13 @@ class Normed(Classifier):
     def forward(self, x):
         h = self.hidden(x)
         return h, self.out(h)
+
+
+def largest(w: Tensor) -> Tensor:
+    """The largest singular value of the weights of a convolution, as rows of its outputs."""
+    return torch.linalg.svdvals(w.detach().flatten(1))[0]
+
+
+def spectrals(net: nn.Module) -> list[SpectralNormConv]:
+    """Layers of a network with spectral norm."""
+    return [m for m in net.modules() if isinstance(m, SpectralNormConv)]
