@@ -12,7 +12,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from gan_sntg.errors import InputError
-from gan_sntg.pictures import read_picture
+from gan_sntg.pictures import read_picture, scientific
 from gan_sntg.pictures.decode import decode
 from gan_sntg.pictures.measured import MeasuredReader, measured_reader, squared, values_of
 
@@ -192,3 +192,19 @@ def test_all_pictures_are_like_the_first_that_can_be_read(tmp_path):
         MeasuredReader(9, 5, "uint16", "refuse").decoded(paths[1])
     with pytest.raises(InputError, match="none of its pictures can be read as measured values; the last"):
         measured_reader(paths[:1], 9, "crop", "here")
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("a.tif", lambda path: tifffile.imwrite(path, DEEP[0])), ("a.dcm", lambda path: dicom(path, DEEP[0]))]
+)
+def test_without_the_package_it_is_said_which_is_needed(tmp_path, monkeypatch, name, write):
+    write(tmp_path / name)
+
+    def missing(name: str):
+        raise ImportError(name)
+
+    monkeypatch.setattr(scientific, "import_module", missing)
+    with pytest.raises(ValueError, match=r"needs the package (tifffile|pydicom): pip install 'gan-sntg.images.'"):
+        values_of(tmp_path / name)
+    with pytest.raises(InputError, match="needs the package tifffile.*or give --kind npz"):
+        scientific.tiff(torch.zeros(2, 4, 4, dtype=torch.uint16))
