@@ -152,7 +152,7 @@ def predict(parts: RunModel, net: nn.Module, files: list[Path], white: int | Non
 
 def picture_reader(source: Dataset, white: int | None = None) -> Reader:
     """The reading of pictures that a run was trained with. white: stated anew. Raises InputError."""
-    side_of(source.image_shape)
+    check_square(source.image_shape)
     reader = source.reader if isinstance(source, ImageFolder) else facts_of(source).reader
     if white is None:
         return reader
@@ -161,11 +161,10 @@ def picture_reader(source: Dataset, white: int | None = None) -> Reader:
     return replace(reader, white=white)
 
 
-def side_of(image_shape: tuple[int, ...]) -> int:
-    """Size in pixels of images [C, H, W]. Raises InputError unless square."""
+def check_square(image_shape: tuple[int, ...]) -> None:
+    """Raise InputError unless examples are square images [C, H, W]."""
     if len(image_shape) != 3:
         raise InputError("the run classifies points of the plane, not images; give a run that was trained on images")
     _, height, width = image_shape
     if height != width:
         raise InputError(f"the run's images are {height} x {width} pixels; files can only be cropped to squares")
-    return height

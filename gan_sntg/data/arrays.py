@@ -99,10 +99,9 @@ class Arrays(Dataset):
             path = data_folder(root) / file
             self.where, held = str(path), read_file(path)
         x, self.test_x = self._images("train_x", held.pop("train_x")), self._images("test_x", held.pop("test_x"))
-        n = len(x)
+        trained = len(x)
         if "val_x" in held:
             x = joined([x, self._images("val_x", held.pop("val_x"))])
-        own = torch.arange(n, len(x))
         unlabeled = self._images("unlabeled_x", held.pop("unlabeled_x")) if "unlabeled_x" in held else x[:0]
         if not x.shape[1:] == self.test_x.shape[1:] == unlabeled.shape[1:]:
             raise InputError(f"{self.where}: its images have more than one size or number of channels; make them all the same")
@@ -118,15 +117,12 @@ class Arrays(Dataset):
         self._take_groups(held, len(x), len(unlabeled))
         self.settle_twins(self.where)
         self.settle_groups(self.where)
-        self.validation = self._kept_of(own) if len(own) else one_fifth(self.train_y, groups=self.train_groups)
+        own = {*numbered("train_x", len(x))[trained:]}
+        kept = torch.tensor([i for i, name in enumerate(self.train_names) if name in own], dtype=torch.int64)
+        self.validation = kept if len(x) > trained else one_fifth(self.train_y, groups=self.train_groups)
         self.pixels = PixelFormat.of(range, self.train_x, display, self.where)
         parts = {"train_x": x, "unlabeled_x": unlabeled, "test_x": self.test_x}
         self.notes += range_notes(self.where, {name: self.pixels.bytes(part) for name, part in parts.items()})
-
-    def _kept_of(self, index: Tensor) -> Tensor:
-        """Where the training images of an index are, of those that are left."""
-        names = {f"train_x[{i}]" for i in index.tolist()}
-        return torch.tensor([i for i, name in enumerate(self.train_names) if name in names], dtype=torch.int64)
 
     def _images(self, name: str, x: np.ndarray) -> Tensor:
         """Copy [N, C, H, W]. Raises InputError for another dtype or an ambiguous shape."""

@@ -33,9 +33,10 @@ from gan_sntg.export.load import (
 )
 from gan_sntg.files.array_files import sha256_of
 from gan_sntg.files.atomic import atomic_folder
+from gan_sntg.files.import_paths import installed
 from gan_sntg.pictures.pixels import BYTES, PixelFormat
 from gan_sntg.runs.build import RunModel, class_names
-from gan_sntg.runs.folder import PACKAGES, RunFolder, installed
+from gan_sntg.runs.folder import PACKAGES, RunFolder
 from gan_sntg.runs.options import identity
 from gan_sntg.training.loop import Progress
 

@@ -1,10 +1,11 @@
-"""Import paths in configurations: only classes of ours, of torch and of allowed packages."""
+"""Import paths in configurations: only ours, torch's and allowed packages'; versions of packages."""
 
 import hashlib
 import importlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jsonargparse import set_parsing_settings
@@ -84,3 +85,11 @@ def class_at(path: str, kind: type, where: str) -> type:
     if not (isinstance(found, type) and f"{found.__module__}.".startswith(f"{module}.") and issubclass(found, kind)):
         raise InputError(f"{where}: {path} is refused: it is not a {kind.__name__} that {module} defines; use the version that wrote it")
     return found
+
+
+def installed(package: str) -> str | None:
+    """A package's version; None where it is not installed, as this one in a checkout."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

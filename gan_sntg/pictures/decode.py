@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-import PIL
 import torch
 from PIL import features
 from torch import Tensor
@@ -20,6 +19,7 @@ from torch import Tensor
 from gan_sntg.distributed import rank
 from gan_sntg.errors import InputError
 from gan_sntg.files.array_files import cached, file_sha256
+from gan_sntg.files.import_paths import installed
 from gan_sntg.files.mapped import kept_file, mapped, taken, write
 from gan_sntg.files.memory import PLACE
 from gan_sntg.pictures.measured import MeasuredReader
@@ -28,6 +28,7 @@ from gan_sntg.pictures.reader import DARK, REMEDY, PictureReader
 BLOCK, LARGE = 500, 2**20  # pictures that are cached together, and the bytes of their files from which on they are
 FIRST_SAID = 1.0  # seconds of reading from which on is said how far it is
 THREADS = 8  # at most, for each may hold a picture of MOST_PIXELS
+DECODERS = "pillow", "tifffile", "pydicom", "torchvision"
 Reader = PictureReader | MeasuredReader
 
 
@@ -46,7 +47,7 @@ class Decoded(NamedTuple):
 def decode(paths: list[Path], reader: Reader) -> Decoded:
     """All pictures, by several threads; those of large files come from the cache where it has them.
 
-    The cache knows a picture by its content, and is forgotten with another version of Pillow. Where the images of a run are to be
+    The cache knows a picture by its content, and is forgotten with another version of a decoder. Where the images of a run are to be
     mapped, they are decoded into one file of the cache.
     """
     threads, into = min(torch.get_num_threads(), THREADS), _into_file if PLACE.get().mapped else _into_memory
@@ -152,7 +153,7 @@ def _key(paths: list[Path], reader: Reader, pool: ThreadPoolExecutor) -> str:
             return file_sha256(path)
         return ""
 
-    versions = PIL.__version__, features.version("jpg"), features.version("webp"), features.version("libtiff")
+    versions = features.version("jpg"), features.version("webp"), features.version("libtiff"), *map(installed, DECODERS)
     text = "\n".join([f"{reader} {versions}", *pool.map(content, paths)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

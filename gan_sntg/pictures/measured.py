@@ -12,12 +12,22 @@ from torch import Tensor
 
 from gan_sntg.errors import InputError
 from gan_sntg.pictures.pixels import Depth
-from gan_sntg.pictures.reader import FORMATS, MOST_PIXELS, NonSquare, Stored, alpha_of, check_square
-from gan_sntg.pictures.scientific import MOST_CHANNELS, ORIENTATION, as_values, dicom_values, is_dicom, kept, tiff_values, turned
+from gan_sntg.pictures.reader import FORMATS, NonSquare, Stored, alpha_of, check_square
+from gan_sntg.pictures.scientific import (
+    MOST_CHANNELS,
+    ORIENTATION,
+    SAVE,
+    as_values,
+    check_size,
+    dicom_values,
+    is_dicom,
+    kept,
+    tiff_values,
+    turned,
+)
 
 TIFF_STARTS = b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"
 NUMPY_START = b"\x93NUMPY"
-SAVE = "save it as grey or RGB, without"
 
 
 def values_of(path: Path) -> np.ndarray:
@@ -37,8 +47,7 @@ def values_of(path: Path) -> np.ndarray:
 def picture_values(path: Path) -> np.ndarray:
     """As `values_of`, of a file that Pillow reads: grey or RGB, of 8 bits, or 16 in a PNG."""
     with Image.open(path, formats=FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
-            raise ValueError(f"{image.width} x {image.height} pixels; the most that is decoded is {MOST_PIXELS:,} in all")
+        check_size(*image.size)
         if (frames := getattr(image, "n_frames", 1)) > 1:
             raise ValueError(f"a moving picture of {frames} frames; save single ones")
         stored, orientation = Stored.of(image), image.getexif().get(ORIENTATION, 1)
@@ -46,11 +55,11 @@ def picture_values(path: Path) -> np.ndarray:
             raise ValueError("a PPM whose white is neither 255 nor 65535, which is scaled when it is read; save it as PNG or TIFF")
         image.load()
     if image.mode not in ("1", "L", "RGB", "LA", "RGBA", "I;16") and not (image.mode == "I" and image.format == "PPM"):
-        raise ValueError(f"a picture of the mode {image.mode}, whose numbers are no brightness; {SAVE} palette")
+        raise ValueError(f"a picture of the mode {image.mode}, whose numbers are no brightness; {SAVE}, without palette")
     if image.mode[0] != "I" and (alpha := alpha_of(image, stored.transparent)) is not None and alpha.getextrema() != (255, 255):
-        raise ValueError(f"a transparent picture, whose hidden values mean nothing; {SAVE} transparency")
+        raise ValueError(f"a transparent picture, whose hidden values mean nothing; {SAVE}, without transparency")
     if image.mode[0] == "I" and stored.transparent is not None:
-        raise ValueError(f"a picture in which one value is transparent; {SAVE} transparency")
+        raise ValueError(f"a picture in which one value is transparent; {SAVE}, without transparency")
     if stored.deep and image.mode in ("LA", "RGB", "RGBA"):
         x = deep_png(path) if image.format == "PNG" else None
         if x is None:

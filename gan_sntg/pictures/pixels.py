@@ -1,6 +1,7 @@
 """Meaning of the numbers of pixels: black and white, depth, and how images are shown."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from typing import Literal, Self
 
@@ -14,7 +15,6 @@ from gan_sntg.files.mapped import blocks, is_mapped, scratch
 WHITE = 255  # of levels, whatever the depth of the data
 PERCENTILES = 0.1, 99.9  # of the training images, that `fit` takes for black and white
 MOST_SORTED = 2**24  # values of float images that are looked at for them
-BLOCK = 1000  # images that are converted at once
 RANGES = "full (of the type), fit (percentiles of the training images), or LOW,HIGH, the values of black and white"
 Depth = Literal["uint8", "uint16", "float32"]
 WIDEST = {"uint8": 2**8 - 1, "uint16": 2**16 - 1}
@@ -49,9 +49,9 @@ class PixelFormat:
         return self.dtype == "uint8" and self.low == (0,) and self.high == (WHITE,)
 
     def ends(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Black and white, float32 [1 or C, 1, 1]."""
-        low, high = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (self.low, self.high))
-        return low, high
+        """Black and white, float32 [1 or C, 1, 1]; made once, for a copy to a GPU waits for its work."""
+        make = _ends.__wrapped__ if torch.compiler.is_compiling() else _ends  # what is traced is not to be kept
+        return make(self, device)
 
     def levels(self, x: Tensor) -> Tensor:
         """Images [N, C, H, W] -> float32 levels."""
@@ -138,6 +138,12 @@ class PixelFormat:
         return ends[:1], ends[1:]
 
 
+@lru_cache
+def _ends(pixels: PixelFormat, device: torch.device) -> tuple[Tensor, Tensor]:
+    low, high = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (pixels.low, pixels.high))
+    return low, high
+
+
 def _numbers(text: str, kind: type, name: str, wanted: str) -> tuple:
     """Numbers between commas. Raises InputError for something else."""
     try:
@@ -154,8 +160,7 @@ def percentiles(x: Tensor, where: str) -> tuple[tuple[float, ...], tuple[float, 
     every = -(-x.numel() // MOST_SORTED) if x.is_floating_point() else 1
     low, high = [], []
     for k in range(x.shape[1]):
-        values = x.numpy()[::every, k]
-        ends = np.percentile(values, PERCENTILES) if x.is_floating_point() else _of_counts(values)
+        ends = np.percentile(x.numpy()[::every, k], PERCENTILES) if x.is_floating_point() else _of_counts(x, k)
         if not ends[0] < ends[1]:
             what = f"{where}: range fit finds black and white of channel {k} both at {ends[0]:g} ({PERCENTILES[0]} and {PERCENTILES[1]} %)"
             raise InputError(f"{what}; give range as LOW,HIGH, or leave that channel out")
@@ -164,10 +169,10 @@ def percentiles(x: Tensor, where: str) -> tuple[tuple[float, ...], tuple[float, 
     return tuple(low), tuple(high)
 
 
-def _of_counts(values: np.ndarray) -> list[int]:
-    """The least whole numbers that reach each of PERCENTILES."""
-    counts = sum(np.bincount(block.reshape(-1), minlength=2**16) for block in np.array_split(values, max(1, len(values) // BLOCK)))
-    share = np.cumsum(counts) / values.size
+def _of_counts(x: Tensor, k: int) -> list[int]:
+    """The least whole numbers of channel k that reach each of PERCENTILES."""
+    counts = sum(np.bincount(block[:, k].numpy().reshape(-1), minlength=2**16) for block in blocks(x))
+    share = np.cumsum(counts) / np.sum(counts)
     return [int(np.searchsorted(share, percent / 100)) for percent in PERCENTILES]
 
 

@@ -11,10 +11,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from gan_sntg.errors import InputError
-from gan_sntg.pictures.scientific import dicom_shown, is_dicom
+from gan_sntg.pictures.scientific import check_size, dicom_shown, is_dicom
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # of a moving picture, the first frame
-MOST_PIXELS = 2**26
 DEEP = 65535  # white of 16 bits, unless another is stated
 TIFF_BITS, TIFF_PACKING, TIFF_WHITE_IS_ZERO, TIFF_PLANES, TIFF_EXTRA, TIFF_SIGNS = 258, 259, 262, 284, 338, 339  # tags
 TIFF_KIND, REDUCED = 254, 1  # the tag of a page that is a smaller copy of another, and its bit
@@ -142,8 +141,7 @@ class PictureReader:
         if self.reading > 1 and is_dicom(path):
             return self._fitted(dicom_shown(path).convert(self.mode)), 0
         with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels; the most that is decoded is {MOST_PIXELS:,} in all")
+            check_size(*image.size)
             stored = Stored.of(image) if self.reading > 1 else Stored(False, DEEP, None)
             if image.mode == "F" or image.mode == "I" and (image.format != "PPM" or self.reading == 1):
                 raise ValueError("32 bits per pixel, of unknown scale; save it with 8 or 16")

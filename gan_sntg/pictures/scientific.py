@@ -2,6 +2,7 @@
 
 import io
 from importlib import import_module
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from gan_sntg.errors import InputError
 
-MOST_CHANNELS = 512
+MOST_CHANNELS, MOST_PIXELS, MOST_VALUES = 512, 2**26, 2**28  # of a picture that is decoded
 EXACT = 2**24  # whole numbers up to it are float32's too
 ORIENTATION = 274  # the tag of TIFF and EXIF
 PAGES = "IQ"  # axes of tifffile that are pages of no stated meaning
@@ -32,10 +33,19 @@ def is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM" or path.suffix.lower() in (".dcm", ".dicom")
 
 
-def as_values(x: np.ndarray, channels: str | None = None) -> np.ndarray:
+def check_size(width: int, height: int) -> None:
+    """Raise ValueError where a picture of so many pixels is not decoded."""
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width} x {height} pixels; the most that is decoded is {MOST_PIXELS:,} in all")
+
+
+def as_values(x: np.ndarray) -> np.ndarray:
     """[H, W], or [C, H, W] or [H, W, C], as [C, H, W] of a type that is kept. Raises ValueError."""
     if x.ndim == 3:
-        x = np.moveaxis(x, channel_axis(x.shape, channels), 0)
+        try:
+            x = np.moveaxis(x, channel_axis(x.shape), 0)
+        except ValueError as error:
+            raise ValueError(f"{error}; save it as [C, H, W] of a square") from error
     elif x.ndim != 2:
         raise ValueError(f"an array {list(x.shape)}; give [H, W], [C, H, W] or [H, W, C]")
     return kept(x if x.ndim == 3 else x[None])
@@ -49,7 +59,7 @@ def channel_axis(shape: tuple[int, ...], channels: str | None = None) -> int:
     odd = [axis for axis in (0, 2) if shape[axis] != shape[1] and shape[2 - axis] == shape[1]]  # the other two are a square
     found = few if len(few) == 1 else odd
     if len(found) != 1:
-        raise ValueError(f"the shape {list(shape)} does not tell channels from height and width; say channels first or last")
+        raise ValueError(f"the shape {list(shape)} does not tell channels from height and width")
     return found[0]
 
 
@@ -96,8 +106,8 @@ def tiff_values(path: Path) -> np.ndarray:
             )
         if len(more) > 1:
             raise ValueError(f"a TIFF with the axes {axes} {list(shape)}: {' and '.join(more)} cannot both be channels; save one")
-        if max(1, *shape) > 2**16 or np.prod(shape) > 2**28:
-            raise ValueError(f"a TIFF of {list(shape)} values, more than are read")
+        if (values := prod(shape)) > MOST_VALUES:
+            raise ValueError(f"a TIFF of {values:,} values; the most that are read are {MOST_VALUES:,}: save it smaller")
         x = series[0].asarray()
         order = [axes.index(axis) for axis in (*more, "Y", "X")]
         rest = tuple(set(range(x.ndim)) - set(order))
@@ -120,6 +130,7 @@ def tiff(image: Tensor) -> bytes:
 def _opened(path: Path) -> tuple[Any, np.ndarray]:
     """A DICOM file of one frame, and its stored values [H, W] or [H, W, 3]. Raises ValueError for others."""
     data = library("pydicom", "DICOM").dcmread(path)
+    check_size(int(data.Columns), int(data.Rows))
     if (frames := int(data.get("NumberOfFrames") or 1)) > 1:
         raise ValueError(f"a DICOM of {frames} frames, a volume or a film; save single frames")
     if data.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2", "RGB"):

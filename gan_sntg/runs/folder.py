@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +24,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.atomic import atomic, write_atomically, writing
-from gan_sntg.files.import_paths import own_packages
+from gan_sntg.files.import_paths import installed, own_packages
 from gan_sntg.files.json_files import is_number, parsed, read_json
 from gan_sntg.files.old_names import GONE, LEFT, first_reading, modern
 from gan_sntg.files.paths import at_home
@@ -274,14 +273,6 @@ def environment(device: torch.device) -> dict:
         "threads": torch.get_num_threads(),
         "git": revision(),
     }
-
-
-def installed(package: str) -> str | None:
-    """A package's version; None where it is not installed, as this one in a checkout."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 @cache

@@ -128,7 +128,7 @@ def test_a_folder_of_links_to_nothing_is_refused_with_each_of_them(command, fini
 
 def test_images_that_are_not_square_are_refused():
     with pytest.raises(InputError, match="8 x 4 pixels; files can only be cropped to squares"):
-        predict.side_of((1, 8, 4))
+        predict.check_square((1, 8, 4))
 
 
 def test_pictures_are_read_as_those_of_training_were(command, tiny_tree, labels_alone, tmp_path):

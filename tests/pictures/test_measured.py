@@ -145,7 +145,7 @@ def test_arrays_are_channels_first_or_last(tmp_path):
         np.save(tmp_path / "a.npy", x)
         assert np.array_equal(values_of(tmp_path / "a.npy"), expected)
     np.save(tmp_path / "a.npy", DEEP)
-    with pytest.raises(ValueError, match="does not tell channels"):
+    with pytest.raises(ValueError, match=r"does not tell channels.*; save it as .C, H, W. of a square"):
         values_of(tmp_path / "a.npy")
     np.save(tmp_path / "a.npy", np.array([{}], object))
     with pytest.raises(ValueError, match="Python objects"):
@@ -208,3 +208,17 @@ def test_without_the_package_it_is_said_which_is_needed(tmp_path, monkeypatch, n
         values_of(tmp_path / name)
     with pytest.raises(InputError, match="needs the package tifffile.*or give --kind npz"):
         scientific.tiff(torch.zeros(2, 4, 4, dtype=torch.uint16))
+
+
+def test_more_pixels_than_are_decoded_are_refused_before_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(scientific, "MOST_PIXELS", 100)
+    monkeypatch.setattr(scientific, "MOST_VALUES", 100)
+    Image.fromarray(BYTES).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", DEEP[0])
+    for path, said in (
+        (dicom(tmp_path / "a.dcm", DEEP[0]), "9 x 12 pixels"),
+        (tmp_path / "a.png", "9 x 12 pixels"),
+        (tmp_path / "a.tif", "108"),
+    ):
+        with pytest.raises(ValueError, match=f"{said}.*; the most that (is decoded is|are read are) 100"):
+            values_of(path)

@@ -112,3 +112,11 @@ def test_images_of_16_bits_are_indexed_as_any():
     index = torch.tensor([[3, 0], [1, 1]])
     assert np.array_equal(indexed(DEEP, index).numpy(), DEEP.numpy()[index.numpy()])
     assert np.array_equal(indexed(DEEP, [2]).numpy(), DEEP.numpy()[[2]]) and torch.equal(indexed(REAL, index), REAL[index])
+
+
+def test_black_and_white_are_made_once_but_anew_where_they_are_traced(monkeypatch):
+    pixels = PixelFormat((0.0,), (4095.0,), "uint16")
+    before = pixels.ends(torch.device("cpu"))
+    assert pixels.ends(torch.device("cpu"))[0] is before[0]
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert pixels.ends(torch.device("cpu"))[0] is not before[0] and torch.equal(pixels.ends(torch.device("cpu"))[1], before[1])

@@ -14,8 +14,9 @@ from helpers.run_folders import scalars
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_sntg.errors import InputError
+from gan_sntg.files.import_paths import installed
 from gan_sntg.runs import folder as runs_folder
-from gan_sntg.runs.folder import RunFolder, installed
+from gan_sntg.runs.folder import RunFolder
 
 
 def opened(path, step: int = 0) -> RunFolder:
