@@ -96,10 +96,12 @@ def measure(options: Namespace, file: str) -> dict:
 def make_ways(options: Namespace, file: str) -> Iterator[tuple[str, Way]]:
     """Each asked for by name, on objects of its own; temporal ensembling has one epoch behind it."""
     t, graphs = parse_run(options, file, [])[1].epochs - 1, options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
-    for precision, compiled, recorded in itertools.product(options.precision, options.compile, graphs):
-        parts = started(options, file, f"--precision {precision.value} --compile {compiled} --cuda_graphs {recorded}")
+    for precision, compiled, noise, recorded in itertools.product(options.precision, options.compile, options.noise, graphs):
+        words = f"--precision {precision.value} --compile {compiled} --noise {noise} --cuda_graphs {recorded}"
+        parts = started(options, file, words)
         recorded = isinstance(parts.method.gradients, CudaGraphGradients)
-        yield f"{precision.value}{' compiled' * compiled}{' recorded' * recorded}", Way(parts, t, precision)
+        marks = (" compiled" * compiled, " table" * (noise == "table"), " recorded" * recorded)
+        yield precision.value + "".join(marks), Way(parts, t, precision)
     if options.plain:
         parts = started(options, file)
         keep_layout(parts.method)

@@ -18,7 +18,7 @@ from gan_sntg.files.yaml_files import config_file
 from gan_sntg.networks.passes import Precision
 from gan_sntg.runs.build import parse_run, pick_device
 from gan_sntg.runs.folder import environment
-from gan_sntg.runs.options import DEVICES, RunOptions, check_option
+from gan_sntg.runs.options import DEVICES, Noises, RunOptions, check_option
 from gan_sntg.runs.parsing import Parser
 
 COLUMNS = "ms per step", "least to most", "images/s", "GFLOP/s", "of products", "peak MB", "naive's time / this", "before / this"
@@ -30,6 +30,7 @@ def parser() -> Parser:
     parser.add_argument("--config", type=str, nargs="+", help="YAML files of runs")
     parser.add_argument("--precision", type=Precision, nargs="+", default=[Precision.float32, Precision.bfloat16], help="ways to compute")
     parser.add_argument("--compile", type=bool, nargs="+", default=[False], help="plain passes (false), compiled ones (true), or both")
+    parser.add_argument("--noise", type=Noises, nargs="+", default=["fresh"], help="numbers that are drawn, of a table, or both")
     parser.add_argument("--cuda_graphs", type=bool, nargs="+", default=[True], help="on a GPU: recorded steps, written ones, or both")
     parser.add_argument("--naive", type=bool, default=True, help="the usual way of peers' code beside them, in float32")
     parser.add_argument("--plain", type=bool, default=False, help="our own steps in float32, but of images stored channel by channel")

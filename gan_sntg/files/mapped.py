@@ -72,8 +72,12 @@ def taken(x: Tensor, chosen: Tensor) -> Tensor:
 
 
 def indexed(x: Tensor, index: Tensor | list[int]) -> Tensor:
-    """x[index]; of 16 bits too, which a GPU does not index."""
-    return x.view(torch.int16)[index].view(torch.uint16) if x.dtype == torch.uint16 else x[index]
+    """x[index]; of 16 bits too, which a GPU does not index, and of whole rows copied as such."""
+    if x.dtype == torch.uint16:
+        return indexed(x.view(torch.int16), index).view(torch.uint16)
+    if isinstance(index, Tensor) and index.dim() == 1 and index.dtype == torch.int64 and x.is_contiguous():
+        return x.index_select(0, index)
+    return x[index]  # of another layout it keeps that
 
 
 def joined(parts: list[Tensor]) -> Tensor:

@@ -8,15 +8,59 @@ from torch import Tensor, nn
 from gan_sntg.configurable import Choice
 
 
+class NoiseTable:
+    """Numbers N(0, 1), drawn once, of which draws are windows.
+
+    Each number of a draw is N(0, 1), and those of one draw are independent; two draws may have the same numbers, moved. The table itself
+    is part of a run, by its seed, and of no checkpoint.
+    """
+
+    size = 2**23  # 32 MiB: twenty times what one pass of the MNIST networks draws
+
+    def __init__(self, generator: torch.Generator):
+        self.numbers = torch.randn(self.size, generator=generator, device=generator.device)
+
+    def __deepcopy__(self, memo) -> "NoiseTable":
+        """Copies of a network share the numbers, which never change."""
+        return self
+
+    def window(self, like: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Numbers of the form of `like`, side by side in the table from a random place on.
+
+        They are lent, and not to be changed. A draw larger than the table, or of another device or dtype, is a fresh one.
+        """
+        n, numbers = like.numel(), self.numbers
+        if n > len(numbers) or (like.dtype, like.device) != (numbers.dtype, numbers.device):
+            return like.normal_(generator=generator)
+        start = int(torch.randint(len(numbers) - n + 1, (), generator=generator))
+        return numbers.as_strided(like.shape, like.stride(), start)
+
+
 class Noise(nn.Module):
     """A layer that disturbs x in training, by draws of `drawing_from`'s generator or of torch's own."""
 
     generator: torch.Generator | None = None
+    given: Tensor | None = None  # what a compiled pass, which cannot draw, takes in place of a draw
+    table: NoiseTable | None = None  # of Gaussian noise; None: each number is drawn
 
     def draw(self, fill: str, x: Tensor) -> Tensor:
         """Random numbers of the form of x, float32 at least, so that the precision does not change them."""
-        like = torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
-        return getattr(like, fill)(generator=self.generator)
+        return self.fresh(fill, x) if self.given is None else self.given
+
+    def fresh(self, fill: str, x: Tensor) -> Tensor:
+        """Those of a draw of now."""
+        return self.filled(fill, numbers_like(x), self.generator)
+
+    def filled(self, fill: str, like: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Random numbers in place of what `like` holds; a table lends them, so let them be."""
+        if fill == "normal_" and self.table is not None:
+            return self.table.window(like, generator)
+        return getattr(like, fill)(generator=generator)
+
+
+def numbers_like(x: Tensor) -> Tensor:
+    """Room for random numbers of the form of x."""
+    return torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
 
 
 class GaussianNoise(Noise):

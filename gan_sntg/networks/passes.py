@@ -1,15 +1,18 @@
 """Passes of a network over a batch: its mode, noise and precision, eager or compiled."""
 
+import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from gan_sntg.networks.noise import Noise
+from gan_sntg.networks.noise import Noise, NoiseTable, numbers_like
 
 PROGRAMS = 256  # that a process may compile of one function: layers, their modes and sizes of batches; torch stops at 8
 
@@ -70,31 +73,103 @@ class EagerForward:
             return net(x)
 
 
-class CompiledForward(EagerForward):
-    """The same through `torch.compile`; eager, after one line on stderr, from where compiling fails."""
+class Compiled:
+    """A function through `torch.compile`; as written, after a line on stderr, once compiling fails."""
 
-    def __init__(self):
-        # A compiled program cannot draw from a generator of its own. (Decorated where it is defined, it would slow every command's start.)
-        Noise.draw = torch.compiler.disable(Noise.draw)  # pyright: ignore[reportAttributeAccessIssue]
+    def __init__(self, plain: Callable, what: str, **options):
+        """what: what is not compiled, if compiling fails; options: of `torch.compile`."""
+        # layers, their modes and sizes of batches: torch stops at 8
         torch._dynamo.config.recompile_limit = max(PROGRAMS, torch._dynamo.config.recompile_limit)
-        self.compiled = torch.compile(lambda net, x: net(x), dynamic=False)
-        self.failed = False
+        self.plain, self.what, self.failed = plain, what, False
+        self.compiled = torch.compile(plain, dynamic=False, **options)
 
-    def __call__(self, net: nn.Module, x: Tensor | tuple[Tensor, ...], generator: torch.Generator | None) -> Any:
-        """What net(x) returns, but for rounding."""
+    def __call__(self, *args) -> Any:
+        """What the function returns, but for rounding."""
         if not self.failed:
-            before = generator.get_state() if generator else None
             try:
-                with drawing_from(net, generator):
-                    return self.compiled(net, x)
+                return self.compiled(*args)
             except Exception as error:  # whatever a compiler of another machine may raise
                 if not type(error).__module__.startswith("torch._"):
                     raise
                 self.failed = True
-                print(f"compiling failed, and passes are not compiled: {' '.join(str(error).split())[:200]}", file=sys.stderr)
-                if generator and before is not None:
-                    generator.set_state(before)
-        return super().__call__(net, x, generator)
+                print(f"compiling failed, and {self.what} not compiled: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+        return self.plain(*args)
+
+
+class CompiledForward(EagerForward):
+    """The same through `torch.compile`, its noise drawn before the pass, in the order of the plain one."""
+
+    def __init__(self, **options):
+        """options: of `torch.compile`."""
+        # A compiled program cannot draw from a generator of its own. (Decorated where it is defined, it would slow every command's start.)
+        Noise.fresh = torch.compiler.disable(Noise.fresh)  # pyright: ignore[reportAttributeAccessIssue]
+        self.forward = Compiled(lambda net, x: net(x), "passes are", **options)
+        self.needs: WeakKeyDictionary[nn.Module, dict[tuple, list[Need]]] = WeakKeyDictionary()
+
+    def __call__(self, net: nn.Module, x: Tensor | tuple[Tensor, ...], generator: torch.Generator | None) -> Any:
+        """What net(x) returns, but for rounding."""
+        layers = noise_layers(net)
+        try:
+            for need in self.needs_of(net, x):
+                like = torch.empty_strided(need.size, need.stride, dtype=need.dtype, device=need.device)
+                layers[need.layer].given = layers[need.layer].filled(need.fill, like, generator)
+            with drawing_from(net, generator):
+                return self.forward(net, x)
+        finally:
+            for layer in layers:
+                layer.given = None
+
+    def needs_of(self, net: nn.Module, x: Tensor | tuple[Tensor, ...]) -> list["Need"]:
+        """What a pass over a batch of this form draws, found once; none where a layer draws twice."""
+        kind = (x[0] if isinstance(x, tuple) else x).device.type
+        form = tuple((t.shape, t.stride(), t.dtype) for t in (x if isinstance(x, tuple) else (x,)))
+        key = *form, net.training, torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind)
+        found = self.needs.setdefault(net, {})
+        if key not in found:
+            found[key] = needs(net, x)
+        return found[key]
+
+
+class Need(NamedTuple):
+    """What a layer, the n-th of its network's that draw, fills with random numbers in a pass."""
+
+    layer: int
+    fill: str
+    size: torch.Size
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+
+
+def noise_layers(net: nn.Module) -> list[Noise]:
+    """Those of a network, in an order that its copies share."""
+    return [layer for layer in net.modules() if isinstance(layer, Noise)]
+
+
+@torch.no_grad()
+def needs(net: nn.Module, x: Tensor | tuple[Tensor, ...]) -> list[Need]:
+    """What net(x) would draw, in order; empty where a layer draws more than once.
+
+    It is found by a copy: nothing is drawn, and `net` stays as it is.
+    """
+    found: list[Need] = []
+
+    def note(layer: int, fill: str, x: Tensor) -> Tensor:
+        like = numbers_like(x)
+        found.append(Need(layer, fill, like.shape, like.stride(), like.dtype, like.device))
+        return like.zero_()
+
+    twin = copy.deepcopy(net)
+    for n, layer in enumerate(noise_layers(twin)):
+        layer.draw = partial(note, n)
+    twin(x)
+    return found if len({need.layer for need in found}) == len(found) else []
+
+
+def take_noise_from(table: NoiseTable, method: nn.Module) -> None:
+    """Let the Gaussian noise of all networks of the method be windows of the table."""
+    for layer in noise_layers(method):
+        layer.table = table
 
 
 def use(execution: EagerForward, method: nn.Module) -> None:

@@ -37,7 +37,8 @@ class WeightNorm(nn.Module):
         """W, of V's shape; within `fixed_weights` that of its beginning, without gradient."""
         if self.fixed is not None:
             return self.fixed
-        square = self.v.square().sum(other_dims(self.v, self.unit_dim), keepdim=True)
+        # of the root its derivative is one pass over V, of a sum of squares three
+        square = torch.linalg.vector_norm(self.v, dim=other_dims(self.v, self.unit_dim), keepdim=True).square()
         return self.v * (self.g.view_as(square) / torch.sqrt(self.eps + square))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -23,7 +23,9 @@ from gan_sntg.distributed.process_group import own_device
 from gan_sntg.errors import InputError
 from gan_sntg.files.mapped import on_disk, taken
 from gan_sntg.files.memory import check_device, images_in_words, placed
-from gan_sntg.networks.passes import CompiledForward, use
+from gan_sntg.networks.noise import NoiseTable
+from gan_sntg.networks.passes import Compiled, CompiledForward, take_noise_from, use
+from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import DEVICES, RunOptions, config_reader
 from gan_sntg.runs.parsing import Parser
@@ -32,6 +34,7 @@ from gan_sntg.training.cuda_graphs import CudaGraphGradients, Recordable
 from gan_sntg.training.data_parallel import check_shares
 from gan_sntg.training.loop import Progress
 from gan_sntg.training.method import Method
+from gan_sntg.training.optim import AdamInside, moved
 
 RESTORE = "restore config.yaml and split.json of the run folder from a copy"
 
@@ -85,8 +88,15 @@ def instantiate(options: RunOptions, make: Callable[[], Namespace]) -> tuple[Dat
         made = make()
         check_device(made.data.name, images_in_words(made.data.num_examples, made.data.image_shape), size_of(made.data))
     method = cast(Method, made.method)
+    if options.noise == "table":
+        if device.type != "cpu":
+            raise InputError(f"noise is table, which is for a CPU, but the run is on {device.type}; leave --noise out, or add --device cpu")
+        take_noise_from(NoiseTable(purpose_generator(options.seed, "noise table")), method)
     if options.compile:
         use(CompiledForward(), method)
+        for optimizer in method.optimizers.values():
+            if isinstance(optimizer, AdamInside):
+                optimizer.compiled = Compiled(moved, "Adam's steps are")
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what it says
     made.normalization.device, made.normalization.pixels = device, made.data.pixels

@@ -33,7 +33,7 @@ OBJECTS = {
 }
 LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs", "pool")  # where and on what a run is; all else is what it is, but
 OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
-ADDED_OPTIONS = {"from_run": None, "from_optimizers": False, "metric": "error", "labeled_sampling": "shuffled"}  # see `identity`
+ADDED_OPTIONS = {"from_run": None, "from_optimizers": False, "metric": "error", "labeled_sampling": "shuffled", "noise": "fresh"}  # see `identity`
 UNIDENTIFIED = {"data": ("root", "download", "reading"), "normalization": ("download",)}  # arguments that may differ in the same run
 PICTURES = {  # arguments that were not there in earlier versions, where they had no choice
     "twins": "refuse",
@@ -49,6 +49,7 @@ PICTURES = {  # arguments that were not there in earlier versions, where they ha
 CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
 LINKED = ("image_shape", "num_classes")  # arguments of networks that the data give
 DEVICES = "cpu, cuda, mps (not tested) or auto"
+Noises = Literal["fresh", "table"]
 UNSET = ("epochs", *LINKED)  # that are null where a command needs no run, or till the data are there
 
 
@@ -75,7 +76,8 @@ class RunOptions:
     validation: bool = option(False, "take the validation images out of the pool and report their error")
     metric: Metric = option(Metric.error, "what best.pt, tune and the progress go by; classes count alike in all but error")
     precision: Precision = option(Precision.float32, "of products in training; bfloat16 is faster")
-    compile: bool = option(False, "compile the networks while training; pays on small ones")
+    compile: bool = option(False, "compile the networks and Adam while training; pays on dense ones")
+    noise: Noises = option("fresh", "table: Gaussian noise as windows of a table, on a CPU: sooner, see docs/speed.md")
     cuda_graphs: bool = option(True, "on a GPU, record a step and replay it: the same numbers, sooner")
     pool: Literal["resident", "mapped"] = option("resident", "mapped: keep the images in a file of the cache, more than memory holds")
     threads: int | None = option(None, "CPU threads; part of the run, for sums depend on it", least=1, most=1024)

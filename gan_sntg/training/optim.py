@@ -4,6 +4,7 @@
 
 import inspect
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -25,6 +26,8 @@ class AdamInside(Optimizer):
         """params: parameters or groups; those that do not require gradients are left out by the caller."""
         super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps})
 
+    compiled: Callable | None = None  # `moved`, compiled
+
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         """One update of every parameter that has a gradient."""
@@ -42,6 +45,11 @@ class AdamInside(Optimizer):
         grads = [p.grad for p in params if p.grad is not None]
         m, v = [s["m"] for s in states], [s["v"] for s in states]
         b1, b2 = group["betas"]
+        if self.compiled is not None and len({s["step"] for s in states}) == 1:
+            correction, rest = (1 - beta ** states[0]["step"] for beta in (b2, b1))
+            numbers = [-group["lr"] * math.sqrt(correction) / rest, group["eps"] * correction, 1 - b1, b2, 1 - b2]
+            self.compiled(params, grads, m, v, *torch.tensor(numbers, dtype=m[0].dtype, device=m[0].device))
+            return
         torch._foreach_lerp_(m, grads, 1 - b1)
         torch._foreach_mul_(v, b2)
         torch._foreach_addcmul_(v, grads, grads, 1 - b2)
@@ -50,6 +58,18 @@ class AdamInside(Optimizer):
         torch._foreach_sqrt_(roots)
         rates = [-group["lr"] * math.sqrt(c) / (1 - b1 ** s["step"]) for c, s in zip(corrections, states, strict=True)]
         torch._foreach_addcdiv_(params, m, roots, rates)
+
+
+def moved(params: list[Tensor], grads: list[Tensor], m: list[Tensor], v: list[Tensor], *numbers: Tensor) -> None:
+    """The update of `AdamInside`, as one program for a compiler.
+
+    numbers: scalars, -lr and eps corrected for bias, 1 - beta1, beta2 and 1 - beta2.
+    """
+    rate, eps, share, keep, rest = numbers
+    for p, grad, mean, square in zip(params, grads, m, v, strict=True):
+        mean.lerp_(grad, share)
+        square.mul_(keep).add_(rest * grad * grad)
+        p.add_(rate * mean / (square + eps).sqrt())
 
 
 def trainable(*nets: nn.Module) -> list[nn.Parameter]:

@@ -1,9 +1,13 @@
-"""Gaussian noise, dropout of elements and of channels; from which generator: test_classifiers.py."""
+"""Gaussian noise, fresh and of a table, dropout of elements and of channels; from which generator: test_classifiers.py."""
+
+import copy
 
 import pytest
 import torch
 
-from gan_sntg.networks.noise import ChannelDropout, Dropout, GaussianNoise
+from gan_sntg.networks.gan import DenseDiscriminator
+from gan_sntg.networks.noise import ChannelDropout, Dropout, GaussianNoise, NoiseTable
+from gan_sntg.networks.passes import drawing_from, take_noise_from
 
 
 def test_gaussian_noise_has_its_deviation_in_training_alone():
@@ -46,3 +50,52 @@ def test_dropout_masks_the_gradient_as_it_masks_x(kind, shape):
     y = kind(0.5)(x)
     y.sum().backward()
     torch.testing.assert_close(x.grad * x.detach(), y.detach())
+
+
+@pytest.fixture(scope="module")
+def table() -> NoiseTable:
+    return NoiseTable(torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_noise_of_a_table_is_a_window_at_a_place_that_the_generator_draws(table, layout):
+    layer, x = GaussianNoise(0.5), torch.zeros(6, 3, 5, 7).to(memory_format=layout)
+    layer.table, layer.generator, same = table, torch.Generator().manual_seed(4), torch.Generator().manual_seed(4)
+    for _ in range(3):
+        start = int(torch.randint(NoiseTable.size - 630 + 1, (), generator=same))
+        y = layer(x)
+        assert y.stride() == x.stride()
+        in_memory = y.permute(0, 2, 3, 1) if layout is torch.channels_last else y
+        assert torch.equal(in_memory.flatten(), 0.5 * table.numbers[start : start + 630])
+    assert torch.equal(layer.generator.get_state(), same.get_state())
+
+
+def test_a_table_holds_normal_numbers_that_no_layer_changes_and_every_place_is_drawn(table):
+    before, n = table.numbers.clone(), NoiseTable.size
+    moments = [float((before**k).mean()) for k in (1, 2, 3, 4)]
+    assert all(abs(found - true) < 6 * spread / n**0.5 for found, true, spread in zip(moments, (0, 1, 0, 3), (1, 2, 4, 10), strict=True))
+    layer, x = GaussianNoise(1.0), torch.ones(n // 2)
+    layer.table, layer.generator = table, torch.Generator().manual_seed(1)
+    sums = torch.stack([layer(x)[:1] for _ in range(200)]).flatten() - 1
+    assert abs(float(sums.mean())) < 0.35 and 0.8 < float(sums.std()) < 1.2 and len(sums.unique()) == 200
+    assert torch.equal(table.numbers, before)
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(NoiseTable.size + 1, torch.float32), (40, torch.float64)])
+def test_what_a_table_cannot_lend_is_drawn_anew(table, size, dtype):
+    layer, x, plain = GaussianNoise(1.0), torch.zeros(size, dtype=dtype), GaussianNoise(1.0)
+    layer.table = table
+    layer.generator, plain.generator = (torch.Generator().manual_seed(7) for _ in range(2))
+    assert torch.equal(layer(x), plain(x))
+
+
+def test_copies_of_a_network_share_its_table_and_its_noise(table):
+    net, x = DenseDiscriminator((1, 4, 4), 3, widths=(5, 6)), torch.rand(8, 1, 4, 4)
+    take_noise_from(table, net)
+    twin, found = copy.deepcopy(net), []
+    for own in (net, twin):
+        with drawing_from(own, torch.Generator().manual_seed(2)):
+            found.append(own(x)[1])
+    assert torch.equal(*found) and all(layer.table is table for layer in twin.noise)
+    with drawing_from(net, torch.Generator().manual_seed(3)):
+        assert not torch.equal(net(x)[1], found[0])

@@ -72,6 +72,10 @@ def test_a_run_of_balanced_labelled_batches_resumes_bit_for_bit(resumes, tiny_tr
     resumes(tree | {"checkpoint_minutes": 1e-9}, FeatureMatchingGAN, "step", call)
 
 
+def test_a_run_whose_noise_is_of_a_table_resumes_bit_for_bit(resumes, tiny_tree):
+    resumes(tiny_tree() | {"noise": "table"}, FeatureMatchingGAN, "step", 12)
+
+
 METHODS = {kind.__name__: options for kind, options in ALL.values()}
 METHODS["VAT"] = METHODS["VAT"] | {"refresh_batches": 2}
 
