@@ -89,7 +89,8 @@ class Compiled:
             try:
                 return self.compiled(*args)
             except Exception as error:  # whatever a compiler of another machine may raise
-                if not type(error).__module__.startswith("torch._"):
+                recorded = torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
+                if recorded or not type(error).__module__.startswith("torch._"):  # a graph that is half recorded is of no use
                     raise
                 self.failed = True
                 print(f"compiling failed, and {self.what} not compiled: {' '.join(str(error).split())[:200]}", file=sys.stderr)
@@ -97,7 +98,10 @@ class Compiled:
 
 
 class CompiledForward(EagerForward):
-    """The same through `torch.compile`, its noise drawn before the pass, in the order of the plain one."""
+    """The same through `torch.compile`, its noise drawn before the pass, in the order of the plain one.
+
+    A CUDA graph can record it once it has compiled: the steps that are written before one is recorded see to that.
+    """
 
     def __init__(self, **options):
         """options: of `torch.compile`."""

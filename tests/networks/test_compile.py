@@ -79,6 +79,30 @@ def test_where_compiling_fails_passes_are_plain_from_then_on_and_one_line_says_w
     assert len(calls) == 1 and said.count("\n") == 1 and "no C++ compiler" in said
 
 
+class Captured:
+    """A generator of a GPU whose state nobody may read, for a graph is being recorded."""
+
+    device = torch.device("cuda")
+
+    def get_state(self):
+        raise RuntimeError("Cannot call CUDAGeneratorImpl::current_seed during CUDA graph capture")
+
+
+def test_while_a_graph_is_recorded_no_state_is_read_and_a_failure_is_the_recordings(monkeypatch, capsys):
+    def no_compiler(net, x):
+        raise torch._dynamo.exc.BackendCompilerFailed(None, RuntimeError("no compiler"), None)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    execution, net, x = CompiledForward(), nn.Linear(3, 2), torch.rand(5, 3)
+    execution.forward.compiled = lambda net, x: net(x)
+    torch.testing.assert_close(execution(net, x, Captured()), net(x), rtol=0, atol=0)
+    execution.forward.compiled = no_compiler
+    with pytest.raises(RuntimeError, match="no compiler"):
+        execution(net, x, Captured())
+    assert not execution.forward.failed and capsys.readouterr().err == ""
+
+
 def test_an_error_of_the_network_itself_is_not_taken_for_one_of_the_compiler():
     execution = CompiledForward()
     execution.forward.compiled = lambda net, x: net(x)

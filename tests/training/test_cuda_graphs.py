@@ -12,6 +12,7 @@ from gan_sntg.graph.balance import DistributionAlignment, EqualShares
 from gan_sntg.graph.loss import Graph
 from gan_sntg.graph.pairs import AllPairs, Halves, Sampled
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass, SecondPass
+from gan_sntg.networks.passes import CompiledForward, use
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, EagerGradients, Inputs, eager_gradients, form
 from gan_sntg.training.meter import Meter
 from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
@@ -60,6 +61,20 @@ def test_a_recorded_bad_gan_is_the_written_one():
         return started(bad_gan(weight=1.0, low_density_start_epochs=2, device="cuda"), s), s
 
     same(make)
+
+
+@gpu
+def test_recorded_compiled_networks_are_the_compiled_ones():
+    execution = CompiledForward()
+
+    def make():
+        s = streams(device="cuda")
+        method = started(gan(teacher=Averaged(), weight=1.0, ramp_epochs=3, device="cuda"), s)
+        use(execution, method)
+        return method, s
+
+    same(make)
+    assert not execution.forward.failed
 
 
 @gpu
