@@ -36,9 +36,9 @@ def machine() -> dict:
     return {"machine": f"{platform.machine()}, one CPU thread a run", "torch": version("torch")}
 
 
-def write_results(name: str, made: dict, table: str | None = None) -> None:
-    """Write results/<name>.json and, where there is a table, .md, and print it."""
-    (RESULTS / f"{name}.json").write_text(json.dumps(made, indent=1) + "\n")
+def write_results(name: str, made: dict, table: str | None = None, folder: Path = RESULTS) -> None:
+    """Write <folder>/<name>.json and, where there is a table, .md, and print it."""
+    (folder / f"{name}.json").write_text(json.dumps(made, indent=1) + "\n")
     if table is not None:
-        (RESULTS / f"{name}.md").write_text(table + "\n")
+        (folder / f"{name}.md").write_text(table + "\n")
         print(table)
