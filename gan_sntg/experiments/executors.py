@@ -62,8 +62,13 @@ def perform(cell: Cell, limits: Limits, stop: threading.Event) -> Outcome:
                 break
         if status := child.wait():
             break
+    return Outcome(cell, status, last_line(log))
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty."""
     said = log.read_bytes()[-4000:].decode(errors="replace").splitlines() if log.is_file() else []
-    return Outcome(cell, status, next((line.strip() for line in reversed(said) if line.strip()), "it wrote nothing"))
+    return next((line.strip() for line in reversed(said) if line.strip()), "it wrote nothing")
 
 
 def await_end(folder: Path) -> None:
@@ -76,10 +81,10 @@ def await_end(folder: Path) -> None:
         time.sleep(0.5)
 
 
-def begin(words: list[str], ranks: int, threads: int, log: Path) -> subprocess.Popen:
-    """Start `gan-sntg` with these words, in a process that ends with this one."""
+def begin(words: list[str], ranks: int, threads: int, log: Path, module: str = "gan_sntg") -> subprocess.Popen:
+    """Start a module with these words, `gan-sntg` by default, in a process that ends with this one."""
     launcher = [*TORCHRUN, str(ranks), "-m"] if ranks > 1 else []
-    command = [sys.executable, "-m", "gan_sntg.experiments.worker", str(os.getpid()), *launcher, "gan_sntg", *words, *allow_words()]
+    command = [sys.executable, "-m", "gan_sntg.experiments.worker", str(os.getpid()), *launcher, module, *words, *allow_words()]
     variables = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     with log.open("ab") as file:
         return subprocess.Popen(command, env=variables, stdout=file, stderr=file)
