@@ -1,5 +1,6 @@
 """Sample quality by torch-fidelity: IS, FID, KID, precision and recall, each with an interval."""
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from math import inf
 from typing import NamedTuple
@@ -8,13 +9,13 @@ import numpy as np
 import torch
 from einops import repeat
 from scipy.stats import t as student
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.utils.data import Subset
 from torch_fidelity.generative_model_modulewrapper import GenerativeModelModuleWrapper
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
-from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
-from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
+from torch_fidelity.metric_prc import calc_cdist_part
 from torch_fidelity.utils import get_featuresdict_from_dataset, get_featuresdict_from_generative_model
 from torchvision.transforms.v2 import Lambda
 
@@ -33,6 +34,7 @@ HALVES = 10  # random halves of the samples that make the interval
 SUBSETS, SUBSET_SIZE = 100, 1000  # KID's
 BOUNDS = {"inception_score": (1.0, inf), "fid": (0.0, inf), "precision": (0.0, 1.0), "recall": (0.0, 1.0)}  # KID is unbiased: below 0 too
 MOST_PAIRED, NEIGHBORS = 10_000, 3  # images of each kind, and k, of precision and recall
+AT_ONCE = 2000  # images of a kind whose distances are held
 
 
 class Extracted(NamedTuple):
@@ -74,20 +76,74 @@ def image_features(x: Tensor, extractor: Features, cuda: bool = False, batch_siz
     return Extracted(**cached(key, shapes, found))
 
 
-def scores(fake: Extracted, real: Extracted, statistics: dict, subset: int) -> dict[str, float]:
-    """IS, FID, KID, precision and recall of `fake` against `real`."""
-    settings = {"kid_subsets": SUBSETS, "kid_subset_size": subset, "rng_seed": SEED, "verbose": False}
-    paired = {"prc_neighborhood": NEIGHBORS, "prc_batch_size": 2000, "save_cpu_ram": True, "verbose": False}
-    chosen = torch.randperm(len(real.h), generator=torch.Generator().manual_seed(SEED))[:MOST_PAIRED]  # data sets may be sorted
-    prc = prc_features_to_metric(fake.h[:MOST_PAIRED], real.h[chosen], **paired)
-    fid = fid_statistics_to_metric(fid_features_to_statistics(fake.h), statistics, False)
-    return {
-        "inception_score": isc_features_to_metric(fake.logits, rng_seed=SEED)[KEY_METRIC_ISC_MEAN],
-        "fid": fid[KEY_METRIC_FID],
-        "kid": kid_features_to_metric(fake.h, real.h, **settings)[KEY_METRIC_KID_MEAN],
-        "precision": prc[KEY_METRIC_PRECISION],
-        "recall": prc[KEY_METRIC_RECALL],
-    }
+class Reference:
+    """Real images as samples are compared with them: what is the same for all sets of samples."""
+
+    def __init__(self, real: Extracted):
+        chosen = torch.randperm(len(real.h), generator=torch.Generator().manual_seed(SEED))[:MOST_PAIRED]  # data sets may be sorted
+        self.h, self.paired = real.h, real.h[chosen]
+        self.radii, self.statistics = radii(self.paired), fid_features_to_statistics(real.h)
+
+
+def scores(fakes: list[Extracted], real: Reference, subset: int) -> list[dict[str, float]]:
+    """IS, FID, KID, precision and recall of each of several sets of as many samples, as torch-fidelity's."""
+    return [
+        {
+            "inception_score": isc_features_to_metric(fake.logits, rng_seed=SEED)[KEY_METRIC_ISC_MEAN],
+            "fid": fid_statistics_to_metric(fid_features_to_statistics(fake.h), real.statistics, False)[KEY_METRIC_FID],
+            "kid": kid,
+            "precision": share_within(fake.h[:MOST_PAIRED], real.paired, real.radii),
+            "recall": share_within(real.paired, fake.h[:MOST_PAIRED], radii(fake.h[:MOST_PAIRED])),
+        }
+        for fake, kid in zip(fakes, kids([fake.h for fake in fakes], real.h, subset), strict=True)
+    ]
+
+
+def kids(fakes: list[Tensor], real: Tensor, size: int) -> list[float]:
+    """KID of each of several sets of as many samples [n, D] against real images [N, D].
+
+    The mean over SUBSETS of the unbiased MMD^2 of `size` of each kind, drawn from SEED, by the kernel (x.y / D + 1)^3: torch-fidelity's to
+    the last bit. What is drawn of the real images is the same for all sets, so that its kernel is computed once.
+    """
+    x, y, generator = [fake.numpy() for fake in fakes], real.numpy(), np.random.RandomState(SEED)
+    drawn = [[generator.choice(n, size, replace=False) for n in (len(x[0]), len(y))] for _ in range(SUBSETS)]
+
+    def estimates(places: list[np.ndarray]) -> list[np.floating]:
+        r = y[places[1]]
+        reals, found = unequal_sum(cubic_kernel(r, r)), []
+        for g in (h[places[0]] for h in x):
+            own, crossed = unequal_sum(cubic_kernel(g, g)), cubic_kernel(g, r).sum(0).sum()
+            found.append((own + reals) / (size * (size - 1)) - 2 * crossed / (size * size))
+        return found
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        found = np.array([*pool.map(estimates, drawn)], np.float64)
+    return [float(np.mean(own)) for own in found.T.copy()]
+
+
+def cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(x.y / D + 1)^3 [n, m] of each pair of x [n, D] and y [m, D]."""
+    k = np.matmul(x, y.T)  # changed in place: fresh memory takes as long as the products
+    k *= 1 / x.shape[1]
+    k += 1
+    k **= 3
+    return k
+
+
+def unequal_sum(k: np.ndarray) -> np.floating:
+    """Sum over all i and j != i of k [n, n]."""
+    return (k.sum(1) - k.diagonal()).sum()
+
+
+def radii(h: Tensor) -> Tensor:
+    """Distance [N] of each of h [N, D] to the nearest other but NEIGHBORS - 1."""
+    nearest = [calc_cdist_part(part, h, AT_ONCE).topk(NEIGHBORS + 1, largest=False).values for part in h.split(AT_ONCE)]
+    return torch.cat(nearest)[:, -1]  # among them is the image itself
+
+
+def share_within(h: Tensor, centers: Tensor, radii: Tensor) -> float:
+    """Share of h [n, D] within the ball of any of centers [N, D], whose radii are [N]."""
+    return torch.cat([(calc_cdist_part(part, centers, AT_ONCE) <= radii).any(1) for part in h.split(AT_ONCE)]).float().mean().item()
 
 
 def scores_with_intervals(fake: Extracted, real: Extracted) -> dict[str, Score]:
@@ -98,11 +154,11 @@ def scores_with_intervals(fake: Extracted, real: Extracted) -> dict[str, Score]:
     """
     if min(len(fake.h), len(real.h)) < FEWEST:
         raise InputError(f"{len(fake.h)} samples and {len(real.h)} real images are too few to score; give {FEWEST} or more of each")
-    statistics, subset = fid_features_to_statistics(real.h), subset_size(len(fake.h), len(real.h))
-    whole = scores(fake, real, statistics, subset)
+    reference, subset = Reference(real), subset_size(len(fake.h), len(real.h))
+    (whole,) = scores([fake], reference, subset)
     generator = torch.Generator().manual_seed(SEED)
     order = [torch.randperm(len(fake.h), generator=generator)[: len(fake.h) // 2] for _ in range(HALVES)]
-    halves = [scores(Extracted(fake.h[half], fake.logits[half]), real, statistics, subset) for half in order]
+    halves = scores([Extracted(fake.h[half], fake.logits[half]) for half in order], reference, subset)
     quantile = float(student.ppf(0.975, HALVES - 1))
     spread = {name: quantile * float(np.std([half[name] for half in halves], ddof=1)) for name in whole}
     return {name: within_bounds(name, value, spread[name]) for name, value in whole.items()}

@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch_fidelity
 from PIL import Image
-from torch_fidelity.metric_fid import fid_features_to_statistics
+from torch_fidelity.metric_kid import kid_features_to_metric
+from torch_fidelity.metric_prc import prc_features_to_metric
 
 from gan_sntg.data.normalization import UnitRange
 from gan_sntg.data.public import Digits
@@ -13,7 +14,18 @@ from gan_sntg.errors import InputError
 from gan_sntg.evaluation import draw
 from gan_sntg.evaluation import fidelity as evaluation_fidelity
 from gan_sntg.evaluation.feature_extractors import ClassifierFeatures
-from gan_sntg.evaluation.fidelity import Extracted, fidelity_provenance, generator_features, image_features, scores, scores_with_intervals
+from gan_sntg.evaluation.fidelity import (
+    Extracted,
+    Reference,
+    fidelity_provenance,
+    generator_features,
+    image_features,
+    kids,
+    radii,
+    scores,
+    scores_with_intervals,
+    share_within,
+)
 from gan_sntg.evaluation.fidelity_records import Score
 from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
 
@@ -40,7 +52,8 @@ def extracted(seed: int, n: int, shift: float = 0) -> Extracted:
 
 
 def scored(fake: Extracted, real: Extracted, subset: int = 50) -> dict[str, float]:
-    return scores(fake, real, fid_features_to_statistics(real.h), subset)
+    (found,) = scores([fake], Reference(real), subset)
+    return found
 
 
 def test_scores_are_those_of_torch_fidelity_on_saved_pngs_of_the_same_samples(extractor, generator, tmp_path):
@@ -77,6 +90,28 @@ def test_scores_are_those_of_torch_fidelity_on_saved_pngs_of_the_same_samples(ex
     }.items():
         assert ours[name] == pytest.approx(theirs[key], abs=1e-6), name
     assert ours["fid"] > 0.01
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_kids_of_several_sets_are_those_of_torch_fidelity_to_the_last_bit(monkeypatch, threads):
+    monkeypatch.setattr(evaluation_fidelity, "SUBSETS", 5)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    real, fakes = extracted(0, 300).h, [extracted(seed, 160, 0.1 * seed).h for seed in (1, 2, 3)]
+    settings = {"kid_subsets": 5, "kid_subset_size": 80, "rng_seed": evaluation_fidelity.SEED, "verbose": False}
+    theirs = [kid_features_to_metric(fake, real, **settings)["kernel_inception_distance_mean"] for fake in fakes]
+    assert kids(fakes, real, 80) == theirs and len(set(theirs)) == 3
+
+
+@pytest.mark.parametrize("at_once", [7, 500])
+def test_precision_and_recall_are_those_of_torch_fidelity_and_of_loops_over_images(monkeypatch, at_once):
+    monkeypatch.setattr(evaluation_fidelity, "AT_ONCE", at_once)
+    fake, real = extracted(0, 40, 1).h, extracted(1, 60).h
+    theirs = prc_features_to_metric(fake, real, prc_neighborhood=3, prc_batch_size=at_once, save_cpu_ram=True, verbose=False)
+    ours = share_within(fake, real, radii(real)), share_within(real, fake, radii(fake))
+    assert ours == (theirs["precision"], theirs["recall"])
+    balls = [sorted(float((a - b).norm()) for b in real.double())[3] for a in real.double()]
+    inside = [any(float((a - b).norm()) <= r for b, r in zip(real.double(), balls, strict=True)) for a in fake.double()]
+    assert ours[0] == pytest.approx(sum(inside) / 40) and 0 < ours[0] < 1
 
 
 def test_equal_covariances_leave_the_squared_distance_of_the_means():
