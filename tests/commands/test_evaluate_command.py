@@ -11,11 +11,11 @@ import torch
 from helpers.run_comparison import changed
 from helpers.run_folders import interrupted, result
 
-from gan_sntg.commands import evaluate
 from gan_sntg.errors import InputError
 from gan_sntg.evaluation.classification import class_errors, confusion_matrix, logits_of, rare_class_scores, reliability
 from gan_sntg.evaluation.fidelity_records import measurements
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+from gan_sntg.runs import sample_quality
 from gan_sntg.runs.build import load
 
 
@@ -116,6 +116,7 @@ def test_scores_bear_the_datas_name_and_are_kept_with_how_they_were_measured(com
     found = json.loads(command(*words).out)
     (kept,) = measurements(run)
     assert set(kept.scores) == SCORES and all(found[name] == asdict(score) for name, score in kept.scores.items())
+    assert set(found) == {"epoch", "step", "provenance", "generator"} | SCORES
     assert all(score.low <= score.value <= score.high for score in kept.scores.values())
     assert kept.provenance == found["provenance"] and kept.generator["epoch"] == 3
     error = json.loads((classifier / "result.json").read_text())["test_error_averaged"]
@@ -126,11 +127,24 @@ def test_scores_bear_the_datas_name_and_are_kept_with_how_they_were_measured(com
     assert [m.provenance["reference"] for m in measurements(run)] == ["train", "test"]
 
 
+def test_with_fidelity_the_test_images_are_evaluated_only_where_that_is_asked_for(command, run, classifier, monkeypatch):
+    errors, calls = json.loads(command("evaluate", run).out), []
+    (run / "reliability.png").unlink()
+    (run / "test_classes.npy").unlink()
+    monkeypatch.setattr("gan_sntg.commands.evaluate.logits_of", lambda *arguments: calls.append(arguments) or logits_of(*arguments))
+    words = ["evaluate", run, "--fidelity", "--samples", 120, "--extractor", classifier]
+    scores = json.loads(command(*words).out)
+    assert not calls and not (run / "reliability.png").exists() and not (run / "test_classes.npy").exists()
+    both = json.loads(command(*words, "--test_errors").out)
+    assert both == errors | scores and calls
+    assert (run / "reliability.png").exists() and (run / "test_classes.npy").exists()
+
+
 def test_the_classifier_of_the_data_is_found_by_itself_or_the_message_says_how_to_train_it(command, run, classifier, monkeypatch, tmp_path):
-    monkeypatch.setattr(evaluate, "CLASSIFIERS", tmp_path / "none")
+    monkeypatch.setattr(sample_quality, "CLASSIFIERS", tmp_path / "none")
     outcome = command("evaluate", run, "--fidelity", "--samples", 120)
     assert outcome.status == 2 and "gan-sntg train --config digits_all/supervised" in outcome.err
-    monkeypatch.setattr(evaluate, "CLASSIFIERS", classifier.parent)
+    monkeypatch.setattr(sample_quality, "CLASSIFIERS", classifier.parent)
     assert command("evaluate", run, "--fidelity", "--samples", 120).status == 0
 
 
@@ -143,10 +157,10 @@ def test_inceptions_weights_are_looked_for_in_the_data_folder_and_never_fetched_
 def test_a_classifier_of_other_images_is_refused(classifier):
     source = SimpleNamespace(image_shape=(1, 28, 28))
     with pytest.raises(InputError, match=r"classifier of images \[1, 8, 8\], but the samples are \[1, 28, 28\]"):
-        evaluate.run_extractor(str(classifier), source, None, "cpu")
+        sample_quality.run_extractor(str(classifier), source, None, "cpu")
 
 
 def test_grey_images_of_other_sets_have_no_extractor_of_their_own():
     with pytest.raises(InputError, match="fashion_mnist has grey images and no extractor of its own; train a classifier"):
-        evaluate.default_extractor(SimpleNamespace(image_shape=(1, 28, 28), name="fashion_mnist"))
-    assert evaluate.default_extractor(SimpleNamespace(image_shape=(3, 32, 32), name="cifar10")) == "inception"
+        sample_quality.default_extractor(SimpleNamespace(image_shape=(1, 28, 28), name="fashion_mnist"))
+    assert sample_quality.default_extractor(SimpleNamespace(image_shape=(3, 32, 32), name="cifar10")) == "inception"
