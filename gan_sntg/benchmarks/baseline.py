@@ -5,8 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
-from torchvision import transforms
-from torchvision.transforms.functional import to_pil_image
 
 from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.data.loader import Batch, Examples, Loader, Pool
@@ -28,10 +26,13 @@ class Pictures(Dataset):
     """The images at `index`, each varied on its own as a PIL image, as many times as a method has views."""
 
     def __init__(self, pool: Pool, index: Tensor, augmentation: Augmentation, views: int):
+        from torchvision import transforms  # noqa: PLC0415  a third of a command's start
+
         self.x, self.y, self.index, self.views = pool.x.cpu(), pool.y.cpu(), index.cpu(), views
         size, shift = self.x.shape[2], augmentation.translation
         varied = [transforms.RandomHorizontalFlip()] * augmentation.flip
         varied += [transforms.RandomCrop(size, padding=shift, padding_mode="reflect")] * (shift > 0)
+        self.picture = transforms.ToPILImage()
         self.vary = transforms.Compose([*varied, transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
 
     def __len__(self) -> int:
@@ -40,7 +41,7 @@ class Pictures(Dataset):
     def __getitem__(self, k: int) -> tuple[Tensor, int, int]:
         """One image of the last of its views, its label and its index."""
         i = int(self.index[k])
-        picture = to_pil_image(self.x[i])
+        picture = self.picture(self.x[i])
         views = [self.vary(picture) for _ in range(self.views)]
         return views[-1], int(self.y[i]), i
 

@@ -1,1 +1,61 @@
-"""The commands of `gan-sntg`, one file a word that a user types."""
+"""The commands of `gan-sntg`, one file a word that a user types, and their dispatch."""
+
+import sys
+from importlib import import_module
+
+from jsonargparse import Namespace
+
+from gan_sntg.distributed.process_group import launched, said_once
+from gan_sntg.errors import (
+    ElsewhereError,
+    InputError,
+    LostRankError,
+    NonFiniteError,
+    StoppedError,
+    UnhealthyError,
+    advice_to_readers,
+)
+from gan_sntg.files.import_paths import allow
+
+WORDS = {InputError: "error: ", NonFiniteError: "stopped: ", LostRankError: "stopped: ", UnhealthyError: "unhealthy: ", StoppedError: ""}
+
+
+def dispatch(argv: list[str]) -> int:
+    """Run the subcommand argv[0]; report an error of input in one message; return the exit status."""
+    options = Namespace()
+    try:
+        with said_once(InputError):
+            argv = allow_packages(argv)
+            command = import_module(f"gan_sntg.commands.{argv[0]}")  # alone, for a grid starts many processes
+            options = command.parser().parse_args(argv[1:])
+            if argv[0] != "train" and launched() > 1:
+                raise InputError(f"torchrun starts {launched()} processes, but only train shares its work; leave torchrun out")
+        command.run(options)
+    except ElsewhereError as error:
+        return error.status
+    except tuple(WORDS) as error:
+        word = next(word for kind, word in WORDS.items() if isinstance(error, kind))
+        print(f"gan-sntg {argv[0]}: {word}{advice(str(error), options)}", file=sys.stderr)
+        return getattr(error, "status", 2 if isinstance(error, InputError) else 1)
+    except KeyboardInterrupt:
+        print(f"\ngan-sntg {argv[0]}: Interrupted. Run the same command to resume from the last checkpoint.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def advice(text: str, options: Namespace) -> str:
+    """A message in a command's own options, where it has --root in place of those of a run."""
+    own = options.get(options.get("subcommand") or "", options)
+    return advice_to_readers(text, {*vars(own), "allow"}) if "root" in own and "data" not in own else text
+
+
+def allow_packages(argv: list[str]) -> list[str]:
+    """Admit the packages of every --allow; return the other words. Raises InputError."""
+    end, rest = argv.index("--") if "--" in argv else len(argv), []
+    words = iter(argv[:end])
+    for word in words:
+        if word == "--allow" or word.startswith("--allow="):
+            allow(word.partition("=")[2] or next(words, ""))
+        else:
+            rest.append(word)
+    return rest + argv[end:]

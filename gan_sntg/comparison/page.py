@@ -6,10 +6,10 @@ import io
 from dataclasses import astuple
 from importlib.resources import files
 
+import scipy  # whose parts are loaded when they are first named
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
-from scipy.stats import binomtest
 
 from gan_sntg.comparison.runs import ComparedRun, Comparison, Group, image_tests, read_png, warnings
 from gan_sntg.errors import InputError
@@ -91,7 +91,7 @@ def error_figure(run: ComparedRun, name: str) -> tuple[str, str]:
     error, images = error_of(run, name), run.test_images
     if error is None or not images or not name.startswith("test"):
         return NONE if error is None else f"{error:.2f}", ""
-    interval = binomtest(round(error * images / 100), images).proportion_ci(method="wilson")
+    interval = scipy.stats.binomtest(round(error * images / 100), images).proportion_ci(method="wilson")
     return f"{error:.2f}", f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy  # whose parts are loaded when they are first named
 import torch
 from einops import rearrange
-from scipy.io import loadmat
 from torch import Tensor
 
 from gan_sntg.data.dataset import Dataset
@@ -118,7 +118,7 @@ def read_idx(data: bytes) -> Tensor:
 
 def read_mat(data: bytes) -> tuple[Tensor, Tensor]:
     """x uint8 [N, 3, 32, 32] and y int64 [N] of a MATLAB file of SVHN, whose label 10 is the digit 0."""
-    arrays = loadmat(io.BytesIO(data), variable_names=("X", "y"))
+    arrays = scipy.io.loadmat(io.BytesIO(data), variable_names=("X", "y"))
     x = rearrange(torch.from_numpy(arrays["X"]), "h w c n -> n c h w").contiguous()
     return x, torch.from_numpy(arrays["y"]).flatten().long() % 10
 

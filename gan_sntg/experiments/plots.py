@@ -13,8 +13,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from torch import Tensor, from_numpy
 
 from gan_sntg.data.loader import UNLABELED
@@ -29,10 +27,7 @@ TEN = tuple(matplotlib.color_sequences["tab10"])
 LINES, MARKERS = ("-", (0, (6, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (2, 1)), "-", (0, (6, 1.5))), "osD^vP"
 LEGEND = {"frameon": False, "fontsize": 12, "title_fontsize": 12, "alignment": "left"}
 WIDTH = 12.0  # inches of panels, at 100 pixels an inch
-PROJECTIONS = {
-    "pca": lambda h: PCA(2, svd_solver="full").fit_transform(h),
-    "tsne": lambda h: TSNE(2, perplexity=min(30, (len(h) - 1) / 3), init="pca", random_state=0).fit_transform(h),
-}
+PROJECTIONS = "pca", "tsne"
 Curve = tuple[Tensor, Tensor]  # epochs [T], and errors in percent [S, T] of S runs (seeds) measured after them
 
 
@@ -271,8 +266,14 @@ def project(h: Tensor, how: str) -> Tensor:
 
     Raises InputError for another way, or too few examples or features.
     """
+    from sklearn import decomposition, manifold  # noqa: PLC0415  a fifth of a command's start
+
     if how not in PROJECTIONS:
         raise InputError(f"{how!r} is no projection; give one of {', '.join(PROJECTIONS)}")
     if len(h) < 3 or h.shape[1] < 2:
         raise InputError(f"{len(h)} examples of {h.shape[1]} features have no projection to two dimensions; give at least 3 of at least 2")
-    return from_numpy(PROJECTIONS[how](h.double().numpy()))
+    if how == "pca":
+        projection = decomposition.PCA(2, svd_solver="full")
+    else:
+        projection = manifold.TSNE(2, perplexity=min(30, (len(h) - 1) / 3), init="pca", random_state=0)
+    return from_numpy(projection.fit_transform(h.double().numpy()))

@@ -3,8 +3,7 @@
 from typing import Literal, TypeVar
 
 import numpy as np
-from scipy.stats import binomtest, bootstrap
-from scipy.stats import t as student
+import scipy  # whose parts are loaded when they are first named
 
 Interval = Literal["student", "bca"]
 Seed = TypeVar("Seed", int, tuple[int, int])  # or seed and data seed
@@ -28,7 +27,7 @@ def difference(without: dict[Seed, float], with_it: dict[Seed, float], interval:
         raise KeyError("no seed is shared")
     d = [with_it[seed] - without[seed] for seed in seeds]
     better, worse = sum(x < 0 for x in d), sum(x > 0 for x in d)
-    sign = float(binomtest(better, better + worse).pvalue) if better + worse else None
+    sign = float(scipy.stats.binomtest(better, better + worse).pvalue) if better + worse else None
     return summary(d) | {"interval": interval_of(d, interval), "better": better, "worse": worse, "sign_p": sign, "seeds": seeds}
 
 
@@ -44,8 +43,9 @@ def interval_of(values: list[float], kind: Interval = "student") -> list[float] 
     if np.ptp(x) == 0:
         return [float(x[0])] * 2
     if kind == "bca":
-        return [float(end) for end in bootstrap((x,), np.mean, method="BCa", rng=np.random.default_rng(0)).confidence_interval]
-    return [float(end) for end in student.interval(0.95, len(x) - 1, x.mean(), x.std(ddof=1) / len(x) ** 0.5)]
+        drawn = scipy.stats.bootstrap((x,), np.mean, method="BCa", rng=np.random.default_rng(0))
+        return [float(end) for end in drawn.confidence_interval]
+    return [float(end) for end in scipy.stats.t.interval(0.95, len(x) - 1, x.mean(), x.std(ddof=1) / len(x) ** 0.5)]
 
 
 def mcnemar(first: np.ndarray, other: np.ndarray) -> dict:
@@ -54,4 +54,4 @@ def mcnemar(first: np.ndarray, other: np.ndarray) -> dict:
     b, c: images that only the first, or only the other, has wrong. p: of b or what is as unlikely in b + c fair draws, 1 where b + c = 0.
     """
     b, c = int((first & ~other).sum()), int((other & ~first).sum())
-    return {"b": b, "c": c, "p": float(binomtest(b, b + c).pvalue) if b + c else 1.0}
+    return {"b": b, "c": c, "p": float(scipy.stats.binomtest(b, b + c).pvalue) if b + c else 1.0}

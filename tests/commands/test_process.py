@@ -4,9 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+import gan_sntg
+from gan_sntg.__main__ import COMMANDS
+
+ROOT = Path(__file__).parents[2]
 WATCHED = """
 import json, sys
 from pathlib import Path
@@ -18,8 +24,15 @@ early = "torch.distributed.nn.functional" in sys.modules
 from gan_sntg.__main__ import COMMANDS, main
 for name in COMMANDS:
     __import__(f"gan_sntg.commands.{name}")
-Path("seen.json").write_text(json.dumps([seen, slow, early]))
+rare = sorted({"torch_fidelity", "torchvision", "sklearn", "scipy.stats", "scipy.io", "torch._dynamo"} & set(sys.modules))
+Path("seen.json").write_text(json.dumps([seen, slow, rare, early]))
 sys.exit(main(["splits", "show", sys.argv[1]]))
+"""
+LISTED = """
+import sys
+from gan_sntg.__main__ import main
+print([main(words) for words in (["--version"], ["--help"], [], ["nothing"])])
+print(sorted({name.split(".")[0] for name in sys.modules} - {*sys.stdlib_module_names, "__main__"}))
 """
 EVENTS = "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "urllib.Request"
 SETS = ["MNIST", "CIFAR10", "CIFAR100", "SVHN"]
@@ -67,11 +80,20 @@ def test_nothing_is_fetched_but_what_is_asked_for(command, tiny, tmp_path, monke
             assert (command(*words).status, tried[:1]) == (status, first), words
 
 
-def test_imports_fetch_nothing_those_of_train_are_quick_and_a_closed_pipe_ends_in_status_1_and_silence(finished, tmp_path):
+def test_imports_fetch_nothing_are_of_what_is_used_and_a_closed_pipe_ends_in_status_1_and_silence(finished, tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
     words = [sys.executable, "-c", WATCHED, finished / "split.json", *EVENTS, "socket.connect"]
     found = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, cwd=tmp_path)
     os.close(writer)
     assert (found.returncode, found.stderr) == (1, b"")
-    assert json.loads((tmp_path / "seen.json").read_text()) == [[], [], True]  # the last: else a process group would outlive its end
+    assert json.loads((tmp_path / "seen.json").read_text()) == [[], [], [], True]  # the last: else a process group would outlive its end
+
+
+def test_the_version_and_the_list_of_commands_load_no_library():
+    found = subprocess.run([sys.executable, "-S", "-c", LISTED], capture_output=True, text=True, cwd=ROOT)  # -S: without what is installed
+    lines = found.stdout.splitlines()
+    assert (lines[0], lines[-2:]) == (gan_sntg.__version__, ["[0, 0, 2, 2]", "['gan_sntg']"])
+    for name in COMMANDS:
+        first = import_module(f"gan_sntg.commands.{name}").__doc__.splitlines()[0]
+        assert f"  {name:9} {first}" in lines and f"  {name:9} {first}" in found.stderr.splitlines()
