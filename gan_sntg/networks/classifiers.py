@@ -185,7 +185,7 @@ class PlaneMLP(Classifier):
         super().__init__()
         if tuple(image_shape) != (2,):
             raise InputError(f"PlaneMLP classifies points of 2 coordinates, but an example has shape {list(image_shape)}; use a ConvNet")
-        layers = [nn.Sequential(MeanOnlyLinear(a, b), nn.LeakyReLU(SLOPE)) for a, b in pairwise((2, 100, 100, 100))]
+        layers = [nn.Sequential(MeanOnlyLinear(a, b), nn.LeakyReLU(SLOPE, inplace=True)) for a, b in pairwise((2, 100, 100, 100))]
         self.hidden = nn.Sequential(GaussianNoise(noise), *layers)
         self.out = MeanOnlyLinear(100, num_classes)
 
@@ -261,20 +261,20 @@ def thirteen_layers(channels: int, widths: Widths, unit: Callable[[int, int, int
 
 def mean_only(inputs: int, outputs: int, kernel: int, padding: int) -> list[nn.Module]:
     """A convolution with weight norm and mean-only batch norm, and LeakyReLU."""
-    return [MeanOnlyConv(inputs, outputs, kernel, padding), nn.LeakyReLU(SLOPE)]
+    return [MeanOnlyConv(inputs, outputs, kernel, padding), nn.LeakyReLU(SLOPE, inplace=True)]
 
 
 def batch_norm(inputs: int, outputs: int, kernel: int, padding: int) -> list[nn.Module]:
     """A convolution without bias, batch norm whose statistics decay by 0.99 a pass, and LeakyReLU."""
     conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False)
-    return [conv, BatchNorm(outputs, eps=1e-6, momentum=0.01), nn.LeakyReLU(SLOPE)]
+    return [conv, BatchNorm(outputs, eps=1e-6, momentum=0.01), nn.LeakyReLU(SLOPE, inplace=True)]
 
 
 def triple_unit(inputs: int, outputs: int, kernel: int, padding: int, slope: float = 0.0) -> list[nn.Module]:
     """Triple-GAN's convolution: no bias, N(0, 0.05^2); batch norm (epsilon 1e-4, step 0.1); LeakyReLU."""
     conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False)
     nn.init.normal_(conv.weight, std=0.05)
-    return [conv, BatchNorm(outputs, eps=1e-4, momentum=0.1), nn.LeakyReLU(slope) if slope else nn.ReLU()]
+    return [conv, BatchNorm(outputs, eps=1e-4, momentum=0.1), nn.LeakyReLU(slope, inplace=True) if slope else nn.ReLU(inplace=True)]
 
 
 def halve() -> list[nn.Module]:

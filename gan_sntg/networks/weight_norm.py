@@ -128,7 +128,7 @@ class MeanOnly(WeightNorm):
         """x [B, inputs, ...] -> [B, units, ...]."""
         y = self.linear(x, self.weight())
         if not self.initializing:
-            return y + per_channel((self.b - self.mean(y)).to(y.dtype), y)
+            return y.add_(per_channel((self.b - self.mean(y)).to(y.dtype), y))  # y is new, and nothing keeps it
         y = self.standardized(y, 1.0)
         self.b.data.zero_()
         return y

@@ -51,9 +51,9 @@ def made(make, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
 
 
 def outputs(net: nn.Module, x: Tensor, kinds: tuple[type, ...]) -> list[Tensor]:
-    """What every layer of the kinds gives in one pass, in order."""
+    """What every layer of the kinds gives in one pass, in order, whatever a next one does in its place."""
     found = []
-    hooks = [m.register_forward_hook(lambda _, __, y: found.append(y.detach())) for m in net.modules() if isinstance(m, kinds)]
+    hooks = [m.register_forward_hook(lambda _, __, y: found.append(y.detach().clone())) for m in net.modules() if isinstance(m, kinds)]
     net(x)
     for hook in hooks:
         hook.remove()
