@@ -10,7 +10,9 @@ from gan_sntg.data.loader import Batch, Examples
 from gan_sntg.errors import InputError
 from gan_sntg.losses import entropy, kl_divergence
 from gan_sntg.networks.batch_norm import frozen_statistics
+from gan_sntg.networks.noise import RepeatedDraws
 from gan_sntg.networks.passes import Precision, drawing_from
+from gan_sntg.networks.weight_norm import fixed_weights
 from gan_sntg.training.meter import Terms
 
 GraphPass = Literal["perturbed", "clean"]  # whose features the graph shapes; the paper does not say (reference 1.6)
@@ -25,7 +27,6 @@ class VAT(Objective):
 
     divergence = staticmethod(kl_divergence)
     purposes = (*Objective.purposes, "direction", "refresh")
-    recordable = False
 
     def __init__(
         self,
@@ -70,10 +71,9 @@ class VAT(Objective):
         """The labelled pass; the clean and the perturbed one over the unlabelled images, augmented once."""
         labeled, view = self.view(Batch(labeled=batch.labeled)), self.view(Batch(unlabeled=batch.unlabeled))
         _, logits = self.predict(self.translated(labeled.x))
-        x = self.translated(view.x)
-        noise = self.generators["noise"].get_state()
+        x, noise = self.translated(view.x), RepeatedDraws(self.generators["noise"])
         with frozen_statistics(self.net):
-            h, clean = self.predict(x)
+            h, clean = self.predict_with(noise, x)
             targets = self.targets(view, clean)
             r = self.epsilon * self.direction(x, targets, noise)
             h_perturbed, perturbed = self.predict_with(noise, x + r)
@@ -84,12 +84,12 @@ class VAT(Objective):
         """softmax of the clean pass, without gradient."""
         return logits.detach().softmax(1)
 
-    def direction(self, x: Tensor, targets: Tensor, noise: Tensor) -> Tensor:
-        """Unit d [B, ...] of steepest KL(targets || f(x + d)); noise: the state that all passes draw from."""
+    def direction(self, x: Tensor, targets: Tensor, noise: RepeatedDraws) -> Tensor:
+        """Unit d [B, ...] of steepest KL(targets || f(x + d)); noise: that of the clean pass."""
         generator = self.generators["direction"]
         d = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
         rounded = torch.is_autocast_enabled(x.device.type)
-        with Precision.float32(x.device):  # rounding would spoil the iteration
+        with Precision.float32(x.device), fixed_weights(self.net):  # rounding would spoil the iteration
             if rounded:  # the difference of two precisions would drown that of x and x + d
                 with torch.no_grad():
                     targets = self.predict_with(noise, x)[1].softmax(1)
@@ -98,10 +98,10 @@ class VAT(Objective):
                 (d,) = torch.autograd.grad(kl_divergence(targets, self.predict_with(noise, x + d)[1]), d)
         return unit(d)
 
-    def predict_with(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(h, logits) of the student with the noise that follows the given generator state."""
-        self.generators["noise"].set_state(noise)
-        return self.predict(x)
+    def predict_with(self, noise: RepeatedDraws, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(h, logits) of the student, with the noise of the first such pass."""
+        noise.set_state(0)
+        return self.execution(self.net, x, noise)
 
     @torch.no_grad()
     def before_evaluation(self) -> None:

@@ -1,6 +1,8 @@
 """Gaussian noise and dropout layers, drawn from a named generator."""
 
+from collections.abc import Callable
 from enum import member
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,10 +38,40 @@ class NoiseTable:
         return numbers.as_strided(like.shape, like.stride(), start)
 
 
+class RepeatedDraws:
+    """Draws of a generator for passes that share their noise: made in the first, given again in others.
+
+    In the place of a generator, whose state is here the number of draws given: a pass begins with `set_state(0)`. The generator is never
+    rewound, so that a CUDA graph can record the passes.
+    """
+
+    def __init__(self, generator: torch.Generator):
+        """generator: where the draws of the first pass come from."""
+        self.generator, self.device, self.made, self.given = generator, generator.device, [], 0
+
+    def get_state(self) -> Any:
+        """How many draws the present pass was given."""
+        return self.given
+
+    def set_state(self, state: Any) -> None:
+        """Go back to a state of the present pass, or to its beginning, 0."""
+        self.given = state
+
+    def draw(self, make: Callable[[torch.Generator], Tensor]) -> Tensor:
+        """The next draw, which no caller may change: what `make` makes of the generator in the first pass."""
+        if self.given == len(self.made):
+            self.made.append(make(self.generator))
+        self.given += 1
+        return self.made[self.given - 1]
+
+
+Draws = torch.Generator | RepeatedDraws  # what a pass takes its noise from
+
+
 class Noise(nn.Module):
     """A layer that disturbs x in training, by draws of `drawing_from`'s generator or of torch's own."""
 
-    generator: torch.Generator | None = None
+    generator: Draws | None = None
     given: Tensor | None = None  # what a compiled pass, which cannot draw, takes in place of a draw
     table: NoiseTable | None = None  # of Gaussian noise; None: each number is drawn
 
@@ -51,8 +83,10 @@ class Noise(nn.Module):
         """Those of a draw of now."""
         return self.filled(fill, numbers_like(x), self.generator)
 
-    def filled(self, fill: str, like: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Random numbers in place of what `like` holds; a table lends them, so let them be."""
+    def filled(self, fill: str, like: Tensor, generator: Draws | None) -> Tensor:
+        """Random numbers in place of what `like` holds; some are lent, so let them be."""
+        if isinstance(generator, RepeatedDraws):
+            return generator.draw(lambda own: self.filled(fill, like, own))
         if fill == "normal_" and self.table is not None:
             return self.table.window(like, generator)
         return getattr(like, fill)(generator=generator)

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from gan_sntg.networks.noise import Noise, NoiseTable, numbers_like
+from gan_sntg.networks.noise import Draws, Noise, NoiseTable, numbers_like
 
 PROGRAMS = 256  # that a process may compile of one function: layers, their modes and sizes of batches; torch stops at 8
 
@@ -42,7 +42,7 @@ def mode(net: nn.Module, training: bool) -> Iterator[None]:
         net.train(before)
 
 
-def drawing_from(net: nn.Module, generator: torch.Generator | None) -> AbstractContextManager[None]:
+def drawing_from(net: nn.Module, generator: Draws | None) -> AbstractContextManager[None]:
     """Within it, every `Noise` layer of `net` draws from `generator`."""
     return attribute(net, Noise, "generator", generator)
 
@@ -67,7 +67,7 @@ def at_least_float32(x: Tensor) -> Tensor:
 class EagerForward:
     """`execution(net, x, generator)` is net(x) with the noise of its layers drawn from the generator."""
 
-    def __call__(self, net: nn.Module, x: Tensor | tuple[Tensor, ...], generator: torch.Generator | None) -> Any:
+    def __call__(self, net: nn.Module, x: Tensor | tuple[Tensor, ...], generator: Draws | None) -> Any:
         """What net(x) returns."""
         with drawing_from(net, generator):
             return net(x)
@@ -110,7 +110,7 @@ class CompiledForward(EagerForward):
         self.forward = Compiled(lambda net, x: net(x), "passes are", **options)
         self.needs: WeakKeyDictionary[nn.Module, dict[tuple, list[Need]]] = WeakKeyDictionary()
 
-    def __call__(self, net: nn.Module, x: Tensor | tuple[Tensor, ...], generator: torch.Generator | None) -> Any:
+    def __call__(self, net: nn.Module, x: Tensor | tuple[Tensor, ...], generator: Draws | None) -> Any:
         """What net(x) returns, but for rounding."""
         layers = noise_layers(net)
         try:

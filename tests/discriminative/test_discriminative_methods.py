@@ -12,6 +12,7 @@ from discriminative.vat import GraphPass, unit
 from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.errors import InputError
 from gan_sntg.losses import kl_divergence
+from gan_sntg.networks.noise import RepeatedDraws
 
 
 def first(streams):
@@ -126,7 +127,7 @@ def test_the_direction_is_that_of_finite_differences():
     method = made("vat", noise=0.3, xi=0.05)
     s = prepared(method, dtype=torch.float64)
     x = first(s).unlabeled.x
-    noise = method.generators["noise"].get_state()
+    noise = RepeatedDraws(method.generators["noise"])
     targets = method.predict_with(noise, x)[1].detach().softmax(1)
     start = method.generators["direction"].get_state()
     found = method.direction(x, targets, noise)
@@ -156,7 +157,7 @@ def test_the_probe_survives_rounding_in_float32():
     x = first(s).unlabeled.x
     found = []
     for method, values in (single, x), (double, x.double()):
-        noise = method.generators["noise"].get_state()
+        noise = RepeatedDraws(method.generators["noise"])
         for layer in method.net.noise:
             layer.std = 0.0
         targets = method.predict(values)[1].detach().softmax(1)
@@ -164,6 +165,20 @@ def test_the_probe_survives_rounding_in_float32():
         d = (method.xi * unit(start)).requires_grad_()
         found.append(torch.autograd.grad(kl_divergence(targets, method.predict_with(noise, values + d)[1]), d)[0].double().flatten(1))
     assert torch.nn.functional.cosine_similarity(*found).min() > 0.99
+
+
+def test_all_passes_over_the_unlabelled_images_share_one_draw_of_noise():
+    method, twin = made("vat"), torch.Generator()
+    batch, seen = first(prepared(method)), []
+    twin.set_state(method.generators["noise"].get_state())
+    for view in batch.labeled, batch.unlabeled:
+        method.execution(method.net, view.x, twin)
+    method.net.noise[0].register_forward_hook(lambda layer, inputs, y: seen.append((y - inputs[0]).detach()))
+    method.passes(batch)
+    assert len(seen) == 4 and not torch.equal(seen[0], seen[1])  # the labelled pass, the clean, the probe's and the perturbed one
+    for noise in seen[2:]:
+        torch.testing.assert_close(noise, seen[1], rtol=0, atol=1e-6)
+    assert torch.equal(method.generators["noise"].get_state(), twin.get_state())
 
 
 @pytest.mark.parametrize("tiny", [0.0, 1e-30, 1.0])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan_sntg.networks.gan import DenseDiscriminator
-from gan_sntg.networks.noise import ChannelDropout, Dropout, GaussianNoise, NoiseTable
+from gan_sntg.networks.noise import ChannelDropout, Dropout, GaussianNoise, NoiseTable, RepeatedDraws
 from gan_sntg.networks.passes import drawing_from, take_noise_from
 
 
@@ -99,3 +99,20 @@ def test_copies_of_a_network_share_its_table_and_its_noise(table):
     assert torch.equal(*found) and all(layer.table is table for layer in twin.noise)
     with drawing_from(net, torch.Generator().manual_seed(3)):
         assert not torch.equal(net(x)[1], found[0])
+
+
+def test_repeated_draws_are_those_of_the_generators_first_pass_and_move_it_once():
+    net, x = torch.nn.Sequential(GaussianNoise(0.5), Dropout(0.3), GaussianNoise(0.1)), torch.ones(4, 3)
+    generator, other = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
+    with drawing_from(net, other):
+        expected = net(x)
+    draws = RepeatedDraws(generator)
+    with drawing_from(net, draws):
+        for _ in range(3):
+            draws.set_state(0)
+            assert torch.equal(net(x), expected) and draws.get_state() == 3
+            assert torch.equal(generator.get_state(), other.get_state())
+        draws.set_state(1)
+        kept = net[1](x)
+        draws.set_state(1)
+        assert torch.equal(net[1](x), kept) and torch.equal(generator.get_state(), other.get_state())

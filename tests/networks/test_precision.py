@@ -11,6 +11,7 @@ from helpers.tiny import assert_same, gan, started, streams
 
 from gan_sntg.graph.teachers import Averaged
 from gan_sntg.networks.gan import ConvGenerator, DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.noise import RepeatedDraws
 from gan_sntg.networks.passes import Precision, drawing_from
 
 
@@ -78,7 +79,7 @@ def test_training_in_bfloat16_leaves_weights_and_averages_float32():
 def test_vats_probe_is_computed_in_float32():
     method = made("vat", noise=0.0)
     x = next(iter(prepared(method).epoch())).unlabeled.x
-    noise, start = (method.generators[name].get_state() for name in ("noise", "direction"))
+    noise, start = RepeatedDraws(method.generators["noise"]), method.generators["direction"].get_state()
     targets = method.net(x)[1].detach().softmax(1)
     exact = method.direction(x, targets, noise)
     method.generators["direction"].set_state(start)
