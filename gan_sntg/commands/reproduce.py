@@ -12,7 +12,6 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from gan_sntg.errors import InputError, StoppedError, UnhealthyError
 from gan_sntg.experiments.executors import Limits, Local, Ray, execute, unfinished
-from gan_sntg.experiments.figures import draw
 from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.plan import Scale, check_labels, label_grid, make_plan
 from gan_sntg.experiments.report import write_report
@@ -86,7 +85,10 @@ def run(options: Namespace) -> None:
     finally:
         if results := collect(plan):
             markdown, files = write_report(plan, results, len(failed))
-            files += draw(plan, results) if plan.grid.figure else []
+            if plan.grid.figure:
+                from gan_sntg.experiments.figures import draw  # noqa: PLC0415  loads matplotlib
+
+                files += draw(plan, results)
             print(markdown)
             print("report:", *files, sep="\n  ")
     if failed:

@@ -24,7 +24,7 @@ early = "torch.distributed.nn.functional" in sys.modules
 from gan_sntg.__main__ import COMMANDS, main
 for name in COMMANDS:
     __import__(f"gan_sntg.commands.{name}")
-rare = sorted({"torch_fidelity", "torchvision", "sklearn", "scipy.stats", "scipy.io", "torch._dynamo"} & set(sys.modules))
+rare = sorted({"torch_fidelity", "torchvision", "sklearn", "matplotlib", "scipy.stats", "scipy.io", "torch._dynamo"} & set(sys.modules))
 Path("seen.json").write_text(json.dumps([seen, slow, rare, early]))
 sys.exit(main(["splits", "show", sys.argv[1]]))
 """
