@@ -1,10 +1,11 @@
-"""The paper's tables in the README with what was measured, made from the result files and grids.
+"""Tables of what was measured, in the README and docs/tables.md, made from the result files and grids.
 
-python scripts/studies/readme_tables.py writes what stands between the two marks anew; a test fails when it is stale
+python scripts/studies/readme_tables.py writes what stands between the two marks of each file anew; a test fails when it is stale
 
-A cell has our mean ± standard deviation of the averaged weights' test errors, the number of seeds, and the length of the schedules where
-that is not the full one; beside it the paper's figure. Of several files with one cell the longest schedules' counts. A cell is empty where
-nothing was measured.
+The README has one table without an empty cell: of each method, the error without and with SNTG and their paired difference, where two
+seeds or more were trained. docs/tables.md has the paper's tables. A cell there has our mean ± standard deviation of the averaged weights'
+test errors, the number of seeds, and the length of the schedules where that is not the full one; beside it the paper's figure. It is empty
+where nothing was measured. Of several files with one cell the longest schedules' counts.
 """
 
 import json
@@ -17,12 +18,20 @@ from gan_sntg.experiments.scripts import RESULTS, run_script
 BEGIN, END = "<!-- results: made by python scripts/studies/readme_tables.py -->", "<!-- end of results -->"
 PAPER = "table1", "table2", "table3", "table4", "table5"
 OWN = ("digits",)
+SUMMARY = {  # grid and column, and the data's name in the README
+    ("digits", "digits_20"): "digits, 20 labels",
+    ("table4", "mnist_100"): "MNIST, 100 labels",
+    ("mnist-cpu", "mnist10k_100"): "MNIST's first 10,000, 100 labels",
+    ("fashion", "fashion_100"): "Fashion-MNIST, 100 labels",
+    ("fashion-cpu", "fashion10k_100"): "Fashion-MNIST's first 10,000, 100 labels",
+}
 
 
 def main() -> None:
-    """Put the tables into the README."""
-    path = Path("README.md")
-    path.write_text(replaced(path.read_text(), tables(RESULTS)))
+    """Put the tables into the README and the page of tables."""
+    for name, made in {"README.md": summary(RESULTS), "docs/tables.md": tables(RESULTS)}.items():
+        path = Path(name)
+        path.write_text(replaced(path.read_text(), made))
 
 
 def replaced(text: str, made: str) -> str:
@@ -31,8 +40,45 @@ def replaced(text: str, made: str) -> str:
     return f"{before}{BEGIN}\n\n{made}\n{END}{rest.split(END)[1]}"
 
 
+def summary(results: Path) -> str:
+    """Errors without and with SNTG by data and method, and the data of which there are none yet."""
+    measured, rows, missing = read(results), [], []
+    for (grid, column), data in SUMMARY.items():
+        found = paired_rows(load_grid(grid), column, data, measured.get(grid, []))
+        rows += found
+        missing += [] if found else [data]
+    head = ["data", "method", "n", "without SNTG, %", "with SNTG, %", "difference, points (95 %)"]
+    not_measured = ["", f"Not measured yet with two seeds or more: {'; '.join(missing)}."] if missing else []
+    return "\n".join([markdown_table(head, rows), *not_measured, ""])
+
+
+def paired_rows(grid: Grid, column: str, data: str, measured: list[dict]) -> list[list[str]]:
+    """A row for each method whose errors without and with SNTG stand in one report, of two seeds or more."""
+    rows = []
+    for key, row in grid.rows.items():
+        if key != f"{row.against}_sntg" or (made := first(f"{column}/{key}", pairs(column, key, measured))) is None:
+            continue
+        one = difference_of(made, column, key)
+        without, with_it = (with_deviation(made["cells"][f"{column}/{name}"]["errors"]["averaged"]) for name in (row.against, key))
+        interval = "{:+.2f} to {:+.2f}".format(*one["interval"])
+        rows.append([data + length_of(made), grid.rows[row.against].name, str(one["n"]), without, with_it, f"{one['mean']:+.2f} ({interval})"])
+    return rows
+
+
+def pairs(column: str, key: str, measured: list[dict]) -> list[dict]:
+    """The reports that have an interval of the row's difference."""
+    return [made for made in measured if (one := difference_of(made, column, key)) is not None and one["interval"]]
+
+
+def difference_of(made: dict, column: str, key: str) -> dict | None:
+    """The paired difference of a row with SNTG in a report; None where it has none."""
+    cell = made["cells"].get(f"{column}/{key}")
+    name = cell and f"{cell['column']}: {cell['row']} - {cell['row'].removesuffix(' + SNTG')}"
+    return made["differences"].get(name)
+
+
 def tables(results: Path) -> str:
-    """All of it, as Markdown."""
+    """The paper's tables and the own ones, as Markdown."""
     measured = read(results)
     blocks = [paper_table(load_grid(name), measured.get(name, [])) for name in PAPER]
     return "\n".join([*blocks, *(own_table(path) for name in OWN if (path := results / f"{name}.md").is_file())])
@@ -71,8 +117,12 @@ def ours(name: str, measured: list[dict]) -> str:
     if made is None:
         return ""
     cell = made["cells"][name]
-    length = f", {made['scale']:g} of the length" if made["scale"] != 1 else ""
-    return f"{with_deviation(cell['errors']['averaged'])} (n = {len(cell['seeds'])}{length})"
+    return f"{with_deviation(cell['errors']['averaged'])} (n = {len(cell['seeds'])}{length_of(made)})"
+
+
+def length_of(made: dict) -> str:
+    """`, 0.1 of the length`; empty at full length."""
+    return f", {made['scale']:g} of the length" if made["scale"] != 1 else ""
 
 
 def own_table(path: Path) -> str:
