@@ -1,7 +1,8 @@
-"""The README's map from the paper to the code resolves, its files exist, and its commands are real."""
+"""README and pages of docs/: entries resolve, links lead somewhere, commands are real, and the quick start does what it says."""
 
 import importlib
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,17 @@ from gan_sntg.__main__ import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-ENTRIES = re.findall(r"`((?:gan_sntg|discriminative)/[\w/]+\.py):([\w.]+)`", README)
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+EQUATIONS = PAGES["docs/equations.md"]
+ENTRIES = re.findall(r"`((?:gan_sntg|discriminative)/[\w/]+\.py):([\w.]+)`", EQUATIONS)
+FIXMATCH = "configs/digits_20/fixmatch.yaml"  # the example's own files, which docs/adding-a-method.md makes
+each_page = pytest.mark.parametrize("page", PAGES)
 
 
 def test_every_equation_of_the_paper_is_in_the_map():
     for number in range(1, 10):
-        assert re.search(rf"^\|[^|]*\bEq\. {number}\b", README, re.M), f"Eq. {number}"
-    assert re.search(r"^\|[^|]*Alg\. 1", README, re.M) and len(ENTRIES) >= 20
+        assert re.search(rf"^\|[^|]*\bEq\. {number}\b", EQUATIONS, re.M), f"Eq. {number}"
+    assert re.search(r"^\|[^|]*Alg\. 1", EQUATIONS, re.M) and len(ENTRIES) >= 20
 
 
 @pytest.mark.parametrize(("path", "name"), ENTRIES, ids=lambda value: str(value))
@@ -27,26 +32,87 @@ def test_the_entry_resolves(path, name):
     assert found is not None
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w./-]+)\)", README))))
-def test_the_linked_file_exists(path):
-    assert (ROOT / path).exists()
+def anchors(text: str) -> set[str]:
+    """Names of the headings, as GitHub and MyST make them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.S | re.M), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_command_and_config_it_names_is_real():
-    for command in re.findall(r"^(?:\.venv/bin/)?gan-sntg (\w+)", README, re.M):
-        assert command in COMMANDS
-    for path in re.findall(r"(?:configs|scripts|results)/[\w/]+\.\w+", README):
-        assert (ROOT / path).is_file(), path
+def dead_links(page: str, text: str) -> list[str]:
+    """Links to files that are not there, or to headings that a page does not have."""
+    dead = []
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", re.sub(r"^```.*?^```$", "", text, flags=re.S | re.M)):
+        name, _, heading = link.partition("#")
+        path = ROOT / Path(page).parent / name if name else ROOT / page
+        if not path.exists() or heading and heading not in anchors(path.read_text()):
+            dead.append(link)
+    return dead
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
-def test_every_file_that_a_page_of_the_docs_names_is_there(page):
-    named = re.findall(r"`((?:tests|scripts|gan_sntg|discriminative|configs)/[\w/.-]+\.\w+)", page.read_text())
-    assert [path for path in named if "fixmatch" not in path and not (ROOT / path).exists()] == []  # the example's own files
+@each_page
+def test_links_lead_to_files_and_headings_that_are_there(page):
+    assert dead_links(page, PAGES[page]) == []
+
+
+def test_dead_links_are_found():
+    assert dead_links("docs/index.md", "[a](none.md) [b](sntg.md#none) [c](sntg.md#options) [d](../LICENSE)") == ["none.md", "sntg.md#none"]
+
+
+@each_page
+def test_every_file_that_a_page_names_is_there(page):
+    named = re.findall(r"`((?:tests|scripts|gan_sntg|discriminative|configs|results)/[\w/.-]+\.\w+)", PAGES[page])
+    made = "fixmatch", "results/gpu/sitting.json"  # by a reader
+    assert [path for path in named if not any(name in path for name in made) and not (ROOT / path).exists()] == []
+
+
+def test_every_page_of_the_docs_is_in_the_table_of_contents():
+    lists = re.findall(r"^```\{toctree\}\n(?::.*\n)*\n(.*?)^```$", PAGES["docs/index.md"], re.S | re.M)
+    names = [name for text in lists for name in text.split()]
+    assert sorted(["index", *names]) == sorted(Path(page).stem for page in PAGES if page.startswith("docs/"))
+
+
+def commands_of(text: str) -> list[list[str]]:
+    """Words of each command in the blocks of shell."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```$", text, re.S | re.M)
+    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [words[words.index("gan-sntg") + 1 :] for words in words if "gan-sntg" in words]
+
+
+@each_page
+def test_every_command_is_one_whose_options_there_are(page, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for words in commands_of(PAGES[page]):
+        if "mine.yaml" in words or FIXMATCH in words or words[-1] == "sntg.yaml":  # files of a reader
+            assert words[0] in COMMANDS
+            continue
+        importlib.import_module(f"gan_sntg.commands.{words[0]}").parser().parse_args(words[1:])
+
+
+def test_the_quick_start_trains_compares_and_draws(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    start = README[README.index("## Quick start") : README.index("## Results")]
+    for words in commands_of(start):
+        outcome = command(*words, *(["--scale", "0.02"] if words[0] == "train" else []))
+        assert outcome.status == 0, outcome.err
+    assert Path("samples.png").is_file() and len(commands_of(start)) == 4
+    code = re.search(r"```python\n(.*?)```", start, re.S)[1]
+    assert len([line for line in code.splitlines() if line]) == 12
+    for text in (code, re.search(r"```python\n(.*?)```", PAGES["docs/python.md"], re.S)[1]):
+        names: dict = {}
+        exec(text.replace("epochs=150", "epochs=2"), names)
+        assert 0 < names["run"].test_error < 100
+
+
+def test_the_readme_is_short_and_soon_has_a_result():
+    lines = README.splitlines()
+    before = re.sub(r"^```.*?^```$", "", README[: README.index("## Results")], flags=re.S | re.M)
+    assert len(lines) < 200 and len(before.split()) < 250
+    assert [line for line in lines if len(line) > 120 and not line.startswith("|")] == []
 
 
 def test_sntg_in_ones_own_loop_trains_as_the_script_does():
-    code = re.search(r"```python\n(.*?)```", (ROOT / "docs/own-loop.md").read_text(), re.S)[1]
+    code = re.search(r"```python\n(.*?)```", PAGES["docs/own-loop.md"], re.S)[1]
     names: dict = {}
     exec(code, names)
     assert code[code.index("def train") :] in (ROOT / "scripts/own_loop.py").read_text()

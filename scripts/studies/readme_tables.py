@@ -9,6 +9,7 @@ where nothing was measured. Of several files with one cell the longest schedules
 """
 
 import json
+import textwrap
 from pathlib import Path
 
 from gan_sntg.experiments.grid import Grid, load_grid
@@ -48,7 +49,7 @@ def summary(results: Path) -> str:
         rows += found
         missing += [] if found else [data]
     head = ["data", "method", "n", "without SNTG, %", "with SNTG, %", "difference, points (95 %)"]
-    not_measured = ["", f"Not measured yet with two seeds or more: {'; '.join(missing)}."] if missing else []
+    not_measured = ["", textwrap.fill(f"Not measured yet with two seeds or more: {'; '.join(missing)}.", 120)] if missing else []
     return "\n".join([markdown_table(head, rows), *not_measured, ""])
 
 

@@ -35,7 +35,7 @@ from gan_sntg.networks import (
 )
 from gan_sntg.runs.build import load as load_run
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/export.md").read_text()
 FILES = {"card.json", "classifier.pt2", "classifier.safetensors"}
 DIGITS = Digits()
 
@@ -100,8 +100,8 @@ def test_the_generators_statistics_are_those_of_the_bank_whatever_the_checkpoint
     assert torch.equal(load_export(run / "export")[1](z), load_export(exported)[1](z))
 
 
-def test_the_readmes_lines_do_what_they_say(exported, tmp_path, monkeypatch):
-    lines = re.search(r"```python\n(from gan_sntg\.export .*?)```", README, re.S)[1]
+def test_the_lines_of_the_docs_do_what_they_say(exported, tmp_path, monkeypatch):
+    lines = re.search(r"```python\n(from gan_sntg\.export .*?)```", PAGE, re.S)[1]
     shutil.copytree(exported, tmp_path / re.search(r'load_export\("(.+?)"\)', lines)[1])
     monkeypatch.chdir(tmp_path)
     for k, name in enumerate(("a.png", "b.jpg")):

@@ -55,17 +55,33 @@ def test_a_result_names_a_script_that_is_there_or_one_of_those_that_the_page_cal
     assert len(named) > 9 and [name for name in named if not (ROOT / name).is_file() and Path(name).name not in older] == []
 
 
-def test_the_readme_is_not_stale(monkeypatch):
+@pytest.mark.parametrize(("name", "made"), {"README.md": "summary", "docs/tables.md": "tables"}.items())
+def test_tables_are_not_stale(monkeypatch, name, made):
     monkeypatch.chdir(ROOT)
-    text = Path("README.md").read_text()
-    assert TABLES["replaced"](text, TABLES["tables"](Path("results"))) == text, "run python scripts/studies/readme_tables.py"
+    text = Path(name).read_text()
+    assert TABLES["replaced"](text, TABLES[made](Path("results"))) == text, "run python scripts/studies/readme_tables.py"
 
 
-def report(scale: float, mean: float, seeds: int) -> str:
-    """A result file of one cell of Table 4."""
-    errors = {"averaged": {"mean": mean, "std": 0.5}}
-    cells = {"mnist_100/fm_gan": {"errors": errors, "seeds": list(range(seeds))}}
-    return json.dumps({"grid": "table4", "scale": scale, "command": f"gan-sntg reproduce table4 --scale {scale:g}", "cells": cells})
+def report(scale: float, mean: float, seeds: int, rows: int = 1, interval: list[float] | None = None) -> str:
+    """A result file of FM-GAN in Table 4 and, as a second row, of FM-GAN + SNTG, one point worse."""
+    cells = {}
+    for key, row, error in (("fm_gan", "FM-GAN", mean), ("fm_gan_sntg", "FM-GAN + SNTG", mean + 1))[:rows]:
+        errors = {"averaged": {"mean": error, "std": 0.5}}
+        cells[f"mnist_100/{key}"] = {"column": "100 labels", "row": row, "errors": errors, "seeds": list(range(seeds))}
+    differences = {"100 labels: FM-GAN + SNTG - FM-GAN": {"n": seeds, "mean": 1.0, "interval": interval}}
+    command = f"gan-sntg reproduce table4 --scale {scale:g}"
+    return json.dumps({"grid": "table4", "scale": scale, "command": command, "cells": cells, "differences": differences})
+
+
+def test_the_readme_has_the_longest_pairs_with_an_interval_and_names_data_without(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert TABLES["summary"](tmp_path).count("\n| ") == 1 and "Not measured yet with two seeds or more: digits" in TABLES["summary"](tmp_path)
+    (tmp_path / "table4.json").write_text(report(1, 0.9, 1, 2))
+    (tmp_path / "table4_scale0.1.json").write_text(report(0.1, 1.44, 3, 2, [-0.5, 2.5]))
+    row = "| MNIST, 100 labels, 0.1 of the length | FM-GAN | 3 | 1.44 ± 0.50 | 2.44 ± 0.50 | +1.00 (-0.50 to +2.50) |"
+    assert row in TABLES["summary"](tmp_path) and "MNIST, 100 labels;" not in TABLES["summary"](tmp_path).replace("Fashion-MNIST", "")
+    (tmp_path / "table4.json").write_text(report(1, 0.9, 2, 2, [0.5, 1.5]))
+    assert "| MNIST, 100 labels | FM-GAN | 2 | 0.90 ± 0.50 | 1.90 ± 0.50 | +1.00 (+0.50 to +1.50) |" in TABLES["summary"](tmp_path)
 
 
 def test_a_cell_has_the_longest_schedules_figure_and_says_how_long_it_was(tmp_path, monkeypatch):
