@@ -24,6 +24,8 @@ html_show_sphinx = False
 myst_heading_anchors = 3  # links to headings are checked
 nitpick_ignore_regex = [("py:.*", ".*")]  # types in signatures are not linked
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False  # those of torch are not ours
+autoclass_content = "both"
 autodoc_typehints_format = "short"
 suppress_warnings = ["misc.highlighting_failure"]
 
@@ -64,7 +66,7 @@ def paragraph(text: str) -> str:
     if all(line.startswith(" ") for line in text.split("\n")):
         return "::\n\n" + textwrap.indent(textwrap.dedent(text), "   ")
     parts = re.split(r"`([^`]+)`", " ".join(line.strip() for line in text.split("\n")))
-    return "".join(f"\\ ``{part}``\\ " if k % 2 else re.sub(r"([\\*_|`])", r"\\\1", part) for k, part in enumerate(parts)).strip()
+    return "".join(f"\\ ``{part.strip()}``\\ " if k % 2 else re.sub(r"([\\*_|`])", r"\\\1", part) for k, part in enumerate(parts)).strip()
 
 
 def setup(app) -> None:

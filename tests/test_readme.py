@@ -14,7 +14,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 EQUATIONS = PAGES["docs/equations.md"]
 ENTRIES = re.findall(r"`((?:gan_sntg|discriminative)/[\w/]+\.py):([\w.]+)`", EQUATIONS)
-FIXMATCH = "configs/digits_20/fixmatch.yaml"  # the example's own files, which docs/adding-a-method.md makes
+FIXMATCH = "configs/digits_20/fixmatch.yaml"  # of the example in docs/adding-a-method.md
 each_page = pytest.mark.parametrize("page", PAGES)
 
 
@@ -66,7 +66,7 @@ def test_every_file_that_a_page_names_is_there(page):
 
 
 def test_every_page_of_the_docs_is_in_the_table_of_contents():
-    lists = re.findall(r"^```\{toctree\}\n(?::.*\n)*\n(.*?)^```$", PAGES["docs/index.md"], re.S | re.M)
+    lists = re.findall(r"^```\{toctree\}\n(?::[^\n]*\n)*\n(.*?)^```$", PAGES["docs/index.md"], re.S | re.M)
     names = [name for text in lists for name in text.split()]
     assert sorted(["index", *names]) == sorted(Path(page).stem for page in PAGES if page.startswith("docs/"))
 
@@ -83,7 +83,7 @@ def commands_of(text: str) -> list[list[str]]:
 def test_every_command_is_one_whose_options_there_are(page, monkeypatch):
     monkeypatch.chdir(ROOT)
     for words in commands_of(PAGES[page]):
-        if "mine.yaml" in words or FIXMATCH in words or words[-1] == "sntg.yaml":  # files of a reader
+        if {"mine.yaml", "sntg.yaml", FIXMATCH} & set(words):  # files of a reader
             assert words[0] in COMMANDS
             continue
         importlib.import_module(f"gan_sntg.commands.{words[0]}").parser().parse_args(words[1:])
@@ -97,7 +97,7 @@ def test_the_quick_start_trains_compares_and_draws(command, tmp_path, monkeypatc
         assert outcome.status == 0, outcome.err
     assert Path("samples.png").is_file() and len(commands_of(start)) == 4
     code = re.search(r"```python\n(.*?)```", start, re.S)[1]
-    assert len([line for line in code.splitlines() if line]) == 12
+    assert len([line for line in code.splitlines() if line]) <= 12
     for text in (code, re.search(r"```python\n(.*?)```", PAGES["docs/python.md"], re.S)[1]):
         names: dict = {}
         exec(text.replace("epochs=150", "epochs=2"), names)

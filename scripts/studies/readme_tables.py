@@ -62,7 +62,9 @@ def paired_rows(grid: Grid, column: str, data: str, measured: list[dict]) -> lis
         one = difference_of(made, column, key)
         without, with_it = (with_deviation(made["cells"][f"{column}/{name}"]["errors"]["averaged"]) for name in (row.against, key))
         interval = "{:+.2f} to {:+.2f}".format(*one["interval"])
-        rows.append([data + length_of(made), grid.rows[row.against].name, str(one["n"]), without, with_it, f"{one['mean']:+.2f} ({interval})"])
+        rows.append(
+            [data + length_of(made), grid.rows[row.against].name, str(one["n"]), without, with_it, f"{one['mean']:+.2f} ({interval})"]
+        )
     return rows
 
 
