@@ -55,7 +55,7 @@ def cells(results: Results, shown: tuple[str, ...]) -> dict[str, dict]:
             "paper": row.paper.get(column.key),
             "seeds": [run.cell.seed for run in runs],
             "errors": {kind: {"values": values} | summary(values) for kind, values in kinds.items()},
-            "precision": first.cell.config.get("precision"),
+            "precision": first.precision,
             "epochs": first.cell.config.get("epochs"),
             "data_sha256": first.data,
             "split_sha256": [run.split for run in runs],

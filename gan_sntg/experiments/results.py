@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gan_sntg.errors import InputError, refusing
 from gan_sntg.experiments.plan import SEEDS, Cell, Plan, configuration
 from gan_sntg.files.json_files import read_json
-from gan_sntg.runs.folder import RunFolder
+from gan_sntg.runs.folder import BEFORE_AUTO, RunFolder
 from gan_sntg.runs.options import metric_of
 from gan_sntg.runs.parsing import parameters
 
@@ -26,6 +26,7 @@ class CellResult(NamedTuple):
     data: str
     machine: str
     rolled_back: bool
+    precision: str
 
 
 Results = dict[str, list[CellResult]]  # finished runs by the cell's name, in the order of the plan
@@ -38,12 +39,18 @@ def collect(plan: Plan) -> Results:
     for run in (read_result(cell) for cell in plan.cells if RunFolder(cell.folder).finished):
         results.setdefault(run.cell.name, []).append(run)
         column, seed = run.cell.column.key, run.cell.seed
-        for part, group, which in ("data", (column,), "of one column"), ("split", (column, seed), "of one column and seed"):
-            other = first.setdefault(group, run)
+        asked = run.cell.config["precision"]
+        for part, group, which in (
+            ("data", (column,), "of one column"),
+            ("split", (column, seed), "of one column and seed"),
+            ("precision", (column, run.cell.row.against or run.cell.row.key, asked), "of one row, or of two that are compared,"),
+        ):
+            other = first.setdefault((part, *group), run)
             mine, others = getattr(run, part), getattr(other, part)
             if mine != others:
+                name = part if part == "precision" else f"{part} (sha256)"
                 raise InputError(
-                    f"the {part} (sha256) of {run.cell.folder} is {mine[:16]}, of {other.cell.folder} {others[:16]}: runs {which} that "
+                    f"the {name} of {run.cell.folder} is {mine[:16]}, of {other.cell.folder} {others[:16]}: runs {which} that "
                     "differ in that are not put into one table; move one of them away and run the same command again"
                 )
     return results
@@ -67,7 +74,8 @@ def read_result(cell: Cell) -> CellResult:
     session = sessions[-1] if sessions else {}
     machine = f"{session.get('device')}, torch {session.get('packages', {}).get('torch')}"
     rolled_back = result.get("rolled_back_from_step") is not None
-    return CellResult(cell, errors, result["seconds"], result["split_sha256"], data, machine, rolled_back)
+    precision = without_seeds(result["config"])["precision"]
+    return CellResult(cell, errors, result["seconds"], result["split_sha256"], data, machine, rolled_back, precision)
 
 
 def check_config(cell: Cell, config: dict) -> None:
@@ -78,7 +86,7 @@ def check_config(cell: Cell, config: dict) -> None:
         result = RunFolder(cell.folder).result
         raise InputError(f"{result} holds no configuration of a run ({error}); move {cell.folder} away") from error
     for name in sorted(there | cell.config):
-        if there.get(name) != cell.config.get(name):
+        if there.get(name) != cell.config.get(name) and (name, cell.config.get(name)) != ("precision", "auto"):
             raise InputError(
                 f"{cell.folder} holds a run of another configuration ({name}: {there.get(name)} there, {cell.config.get(name)} asked for), "
                 "which is not averaged with the others; give another --out, or move that folder away"
@@ -93,7 +101,7 @@ def without_seeds(config: dict) -> dict[str, str]:
 @cache
 def with_defaults(config: str) -> dict[str, str]:
     """A configuration (JSON), flat, with the defaults of options that are newer. Raises InputError."""
-    tree = json.loads(config)
+    tree = BEFORE_AUTO | json.loads(config)
     data = tree.get("data")
     if isinstance(data, dict) and "root" in parameters(str(data.get("class_path"))):  # a place, which results leave out
         data["init_args"] = {"root": ""} | (data.get("init_args") or {})

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gan_sntg.networks.noise import Draws, Noise, NoiseTable, numbers_like
 
+WORTH = 500_000  # multiplications a pass of one example: a dense MNIST network has 1.5 million, digits' has 42,000
 PROGRAMS = 256  # that a process may compile of one function: layers, their modes and sizes of batches; torch stops at 8
 
 
@@ -57,6 +58,40 @@ class Precision(Enum):
         """The context to train in: autocast on the device, off for float32."""
         # without a cache, or G's pass through D, after D's update, would take D's casts of before
         return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self is Precision.bfloat16, cache_enabled=False)
+
+
+def fast_precision(net: nn.Module, x: Tensor) -> Precision:
+    """bfloat16 where x's device has instructions for it and `net` enough products, else float32.
+
+    Enough are WORTH multiplications in a pass over one example x [1, ...]: in smaller networks rounding costs more time than it saves.
+    The same on one machine at each start, since nothing is timed.
+    """
+    return Precision.bfloat16 if has_bfloat16(x.device) and multiplications(net, x) >= WORTH else Precision.float32
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether it multiplies in bfloat16 by instructions of its own: AVX-512 bf16, AMX, GPUs since Ampere."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    flags = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}  # not there in torch's first versions of today
+    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+
+
+@torch.no_grad()
+def multiplications(net: nn.Module, x: Tensor) -> int:
+    """Those of weights with features in an evaluating pass of `net` over one example x [1, ...]."""
+    counts: list[int] = []
+
+    def count(layer: nn.Module, _: Any, y: Any) -> None:
+        weights = sum(p.numel() for p in layer.parameters(recurse=False) if p.dim() > 1)
+        counts.append(weights * (y[0, 0].numel() if isinstance(y, Tensor) and y.dim() > 1 else 1))
+
+    hooks = [layer.register_forward_hook(count) for layer in net.modules()]
+    with mode(net, False):
+        net(x)
+    for hook in hooks:
+        hook.remove()
+    return sum(counts)
 
 
 def at_least_float32(x: Tensor) -> Tensor:

@@ -19,12 +19,12 @@ from gan_sntg.data.loader import UNLABELED, Loader, MappedPool, Pool
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.data.splits import Balance, Split, load_split, make_split
 from gan_sntg.distributed import rank, world_size
-from gan_sntg.distributed.process_group import own_device
+from gan_sntg.distributed.process_group import largest, own_device
 from gan_sntg.errors import InputError
 from gan_sntg.files.mapped import on_disk, taken
 from gan_sntg.files.memory import check_device, images_in_words, placed, reuse_memory
 from gan_sntg.networks.noise import NoiseTable
-from gan_sntg.networks.passes import Compiled, CompiledForward, take_noise_from, use
+from gan_sntg.networks.passes import Compiled, CompiledForward, Precision, fast_precision, take_noise_from, use
 from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import DEVICES, RunOptions, config_reader
@@ -143,6 +143,20 @@ def fit_normalization(normalization: Normalization, x: Tensor, pool: Tensor, met
         normalization.fit(taken(normalization.prepare(x), pool))
     if method.image_generator:
         normalization.images(normalization(x[:2]))
+
+
+def precision_of(options: RunOptions, parts: RunObjects, folder: RunFolder) -> Precision:
+    """The precision that a run began with, or is asked for, or `fast_precision` of its classifier.
+
+    It is float32 where it is that on one of the ranks.
+    """
+    if folder.config.exists():
+        return Precision[folder.read_options()["precision"]]
+    if options.precision != "auto":
+        return Precision[options.precision]
+    pool = parts.streams.pool
+    found = fast_precision(parts.method.classifiers["last"], pool.view(pool.unlabeled[:1]).x)
+    return Precision.float32 if largest([int(found is Precision.float32)])[0] else found
 
 
 def choose_split(options: RunOptions | Namespace, source: Dataset, remedy: str = "") -> Split:

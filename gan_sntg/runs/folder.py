@@ -83,6 +83,7 @@ def check_result(result) -> None:
         raise ValueError("its errors are not in 0..100 percent")
 
 
+BEFORE_AUTO = {"precision": "float32"}  # of runs that do not say
 PACKAGES = ("gan-sntg", "torch", "torchvision", "numpy", "scikit-learn")
 
 
@@ -221,7 +222,7 @@ class RunFolder:
                     f"{self.config} has {name} {options[name]}, but pairs and batch statistics are always those of all processes now; "
                     "use the version that began the run"
                 )
-        return first_reading(modern(options))
+        return first_reading(modern(BEFORE_AUTO | options))
 
     def read_result(self) -> dict:
         """The result of a finished run. Raises InputError where the file is damaged."""

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -33,7 +34,13 @@ OBJECTS = {
 }
 LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs", "pool")  # where and on what a run is; all else is what it is, but
 OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
-ADDED_OPTIONS = {"from_run": None, "from_optimizers": False, "metric": "error", "labeled_sampling": "shuffled", "noise": "fresh"}  # see `identity`
+ADDED_OPTIONS = {  # see `identity`
+    "from_run": None,
+    "from_optimizers": False,
+    "metric": "error",
+    "labeled_sampling": "shuffled",
+    "noise": "fresh",
+}
 UNIDENTIFIED = {"data": ("root", "download", "reading"), "normalization": ("download",)}  # arguments that may differ in the same run
 PICTURES = {  # arguments that were not there in earlier versions, where they had no choice
     "twins": "refuse",
@@ -75,7 +82,7 @@ class RunOptions:
     data_seed: int = option(0, "of the choice of labels", least=0, most=2**63 - 1)
     validation: bool = option(False, "take the validation images out of the pool and report their error")
     metric: Metric = option(Metric.error, "what best.pt, tune and the progress go by; classes count alike in all but error")
-    precision: Precision = option(Precision.float32, "of products in training; bfloat16 is faster")
+    precision: Literal["auto", "float32", "bfloat16"] = option("auto", "of products in training; auto: bfloat16 where that is faster")
     compile: bool = option(False, "compile the networks and Adam while training; pays on dense ones")
     noise: Noises = option("fresh", "table: Gaussian noise as windows of a table, on a CPU: sooner, see docs/speed.md")
     cuda_graphs: bool = option(True, "on a GPU, record a step and replay it: the same numbers, sooner")
@@ -218,6 +225,11 @@ def located(spec: Any, places: tuple[str, ...]) -> Any:
         return spec
     own = {k: v for k, v in spec["init_args"].items() if k not in places and (k, v) not in PICTURES.items()}
     return spec | {"init_args": own}
+
+
+def settled(text: str, precision: Precision) -> str:
+    """A configuration whose precision, where it is auto, is this one."""
+    return re.sub(r"(?m)^precision: auto$", f"precision: {precision.name}", text)
 
 
 def short_hash(text: str) -> str:

@@ -141,7 +141,7 @@ def summary(trainer: Trainer) -> list[str]:
         f"{trainer.folder.path}: {parts.source.name}, {parts.source.num_classes} classes, {examples_of(parts)}",
         *label_facts(parts),
         f"  {type(parts.method).__name__}, {on}; parameters in millions: {', '.join(sizes)}",
-        f"  {options.epochs} epochs x {parts.streams.steps_per_epoch} steps{gone_on}, in {options.precision.name} on {place}",
+        f"  {options.epochs} epochs x {parts.streams.steps_per_epoch} steps{gone_on}, in {trainer.precision.name} on {place}",
         f"  {memory_facts(parts)}",
     ]
 
@@ -270,6 +270,8 @@ def check_folder(folder: RunFolder, text: str) -> None:
     parser, options = read_run(folder.path)
     texts = parser.dump(options, skip_unset=False, skip_validation=True), text
     before, now = (flat(ADDED_OPTIONS | identity(yaml.safe_load(of))) for of in texts)
+    if now["precision"] == "auto":
+        now["precision"] = before["precision"]  # a run goes on in the one that it began with, on whatever machine
     changed = [f"{k}: {before.get(k)} there, {now.get(k)} here" for k in sorted(before | now) if before.get(k) != now.get(k)]
     if changed:
         what = "; ".join(changed[:3])

@@ -23,9 +23,9 @@ from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.methods.telemetry import graph_alarms, telemetry_warnings
 from gan_sntg.rng import purpose_generator
-from gan_sntg.runs.build import RunObjects, assemble
+from gan_sntg.runs.build import RunObjects, assemble, precision_of
 from gan_sntg.runs.folder import RunFolder
-from gan_sntg.runs.options import RunOptions, identity
+from gan_sntg.runs.options import RunOptions, identity, settled
 from gan_sntg.runs.reading import check_labels, record_data, warm_start
 from gan_sntg.runs.stopping import StopSignals
 from gan_sntg.training import checkpoint, loop
@@ -71,6 +71,7 @@ class Trainer:
             if self.first and self.folder.config.exists():
                 self.folder.lock()
             self.parts: RunObjects = assemble(self.options, run.make)
+            self.precision = precision_of(self.options, self.parts, self.folder)
             begun = self.folder.split
             if begun.exists() and load_split(begun, self.parts.source) != self.parts.split:
                 raise InputError(f"{begun} is not the split of these options; add --split with the manifest that the run was begun with")
@@ -78,18 +79,17 @@ class Trainer:
         self.state, self.start = (self.parts.method, self.parts.streams, self.progress, self.meter), None
         with agreed():
             self.begin_or_restore()
-        on_first(self.folder.open, run.text, self.parts.split.text(), self.parts.device, self.progress.step, self.start)
+        texts = settled(run.text, self.precision), self.parts.split.text()
+        on_first(self.folder.open, *texts, self.parts.device, self.progress.step, self.start)
         on_first(record_data, self.folder, self.parts)
         if len(self.parts.source.image_shape) == 3:
             on_first(self.draw_data)
         join(self.parts.method)
-        x, y = self.parts.source.test_x, self.parts.source.test_y
-        tested = self.parts.normalization.prepare(x)
+        x, y, tested = self.parts.source.test_x, self.parts.source.test_y, self.parts.normalization.prepare(self.parts.source.test_x)
         self.test = self.parts.streams.pool.keep(x) if tested is x else tested.to(self.parts.device), y.to(self.parts.device)
         self.console = Console(stderr=True, quiet=not self.first)
-        self.warned: set[str] = set()
+        self.warned, self.measured = set[str](), dict[str, float]()
         self.metrics = {metric.name: metric for metric in (Metric.error, self.options.metric)}
-        self.measured: dict[str, float] = {}
         self.predicted = self.test[1]  # classes of the test images by the averaged classifier, once `errors` has looked
 
     def begin_or_restore(self) -> None:
@@ -98,7 +98,7 @@ class Trainer:
             return self.restore()
         method, streams, options = self.parts.method, self.parts.streams, self.options
         if options.liveness:
-            check_terms(method, streams, options.sizes, last_with_all(method, options.epochs), options.precision, self.folder.path)
+            check_terms(method, streams, options.sizes, last_with_all(method, options.epochs), self.precision, self.folder.path)
         method.start(streams.example(method.start_size, "start"))
         if options.from_run:
             self.start = warm_start(method, options.from_run, options.from_optimizers, self.parts.device)
@@ -256,7 +256,7 @@ class Training:
             span, calls = (options.epochs, options.interval_epochs), (self.on_step, self.on_interval)
             while self.progress.epoch < options.epochs:
                 try:
-                    loop.fit(self.method, self.streams, *span, self.progress, *calls, options.precision, self.meter)
+                    loop.fit(self.method, self.streams, *span, self.progress, *calls, self.trainers[0].precision, self.meter)
                 except NonFiniteError as error:
                     if len(self.trainers) > 1:
                         raise NonFiniteError(f"{error}; without this seed in --seeds the others go on") from error

@@ -198,7 +198,7 @@ def precision(run: Path, name: str | None) -> None:
     [
         (lambda run: changed(run / "split.json", sha256="0" * 64), "the data (sha256) of"),
         (lambda run: changed(run / "result.json", split_sha256="0" * 64), "the split (sha256) of"),
-        (lambda run: precision(run, "bfloat16"), "precision: bfloat16 there, float32 asked for"),
+        (lambda run: precision(run, "bfloat16"), "runs of one row, or of two that are compared, that differ in that"),
         (lambda run: precision(run, "float12"), "holds no configuration of a run"),
         (lambda run: precision(run, "os.system"), "holds no configuration of a run"),
     ],

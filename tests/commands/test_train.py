@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers.run_folders import assert_same_run, result, rows, scalars
+from helpers.run_folders import assert_same_run, interrupted, result, rows, scalars
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -14,6 +14,8 @@ from discriminative.supervised import Supervised
 from gan_sntg.data.public import Digits
 from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.experiments.plan import configuration, shortened
+from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+from gan_sntg.networks import passes
 from gan_sntg.runs.build import load
 from gan_sntg.runs.folder import RunFolder
 
@@ -174,3 +176,31 @@ def test_several_seeds_end_in_their_mean(command, tiny, tmp_path):
     outcome = command("train", "--config", tiny, "--epochs", 1, "--interval_epochs", 1, "--seeds", "0,1", "--out", tmp_path / "a")
     errors = [result(tmp_path / f"a/{seed}")["test_error_averaged"] for seed in (0, 1)]
     assert outcome.out.endswith(f"test error averaged of 2 seeds: {np.mean(errors):.2f} ± {np.std(errors, ddof=1):.2f} %\n")
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Lets the machine have bfloat16, for which the smallest network is large enough, or not."""
+
+    def use(has: bool) -> None:
+        monkeypatch.setattr(passes, "has_bfloat16", lambda device: has)
+        monkeypatch.setattr(passes, "WORTH", 1)
+
+    return use
+
+
+def test_a_run_of_automatic_precision_is_the_run_of_what_that_means_and_goes_on_so_elsewhere(command, tiny, machine, tmp_path):
+    auto, asked, here = (tmp_path / name for name in ("auto", "asked", "here"))
+    words = ["--config", tiny, "--epochs", 2]
+    machine(True)
+    assert command("train", *words, "--out", asked, "--precision", "bfloat16").status == 0
+    assert interrupted(command, words, auto, FeatureMatchingGAN, "step", 6).status == 130
+    assert "\nprecision: bfloat16\n" in (auto / "config.yaml").read_text()
+    machine(False)
+    assert command("train", *words, "--out", auto).status == 0
+    assert_same_run(auto, asked)
+    assert command("train", *words, "--out", auto, "--precision", "bfloat16").status == 0
+    outcome = command("train", *words, "--out", auto, "--precision", "float32")
+    assert outcome.status == 2 and "precision: bfloat16 there, float32 here" in outcome.err
+    assert command("train", *words, "--out", here).status == 0
+    assert result(here)["config"]["precision"] == "float32"

@@ -10,9 +10,11 @@ from helpers.method_factories import ALL, made, prepared
 from helpers.tiny import assert_same, gan, started, streams
 
 from gan_sntg.graph.teachers import Averaged
+from gan_sntg.networks import passes
+from gan_sntg.networks.classifiers import ConvNet13
 from gan_sntg.networks.gan import ConvGenerator, DenseDiscriminator, DenseGenerator
 from gan_sntg.networks.noise import RepeatedDraws
-from gan_sntg.networks.passes import Precision, drawing_from
+from gan_sntg.networks.passes import Precision, drawing_from, fast_precision, has_bfloat16, multiplications
 
 
 @ANY
@@ -128,3 +130,27 @@ def test_terms_in_bfloat16_are_those_in_float32_within_a_tenth_over_the_steps_an
     rounded, exact = means(Precision.bfloat16), means(Precision.float32)
     for term, value in exact.items():  # W of the graph is 0 or 1: a rounded prediction may join other pairs
         torch.testing.assert_close(rounded[term], value, rtol=0.25 if term.endswith("graph") else 0.1, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 12, 16)])
+def test_multiplications_are_those_of_weights_with_features(shape):
+    dense, conv = DenseDiscriminator(shape, 10, widths=(30, 20)), ConvNet13(shape, 10, widths=(4, 6, 8))
+    x, (c, h, w) = torch.rand(1, *shape), shape
+    full, half, quarter = h * w, (h // 2) * (w // 2), (h // 4 - 2) * (w // 4 - 2)
+    assert multiplications(dense, x) == c * h * w * 30 + 30 * 20 + 20 * 10
+    blocks = 9 * full * (c * 4 + 2 * 4 * 4) + 9 * half * (4 * 6 + 2 * 6 * 6) + quarter * (9 * 6 * 8 + 8 * 6 + 6 * 4)
+    assert multiplications(conv, x) == blocks + 4 * 10
+    assert conv.training and not conv.out.mean.updates
+
+
+@pytest.mark.parametrize(("has", "worth", "expected"), [(True, 71, "bfloat16"), (True, 73, "float32"), (False, 71, "float32")])
+def test_the_fast_precision_is_bfloat16_of_enough_products_where_the_device_has_it(monkeypatch, has, worth, expected):
+    monkeypatch.setattr(passes, "has_bfloat16", lambda device: has)
+    monkeypatch.setattr(passes, "WORTH", worth)
+    assert fast_precision(DenseDiscriminator((1, 2, 2), 3, widths=(9, 3)), torch.rand(1, 1, 2, 2)).name == expected  # 36 + 27 + 9
+
+
+@pytest.mark.parametrize(("flags", "expected"), [({"amx_bf16": True}, True), ({"avx512_bf16": False}, False), ({}, False)])
+def test_a_processor_has_bfloat16_by_its_flags(monkeypatch, flags, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags, raising=False)
+    assert has_bfloat16(torch.device("cpu")) is expected and not has_bfloat16(torch.device("mps"))

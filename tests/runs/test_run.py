@@ -98,7 +98,7 @@ def test_arrays_train_from_python_and_a_method_without_a_generator_says_so(tmp_p
         ({"epochz": 3}, "'epochz' is not accepted\n  nearest: epochs"),
         ({"config": "a.yaml"}, "config is not an option of train"),
         ({"epochs": None}, "epochs is not set"),
-        ({"precision": "float8"}, "precision: Expected a member of .*float32,bfloat16.*Got value: float8"),
+        ({"precision": "float8"}, "precision: Expected a .*float32.*bfloat16.*Got value: float8"),
         ({"batch_size": None}, "batch_size is null"),
         ({"labels": 5000}, "5000"),
     ],
