@@ -16,6 +16,7 @@ OURS = ("gan_sntg", "discriminative", "scripts", "tests")
 LATE = (
     "ray",
     "optuna",
+    "onnxruntime",
     "sklearn",
     "torchvision",
     "timm",

@@ -11,7 +11,7 @@ from torch import Tensor
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.evaluation.samples import fix_on_bank
 from gan_sntg.export.load import Classifier, ImageGenerator
-from gan_sntg.export.write import card_of_run, write_export
+from gan_sntg.export.write import card_of_run, check_onnx, write_export
 from gan_sntg.files.atomic import writable, writing
 from gan_sntg.runs.build import RunModel, class_names, folder_parser
 from gan_sntg.runs.folder import RunFolder
@@ -21,7 +21,8 @@ from gan_sntg.runs.reading import load_model
 COMPARED = 64  # examples, and z, on which what was written must do what the run does
 DESCRIPTION = (
     "Write, of a run's last checkpoint, the weights of classifier and generator as safetensors, the classifier as a torch.export program "
-    "that takes images as the data set holds them, and card.json, which says what they are; gan_sntg.export.load_export gives them back."
+    "that takes images as the data set holds them, card.json, which says what they are, and README.md, the same for people and for "
+    "Hugging Face's hub; gan_sntg.export.load_export gives them back."
 )
 
 
@@ -30,6 +31,7 @@ def parser() -> Parser:
     parser = folder_parser("export", DESCRIPTION)
     parser.add_argument("--out", type=str | None, default=None, help="folder to write, new or empty; default RUN/export")
     parser.add_argument("--classifier", type=Literal["last", "averaged"], default="averaged", help="which weights of the classifier")
+    parser.add_argument("--onnx", action="store_true", help="write the classifier as ONNX too; needs pip install 'gan-sntg[onnx]'")
     return parser
 
 
@@ -37,12 +39,14 @@ def run(options: Namespace) -> None:
     """Write the export and print its folder; say on stderr what was compared."""
     folder = RunFolder(Path(options.run))
     folder.check_made()
+    if options.onnx:
+        check_onnx()
     out = writable(options.out or folder.path / "export", folder=True)
     parts, progress = load_model(options.run, "cpu", options.root, options.checkpoint)
     classifier, generator = exported_networks(parts, options.classifier)
     card = card_of_run(folder, parts, progress, options.classifier)
     with writing(out):
-        write_export(out, card, classifier, generator, x := examples(parts.source))
+        write_export(out, card, classifier, generator, x := examples(parts.source), options.onnx)
     networks = "classifier and generator" if generator else "classifier"
     print(f"read back, the {networks} did on {len(x)} examples what the run does", file=sys.stderr)
     print(out)

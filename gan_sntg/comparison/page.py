@@ -13,7 +13,7 @@ from PIL import Image
 
 from gan_sntg.comparison.runs import ComparedRun, Comparison, Group, image_tests, read_png, warnings
 from gan_sntg.errors import InputError
-from gan_sntg.evaluation.classification import Metric
+from gan_sntg.evaluation.classification import Metric, error_interval
 from gan_sntg.evaluation.fidelity_records import Score
 from gan_sntg.experiments.report import markdown_table, with_deviation
 from gan_sntg.experiments.statistics import difference, summary
@@ -91,8 +91,8 @@ def error_figure(run: ComparedRun, name: str) -> tuple[str, str]:
     error, images = error_of(run, name), run.test_images
     if error is None or not images or not name.startswith("test"):
         return NONE if error is None else f"{error:.2f}", ""
-    interval = scipy.stats.binomtest(round(error * images / 100), images).proportion_ci(method="wilson")
-    return f"{error:.2f}", f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
+    low, high = error_interval(error, images)
+    return f"{error:.2f}", f"{low:.2f} to {high:.2f}"
 
 
 def score_figure(score: Score | None) -> tuple[str, str]:

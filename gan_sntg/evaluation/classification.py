@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from enum import member
 from itertools import chain
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,14 @@ def logits_of(net: nn.Module, x: Tensor, normalize: Callable[[Tensor], Tensor], 
 def percent_wrong(logits: Tensor, y: Tensor) -> float:
     """Percent of rows whose arg max logit is not the label. logits [N, K], y [N]."""
     return 100 * int((logits.argmax(1) != y).sum()) / len(y)
+
+
+def error_interval(percent: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval, in percent, of an error in percent on n independent examples."""
+    p, z = percent / 100, NormalDist().inv_cdf(0.975)
+    center, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    low, high = (100 * end / (1 + z**2 / n) for end in (center - half, center + half))
+    return max(low, 0.0), min(high, 100.0)
 
 
 def error_rate(net: nn.Module, x: Tensor, y: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> float:

@@ -25,7 +25,7 @@ from gan_sntg.pictures.pixels import BYTES, Depth, PixelFormat
 from gan_sntg.pictures.reader import NonSquare, PictureReader
 
 FORMAT = 1
-CARD, PROGRAM = "card.json", "classifier.pt2"
+CARD, PROGRAM, ONNX = "card.json", "classifier.pt2", "classifier.onnx"
 WEIGHTS = {"net": "classifier.safetensors", "generator": "generator.safetensors", "normalization": "normalization.safetensors"}
 REMEDY = "export the run again with `gan-sntg export`"
 AT_ONCE = 250  # examples that are classified in one batch
@@ -103,7 +103,7 @@ def read_card(folder: Path) -> Card:
         if len(card.classes) < 2 or not all(0 < side < 2**16 for side in card.input.shape):
             raise ValueError("it has fewer than two classes, or sides of its input that are not in 1..65535")
         wanted = {WEIGHTS["net"], PROGRAM, *([WEIGHTS["generator"]] if card.architecture.generator else [])}
-        if not wanted <= set(card.files) <= wanted | {WEIGHTS["normalization"]}:
+        if not wanted <= set(card.files) <= wanted | {WEIGHTS["normalization"], ONNX}:
             raise ValueError("its files are not those of an export")
     return card
 
@@ -211,7 +211,7 @@ def read_files(folder: Path, card: Card) -> dict[str, dict[str, Tensor]]:
             data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
             raise InputError(f"{path} is damaged or foreign: it does not have the SHA-256 in {folder / CARD}; {REMEDY}")
-        if path.name != PROGRAM:
+        if path.name not in (PROGRAM, ONNX):
             with refusing(f"{path} is not a safetensors file", REMEDY):
                 tensors[path.name] = safetensors.torch.load(data)
     return tensors

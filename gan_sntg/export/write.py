@@ -1,5 +1,6 @@
-"""Writing of an export: safetensors weights, the classifier as a program, then the card of the run."""
+"""Writing of an export: safetensors weights, the classifier as programs, then the cards of the run."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -10,17 +11,19 @@ from typing import Any
 import safetensors.torch
 import torch
 from torch import Tensor
+from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
 from gan_sntg.configurable import configuration
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.recorded import facts_of
-from gan_sntg.errors import UnhealthyError
+from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.evaluation.fidelity_records import measurements
 from gan_sntg.evaluation.samples import BANK_SIZE
 from gan_sntg.export.load import (
     CARD,
     FORMAT,
+    ONNX,
     PROGRAM,
     WEIGHTS,
     Architecture,
@@ -31,6 +34,7 @@ from gan_sntg.export.load import (
     PictureSpec,
     load_export,
 )
+from gan_sntg.export.model_card import MODEL_CARD, model_card
 from gan_sntg.files.array_files import sha256_of
 from gan_sntg.files.atomic import atomic_folder
 from gan_sntg.files.import_paths import installed
@@ -45,8 +49,13 @@ TRACED = 2  # examples in the batch that is traced; the program takes any number
 TOLERANCE = 1e-4  # of logits, absolute and relative; other kernels may round otherwise
 
 
-def write_export(out: Path, card: Card, classifier: Classifier, generator: ImageGenerator | None, x: Tensor) -> None:
-    """Write an export, which appears once it does on x what the run does; else raise UnhealthyError."""
+def write_export(
+    out: Path, card: Card, classifier: Classifier, generator: ImageGenerator | None, x: Tensor, with_onnx: bool = False
+) -> None:
+    """Write an export, which appears once it does on x what the run does; else raise UnhealthyError.
+
+    with_onnx: write the classifier as ONNX too. Raises InputError where its packages are missing.
+    """
     normalization = classifier.normalization
     states = {
         "net": classifier.net.state_dict(),
@@ -55,10 +64,12 @@ def write_export(out: Path, card: Card, classifier: Classifier, generator: Image
     }
     with atomic_folder(out) as folder:
         files = {WEIGHTS[name]: safetensors_of(state) for name, state in states.items() if state} | {PROGRAM: program_of(classifier)}
+        files |= {ONNX: onnx_of(classifier)} if with_onnx else {}
         for name, data in files.items():
             (folder / name).write_bytes(data)
-        hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        (folder / CARD).write_text(json.dumps(asdict(replace(card, files=hashes)), indent=1) + "\n")
+        card = replace(card, files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
+        (folder / CARD).write_text(json.dumps(asdict(card), indent=1) + "\n")
+        (folder / MODEL_CARD).write_text(model_card(card), encoding="utf-8")
         verify(folder, classifier, generator, x)
 
 
@@ -67,8 +78,8 @@ def safetensors_of(state: dict[str, Tensor]) -> bytes:
     return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
 
 
-def program_of(classifier: Classifier) -> bytes:
-    """A torch.export program of any batch -> logits, without image, pickle or path of this machine."""
+def traced(classifier: Classifier) -> ExportedProgram:
+    """The classifier as a graph of any batch -> logits, without image or path of this machine."""
     example = torch.zeros(TRACED, *classifier.shape, dtype=classifier.dtype)
     classifier(example)  # what a normalization makes of its weights at first use is made before it is traced
     program = torch.export.export(classifier, (example,), dynamic_shapes=({0: torch.export.Dim("N")},), strict=False)
@@ -76,9 +87,36 @@ def program_of(classifier: Classifier) -> bytes:
     for module in program.graph_module.modules():
         for node in module.graph.nodes if isinstance(module, GraphModule) else ():
             node.meta.pop("stack_trace", None)
+    return program
+
+
+def program_of(classifier: Classifier) -> bytes:
+    """The bytes of a torch.export program, without pickle."""
     buffer = io.BytesIO()
-    torch.export.save(program, buffer)
+    torch.export.save(traced(classifier), buffer)
     return buffer.getvalue()
+
+
+def check_onnx() -> None:
+    """Raise InputError where a package that ONNX needs is missing."""
+    if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if not installed(name)]:
+        raise InputError(f"--onnx needs {', '.join(missing)}; install what is missing with pip install 'gan-sntg[onnx]'")
+
+
+def onnx_of(classifier: Classifier) -> bytes:
+    """The bytes of an ONNX model: x of any batch -> logits."""
+    with contextlib.redirect_stdout(io.StringIO()):  # the steps that it takes
+        program = torch.onnx.export(traced(classifier), input_names=["x"], output_names=["logits"], dynamo=True, verbose=False)
+    assert program is not None
+    return program.model_proto.SerializeToString()
+
+
+def onnx_logits(model: bytes, x: Tensor) -> Tensor:
+    """Logits [N, K] of examples x [N, ...] by ONNX Runtime, on the CPU."""
+    import onnxruntime  # noqa: PLC0415  an extra
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {"x": x.numpy()})[0])
 
 
 def verify(folder: Path, classifier: Classifier, generator: ImageGenerator | None, x: Tensor) -> None:
@@ -87,6 +125,8 @@ def verify(folder: Path, classifier: Classifier, generator: ImageGenerator | Non
     logits = classifier(x)
     program = torch.export.load(io.BytesIO((folder / PROGRAM).read_bytes()))  # of a path it wants UTF-8
     found = {WEIGHTS["net"]: again(x), PROGRAM: program.module()(x)}
+    if (folder / ONNX).exists():
+        found[ONNX] = onnx_logits((folder / ONNX).read_bytes(), x)
     wrong = [name for name, own in found.items() if not torch.allclose(own, logits, TOLERANCE, TOLERANCE)]
     if generator and generator_again:
         z = generator.z(len(x))
@@ -121,7 +161,7 @@ def card_of_run(folder: RunFolder, parts: RunModel, progress: Progress, weights:
         output={"dtype": "float32", "shape": [source.num_classes], "meaning": "logits, one for each of the classes"},
         classes=class_names(source),
         weights=weights,
-        evaluation=recorded_errors(folder, source, progress, weights),
+        evaluation=recorded_errors(folder, source, progress, weights) | {"validation_examples": len(parts.split.validation)},
         generator=generator_facts(folder, parts, progress),
         provenance=run_provenance(folder, parts, progress),
         files={},

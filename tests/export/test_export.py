@@ -36,7 +36,7 @@ from gan_sntg.networks import (
 from gan_sntg.runs.build import load as load_run
 
 PAGE = (Path(__file__).parents[2] / "docs/export.md").read_text()
-FILES = {"card.json", "classifier.pt2", "classifier.safetensors"}
+FILES = {"README.md", "card.json", "classifier.pt2", "classifier.safetensors"}
 DIGITS = Digits()
 
 
@@ -58,7 +58,7 @@ def test_an_export_is_its_run_and_the_card_bears_its_hashes(exported, finished):
     assert_same_as_run(finished, exported)
     card = json.loads((exported / "card.json").read_text())
     assert {path.name for path in exported.iterdir()} == FILES | {"generator.safetensors"}
-    files = [path for path in exported.iterdir() if path.name != "card.json"]
+    files = [path for path in exported.iterdir() if path.suffix not in (".json", ".md")]
     assert card["files"] == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
