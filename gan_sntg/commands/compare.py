@@ -29,11 +29,12 @@ DESCRIPTION = (
 def parser() -> Parser:
     """Which runs, what to call them, where to, and how many epochs."""
     parser = Parser(prog="gan-sntg compare", description=DESCRIPTION)
-    parser.add_argument("runs", type=str, nargs="+", help=f"{FEWEST} to {MOST} run folders on one data set; with --table, any number")
+    runs = f"{FEWEST} to {MOST} run folders on one data set; with --table, any number; comparisons among them are left out"
+    parser.add_argument("runs", type=str, nargs="+", help=runs)
     parser.add_argument("--table", action="store_true", help="print a table of mean errors by configuration, and make no page")
     names = "what to call them, or the rows of --table; default: what tells their paths, or configurations, apart"
     parser.add_argument("--names", type=str, nargs="+", default=None, help=names)
-    out = "folder; default runs/compare-<names>-<hash>. With --table: a file to write the table to, too"
+    out = "folder; default comparisons/<names>-<hash>. With --table: a file to write the table to, too"
     parser.add_argument("--out", type=str | None, default=None, help=out)
     parser.add_argument("--epochs", type=int, default=40, help="most grids of a run; fewer are kept where the page would be too large")
     parser.add_argument("--root", type=str | None, default=None, help="folder of the data, if it has moved; read only where needed")
@@ -42,7 +43,8 @@ def parser() -> Parser:
 
 def run(options: Namespace) -> None:
     """Write both, warn of what must be known before comparing, print where they are; or the table."""
-    paths = [Path(path) for path in options.runs]
+    given = [Path(path) for path in options.runs]
+    paths = [path for path in given if not has_own_page(path)] or given
     if options.table:
         return print_table(paths, options.names, options.out)
     names = checked_names(paths, options.names)
@@ -94,9 +96,9 @@ def checked_names(paths: list[Path], given: list[str] | None) -> list[str]:
 
 
 def default_folder(paths: list[Path], names: list[str]) -> str:
-    """runs/compare-<names>-<hash of the paths>."""
+    """comparisons/<names>-<hash of the paths>."""
     digest = hashlib.sha256("\n".join(str(path.resolve()) for path in paths).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"runs/compare-{re.sub(r'[^A-Za-z0-9_.]+', '_', '-'.join(names))[:80]}-{digest}"
+    return f"comparisons/{re.sub(r'[^A-Za-z0-9_.]+', '_', '-'.join(names))[:80]}-{digest}"
 
 
 def check_own(out: Path) -> None:
@@ -104,6 +106,11 @@ def check_own(out: Path) -> None:
     check_utf8(out)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
-    page = out / "index.html"
-    if not page.is_file() or f'content="{GENERATOR}"' not in page.read_text(encoding="utf-8", errors="replace")[:2000]:
+    if not has_own_page(out):
         raise InputError(f"{out} exists and holds no page that gan-sntg compare wrote; choose another folder with --out")
+
+
+def has_own_page(folder: Path) -> bool:
+    """Whether a folder holds a comparison, as one among the runs of `runs/*` may, which is left out then."""
+    page = folder / "index.html"
+    return page.is_file() and f'content="{GENERATOR}"' in page.read_text(encoding="utf-8", errors="replace")[:2000]

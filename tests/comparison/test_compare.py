@@ -200,6 +200,17 @@ def test_it_is_written_again_over_its_own_page_but_over_nothing_else(compare, co
     assert [path.read_text() for path in (tmp_path / "mine").iterdir()] == ["mine"]
 
 
+def test_comparisons_among_the_runs_are_left_out_and_by_default_stand_elsewhere(command, copies, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command("compare", *copies, "--out", "runs/before").status == 0
+    outcome = command("compare", *sorted((tmp_path / "runs").iterdir()))
+    assert outcome.status == 0, outcome.err
+    (made,) = (tmp_path / "comparisons").iterdir()
+    assert made.name.startswith("with-without-") and (made / "index.html").is_file() and str(made.relative_to(tmp_path)) in outcome.out
+    table = command("compare", "--table", *sorted((tmp_path / "runs").iterdir()))
+    assert table.status == 0 and table.out == command("compare", "--table", *copies).out
+
+
 def test_runs_that_cannot_be_compared_are_refused(refused, runs, tmp_path):
     a, b = runs
     refused(["compare", a], "1 run cannot be compared; give 2 to 8")
