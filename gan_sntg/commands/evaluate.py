@@ -61,17 +61,16 @@ def run(options: Namespace) -> None:
     threads, folder = torch.get_num_threads(), RunFolder(Path(options.run))
     parts, progress = load_model(options.run, options.device, options.root, options.checkpoint)
     source = tested_data(options.run, options.root, parts)
-    figures: dict = {"epoch": progress.epoch, "step": progress.step}
-    averaged, measured = None, None
+    averaged, measured, errors, others, scores = None, None, {}, {}, {}
     if options.test_errors or not options.fidelity:
-        averaged, errors = tested(parts, source)
-        figures |= errors
+        averaged, errors, others = tested(parts, source)
     if options.fidelity:
         from gan_sntg.runs.sample_quality import measured_fidelity  # noqa: PLC0415  as slow to load as torch
 
         measured = measured_fidelity(options, parts, source, progress, threads)
-        figures |= {name: asdict(score) for name, score in measured.scores.items()}
-        figures |= {"provenance": measured.provenance, "generator": measured.generator}
+        scores = {name: asdict(score) for name, score in measured.scores.items()}
+        others |= {"provenance": measured.provenance, "generator": measured.generator}
+    figures = {"run": str(folder.path)} | errors | scores | {"epoch": progress.epoch, "step": progress.step} | others
     print(json_text(figures))
     try:
         if averaged is not None:
@@ -86,15 +85,15 @@ def run(options: Namespace) -> None:
         raise InputError(f"{error.filename2 or error.filename} cannot be written ({error}); evaluate a copy of the run folder") from error
 
 
-def tested(parts: RunModel, source: Dataset) -> tuple[Tensor, dict]:
-    """Logits [N, K] of the test images by the averaged classifier, on the CPU, and all figures of them."""
+def tested(parts: RunModel, source: Dataset) -> tuple[Tensor, dict, dict]:
+    """Logits [N, K] of the test images by the averaged classifier, on the CPU, all errors, and its other figures."""
     x, y = source.test_x.to(parts.device), source.test_y
     logits = {name: logits_of(net, x, parts.normalization).cpu() for name, net in parts.method.classifiers.items()}
-    figures = {f"test_error_{k}": percent_wrong(v, y) for k, v in logits.items()}
-    figures |= classifier_figures(logits["averaged"], y, class_names(parts.source))
+    errors = {f"test_error_{k}": percent_wrong(v, y) for k, v in logits.items()}
+    figures = classifier_figures(logits["averaged"], y, class_names(parts.source))
     if source.test_groups is not None:
         figures |= {"by_group": group_errors(logits["averaged"], y, source.test_groups)._asdict()}
-    return logits["averaged"], figures
+    return logits["averaged"], errors, figures
 
 
 def lacks_classes(folder: RunFolder, progress: Progress) -> bool:

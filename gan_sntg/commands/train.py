@@ -42,15 +42,15 @@ def run(options: Namespace) -> None:
 
 
 def report(folder: RunFolder, result: dict) -> None:
-    """Print a finished run's errors, by its metric, and where its things are."""
+    """Print a finished run's folder, its errors by its metric, and where its things are."""
     metric = metric_of(result["config"])
     said = metric.replace("_", " ")
     if result["validation_error"] is not None:  # by which options are chosen: test errors are in result.json
-        print(f"validation {said}: {result[f'validation_{metric}']:.2f} % (averaged weights)")
+        print(f"{folder.path}: validation {said}: {result[f'validation_{metric}']:.2f} % (averaged weights)")
     else:
         last, averaged = (result[f"test_{metric}_{net}"] for net in ("last", "averaged"))
-        print(f"test {said}: {last:.2f} % (last weights), {averaged:.2f} % (averaged weights)")
+        print(f"{folder.path}: test {said}: {last:.2f} % (last weights), {averaged:.2f} % (averaged weights)")
     if grids := sorted(folder.samples.glob("epoch_*.png")):
         print(f"sample grid: {grids[-1]}")
-    print(f"run folder: {folder.path} ({result['seconds']:.0f} s of training)")
+    print(f"training: {result['seconds']:.0f} s")
     print(f"TensorBoard: {Path(sys.executable).parent / 'tensorboard'} --logdir {folder.path.parent}")

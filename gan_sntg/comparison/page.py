@@ -6,7 +6,6 @@ import io
 from dataclasses import astuple
 from importlib.resources import files
 
-import scipy  # whose parts are loaded when they are first named
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image

@@ -26,6 +26,7 @@ def test_a_finished_runs_errors_are_measured_again_to_the_last_digit(command, co
     picture = {Path("reliability.png"): (run / "reliability.png").read_bytes()}
     assert outcome.status == 0 and contents(run) == before | picture  # and nothing else was written
     assert (found["epoch"], found["step"]) == (3, 12)
+    assert list(found)[:4] == ["run", "test_error_last", "test_error_averaged", "test_error_zero_start"] and found["run"] == str(run)
     errors = "test_error_last", "test_error_averaged"
     assert [found[name] for name in errors] == [written[name] for name in errors]
 

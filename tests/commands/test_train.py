@@ -78,6 +78,7 @@ def test_a_finished_run_prints_its_result_and_is_left_as_it_is(command, contents
     before, last = contents(finished), result(finished)
     outcome = command("train", "--config", tiny, "--out", finished)
     assert outcome.status == 0 and contents(finished) == before
+    assert outcome.out.startswith(f"{finished}: test error: ")
     assert f"{last['test_error_last']:.2f} % (last weights), {last['test_error_averaged']:.2f} % (averaged weights)" in outcome.out
     for thing in finished / "samples/epoch_0003.png", finished, f"tensorboard --logdir {finished.parent}":
         assert str(thing) in outcome.out
