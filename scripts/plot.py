@@ -7,13 +7,8 @@ python scripts/plot.py embedding RUN ... --how tsne        the features also go 
 All three show the averaged classifier.
 """
 
-import contextlib
-import io
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
-
-from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.figures import curve, features, finished, regions, title
@@ -21,6 +16,7 @@ from gan_sntg.experiments.plots import PROJECTIONS, project, save_curves, save_e
 from gan_sntg.experiments.scripts import run_script
 from gan_sntg.files.paths import at_home
 from gan_sntg.runs.build import class_names, load
+from gan_sntg.runs.tensorboard import write_projector
 
 
 def named(words: list[str]) -> dict[str, list[Path]]:
@@ -47,16 +43,10 @@ def embed(runs: list[Path], how: str, n: int, out: Path) -> None:
     index, every = features([parts for parts, _ in loaded], n)
     names, y = class_names(source), source.test_y[index]
     save_embedding(out, [(title(p.method), project(h, how)) for h, (p, _) in zip(every, loaded, strict=True)], y, names)
+    images = source.pixels.shown(source.test_x[index]) if len(source.image_shape) == 3 else None
     for folder, (_, progress), h in zip(folders, loaded, every, strict=True):
-        write_projector(folder.tensorboard, progress.step, h, [names[k] for k in y], source.test_x[index])
+        write_projector(folder.tensorboard, progress.step, h, [names[k] for k in y], images)
         print(f"projector: {folder.tensorboard}")
-
-
-def write_projector(folder: Path, step: int, h: Tensor, labels: list[str], x: Tensor) -> None:
-    """Write TensorBoard's projector of h [n, D] with labels [n] and, of images x, thumbnails."""
-    images = x / 255 if x.dim() == 4 else None
-    with SummaryWriter(str(folder)) as writer, contextlib.redirect_stdout(io.StringIO()):  # it warns when it writes over itself
-        writer.add_embedding(h, labels, images, step, "test")
 
 
 def main(kind: str, runs: list[str], out: Path, title: str, most: float | None, how: str, n: int) -> None:

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 from enum import member
 from itertools import chain
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # whose parts are loaded when they are first named
 import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical
@@ -46,10 +46,8 @@ def percent_wrong(logits: Tensor, y: Tensor) -> float:
 
 def error_interval(percent: float, n: int) -> tuple[float, float]:
     """Wilson's 95 % interval, in percent, of an error in percent on n independent examples."""
-    p, z = percent / 100, NormalDist().inv_cdf(0.975)
-    center, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    low, high = (100 * end / (1 + z**2 / n) for end in (center - half, center + half))
-    return max(low, 0.0), min(high, 100.0)
+    interval = scipy.stats.binomtest(round(percent * n / 100), n).proportion_ci(method="wilson")
+    return 100 * interval.low, 100 * interval.high
 
 
 def error_rate(net: nn.Module, x: Tensor, y: Tensor, normalize: Callable[[Tensor], Tensor], batch_size: int = 250) -> float:

@@ -33,7 +33,7 @@ OBJECTS = {
     "method": (Method, "method: its class and arguments"),
 }
 LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs", "pool")  # where and on what a run is; all else is what it is, but
-OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness")  # how it is looked after, which may change
+OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness", "projector")  # its care, which may change
 ADDED_OPTIONS = {  # see `identity`
     "from_run": None,
     "from_optimizers": False,
@@ -97,6 +97,7 @@ class RunOptions:
     checkpoint_minutes: float | None = option(15, "longest time between checkpoints; null: each interval", positive=True)
     keep: int = option(2, "number of the last checkpoints that are kept", least=1)
     on_nonfinite: Literal["stop", "rollback"] = option("stop", "rollback: once, to a tenth of the rate")
+    projector: bool = option(False, "leave features of test images, or of held-out ones, for TensorBoard's projector, with thumbnails")
     liveness: bool = option(True, "before a run, check that its loss terms are alive and move only what they must")
 
     def __post_init__(self):

@@ -19,15 +19,15 @@ from gan_sntg.distributed import rank
 from gan_sntg.distributed.process_group import agreed, on_first
 from gan_sntg.errors import InputError, NonFiniteError
 from gan_sntg.evaluation.classification import Metric, logits_of, worst_class_error
-from gan_sntg.evaluation.samples import draw, grid, save_png, stretched, z_bank
+from gan_sntg.evaluation.samples import draw, grid, save_png, z_bank
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.methods.telemetry import graph_alarms, telemetry_warnings
-from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import RunObjects, assemble, precision_of
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, identity, settled
 from gan_sntg.runs.reading import check_labels, record_data, warm_start
 from gan_sntg.runs.stopping import StopSignals
+from gan_sntg.runs.tensorboard import GRID_SIZE, describe, draw_data, project
 from gan_sntg.training import checkpoint, loop
 from gan_sntg.training.checkpoint import generations, keep, newest
 from gan_sntg.training.data_parallel import check_equal, join
@@ -35,7 +35,6 @@ from gan_sntg.training.meter import Meter, Meters
 from gan_sntg.training.multi_seed import StackedStreams, stacked, unstack
 from gan_sntg.training.term_check import check_terms, last_with_all
 
-GRID_SIZE = 100  # images
 SLOWER = 0.1  # times the learning rate after a roll-back
 
 
@@ -83,7 +82,7 @@ class Trainer:
         on_first(self.folder.open, *texts, self.parts.device, self.progress.step, self.start)
         on_first(record_data, self.folder, self.parts)
         if len(self.parts.source.image_shape) == 3:
-            on_first(self.draw_data)
+            on_first(draw_data, self.folder, self.parts, self.options.seed, not self.progress.step)
         join(self.parts.method)
         x, y, tested = self.parts.source.test_x, self.parts.source.test_y, self.parts.normalization.prepare(self.parts.source.test_x)
         self.test = self.parts.streams.pool.keep(x) if tested is x else tested.to(self.parts.device), y.to(self.parts.device)
@@ -150,7 +149,8 @@ class Trainer:
         method, streams = self.parts.method, self.parts.streams
         check_equal(method, streams)
         batch = streams.example(min(500, 5 * self.options.batch_size), "telemetry", revealed=True)
-        telemetry = {name: float(value) for name, value in method.telemetry(batch).items()}
+        named = {f"gan/class_{k}": f"gan/class/{name}" for k, name in enumerate(self.parts.source.class_names or [])}
+        telemetry = {named.get(name, name): float(value) for name, value in method.telemetry(batch).items()}
         picture = None  # drawn on all ranks: in training mode layers take statistics over all
         if generator := method.image_generator:
             bank = z_bank(generator.latent, GRID_SIZE, self.parts.device)
@@ -160,9 +160,12 @@ class Trainer:
     def look(self, terms: dict[str, float], telemetry: dict[str, float], picture: Tensor | None) -> None:
         """Evaluate, record and save what stands at an interval."""
         progress, folder = self.progress, self.folder
-        errors = self.measured = self.errors()
+        first, errors = not self.measured, self.errors()
         telemetry |= graph_alarms(folder.rows(), terms | telemetry)
-        folder.log(progress.epoch, progress.step, progress.seconds, terms | telemetry | errors)
+        folder.log(progress.epoch, progress.step, progress.seconds, figures := terms | telemetry | errors)
+        if first:
+            describe(folder, [*figures])
+        self.measured = errors
         if picture is not None:
             folder.log_image("samples", picture, progress.step)
             save_png(folder.samples / f"epoch_{progress.epoch:04d}.png", picture)
@@ -195,21 +198,10 @@ class Trainer:
             found[f"{kind}_error/worst_class"] = worst_class_error(averaged, y)
         return found
 
-    def draw_data(self) -> None:
-        """Save a grid of training images; of a new run, log them as networks see them, then augmented."""
-        x, _, index = self.parts.streams.example(GRID_SIZE, "display").view("unlabeled")
-        pixels = self.parts.source.pixels
-        if not self.folder.real.exists():
-            save_png(self.folder.real, grid(pixels.shown(self.parts.streams.pool.images(index).cpu())))
-        if self.progress.step or x.dim() != 4:
-            return
-        self.folder.log_image("data/normalized", grid(stretched(pixels.chosen(x)).cpu()), 0)
-        if augmentation := getattr(self.parts.method, "augmentation", None):
-            varied = augmentation(x, purpose_generator(self.options.seed, "display", x.device))
-            self.folder.log_image("data/augmented", grid(stretched(pixels.chosen(varied)).cpu()), 0)
-
     def finish(self) -> None:
         """Write result.json, errors in percent of the last epoch, and the classes of test images."""
+        if self.options.projector:
+            project(self.folder, self.parts, self.progress.step)
         errors = self.measured or self.errors()  # not measured yet where all epochs were trained in an earlier session
         result = {
             **{f"test_{of}_{net}": errors[f"test_{of}/{net}"] for of in self.metrics for net in self.parts.method.classifiers},

@@ -94,7 +94,7 @@ def images(run, name: str) -> list:
 def test_normalised_images_are_shown_once_at_the_start_of_a_run(command, tiny, run):
     (run / "result.json").unlink()
     assert command("train", "--config", tiny, "--out", run).status == 0
-    assert [shown.step for shown in images(run, "data/normalized")] == [0]
+    assert [shown.step for shown in images(run, "training/normalized")] == [0]
     assert json.loads((run / "result.json").read_text())["epochs"] == 3
 
 
@@ -103,7 +103,7 @@ def test_augmented_images_are_shown_beside_the_normalised_ones(command, tiny_tre
     method["init_args"]["augmentation"] = {"class_path": "gan_sntg.data.Augmentation", "init_args": {"translation": 2}}
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(tiny_tree() | {"method": method, "epochs": 1}))
     assert command("train", "--config", tmp_path / "a.yaml", "--out", tmp_path / "run").status == 0
-    plain, varied = (images(tmp_path / "run", f"data/{name}") for name in ("normalized", "augmented"))
+    plain, varied = (images(tmp_path / "run", f"training/{name}") for name in ("normalized", "augmented"))
     assert [len(plain), len(varied)] == [1, 1] and plain[0].encoded_image_string != varied[0].encoded_image_string
 
 
