@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gan_sntg import data, evaluation, export, graph, losses, methods, networks, schedules, training
     from gan_sntg.runs.run import TrainedRun, load_run, train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 RUNS = ["TrainedRun", "load_run", "train"]
 __all__ = ["data", "evaluation", "export", "graph", "losses", "methods", "networks", "schedules", "training"]
 __all__ += ["TrainedRun", "load_run", "train"]
