@@ -113,7 +113,7 @@ def onnx_of(classifier: Classifier) -> bytes:
 
 def onnx_logits(model: bytes, x: Tensor) -> Tensor:
     """Logits [N, K] of examples x [N, ...] by ONNX Runtime, on the CPU."""
-    import onnxruntime  # noqa: PLC0415  an extra
+    import onnxruntime  # noqa: PLC0415  an extra  # pyright: ignore[reportMissingImports]
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     return torch.from_numpy(session.run(None, {"x": x.numpy()})[0])
