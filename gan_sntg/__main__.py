@@ -30,8 +30,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _usage(argv: list[str]) -> int:
-    if argv[:1] == ["--completion"]:
-        return import_module("gan_sntg.commands").complete("".join(argv[1:2]), COMMANDS)
     if argv[:1] == ["--version"]:
         print(__version__)
         return 0

@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
 from gan_sntg.distributed.process_group import launched, said_once
 from gan_sntg.errors import (
@@ -15,10 +15,9 @@ from gan_sntg.errors import (
     UnhealthyError,
     advice_to_readers,
 )
-from gan_sntg.files.import_paths import allow, installed
+from gan_sntg.files.import_paths import allow
 
 WORDS = {InputError: "error: ", NonFiniteError: "stopped: ", LostRankError: "stopped: ", UnhealthyError: "unhealthy: ", StoppedError: ""}
-SHELLS = "bash", "zsh", "tcsh"
 
 
 def dispatch(argv: list[str]) -> int:
@@ -60,31 +59,3 @@ def allow_packages(argv: list[str]) -> list[str]:
         else:
             rest.append(word)
     return rest + argv[end:]
-
-
-def complete(shell: str, commands: tuple[str, ...]) -> int:
-    """Print the script by which a shell completes these commands; the exit status."""
-    try:
-        print(completion(shell, commands))
-    except InputError as error:
-        print(f"gan-sntg: error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def completion(shell: str, commands: tuple[str, ...]) -> str:
-    """A script by which a shell completes these commands and their options. Raises InputError."""
-    if shell not in SHELLS:
-        raise InputError(f"--completion is {shell!r}; give bash, zsh or tcsh")
-    if not installed("shtab"):
-        raise InputError("--completion needs shtab; install it with pip install 'gan-sntg[completion]'")
-    whole = ArgumentParser(prog="gan-sntg")
-    parts = whole.add_subcommands()
-    for name in commands:
-        module = import_module(f"gan_sntg.commands.{name}")
-        nested = getattr(module, "with_commands", None)  # whose own commands can only be added once it is one of the whole
-        own = ArgumentParser(prog=f"gan-sntg {name}") if nested else module.parser()
-        parts.add_subcommand(name, own, help=(module.__doc__ or "").splitlines()[0])
-        if nested:
-            nested(own)
-    return whole.get_completion_script(f"shtab-{shell}")

@@ -28,11 +28,7 @@ HELP = {
 
 def parser() -> Parser:
     """neighbors, with the options of a run, of which data, --out and --device count, and predictions."""
-    return with_commands(Parser(prog="gan-sntg graph", description="Write a graph of all training images for NeighborGraph or FixedGraph."))
-
-
-def with_commands(parser: Parser) -> Parser:
-    """A parser with the commands of this one."""
+    parser = Parser(prog="gan-sntg graph", description="Write a graph of all training images for NeighborGraph or FixedGraph.")
     commands = parser.add_subcommands(title="commands", metavar="|".join(HELP))
     neighbors, predictions = config_parser(), run_parser(f"graph {PREDICTIONS}", "")
     neighbors.add_argument("--k", type=int, default=10, help="neighbours of an image")

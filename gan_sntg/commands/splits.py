@@ -22,13 +22,7 @@ HELP = {
 
 def parser() -> Parser:
     """make, verify and show, each with the options of a run."""
-    return with_commands(
-        Parser(prog="gan-sntg splits", description="Manifests (split.json) say which images have a known label, for which data.")
-    )
-
-
-def with_commands(parser: Parser) -> Parser:
-    """A parser with the commands of this one."""
+    parser = Parser(prog="gan-sntg splits", description="Manifests (split.json) say which images have a known label, for which data.")
     commands = parser.add_subcommands(title="commands", metavar="make|verify|show")
     for name, text in HELP.items():
         options = config_parser()
