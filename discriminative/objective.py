@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_sntg.data.augmentation import Augmentation
@@ -14,7 +13,6 @@ from gan_sntg.data.loader import UNLABELED, Batch, Examples, Pool
 from gan_sntg.distributed import all_mean
 from gan_sntg.errors import InputError
 from gan_sntg.graph.adjacency import DrawnNeighborGraph
-from gan_sntg.graph.loss import with_labels
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.losses import squared_error, supervised_loss
 from gan_sntg.networks.classifiers import Classifier
@@ -164,26 +162,19 @@ class Objective(Recordable, Method):
         return self.sntg.weight_at(t, self.w.at(t, self.share))
 
     def passes(self, batch: Batch) -> Pass:
-        """One pass over all images, which alone moves running statistics, and f~ of those that need it.
+        """One pass over all images of the step, which alone moves running statistics, and f~ for them.
 
-        Those are all of one stream, the paper's batch. Of two, R_C asks for the second alone, and a graph that merges labels takes the
-        first's as one-hot rows: then a target's pass, and its batch statistics, are of the second stream. Images are mirrored before
-        `targets` sees them, and translated after, so that both may share the one and not the other.
+        Images are mirrored before `targets` sees them, and translated after, so that both may share the one and not the other.
         """
         view = self.view(batch)
         h, logits = self.predict(self.translated(view.x))
-        labeled = len(batch.view("labeled").y) if len(self.views) == 2 else 0
-        told = 0 if self.sntg.asks_known else labeled
-        targets = self.targets(Examples(*(part[told:] for part in view)), logits[told:])
-        every = with_labels(F.pad(targets, (0, 0, told, 0)), view.y) if told else targets
-        return Pass(view, self.sntg.embed(h, logits), every, (logits, view.y), (targets[labeled - told :], logits[labeled:]))
+        targets = self.targets(view, logits)
+        asked = slice(len(batch.view("labeled").y) if len(self.views) == 2 else 0, None)  # of two streams, not the labelled
+        return Pass(view, self.sntg.embed(h, logits), targets, (logits, view.y), (targets[asked], logits[asked]))
 
     @abstractmethod
     def targets(self, view: Examples, logits: Tensor) -> Tensor:
-        """f~(x) [B, K], probabilities.
-
-        view: mirrored images, those of the step that need one; logits [B, K]: the student's own of them.
-        """
+        """f~(x) [B, K], probabilities. view: mirrored images; logits [B, K]: the student's own of this pass."""
 
     def view(self, batch: Batch) -> Examples:
         """Mirrored images of the step; of two streams, labelled ones first and other labels hidden."""

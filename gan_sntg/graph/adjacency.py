@@ -27,8 +27,6 @@ NEIGHBORS, PREDICTIONS = "neighbors", "predictions"  # the kinds of files, and t
 class Adjacency(Configurable, ABC):
     """W of the contrastive loss (Eq. 8), for pairs of examples in a batch."""
 
-    asks_known = True  # whether W depends on the targets of images whose label is known
-
     @abstractmethod
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
         """W_ij in [0, 1] of the pairs (i, j) of places in the batch: [S], as targets, without gradient.
@@ -60,7 +58,7 @@ class TeacherGraph(Adjacency):
 
     def __init__(self, kind: Graph = Graph.hard, merge: bool = True, threshold: float = 0.0):
         """threshold: in 0..1. Raises InputError."""
-        self.kind, self.merge, self.threshold, self.asks_known = kind, merge, threshold, not merge
+        self.kind, self.merge, self.threshold = kind, merge, threshold
         if not 0 <= threshold <= 1 or (threshold and kind is Graph.hard):
             raise InputError(f"the threshold of TeacherGraph is {threshold:g}, its kind {kind.name}; give one in 0..1, of a graph not 0-1")
 
@@ -75,7 +73,6 @@ class GraphFile(Adjacency):
 
     kind: str
     table: Tensor
-    asks_known = False
 
     def __init__(self, file: str):
         """file: of `gan-sntg graph KIND`. Raises InputError where it is missing or invalid."""
