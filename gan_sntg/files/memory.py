@@ -1,6 +1,5 @@
-"""Memory of a run: where its images are kept, what is free, refusal of too many, reuse."""
+"""Memory of a run's images: where they are kept, what is free, and the refusal of too many."""
 
-import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,6 @@ import torch
 from gan_sntg.errors import InputError
 
 MEMINFO = Path("/proc/meminfo")
-M_TRIM_THRESHOLD, M_MMAP_MAX, MOST = -1, -4, 2**31 - 1  # of glibc's malloc.h; MOST: of an int
 
 
 class Place(NamedTuple):
@@ -35,18 +33,6 @@ def placed(device: torch.device | str = "cpu", mapped: bool = False) -> Iterator
         yield
     finally:
         PLACE.reset(token)
-
-
-def reuse_memory() -> None:
-    """Keep freed memory for the next tensors of the process, where the C library is glibc.
-
-    Else glibc gives tensors over 32 MB back to the system at once, which hands out and zeroes each page of the next one anew: two
-    thirds of the time of an elementwise operation. Results do not change. It is not undone.
-    """
-    with suppress(OSError, AttributeError, TypeError):  # of another system
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, MOST)
 
 
 def free_on(device: torch.device | str) -> int | None:

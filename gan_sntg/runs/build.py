@@ -22,7 +22,7 @@ from gan_sntg.distributed import rank, world_size
 from gan_sntg.distributed.process_group import largest, own_device
 from gan_sntg.errors import InputError
 from gan_sntg.files.mapped import on_disk, taken
-from gan_sntg.files.memory import check_device, images_in_words, placed, reuse_memory
+from gan_sntg.files.memory import check_device, images_in_words, placed
 from gan_sntg.networks.noise import NoiseTable
 from gan_sntg.networks.passes import Compiled, CompiledForward, Precision, fast_precision, take_noise_from, use
 from gan_sntg.rng import purpose_generator
@@ -84,7 +84,6 @@ def instantiate(options: RunOptions, make: Callable[[], Namespace]) -> tuple[Dat
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    reuse_memory()
     with placed(device, options.pool == "mapped"):
         made = make()
         check_device(made.data.name, images_in_words(made.data.num_examples, made.data.image_shape), size_of(made.data))
