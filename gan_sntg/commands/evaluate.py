@@ -86,7 +86,7 @@ def run(options: Namespace) -> None:
 
 
 def tested(parts: RunModel, source: Dataset) -> tuple[Tensor, dict, dict]:
-    """Logits [N, K] of the test images by the averaged classifier, on the CPU, all errors, and its other figures."""
+    """Logits [N, K] of the test images by the averaged classifier, all errors, and its other figures."""
     x, y = source.test_x.to(parts.device), source.test_y
     logits = {name: logits_of(net, x, parts.normalization).cpu() for name, net in parts.method.classifiers.items()}
     errors = {f"test_error_{k}": percent_wrong(v, y) for k, v in logits.items()}

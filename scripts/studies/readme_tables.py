@@ -1,4 +1,4 @@
-"""Tables of what was measured, in the README and docs/tables.md, made from the result files and grids.
+"""Tables of what was measured, in the README and docs/tables.md, from result files and grids.
 
 python scripts/studies/readme_tables.py writes what stands between the two marks of each file anew; a test fails when it is stale
 

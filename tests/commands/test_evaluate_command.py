@@ -98,7 +98,8 @@ def test_a_run_that_was_moved_to_any_name_and_made_with_a_manifest_that_is_gone_
     command("train", "--config", tiny, "--split", tmp_path / "manifest.json", "--out", tmp_path / "a")
     (tmp_path / "manifest.json").unlink()
     (tmp_path / "a").rename(tmp_path / "b.1.seed.0")
-    assert json.loads(command("evaluate", tmp_path / "b.1.seed.0").out) == json.loads(command("evaluate", run).out)
+    moved, stayed = (json.loads(command("evaluate", folder).out) for folder in (tmp_path / "b.1.seed.0", run))
+    assert moved == stayed | {"run": str(tmp_path / "b.1.seed.0")}
 
 
 def test_root_says_where_data_that_have_moved_lie(command, tiny, small_mnist, tmp_path):
@@ -117,7 +118,7 @@ def test_scores_bear_the_datas_name_and_are_kept_with_how_they_were_measured(com
     found = json.loads(command(*words).out)
     (kept,) = measurements(run)
     assert set(kept.scores) == SCORES and all(found[name] == asdict(score) for name, score in kept.scores.items())
-    assert set(found) == {"epoch", "step", "provenance", "generator"} | SCORES
+    assert set(found) == {"run", "epoch", "step", "provenance", "generator"} | SCORES
     assert all(score.low <= score.value <= score.high for score in kept.scores.values())
     assert kept.provenance == found["provenance"] and kept.generator["epoch"] == 3
     error = json.loads((classifier / "result.json").read_text())["test_error_averaged"]

@@ -62,8 +62,8 @@ def test_telemetry_leaves_the_run_as_it_was(name):
 def test_it_learns_three_brightnesses(name):
     average = {} if name == "mean_teacher" else {"average_decay": 0.9}
     stream = {} if name == "vat" else {"stream": "two", "divisor": "labeled"}
-    method = made(name, weight=0.1, ramp_epochs=10, margin=2.0, **average, **stream)
-    s = prepared(method)
+    method = made(name, weight=0.1, ramp_epochs=10, margin=2.0, max_weight=0.3, **average, **stream)
+    s = prepared(method, labels=24)
     for t in range(30):
         for batch in s.epoch():
             method.step(batch, t)

@@ -17,6 +17,7 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from gan_sntg.data import Digits
 from gan_sntg.data.splits import load_split
 from gan_sntg.evaluation.classification import outputs_of
+from gan_sntg.rng import purpose_generator
 from gan_sntg.runs.build import load
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.tensorboard import options_in, pages
@@ -76,14 +77,14 @@ def test_the_projector_has_features_classes_and_thumbnails_of_test_or_held_out_i
     source, held = parts.source, load_split(run / "split.json", parts.source).validation
     x, y = (source.train_x[held], source.train_y[held]) if held_out else (source.test_x, source.test_y)
     features, _ = outputs_of(parts.method.classifiers["averaged"], x, parts.normalization)
-    nearest = torch.cdist(h, features, compute_mode="donot_use_mm_for_euclid_dist")
-    assert h.shape == features.shape and nearest.min(1).values.max() < 1e-4
+    index = torch.randperm(len(y), generator=purpose_generator(0, "projector"))
+    torch.testing.assert_close(h, features[index], rtol=1e-4, atol=1e-4)
     labels = (board / info.metadata_path).read_text().split()
-    assert labels == [str(int(k)) for k in y[nearest.argmin(1)]] and list(info.sprite.single_image_dim) == [8, 8]
+    assert labels == [str(int(k)) for k in y[index]] and list(info.sprite.single_image_dim) == [8, 8]
     sprite, side = np.asarray(Image.open(board / info.sprite.image_path)), int(np.ceil(len(y) ** 0.5))
     for k in 0, 7, len(y) - 1:
         thumbnail = sprite[8 * (k // side) :, 8 * (k % side) :][:8, :8, 0].astype(int)
-        assert np.abs(thumbnail - x[nearest[k].argmin(), 0].numpy()).max() <= 1
+        assert np.abs(thumbnail - x[index[k], 0].numpy()).max() <= 1
 
 
 def test_the_projector_may_be_asked_for_of_a_run_that_goes_on(command, tiny, run):
