@@ -100,7 +100,7 @@ class VAT(Objective):
 
     def predict_with(self, noise: RepeatedDraws, x: Tensor) -> tuple[Tensor, Tensor]:
         """(h, logits) of the student, with the noise of the first such pass."""
-        noise.set_state(0)
+        noise.begin_pass()
         return self.execution(self.net, x, noise)
 
     @torch.no_grad()

@@ -98,7 +98,7 @@ def checked_names(paths: list[Path], given: list[str] | None) -> list[str]:
 def default_folder(paths: list[Path], names: list[str]) -> str:
     """comparisons/<names>-<hash of the paths>."""
     digest = hashlib.sha256("\n".join(str(path.resolve()) for path in paths).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"comparisons/{re.sub(r'[^A-Za-z0-9_.]+', '_', '-'.join(names))[:80]}-{digest}"
+    return f"comparisons/{re.sub(r'[^A-Za-z0-9_.-]+', '_', '-'.join(names))[:80]}-{digest}"
 
 
 def check_own(out: Path) -> None:

@@ -95,6 +95,9 @@ def health_telemetry(h_fake: Tensor, h_real: Tensor, logits_fake: Tensor) -> dic
     return figures | {"gan/collapsed": collapsed(*(figures[f"gan/{name}"] for name in ("diversity", "nearest_share", "copies")))}
 
 
+ALARMS = "graph/absorbed", "graph/drawn_together"  # what `graph_alarms` may give
+
+
 def graph_alarms(rows: list[dict], row: dict[str, float]) -> dict[str, float]:
     """Whether SNTG absorbs a class or draws classes to points: 1 or 0, found without labels.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from enum import member
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,21 +40,16 @@ class NoiseTable:
 class RepeatedDraws:
     """Draws of a generator for passes that share their noise: made in the first, given again in others.
 
-    In the place of a generator, whose state is here the number of draws given: a pass begins with `set_state(0)`. The generator is never
-    rewound, so that a CUDA graph can record the passes.
+    In the place of a generator, which is never rewound, so that a CUDA graph can record the passes.
     """
 
     def __init__(self, generator: torch.Generator):
         """generator: where the draws of the first pass come from."""
-        self.generator, self.device, self.made, self.given = generator, generator.device, [], 0
+        self.generator, self.made, self.given = generator, [], 0
 
-    def get_state(self) -> Any:
-        """How many draws the present pass was given."""
-        return self.given
-
-    def set_state(self, state: Any) -> None:
-        """Go back to a state of the present pass, or to its beginning, 0."""
-        self.given = state
+    def begin_pass(self) -> None:
+        """Give the first draw next."""
+        self.given = 0
 
     def draw(self, make: Callable[[torch.Generator], Tensor]) -> Tensor:
         """The next draw, which no caller may change: what `make` makes of the generator in the first pass."""

@@ -124,7 +124,7 @@ def assemble(options: RunOptions, make: Callable[[], Namespace], remedy: str = "
     sizes = options.batch_size, options.seed, options.steps_per_epoch, options.labeled_batch_size
     streams = Loader(pool, *sizes, method.views, options.labeled_sampling)
     graphs = options.cuda_graphs and device.type == "cuda" and world_size() == 1
-    if graphs and isinstance(method, Recordable) and method.recordable:
+    if graphs and isinstance(method, Recordable):
         method.gradients = CudaGraphGradients()
     method.prepare(source, pool)
     method.seed(options.seed, device)

@@ -38,7 +38,7 @@ PAGES = {  # of the tab "custom scalars": title, then each chart and the beginni
         "negatives inside the margin, sure pairs": "graph/(negatives_|kept)",
         "loss without its weight": "graph/unweighted_loss",
         "shares of classes": "graph/.*share",
-        "alarms": "graph/(absorbed|drawn_together|precision)",  # of which a run has none before one is given
+        "alarms": "graph/(absorbed|drawn_together)",
     },
     "4 GAN health": {
         "accuracy of D": "gan/(real|generated)_accuracy",

@@ -21,7 +21,7 @@ from gan_sntg.errors import InputError, NonFiniteError
 from gan_sntg.evaluation.classification import Metric, logits_of, worst_class_error
 from gan_sntg.evaluation.samples import draw, grid, save_png, z_bank
 from gan_sntg.files.atomic import write_atomically
-from gan_sntg.methods.telemetry import graph_alarms, telemetry_warnings
+from gan_sntg.methods.telemetry import ALARMS, graph_alarms, telemetry_warnings
 from gan_sntg.runs.build import RunObjects, assemble, precision_of
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import RunOptions, identity, settled
@@ -164,7 +164,8 @@ class Trainer:
         telemetry |= graph_alarms(folder.rows(), terms | telemetry)
         folder.log(progress.epoch, progress.step, progress.seconds, figures := terms | telemetry | errors)
         if first:
-            describe(folder, [*figures])
+            alarms = ALARMS if any(weight for name, weight in self.parts.method.weights().items() if name.endswith("/graph")) else ()
+            describe(folder, [*figures, *alarms])  # of which there are none while the weight is 0
         self.measured = errors
         if picture is not None:
             folder.log_image("samples", picture, progress.step)

@@ -34,8 +34,6 @@ class EagerGradients:
 class Recordable:
     """A method that CUDA graphs can record: its terms read nothing on the host, rewind no generator."""
 
-    recordable = True
-
     def graph_key(self, name: str, t: int) -> tuple:
         """What the terms of `name` depend on in epoch t besides batch, parameters, buffers and draws."""
         return (t,)

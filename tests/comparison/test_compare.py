@@ -206,7 +206,7 @@ def test_comparisons_among_the_runs_are_left_out_and_by_default_stand_elsewhere(
     outcome = command("compare", *sorted((tmp_path / "runs").iterdir()))
     assert outcome.status == 0, outcome.err
     (made,) = (tmp_path / "comparisons").iterdir()
-    assert made.name.startswith("with") and (made / "index.html").is_file() and str(made.relative_to(tmp_path)) in outcome.out
+    assert made.name.startswith("with-without-") and (made / "index.html").is_file() and str(made.relative_to(tmp_path)) in outcome.out
     table = command("compare", "--table", *sorted((tmp_path / "runs").iterdir()))
     assert table.status == 0 and table.out == command("compare", "--table", *copies).out
 

@@ -109,10 +109,6 @@ def test_repeated_draws_are_those_of_the_generators_first_pass_and_move_it_once(
     draws = RepeatedDraws(generator)
     with drawing_from(net, draws):
         for _ in range(3):
-            draws.set_state(0)
-            assert torch.equal(net(x), expected) and draws.get_state() == 3
+            draws.begin_pass()
+            assert torch.equal(net(x), expected) and draws.given == len(draws.made) == 3
             assert torch.equal(generator.get_state(), other.get_state())
-        draws.set_state(1)
-        kept = net[1](x)
-        draws.set_state(1)
-        assert torch.equal(net[1](x), kept) and torch.equal(generator.get_state(), other.get_state())

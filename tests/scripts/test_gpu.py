@@ -1,8 +1,10 @@
 """A sitting on a GPU: parts in order, each once, stopped in time, recorded after each; and that what it plans can be run."""
 
 import runpy
+import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -42,24 +44,38 @@ def test_no_part_begins_that_there_is_no_time_for(sitting):
     assert late.tries == {} and late.minutes() == pytest.approx((90 - 2 * GPU["GRACE"]) / 60, abs=0.01)
 
 
+class Child:
+    """A program that takes no time: it ends when it is told to, or only when it is killed."""
+
+    def __init__(self, heeds: bool):
+        self.heeds, self.status, self.waits, self.told = heeds, None, [], []
+
+    def wait(self, limit=None):
+        self.waits.append(limit)
+        if self.status is None:
+            raise subprocess.TimeoutExpired("it", limit or 0)
+        return self.status
+
+    def terminate(self):
+        self.told.append("terminate")
+        self.status = LATER if self.heeds else None
+
+    def kill(self):
+        self.told.append("kill")
+        self.status = -9
+
+
 @pytest.mark.parametrize("heeds", [True, False])
-def test_a_program_is_told_to_save_in_time_and_killed_at_the_end(heeds, tmp_path, monkeypatch):
-    monkeypatch.setitem(GPU["ended"].__globals__, "GRACE", 1.0)
-    deed = "sys.exit(75)" if heeds else "None"
-    heeding = f"signal.signal(signal.SIGTERM, lambda *_: {deed})"
-    text = f"import signal, sys, time\n{heeding}\nprint('ready', flush=True)\nwhile True: time.sleep(0.1)\n"
-    (tmp_path / "saver.py").write_text(text)
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
-    child = begin([], 1, 1, tmp_path / "log", "saver")
-    while not (tmp_path / "log").stat().st_size:
-        time.sleep(0.02)
-    end = time.time() + 1.3
-    assert GPU["ended"](child, end) == LATER and child.returncode == (LATER if heeds else -9)
-    assert (time.time() < end) == heeds
+def test_a_program_is_told_to_save_in_time_and_killed_at_the_end(heeds, monkeypatch):
+    monkeypatch.setitem(GPU["ended"].__globals__, "time", SimpleNamespace(time=lambda: 1000.0))
+    child = Child(heeds)
+    assert GPU["ended"](child, 1100.0) == LATER
+    assert child.told == (["terminate"] if heeds else ["terminate", "kill"])
+    assert child.waits == ([100 - GPU["GRACE"], 100.0] if heeds else [100 - GPU["GRACE"], 100.0, None])
 
 
 def test_a_program_that_ends_by_itself_has_its_status(tmp_path):
-    assert GPU["ended"](begin(["nowhere"], 1, 1, tmp_path / "log", "json.tool"), time.time() + 60) == 2
+    assert GPU["ended"](begin(["nowhere"], 1, 1, tmp_path / "log", "json.tool"), time.time() + 3600) == 2
 
 
 @pytest.mark.parametrize("kind", ["gpu", "dry"])
