@@ -10,11 +10,11 @@ from jsonargparse import Namespace
 
 from gan_sntg.comparison.page import GENERATOR, comparison_page, comparison_table
 from gan_sntg.comparison.runs import ComparedRun, grouped, read_comparison, shortest_names, warnings
-from gan_sntg.comparison.tensorboard import write_panels
 from gan_sntg.errors import InputError
 from gan_sntg.files.atomic import check_utf8, writable, write_atomically, writing
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.parsing import Parser
+from gan_sntg.runs.tensorboard import write_panels
 
 FEWEST, MOST = 2, 8
 DESCRIPTION = (
@@ -57,7 +57,8 @@ def run(options: Namespace) -> None:
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(page, text)
-        write_panels(board, comparison.runs, comparison.epochs)
+        drawing = [run for run in comparison.runs if run.has_generator]
+        write_panels(board, comparison.epochs, lambda epoch: [run.captioned(epoch) for run in drawing])
     for warning in [*chain(*warnings(comparison.runs).values()), *filter(None, [comparison.refusal])]:
         print(warning, file=sys.stderr)
     print(f"page: {page} ({len(text) / 1e6:.1f} MB)")

@@ -61,6 +61,13 @@ class ComparedRun:
         """The epoch of the grid to show at `epoch`: that one, else the nearest before it, if any."""
         return max((e for e in self.grids if e <= epoch), default=None)
 
+    def captioned(self, epoch: int) -> tuple[str, Image.Image | None]:
+        """The name and the grid at `epoch`, or the nearest before it, whose epoch is then in the caption."""
+        at = self.grid_at(epoch)
+        if at is None:
+            return f"{self.name} (no grid yet)", None
+        return self.name if at == epoch else f"{self.name} (epoch {at})", read_png(self.grids[at])[1]
+
     def grids_at(self, epochs: list[int]) -> list[int]:
         """The epochs of the grids to show at these."""
         return sorted({e for e in map(self.grid_at, epochs) if e is not None})

@@ -1,12 +1,14 @@
-"""Pages of scalars, options beside errors, pictures and features of a run, for TensorBoard."""
+"""Pages of scalars, options beside errors, pictures and features of runs, for TensorBoard."""
 
 import contextlib
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
@@ -53,6 +55,8 @@ PAGES = {  # of the tab "custom scalars": title, then each chart and the beginni
 }
 GRID_SIZE = 100  # images
 FEATURES = 1000  # examples in the projector
+SUFFIX = ".compare"  # of the event files of several runs
+WIDTH, GAP, CAPTION, FONT = 300, 10, 26, 18  # pixels: the least width of a grid, between two of them, the names' line, its letters
 
 
 def pages(tags: Iterable[str]) -> dict[str, dict[str, list]]:
@@ -112,3 +116,36 @@ def write_projector(folder: Path, step: int, h: Tensor, labels: list[str], image
     pictures = None if images is None else images / 255
     with SummaryWriter(str(folder)) as writer, contextlib.redirect_stdout(io.StringIO()):  # it warns when it writes over itself
         writer.add_embedding(h, labels, pictures, step, "test")
+
+
+def write_panels(folder: Path, epochs: list[int], grids: Callable[[int], list[tuple[str, Image.Image | None]]]) -> None:
+    """Write the tag `samples`, a picture of all grids per epoch, in place of what was there."""
+    for old in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
+        old.unlink()
+    if not epochs:
+        return
+    with SummaryWriter(str(folder), filename_suffix=SUFFIX) as writer:
+        for epoch in epochs:
+            writer.add_image("samples", panel(grids(epoch)), epoch, dataformats="HWC")
+
+
+def panel(grids: list[tuple[str, Image.Image | None]]) -> np.ndarray:
+    """Grids side by side under captions, enlarged by a whole number to at least WIDTH. uint8 [H, W, 3]."""
+    blank, nearest = Image.new("RGB", (WIDTH, WIDTH), "white"), Image.Resampling.NEAREST
+    pictures = [ImageOps.scale(picture, -(-WIDTH // picture.width), nearest) if picture else blank for _, picture in grids]
+    height = CAPTION + max(picture.height for picture in pictures)
+    whole = Image.new("RGB", (sum(p.width for p in pictures) + GAP * (len(pictures) - 1), height), "white")
+    draw, font, left = ImageDraw.Draw(whole), ImageFont.load_default(FONT), 0
+    for (caption, _), picture in zip(grids, pictures, strict=True):
+        draw.text((left, 2), fitted(caption, font, picture.width), "black", font)
+        whole.paste(picture, (left, CAPTION))
+        left += picture.width + GAP
+    return np.asarray(whole)
+
+
+def fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """The text in letters that the font has, its beginning cut off where it is too wide."""
+    text = text.encode("ascii", "replace").decode()
+    while len(text) > 4 and font.getlength(text) > width:
+        text = "..." + text[4:]
+    return text

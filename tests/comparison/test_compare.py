@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.stats import binomtest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gan_sntg.comparison.tensorboard import CAPTION
+from gan_sntg.runs.tensorboard import CAPTION
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from helpers.browser import chromium
 from helpers.run_comparison import NASTY, copied, cut, scored
 from tensorboard import program
 
-from gan_sntg.comparison.tensorboard import CAPTION, GAP
+from gan_sntg.runs.tensorboard import CAPTION, GAP
 
 SEEN = "figure.run img:not([hidden])"
 

@@ -13,10 +13,10 @@ from PIL import Image
 from gan_sntg.comparison import runs as comparison_runs
 from gan_sntg.comparison.page import TEMPLATES, asset, comparison_page, contrast, metric_charts
 from gan_sntg.comparison.runs import ComparedRun, Comparison, shortest_names, shown_epochs, spread
-from gan_sntg.comparison.tensorboard import CAPTION, GAP, WIDTH, panel
 from gan_sntg.data.splits import Split
 from gan_sntg.evaluation.fidelity_records import Measurement, Score
 from gan_sntg.evaluation.samples import png
+from gan_sntg.runs.tensorboard import CAPTION, GAP, WIDTH, panel
 
 
 class Given(ComparedRun):
