@@ -17,6 +17,7 @@ LATE = (
     "ray",
     "optuna",
     "onnxruntime",
+    "torch.utils.flop_counter",
     "sklearn",
     "torchvision",
     "timm",

@@ -79,19 +79,12 @@ def has_bfloat16(device: torch.device) -> bool:
 
 @torch.no_grad()
 def multiplications(net: nn.Module, x: Tensor) -> int:
-    """Those of weights with features in an evaluating pass of `net` over one example x [1, ...]."""
-    counts: list[int] = []
+    """Those of an evaluating pass of `net` over one example x [1, ...], in products and convolutions."""
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415  a tenth of a command's start
 
-    def count(layer: nn.Module, _: Any, y: Any) -> None:
-        weights = sum(p.numel() for p in layer.parameters(recurse=False) if p.dim() > 1)
-        counts.append(weights * (y[0, 0].numel() if isinstance(y, Tensor) and y.dim() > 1 else 1))
-
-    hooks = [layer.register_forward_hook(count) for layer in net.modules()]
-    with mode(net, False):
+    with FlopCounterMode(display=False) as counter, mode(net, False):
         net(x)
-    for hook in hooks:
-        hook.remove()
-    return sum(counts)
+    return counter.get_total_flops() // 2
 
 
 def at_least_float32(x: Tensor) -> Tensor:
