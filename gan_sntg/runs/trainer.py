@@ -84,10 +84,12 @@ class Trainer:
         if len(self.parts.source.image_shape) == 3:
             on_first(draw_data, self.folder, self.parts, self.options.seed, not self.progress.step)
         join(self.parts.method)
-        x, y, tested = self.parts.source.test_x, self.parts.source.test_y, self.parts.normalization.prepare(self.parts.source.test_x)
+        x, y = self.parts.source.test_x, self.parts.source.test_y
+        tested = self.parts.normalization.prepare(x)
         self.test = self.parts.streams.pool.keep(x) if tested is x else tested.to(self.parts.device), y.to(self.parts.device)
         self.console = Console(stderr=True, quiet=not self.first)
-        self.warned, self.measured = set[str](), dict[str, float]()
+        self.warned: set[str] = set()
+        self.measured: dict[str, float] = {}
         self.metrics = {metric.name: metric for metric in (Metric.error, self.options.metric)}
         self.predicted = self.test[1]  # classes of the test images by the averaged classifier, once `errors` has looked
 
