@@ -31,7 +31,11 @@ class Ladder(Objective):
     net: LadderNetwork
 
     def __init__(self, net: LadderNetwork, denoising_weights: tuple[float, ...], graph_pass: GraphPass = "corrupted", **kwargs):
-        """denoising_weights: lambda_l of the layers that the net decodes, from below; else InputError."""
+        """net: encoder and decoder.
+
+        denoising_weights: lambda_l of the layers that the net decodes, from below; graph_pass: path whose features the graph shapes. Raises
+        InputError for other weights.
+        """
         super().__init__(net=net, stream="two", consistency_weight=0.0, w=RampedWeight(ramp_epochs=None, scaled=False), **kwargs)
         if len(denoising_weights) != len(net.decoders) or not all(0 <= weight < math.inf for weight in denoising_weights):
             raise InputError(

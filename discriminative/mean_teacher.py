@@ -17,7 +17,7 @@ class MeanTeacher(Objective):
     """
 
     def __init__(self, decay: float = 0.999, early_decay: float = 0.999, early_epochs: float = 0, **kwargs):
-        """decay: alpha, in [0, 1)."""
+        """decay: alpha, in [0, 1); early_decay: alpha of the first epochs; early_epochs: how many these are."""
         super().__init__(**kwargs)
         self.decay, self.early_decay, self.early_epochs = decay, early_decay, early_epochs
         self.teacher = copy.deepcopy(self.net).requires_grad_(False)

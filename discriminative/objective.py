@@ -66,7 +66,22 @@ class Objective(Recordable, Method):
         w: RampedWeight | None = None,
         consistency_weight: float = 1.0,
     ):
-        """w: w(t); consistency_weight: lambda1; sntg: R_S. Raises InputError where sntg is a GAN's."""
+        """Take the network, its schedule, and the weights of consistency and graph.
+
+        net: the classifier.
+        schedule: of the learning rate and of Adam's betas.
+        learning_rate: of Adam.
+        sntg: the graph loss R_S on h; null: none.
+        augmentation: of training images; null: none.
+        adam_epsilon: where Adam's epsilon stands, outside or inside the root.
+        average_decay: of the averaged weights, per step.
+        stream: mixed, one batch of the pool, labels where known; two, labelled images and others.
+        divisor: of L_S, the images of its pass (Alg. 1) or those with a label.
+        w: w(t) of Alg. 1, its height and ramp.
+        consistency_weight: lambda1, of R_C.
+
+        Raises InputError where sntg is a GAN's.
+        """
         super().__init__()
         self.net, self.average = net, Average(net, average_decay)
         self.schedule, self.learning_rate, self.augmentation = schedule, learning_rate, augmentation or Augmentation()

@@ -15,7 +15,7 @@ class PiModel(Objective):
     """theta' = theta: mirrored alike, translated and disturbed anew, without moving statistics."""
 
     def __init__(self, gradient: Gradient = "both", **kwargs):
-        """gradient: of R_C."""
+        """gradient: whom R_C moves: both passes, or the student's alone."""
         super().__init__(**kwargs)
         self.gradient = gradient
 

@@ -22,7 +22,7 @@ class TemporalEnsembling(Objective):
     epochs: Tensor
 
     def __init__(self, alpha: float = 0.6, **kwargs):
-        """alpha: momentum per epoch."""
+        """alpha: momentum of an image's averaged prediction, per epoch."""
         super().__init__(**kwargs)
         self.alpha = alpha
 

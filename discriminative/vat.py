@@ -38,7 +38,16 @@ class VAT(Objective):
         refresh_batches: int = 100,
         **kwargs,
     ):
-        """epsilon, xi: norms of r and of the probe, per image. Raises InputError out of their ranges.
+        """Take the perturbation's size and how it is found.
+
+        epsilon: norm of r, per image.
+        xi: norm of the probe, per image.
+        power_iterations: that find the worst direction.
+        entropy_weight: of conditional entropy.
+        graph_pass: pass whose features the graph shapes.
+        refresh_batches: labelled ones that refresh running statistics before an evaluation.
+
+        Raises InputError out of their ranges.
 
         The source's xi of 1e-6 is lost in the rounding of x + xi d in float32: its direction is half noise (reference 10, 14).
         """

@@ -61,6 +61,7 @@ class LinearTail(Schedule):
     """`linear_tail`, as for the Improved GAN's networks; betas (beta1, 0.999) throughout (reference 5)."""
 
     def __init__(self, epochs: float | None = None, beta1: float = 0.5):
+        """epochs: when the rate is 0; null: it stays; beta1: of Adam."""
         self.epochs, self.beta1 = epochs, beta1
 
     def at(self, t: float) -> tuple[float, Betas]:
@@ -72,7 +73,13 @@ class RampUpDown(Schedule):
     """exp(-5 (1 - t / up)^2) at the start, `ramp_down` at the end, beta1 from 0.9 to 0.5 (reference 1.4)."""
 
     def __init__(self, epochs: float, up_epochs: float = 80, down_epochs: float = 50, early_beta2: float = 0.999):
-        """epochs: of the run; up_epochs, down_epochs: of its ends; early_beta2: of the rise (reference 3)."""
+        """Take the lengths of the run and of its ends.
+
+        epochs: of the run.
+        up_epochs: of the rise at its start.
+        down_epochs: of the fall at its end.
+        early_beta2: beta2 of the rise (reference 3).
+        """
         self.epochs, self.up_epochs, self.down_epochs, self.early_beta2 = epochs, up_epochs, down_epochs, early_beta2
 
     def at(self, t: float) -> tuple[float, Betas]:
@@ -86,6 +93,7 @@ class LinearDecay(Schedule):
     """1 until `start_epochs`, then linear to 0 at `epochs` with beta1 0.5, not 0.9: VAT (reference 4)."""
 
     def __init__(self, epochs: float, start_epochs: float):
+        """epochs: when the rate is 0; start_epochs: when it begins to fall."""
         self.epochs, self.start_epochs = epochs, start_epochs
 
     def at(self, t: float) -> tuple[float, Betas]:
@@ -103,7 +111,14 @@ class ExponentialDecay(Schedule):
     def __init__(
         self, start_epochs: float, factor: float = 0.995, fall_epochs: float = 0, early_epochs: float = 0, early_factor: float = 1.0
     ):
-        """fall_epochs: before start_epochs, over which beta1 falls by `ramp_down`; 0: it is 0.5."""
+        """Take when the rate falls, and how fast.
+
+        start_epochs: when the rate begins to fall.
+        factor: of the rate, each epoch from then on.
+        fall_epochs: before start_epochs, over which beta1 falls by `ramp_down`; 0: it is 0.5.
+        early_epochs: of pretraining.
+        early_factor: of the rate in these.
+        """
         self.start_epochs, self.factor, self.fall_epochs = start_epochs, factor, fall_epochs
         self.early_epochs, self.early_factor = early_epochs, early_factor
 

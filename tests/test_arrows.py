@@ -110,7 +110,7 @@ def test_nothing_in_gan_sntg_imports_the_discriminative_family(path):
 def test_every_folder_is_a_room_of_a_dozen_files_and_all_are_few():
     modules = [path for path in MODULES if path.is_relative_to(ROOT / "gan_sntg") and path.name != "__init__.py"]
     rooms = Counter(path.parent.name for path in modules)
-    assert len(modules) <= 125 and set(rooms) <= {"gan_sntg", *ROOMS}
+    assert len(modules) <= 126 and set(rooms) <= {"gan_sntg", *ROOMS}
     assert {name: count for name, count in rooms.items() if count > 12} == {}
 
 

@@ -22,11 +22,16 @@ from gan_sntg.runs.options import DEVICES, Noises, RunOptions, check_option
 from gan_sntg.runs.parsing import Parser
 
 COLUMNS = "ms per step", "least to most", "images/s", "GFLOP/s", "of products", "peak MB", "naive's time / this", "before / this"
+EXAMPLES = """examples:
+  gan-sntg bench --config configs/mnist_100/fm_gan.yaml --synthetic
+"""
 
 
 def parser() -> Parser:
     """Which configurations, in which ways."""
-    parser = Parser(prog="gan-sntg bench", description="Time full training steps past all ramps, ways and repeats interleaved.")
+    parser = Parser(
+        prog="gan-sntg bench", description="Time full training steps past all ramps, ways and repeats interleaved.", epilog=EXAMPLES
+    )
     parser.add_argument("--config", type=str, nargs="+", help="YAML files of runs")
     parser.add_argument("--precision", type=Precision, nargs="+", default=[Precision.float32, Precision.bfloat16], help="ways to compute")
     parser.add_argument("--compile", type=bool, nargs="+", default=[False], help="plain passes (false), compiled ones (true), or both")

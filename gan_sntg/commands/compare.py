@@ -24,11 +24,15 @@ DESCRIPTION = (
     "--table, of any number of finished runs, print a Markdown table instead: a row for each configuration, with its mean error over seeds "
     "and the difference from the first, paired by seed. Both test single runs on the same test images (McNemar)."
 )
+EXAMPLES = """examples:
+  gan-sntg compare runs/plain runs/sntg --names FM-GAN FM-GAN+SNTG
+  gan-sntg compare runs/* --table
+"""
 
 
 def parser() -> Parser:
     """Which runs, what to call them, where to, and how many epochs."""
-    parser = Parser(prog="gan-sntg compare", description=DESCRIPTION)
+    parser = Parser(prog="gan-sntg compare", description=DESCRIPTION, epilog=EXAMPLES)
     runs = f"{FEWEST} to {MOST} run folders on one data set; with --table, any number; comparisons among them are left out"
     parser.add_argument("runs", type=str, nargs="+", help=runs)
     parser.add_argument("--table", action="store_true", help="print a table of mean errors by configuration, and make no page")

@@ -18,10 +18,16 @@ from gan_sntg.runs.parsing import Parser
 from gan_sntg.training.method import Method
 from gan_sntg.training.term_check import TermReport, examine, last_with_all
 
+EXAMPLES = """examples:
+  gan-sntg doctor --config configs/mnist_100/*.yaml --synthetic
+"""
+
 
 def parser() -> Parser:
     """Which configurations, on what."""
-    parser = Parser(prog="gan-sntg doctor", description="Take a few steps of each configuration after its ramps, and watch every term.")
+    parser = Parser(
+        prog="gan-sntg doctor", description="Take a few steps of each configuration after its ramps, and watch every term.", epilog=EXAMPLES
+    )
     parser.add_argument("--config", type=str, nargs="+", help="YAML files of runs; all are checked in one process")
     parser.add_argument("--steps", type=int, default=2, help="watched steps")
     parser.add_argument("--batch_size", type=int, default=20, help="images of a step; labelled ones among them where a config has both")

@@ -40,11 +40,16 @@ DESCRIPTION = (
     "--fidelity, in place of all this, or with --test_errors beside it, the quality of the generator's samples, which is kept with how it "
     "was measured in RUN/fidelity.json."
 )
+EXAMPLES = """examples:
+  gan-sntg evaluate runs/sntg
+  gan-sntg evaluate runs/sntg --fidelity
+"""
 
 
 def parser() -> Parser:
     """RUN, where to compute, and how fidelity is measured."""
     parser = run_parser("evaluate", DESCRIPTION)
+    parser.epilog = EXAMPLES
     parser.add_argument("--fidelity", action="store_true", help="measure IS, FID, KID, precision and recall, and keep them in RUN")
     parser.add_argument("--test_errors", action="store_true", help="with --fidelity: evaluate the test images too")
     parser.add_argument("--samples", type=int, default=50_000, help="generated images that are scored")

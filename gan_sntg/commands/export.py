@@ -24,11 +24,15 @@ DESCRIPTION = (
     "that takes images as the data set holds them, card.json, which says what they are, and README.md, the same for people and for "
     "Hugging Face's hub; gan_sntg.export.load_export gives them back."
 )
+EXAMPLES = """examples:
+  gan-sntg export runs/sntg --onnx
+"""
 
 
 def parser() -> Parser:
     """RUN, which weights, and where to."""
     parser = folder_parser("export", DESCRIPTION)
+    parser.epilog = EXAMPLES
     parser.add_argument("--out", type=str | None, default=None, help="folder to write, new or empty; default RUN/export")
     parser.add_argument("--classifier", type=Literal["last", "averaged"], default="averaged", help="which weights of the classifier")
     parser.add_argument("--onnx", action="store_true", help="write the classifier as ONNX too; needs pip install 'gan-sntg[onnx]'")

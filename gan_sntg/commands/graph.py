@@ -35,6 +35,7 @@ def parser() -> Parser:
     predictions.add_argument("--out", type=str | None, default=None, help="file to write")
     predictions.add_argument("--classifier", type=Literal["last", "averaged"], default="averaged", help="which weights")
     for name, options in (NEIGHBORS, neighbors), (PREDICTIONS, predictions):
+        options.epilog = None
         options.description = f"gan-sntg graph {name}: {HELP[name]}."
         commands.add_subcommand(name, options, help=HELP[name])
     return parser

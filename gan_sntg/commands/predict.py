@@ -33,11 +33,15 @@ DESCRIPTION = (
     "Write, as CSV, file, class and confidence (the largest probability) of every image under FOLDER, resized and cropped to the "
     "run's size. Links are followed; names that begin with a dot are left out. What cannot be read is listed at the end, with status 2."
 )
+EXAMPLES = """examples:
+  gan-sntg predict runs/mine pictures --out predictions.csv
+"""
 
 
 def parser() -> Parser:
     """RUN, FOLDER, and where to write."""
     parser = run_parser("predict", DESCRIPTION)
+    parser.epilog = EXAMPLES
     parser.add_argument("folder", type=str, help="folder of images, searched with all its folders")
     parser.add_argument("--out", type=str, required=True, help="CSV file")
     parser.add_argument("--white", type=int, help="value that is white in pictures of 16 bits; default: as in training")

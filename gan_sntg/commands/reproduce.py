@@ -26,6 +26,11 @@ DESCRIPTION = (
     "Train every cell of a grid (configs/grids) at every seed, each a run of `gan-sntg train` of its own, and write the report. Finished "
     "cells are skipped, unfinished ones go on from their checkpoints, failed ones are tried again. Words after -- go to every train."
 )
+EXAMPLES = """examples:
+  gan-sntg reproduce digits
+  gan-sntg reproduce table4 --only 'mnist_100/*' --scale 0.1 -- --data.download true
+  gan-sntg reproduce mnist_100/fm_gan --labels_per_class 2,5,10
+"""
 
 
 class GridParser(Parser):
@@ -42,7 +47,7 @@ class GridParser(Parser):
 def parser() -> Parser:
     """Which grid, which of its cells, how long, where, and on what."""
     usage = "%(prog)s GRID [options] [-- options of `gan-sntg train`]\n       %(prog)s CONFIG --labels_per_class 5,10,20,40 [...]"
-    parser = GridParser(prog="gan-sntg reproduce", usage=usage, description=DESCRIPTION)
+    parser = GridParser(prog="gan-sntg reproduce", usage=usage, description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument("grid", type=str, help="table1 to table5, fig2 to fig6, digits or another of configs/grids, or a YAML file of one")
     labels = "as 5,10,20,40: CONFIG is one of `train`, whose error with so many labels is drawn, without and with its SNTG"
     parser.add_argument("--labels_per_class", type=str | None, default=None, help=labels)

@@ -37,6 +37,10 @@ DESCRIPTION = (
     "confident first; neighbors, beside each sample the training images nearest to it; reconstructions, beside each real image what the "
     "generator makes of the z that the run's encoder infers from it."
 )
+EXAMPLES = """examples:
+  gan-sntg sample runs/sntg
+  gan-sntg sample runs/sntg --kind npz --n 50000
+"""
 
 
 class Sampler(NamedTuple):
@@ -196,6 +200,7 @@ NEED_DATA = "neighbors", "reconstructions"  # the kinds that show real images
 def parser() -> Parser:
     """RUN, how many of which kind, and where to."""
     parser = run_parser("sample", DESCRIPTION)
+    parser.epilog = EXAMPLES
     parser.add_argument("--kind", type=Literal[tuple(WRITERS)], default="grid", help="what to write")
     parser.add_argument(
         "--n",

@@ -26,9 +26,11 @@ def parser() -> Parser:
     commands = parser.add_subcommands(title="commands", metavar="make|verify|show")
     for name, text in HELP.items():
         options = config_parser()
+        options.epilog = None
         options.description = f"gan-sntg splits {name}: {text}."
         if name != "make":
             options.add_argument("file", type=str, help="manifest")
+            options.usage = "%(prog)s FILE --config FILE [--OPTION VALUE ...]"
         commands.add_subcommand(name, options, help=text)
     return parser
 

@@ -21,7 +21,7 @@ def parser() -> Parser:
     parser = config_parser()
     parser.add_argument("--seeds", type=str, default=SUPPRESS, help="a run of each of these in place of --seed: 0..9, or 0,3,5")
     parser.add_argument("--data_seeds", type=str, default=SUPPRESS, help="with --seeds, as many, each run's own in place of --data_seed")
-    what = "all lengths (epochs, ramps, decay, averages' memories) times this, as of `reproduce`"
+    what = "all lengths (epochs, ramps, decay, averages' memories) times this"
     parser.add_argument("--scale", type=Scale, default=SUPPRESS, help=what)
     return parser
 

@@ -29,12 +29,16 @@ DESCRIPTION = (
     "of search spaces (configs/search). Each trial is a run at every seed; trials that are worse than the median of earlier ones end "
     "early. Ended trials are only read, others go on from their checkpoints. Words after -- go to every train."
 )
+EXAMPLES = """examples:
+  gan-sntg tune digits_20 --trials 8
+  gan-sntg tune digits_20 --only pi_model --processes 2
+"""
 
 
 def parser() -> Parser:
     """Which search, which of its studies, how many trials, and where."""
     usage = "%(prog)s SEARCH [options] [-- options of `gan-sntg train`]"
-    parser = GridParser(prog="gan-sntg tune", usage=usage, description=DESCRIPTION)
+    parser = GridParser(prog="gan-sntg tune", usage=usage, description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument("search", type=str, help="mnist_50 or another of configs/search, or a YAML file of one")
     parser.add_argument("--only", type=str, nargs="+", default=[], help="studies whose names match, with * and ?")
     parser.add_argument("--trials", type=PositiveInt, default=None, help="of each study; more may be asked for later; default: the file's")

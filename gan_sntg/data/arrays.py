@@ -81,12 +81,18 @@ class Arrays(Dataset):
         channels: Literal["first", "last"] | None = None,
         **named: Array | None,
     ):
-        """Take arrays, or read `file` in `data_folder(root)`. Raises InputError that names the wrong one.
+        """Take arrays, or read a file.
 
-        twins and shared_groups: refuse, drop or keep training images that are also test images, or of a group in the test set. range:
-        what is black and white in images of more than 8 bits: full (of the type), fit (percentiles of the training images, of each
-        channel) or LOW,HIGH. display: the channels shown as red, green and blue, as 3,2,1. channels: first or last, where shapes do not
-        tell.
+        file: .npz file with train_x, train_y, test_x, test_y and, if there are, unlabeled_x and groups, or MedMNIST's names.
+        root: folder of the file; null: GAN_SNTG_DATA, or else ./data.
+        twins: refuse, drop or keep training images that are also test images.
+        shared_groups: refuse, drop or keep training images of a group that is in the test set.
+        range: black and white in images of more than 8 bits: full (of the type), fit (percentiles of the training images, of each channel)
+            or LOW,HIGH.
+        display: channels shown as red, green and blue, as 3,2,1.
+        channels: first or last, where shapes do not tell.
+
+        Raises InputError that names the wrong one.
         """
         self.twins, self.shared_groups, self.channels = Twins(twins), Twins(shared_groups), channels  # in Python, texts too
         given = {name: value for name, value in self._arguments[1].items() if name not in EVERY}

@@ -19,7 +19,10 @@ class Augmentation(Configurable):
     """Flip with probability 1/2, then a shift by whole pixels uniform in [-translation, translation]^2."""
 
     def __init__(self, translation: int = 0, flip: bool = False):
-        """Raise InputError for a negative translation."""
+        """translation: largest shift in pixels, each way; flip: mirror half of the images.
+
+        Raises InputError for a negative translation.
+        """
         if translation < 0:
             raise InputError(f"translation is {translation}; give the most pixels by which an image is moved, 0 or more")
         self.translation, self.flip = translation, flip

@@ -81,11 +81,14 @@ class Backbone(Normalization):
     statistics = ("mean", "scale", "weights")
 
     def __init__(self, net: str, file: str | None = None, size: int | None = None, download: bool = False):
-        """net: a classifier of torchvision (resnet18, ...), timm/NAME of timm, or efficientnet_lite0.
+        """Choose the network, its weights and its size of images.
 
-        file: its weights (.pth or .safetensors), else the published ones, from a package, torch.hub's folder or, with download, the
-        internet; size: pixels of the side that images are brought to, else the network's own. timm and efficientnet_lite0 need the extra
-        [backbones]. Raises InputError for an unknown network.
+        net: classifier of torchvision (resnet18, ...), timm/NAME of timm, or efficientnet_lite0.
+        file: its weights (.pth or .safetensors); null: the published ones, of a package or torch.hub's folder.
+        size: pixels of a side that images are brought to; null: the network's own.
+        download: fetch the published weights where they are not there.
+
+        timm and efficientnet_lite0 need the extra [backbones]. Raises InputError for an unknown network.
         """
         if size is not None and size < 1:
             raise InputError(f"size is {size}; give the pixels of a side, 1 or more, or leave it out for the network's own")

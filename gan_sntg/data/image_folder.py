@@ -52,16 +52,23 @@ class ImageFolder(Dataset):
         groups: str | None = None,
         shared_groups: Twins = Twins.refuse,
     ):
-        """image_size: of SIZES; skip_unreadable: leave unreadable files out and note them.
+        """Read the pictures below a folder.
 
-        range: with it, pictures keep the values, the depth and the channels of their files (TIFF's pages, DICOM's slope), and it says
-        what is black and white: full (of the type), fit (percentiles of the training images, of each channel) or LOW,HIGH. Without it
-        they become 8 bits, in colour or, where not `color`, grey. display: the channels shown as red, green and blue, as 3,2,1.
+        root: folder of labeled/, unlabeled/ and test/, or of labels.csv.
+        image_size: pixels of a side, one of SIZES.
+        color: three channels; without it grey.
+        skip_unreadable: leave unreadable files out and note them.
+        twins: refuse, drop or keep training images that are also test images.
+        background: grey value behind transparent pixels.
+        white: value of 16-bit pixels that is white; null: 65535.
+        reading: 1 reads pictures as early versions did, see `PictureReader`.
+        range: keep the values, depth and channels of files, and say what is black and white: full (of the type), fit (percentiles of the
+            training images, of each channel) or LOW,HIGH; null: 8 bits.
+        display: channels shown as red, green and blue, as 3,2,1.
         non_square: crop pictures to their centre, or refuse them.
+        groups: column of labels.csv, or CSV file of file and group; null: `group` or groups.csv, where there is one.
+        shared_groups: refuse, drop or keep training images of a group that is in the test set, or in the validation set of labels.csv.
 
-        twins: refuse, drop or keep training images that are also test images. background, white and reading: those of `PictureReader`.
-        groups: column of labels.csv, or a CSV file of file and group; without it `group` or groups.csv, where there is one.
-        shared_groups: refuse, drop or keep training images of a group in the test set, or the validation set of labels.csv.
         Raises InputError that names all unreadable files, an empty or single class, or those images.
         """
         if image_size not in SIZES:

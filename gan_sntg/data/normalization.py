@@ -83,6 +83,7 @@ class Symmetric(Normalization):
     """(x - 127.5) / divisor: 127.5 for SVHN, 128 for the Improved GAN on CIFAR-10 (reference 5)."""
 
     def __init__(self, divisor: float = 127.5):
+        """divisor: of the pixels less 127.5."""
         if not divisor > 0:
             raise InputError(f"the divisor of Symmetric is {divisor}; give a positive number, such as 127.5")
         self.divisor = divisor

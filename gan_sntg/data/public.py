@@ -71,7 +71,11 @@ class Published(Dataset):
     validation_share: float = 0.1
 
     def __init__(self, root: str | None = None, download: bool = False):
-        """Read the files under `data_folder(root)`. Raises InputError where one is missing or altered."""
+        """Read the files under `data_folder(root)`.
+
+        root: folder of the files; null: GAN_SNTG_DATA, or else ./data; download: fetch files that are not there. Raises InputError where
+        one is missing or altered.
+        """
         self.root = data_folder(root)
         if download:
             self._download()
@@ -223,6 +227,7 @@ class SVHNPart(Dataset):
     shape = (3, 32, 32)
 
     def __init__(self, root: str | None = None):
+        """root: folder of svhn_part.npz; null: GAN_SNTG_DATA, or else ./data."""
         path = data_folder(root) / "svhn_part.npz"
         arrays = read_npz(path, ("train_x", "train_y", "test_x", "test_y"))
         for part, n in ("train", 1083), ("test", 10_000):

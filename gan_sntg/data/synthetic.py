@@ -21,6 +21,7 @@ class Plane(Dataset):
     """
 
     def __init__(self, noise: float, seed: int):
+        """noise: standard deviation along each coordinate; seed: of the points."""
         if not 0 < noise < float("inf"):
             raise InputError(f"the noise of {type(self).__name__} is {noise}; give a positive standard deviation, such as 0.05")
         x, self.train_y = self._draw(TRAIN, noise, purpose_generator(seed, f"{self.name}/train"))
@@ -74,7 +75,10 @@ class Synthetic(Dataset):
     name = "synthetic"
 
     def __init__(self, shape: tuple[int, ...], num_classes: int, n: int = 4200):
-        """Draw n images (C, H, W) and 200 for testing. Raises InputError for fewer than ten per class."""
+        """Draw images for training, and 200 for testing.
+
+        shape: (C, H, W); num_classes: K; n: training images. Raises InputError for fewer than ten per class.
+        """
         if num_classes < 2 or n < 10 * num_classes or min(shape, default=0) < 1:
             what = f"{n} synthetic images of shape {list(shape)} in {num_classes} classes"
             raise InputError(f"{what} cannot be made: give at least two classes and ten images of each")

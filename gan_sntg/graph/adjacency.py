@@ -57,7 +57,10 @@ class TeacherGraph(Adjacency):
     """
 
     def __init__(self, kind: Graph = Graph.hard, merge: bool = True, threshold: float = 0.0):
-        """threshold: in 0..1. Raises InputError."""
+        """kind: 0-1 by the class (hard, Eq. 6), or soft; merge: known labels override the teacher.
+
+        threshold: W below it is 0, in 0..1. Raises InputError.
+        """
         self.kind, self.merge, self.threshold = kind, merge, threshold
         if not 0 <= threshold <= 1 or (threshold and kind is Graph.hard):
             raise InputError(f"the threshold of TeacherGraph is {threshold:g}, its kind {kind.name}; give one in 0..1, of a graph not 0-1")
@@ -75,7 +78,7 @@ class GraphFile(Adjacency):
     table: Tensor
 
     def __init__(self, file: str):
-        """file: of `gan-sntg graph KIND`. Raises InputError where it is missing or invalid."""
+        """file: written by `gan-sntg graph`. Raises InputError where it is missing or invalid."""
         self.path, self.again = at_home(file), f"make it with `gan-sntg graph {self.kind}`"
         if not self.path.is_file():
             raise InputError(f"the graph file {self.path} does not exist; {self.again}")
@@ -112,7 +115,10 @@ class FixedGraph(GraphFile):
     kind = PREDICTIONS
 
     def __init__(self, file: str, merge: bool = True):
-        """file: of `gan-sntg graph predictions`. Raises InputError where it is missing or invalid."""
+        """file: written by `gan-sntg graph predictions`; merge: known labels override the predictions.
+
+        Raises InputError where the file is missing or invalid.
+        """
         super().__init__(file)
         (classes,) = read_npz(self.path, ("classes",), remedy=self.again).values()
         if classes.dtype != np.int64 or classes.ndim != 1 or not len(classes):
@@ -144,7 +150,7 @@ class NeighborGraph(GraphFile):
     kind = NEIGHBORS
 
     def __init__(self, file: str):
-        """file: of `gan-sntg graph neighbors`. Raises InputError where it is missing or invalid."""
+        """file: written by `gan-sntg graph neighbors`. Raises InputError where it is missing or invalid."""
         super().__init__(file)
         neighbors, k = read_npz(self.path, ("neighbors", "k"), remedy=self.again).values()
         if neighbors.dtype != np.int32 or neighbors.ndim != 2 or k.tolist() != neighbors.shape[1] or 0 in neighbors.shape:

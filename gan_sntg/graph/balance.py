@@ -20,6 +20,7 @@ class Balance(Configurable, nn.Module, ABC):
     prior: Tensor
 
     def __init__(self, prior: Prior = "uniform"):
+        """prior: shares of the classes: uniform, or those of the labels."""
         super().__init__()
         self.given = prior
 
@@ -76,7 +77,11 @@ class EqualShares(Balance):
     held: Tensor
 
     def __init__(self, prior: Prior = "uniform", queue: int = 0, rounds: int = 10, sharpness: float = 1.0):
-        """queue: images; rounds, sharpness: above 0. Raises InputError."""
+        """prior: shares of the classes: uniform, or those of the labels.
+
+        queue: images before the batch that are balanced with it; rounds: of scaling columns, then rows; sharpness: power of the targets.
+        Raises InputError for rounds or a sharpness of 0.
+        """
         super().__init__(prior)
         if queue < 0 or rounds < 1 or not 0 < sharpness < float("inf"):
             raise InputError(f"EqualShares has queue {queue}, rounds {rounds}, sharpness {sharpness:g}; give at least 0, 1 and above 0")

@@ -109,6 +109,7 @@ class Sampled(Pairing):
     """`sampled`: a number of random pairs."""
 
     def __init__(self, pairs: int):
+        """pairs: how many are drawn of a batch."""
         self.pairs = pairs  # a step (s of Sec. 4.3)
 
     def __call__(self, n: int, generator: torch.Generator) -> Pairs:

@@ -51,13 +51,25 @@ class SNTG(Configurable, nn.Module):
         embed: Embedding = Embedding.hidden,
         stop_epochs: float | None = None,
     ):
-        """weight: lambda_2, ramped from start_epochs on, beside the method's w(t); margin: m of Eq. 8.
+        """Choose the weight over time, the loss of a pair, the graph and its pairs.
 
-        pairing, graph: `Halves` and `TeacherGraph` where not given. labeled: whether a GAN's labelled images join the pairs, which the
-        passes of discriminative methods hold anyway. Not in the paper: attraction_margin, repulsion, see `contrastive`; confidence, how
-        sure the teacher must be of each of two images, or its label known, for their pair to count; balance, of the teacher's targets.
-        embed: what hosts give as h. stop_epochs: when the weight, which falls over as many epochs as it rose, is 0 again; null: it stays.
-        Raises InputError for an attraction that would end beyond the margin, and other impossible numbers.
+        weight: lambda_2, beside the method's w(t); 0: no SNTG.
+        ramp_epochs: over which the weight rises from 0.
+        start_epochs: when it begins to rise.
+        margin: m of Eq. 8, the distance within which others are pushed apart.
+        distance: of two features, rms (the authors' code) or euclidean (Eq. 8).
+        pairing: which pairs of a batch; null: `Halves`.
+        graph: which of them are neighbours; null: `TeacherGraph`.
+        labeled: a GAN's labelled images join the pairs, as those of discriminative methods do anyway.
+        attraction_margin: distance within which neighbours are left alone, see `contrastive`; 0: none (Eq. 8).
+        repulsion: weight of pushing others apart, beside 1 for drawing neighbours together.
+        confidence: how sure the teacher must be of both images of a pair, or their labels known, for it to count.
+        balance: of the teacher's targets among the classes; null: none.
+        embed: what the graph shapes: h, the logits, or their softmax.
+        stop_epochs: when the weight, which falls over as many epochs as it rose, is 0 again; null: never.
+
+        attraction_margin, repulsion, confidence and balance are not in the paper. Raises InputError for an attraction that would end beyond
+        the margin, and other impossible numbers.
         """
         super().__init__()
         if stop_epochs is not None and not start_epochs < stop_epochs:

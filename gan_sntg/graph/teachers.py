@@ -62,6 +62,7 @@ class Averaged(Teacher):
     """An exponential moving average of D's weights, de-biased, without noise (reference 6, D)."""
 
     def __init__(self, decay: float = 0.999):
+        """decay: of the averaged weights, per step."""
         super().__init__()
         self.decay = decay  # a step
 
@@ -85,6 +86,7 @@ class Ensemble(Teacher):
     visits: Tensor
 
     def __init__(self, alpha: float = 0.6):
+        """alpha: momentum of an image's averaged prediction, per epoch."""
         super().__init__()
         self.alpha = alpha  # momentum a visit
 

@@ -38,9 +38,15 @@ class ALI(GenerativeMethod):
         encoder_labeled_weight: float = 0.0,
         **kwargs,
     ):
-        """generator_loss: `adversarial`, or `matching` of mean features of both kinds of pairs.
+        """Take three networks, and the loss of G and E.
 
-        encoder_labeled_weight: of the labels' term for E. Raises InputError where it is negative, or z differ in size.
+        discriminator: D, of pairs of image and z.
+        encoder: E, which infers z.
+        generator: G.
+        generator_loss: adversarial, or matching of mean features of both kinds of pairs.
+        encoder_labeled_weight: of the labels' term for E.
+
+        Raises InputError where it is negative, or z differ in size.
         """
         super().__init__(discriminator=InferringClassifier(discriminator, encoder), generator=generator, **kwargs)
         if encoder.latent != generator.latent:

@@ -44,9 +44,19 @@ class BadGAN(FeatureMatchingGAN):
         low_density_start_epochs: float = 0,
         **kwargs,
     ):
-        """encoder: of z, moved by G's optimizer; density: frozen. Each is left out where its weight is 0.
+        """Take the networks and the weight of each term.
 
-        low_density_weight: per spread of the density. Raises InputError for a weight without its part, and another latent size.
+        discriminator: D, the classifier.
+        generator: G.
+        encoder: of z, moved by G's optimizer; for the variational term.
+        density: frozen; for the low-density term.
+        entropy_weight: of conditional entropy, for D.
+        pull_away_weight: of the pull-away term, for G.
+        variational_weight: of variational entropy, for G.
+        low_density_weight: of low density, for G, per spread of the density.
+        low_density_start_epochs: when low density begins.
+
+        An encoder or a density is left out where its weight is 0. Raises InputError for a weight without its part, and another latent size.
         """
         super().__init__(discriminator=discriminator, generator=generator, **kwargs)
         if variational_weight and (encoder is None or encoder.latent != generator.latent):

@@ -51,9 +51,20 @@ class GenerativeMethod(Recordable, Method):
         generator_beta1: float | None = None,
         least_learning_rate: float = 0.0,
     ):
-        """teacher: `Averaged` by default; decay_epochs: see `linear_tail`; average_decay: per step.
+        """Take the networks, the graph, and the options of both optimizers.
 
-        generator_learning_rate, generator_beta1: of G's optimizer, D's where None; least_learning_rate: below which neither rate decays.
+        discriminator: D, the classifier.
+        generator: G.
+        teacher: who gives the graph its classes; null: `Averaged`.
+        sntg: the graph loss R_S on D's features; null: none.
+        learning_rate: of D's Adam.
+        decay_epochs: when the rates have fallen to 0, by `linear_tail`; null: they stay.
+        beta1, beta2: of Adam.
+        average_decay: of D's averaged weights, per step.
+        adam_epsilon: where Adam's epsilon stands, outside or inside the root.
+        generator_learning_rate: of G's Adam; null: D's.
+        generator_beta1: of G's Adam; null: D's.
+        least_learning_rate: below which neither rate decays.
         """
         super().__init__()
         self.discriminator, self.generator = discriminator, generator

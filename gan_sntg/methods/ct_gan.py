@@ -17,7 +17,10 @@ class CTGAN(FeatureMatchingGAN):
     """
 
     def __init__(self, consistency_weight: float = 0.5, feature_weight: float = 0.1, **kwargs):
-        """consistency_weight: of both parts; feature_weight: of h beside p. Raises InputError below 0."""
+        """consistency_weight: of both parts; feature_weight: of the features' part beside the classes'.
+
+        Raises InputError below 0.
+        """
         super().__init__(**kwargs)
         if not (0 <= consistency_weight < float("inf") and 0 <= feature_weight < float("inf")):
             given = f"consistency_weight {consistency_weight:g} and feature_weight {feature_weight:g}"

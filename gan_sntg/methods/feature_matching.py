@@ -15,6 +15,7 @@ class FeatureMatchingGAN(GenerativeMethod):
     """Improved GAN: D tells K classes and real from generated; G matches mean real features (Eq. 9)."""
 
     def __init__(self, matching: Matching = Matching.squared, **kwargs):
+        """matching: G's loss, squared (Eq. 9) or absolute difference of mean features."""
         super().__init__(**kwargs)
         self.matching = matching
 

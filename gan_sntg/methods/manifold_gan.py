@@ -30,7 +30,11 @@ class ManifoldGAN(FeatureMatchingGAN):
         change: LogitChange = LogitChange.absolute,
         **kwargs,
     ):
-        """epsilon: norm of the step over a whole image; eta: of that in z. Raises InputError out of range."""
+        """manifold_weight: of the term; epsilon: norm of the step over a whole image.
+
+        eta: norm of the step in z; direction: tangent to G's images, or ambient, the control; change: of logits, absolute or squared.
+        Raises InputError out of range.
+        """
         super().__init__(**kwargs)
         if not (0 <= manifold_weight < float("inf") and 0 < epsilon < float("inf") and 0 < eta < float("inf")):
             raise InputError(f"manifold_weight {manifold_weight:g}, epsilon {epsilon:g}, eta {eta:g}: give 0 or more, and steps above 0")

@@ -53,8 +53,21 @@ class ThreePlayers(Recordable, Method):
         adam_epsilon: AdamEpsilon = "outside_sqrt",
         generated_ratio: float = 1.0,
     ):
-        """net: C; game_...: of D and G, C's where None; teacher: `Averaged` by default; w: w(t), else 1.
+        """Take the networks of the three, and C's and the game's rates.
 
+        net: C, the classifier.
+        discriminator: D, of pairs of image and class.
+        generator: G, which draws by class.
+        schedule: of C's learning rate and betas.
+        learning_rate: of C's Adam.
+        game_schedule: of D's and G's; null: C's.
+        game_learning_rate: of D's and G's; null: C's.
+        pretraining_epochs: of C alone, before the game.
+        teacher: who gives the graph its classes; null: `Averaged`.
+        sntg: the graph loss R_S on C's features; null: none.
+        w: w(t) of consistency and graph; null: 1.
+        average_decay: of C's averaged weights, per step.
+        adam_epsilon: where Adam's epsilon stands, outside or inside the root.
         generated_ratio: images of G for each unlabelled one, in each step that has any; two at least, for batch norm.
         """
         super().__init__()

@@ -39,9 +39,18 @@ class TripleGAN(ThreePlayers):
         balance_weight: float = 0.0,
         **kwargs,
     ):
-        """labeled_share: labelled pairs among true ones; adversarial_, generated_weight: alpha_adv, alpha_G.
+        """Take the weights of C's terms.
 
-        tried: classes of x of which C asks D; balance: CE(uniform, mean p), in pretraining by the entropy's weight. Raises InputError.
+        labeled_share: labelled pairs among true ones.
+        adversarial_weight: alpha_adv, of what D thinks of C's classes.
+        tried: classes of an image of which C asks D.
+        generated_weight: alpha_G, of the classes of G's images.
+        generated_start_epochs: when G's images begin to teach C.
+        consistency_weight: of R_C.
+        entropy_weight: of C's entropy.
+        balance_weight: of CE(uniform, mean p), in pretraining by the entropy's weight.
+
+        Raises InputError.
         """
         super().__init__(**kwargs)
         if not 0 < labeled_share < 1:

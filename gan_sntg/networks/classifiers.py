@@ -42,6 +42,7 @@ class ConvClassifier(Classifier):
     layout = staticmethod(channels_last)
 
     def __init__(self, features: list[nn.Module], out: nn.Module):
+        """features: layers up to the average pool; out: layer of the logits."""
         super().__init__()
         self.features, self.out = nn.Sequential(*features), out
 
@@ -56,7 +57,10 @@ class ConvNet13(ConvClassifier):
     """`thirteen_layers` of noisy images, weight norm with mean-only batch norm (reference 1.1)."""
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: Widths = (128, 256, 512), noise: float = 0.15):
-        """Defaults are the network of MNIST, SVHN and CIFAR. noise: standard deviation, of the whitened x."""
+        """Defaults are the network of MNIST, SVHN and CIFAR.
+
+        widths: channels of the three blocks; noise: standard deviation, of the whitened x.
+        """
         channels = channels_of("ConvNet13", image_shape, smallest=12)
         layers = [GaussianNoise(noise), *thirteen_layers(channels, widths, mean_only)]
         super().__init__(layers, MeanOnlyLinear(widths[0], num_classes))
@@ -101,6 +105,7 @@ class VATConvNet(ConvClassifier):
     """
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: Widths = (128, 256, 512), top_bn: bool = False):
+        """widths: channels of the three blocks; top_bn: batch norm of the logits."""
         channels = channels_of("VATConvNet", image_shape, smallest=12)
         layers = thirteen_layers(channels, widths, batch_norm)
         dense = nn.Linear(widths[0], num_classes, bias=not top_bn)
@@ -134,6 +139,7 @@ class DropoutConvNet13(ConvClassifier):
     """Dropout 0.2, `thirteen_layers` with batch norm and LeakyReLU 0.2, normed logits: SVHN's C."""
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: Widths = (128, 256, 512)):
+        """widths: channels of the three blocks."""
         channels = channels_of("DropoutConvNet13", image_shape, smallest=12)
         layers = [Dropout(0.2), *thirteen_layers(channels, widths, partial(triple_unit, slope=0.2))]
         dense = nn.Linear(widths[0], num_classes, bias=False)
@@ -151,7 +157,7 @@ class WhitenedConvNet13(ConvNet13):
     matrix: Tensor
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, widths: Widths = (128, 256, 512), noise: float = 0.15):
-        """noise: standard deviation, of the whitened x."""
+        """widths: channels of the three blocks; noise: standard deviation, of the whitened x."""
         super().__init__(image_shape, num_classes, widths, noise)
         d = prod(image_shape)
         self.register_buffer("mean", torch.full((d,), torch.nan))
@@ -213,7 +219,14 @@ class PretrainedNet(Classifier):
         width: int = 256,
         dropout: float = 0.5,
     ):
-        """net, file, size, download: as `Backbone`'s; width: units of h.
+        """Choose the network, its weights, and the layers on top.
+
+        net: classifier of torchvision, timm/NAME, or efficientnet_lite0, as for `Backbone`.
+        file: its weights; null: the published ones.
+        size: pixels of a side that images are brought to; null: the network's own.
+        download: fetch the published weights where they are not there.
+        width: units of h.
+        dropout: of the features.
 
         Raises InputError for images of other channels, an unknown net, or no units.
         """

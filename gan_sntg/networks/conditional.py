@@ -73,6 +73,7 @@ class DenseConditionalGenerator(ConditionalGenerator):
     """`DenseGenerator` with the label at every layer; its last weight norm starts from N(0, 0.05^2)."""
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, latent: int = 100, widths: tuple[int, ...] = (500, 500)):
+        """latent: size of z without the number for the class; widths: units of hidden layers."""
         super().__init__(latent, num_classes)
         check_widths(widths)
         self.image_shape, blocks = tuple(image_shape), []
@@ -94,7 +95,10 @@ class ConvConditionalGenerator(ConditionalGenerator):
     symmetric = True
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, latent: int = 100, width: int = 512):
-        """width: channels of the smallest maps, halved at each doubling of the maps."""
+        """latent: size of z without the number for the class.
+
+        width: channels of the smallest maps, halved at each doubling of the maps.
+        """
         super().__init__(latent, num_classes)
         _, start, doublings = depth_for(image_shape)
         check_halving(width, doublings)
@@ -146,7 +150,7 @@ class DensePairDiscriminator(PairDiscriminator):
         input_noise: float = 0.3,
         hidden_noise: float = 0.5,
     ):
-        """widths: of hidden layers; noise: standard deviations."""
+        """widths: units of hidden layers; input_noise, hidden_noise: standard deviation of Gaussian noise."""
         super().__init__(num_classes)
         check_widths(widths)
         blocks: list[nn.Module] = [GaussianNoise(input_noise)]

@@ -69,7 +69,16 @@ class MixtureDensity(Density):
     def __init__(
         self, components: int = 20, directions: int | None = None, ridge: float = 1e-2, most_images: int = 10_000, quantile: float = 0.1
     ):
-        """directions: None for all; most_images: drawn of larger pools to fit it. Raises InputError."""
+        """Choose the mixture, and the images that it is fitted to.
+
+        components: Gaussians of the mixture.
+        directions: principal directions that they are in; null: all.
+        ridge: added to the diagonals of covariances.
+        most_images: drawn of larger pools to fit it.
+        quantile: share of the pool's images below the threshold.
+
+        Raises InputError.
+        """
         super().__init__(quantile)
         if components < 1 or (directions is not None and directions < 1) or not ridge > 0 or most_images < components:
             raise InputError(

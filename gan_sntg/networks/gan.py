@@ -90,7 +90,11 @@ class DenseDiscriminator(Discriminator):
         hidden_noise: float = 0.5,
         train_scale: bool = False,
     ):
-        """widths: of hidden layers; noise: standard deviations; train_scale: hidden g's train (source: no)."""
+        """Defaults are the MNIST network.
+
+        widths: units of hidden layers; input_noise, hidden_noise: standard deviation of Gaussian noise; train_scale: train the g of hidden
+        weight norms (source: no).
+        """
         super().__init__()
         check_widths(widths)
         sizes = (prod(image_shape), *widths)
@@ -111,6 +115,7 @@ class DenseGenerator(Generator):
     """Dense layers, bias-only batch norm, softplus; weight norm and sigmoid at the end (reference 5)."""
 
     def __init__(self, image_shape: tuple[int, ...], latent: int = 100, widths: tuple[int, ...] = (500, 500)):
+        """latent: size of z; widths: units of hidden layers."""
         super().__init__()
         check_widths(widths)
         self.latent, self.image_shape = latent, tuple(image_shape)
@@ -136,7 +141,10 @@ class FeatureGenerator(DenseGenerator):
     of_images = False
 
     def __init__(self, image_shape: tuple[int, ...], latent: int = 100, widths: tuple[int, ...] = (500, 500)):
-        """image_shape: (D,). Raises InputError for images."""
+        """image_shape: (D,); the data give it; latent: size of z; widths: units of hidden layers.
+
+        Raises InputError for images.
+        """
         if len(image_shape) != 1:
             seen = list(image_shape)
             raise InputError(f"FeatureGenerator draws features, but networks see images {seen}; add a Backbone, or choose ConvGenerator")
@@ -178,10 +186,13 @@ class ConvDiscriminator(ConvClassifier, Discriminator):
         input_drop: Drop = Drop.elements,
         hidden_drop: Drop = Drop.elements,
     ):
-        """widths: of the first block, and of the rest and h; train_scale: hidden g's train (source: no).
+        """Defaults are the CIFAR-10 network.
 
-        input_noise: standard deviation, before the dropout; input_dropout: its probability; input_drop, hidden_drop: what dropout zeroes
-        at the input and after blocks (Dai et al. 2017 have noise and channels).
+        widths: channels of the first block, and of the rest and h.
+        train_scale: train the g of hidden weight norms (source: no).
+        input_noise: standard deviation, before the dropout.
+        input_dropout: probability at the input.
+        input_drop, hidden_drop: what dropout zeroes (Dai et al. 2017: noise and channels).
         """
         (first, rest), (halvings, _, _) = widths, depth_for(image_shape)
         channels = [image_shape[0], first, *[rest] * (halvings - 1)]

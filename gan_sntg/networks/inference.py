@@ -55,6 +55,10 @@ class DenseEncoder(Encoder):
     def __init__(
         self, image_shape: tuple[int, ...], latent: int = 100, widths: tuple[int, ...] = (128,), least_log_std: float | None = None
     ):
+        """latent: size of G's z; widths: units of hidden layers.
+
+        least_log_std: lower bound of log std; null: none.
+        """
         super().__init__(latent, least_log_std)
         check_widths(widths)
         layers: list[nn.Module] = [nn.Flatten()]
@@ -72,7 +76,10 @@ class ConvEncoder(Encoder):
     layout = staticmethod(channels_last)
 
     def __init__(self, image_shape: tuple[int, ...], latent: int = 100, width: int = 512, least_log_std: float | None = None):
-        """width: channels of the smallest maps."""
+        """latent: size of G's z; width: channels of the smallest maps.
+
+        least_log_std: lower bound of log std; null: none.
+        """
         super().__init__(latent, least_log_std)
         _, start, halvings = depth_for(image_shape)
         check_halving(width, halvings)
@@ -96,7 +103,10 @@ class InferenceEncoder(Configurable, nn.Module, ABC):
     """
 
     def __init__(self, latent: int, hidden: list[nn.Module], units: int):
-        """hidden: layers from images to [B, units]. Raises InputError for a latent below 1."""
+        """latent: size of z; hidden: layers from images to [B, units]; units: of the last hidden layer.
+
+        Raises InputError for a latent below 1.
+        """
         super().__init__()
         if latent < 1:
             raise InputError(f"latent of the encoder is {latent}; give the size of the generator's z")
@@ -124,6 +134,7 @@ class DenseInferenceEncoder(InferenceEncoder):
     """Dense layers with batch norm; no source has one."""
 
     def __init__(self, image_shape: tuple[int, ...], latent: int = 100, widths: tuple[int, ...] = (128, 128)):
+        """latent: size of z; widths: units of hidden layers."""
         check_widths(widths)
         pairs = pairwise((prod(image_shape), *widths))
         super().__init__(latent, [nn.Flatten(), *(m for a, b in pairs for m in normed(nn.Linear(a, b, bias=False), b))], widths[-1])
@@ -150,7 +161,7 @@ class ConvInferenceEncoder(InferenceEncoder):
     layout = staticmethod(channels_last)
 
     def __init__(self, image_shape: tuple[int, ...], latent: int = 64, width: int = 512):
-        """width: channels of the last maps, halved at each layer before."""
+        """latent: size of z; width: channels of the last maps, halved at each layer before."""
         layers = [m for a, b, *how in chain_of(image_shape, width) for m in normed(nn.Conv2d(a, b, *how, bias=False), b)]
         super().__init__(latent, [*layers, nn.Flatten(), *normed(nn.Linear(width, width, bias=False), width)], width)
 
@@ -192,6 +203,10 @@ class DenseJointDiscriminator(JointDiscriminator):
         input_noise: float = 0.3,
         hidden_noise: float = 0.5,
     ):
+        """latent: size of z; widths: units of hidden layers.
+
+        input_noise, hidden_noise: standard deviation of Gaussian noise.
+        """
         super().__init__()
         self.latent = latent
         self.noise = GaussianNoise(input_noise)
@@ -226,7 +241,10 @@ class ConvJointDiscriminator(JointDiscriminator):
     layout = staticmethod(channels_last)
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, latent: int = 64, width: int = 512):
-        """width: channels of x's last maps and of z's layers; the joint layers have twice as many."""
+        """latent: size of z.
+
+        width: channels of x's last maps and of z's layers; the joint layers have twice as many.
+        """
         super().__init__()
         self.latent, layers = latent, []
         for k, (a, b, kernel, stride) in enumerate(chain_of(image_shape, width)):
@@ -247,7 +265,7 @@ class InferringClassifier(Discriminator):
     """The classifier x -> D(x, E(x)), which consists of both networks."""
 
     def __init__(self, pairs: JointDiscriminator, encoder: InferenceEncoder):
-        """pairs: D. Raises InputError where their z differ in size."""
+        """pairs: D; encoder: E. Raises InputError where their z differ in size."""
         super().__init__()
         if pairs.latent != encoder.latent:
             raise InputError(f"the discriminator's latent is {pairs.latent}, the encoder's {encoder.latent}; give them the same")

@@ -202,7 +202,10 @@ class DenseLadder(LadderNetwork):
         noise: float = 0.3,
         decoder: Decoded = "full",
     ):
-        """widths: of hidden layers; noise: standard deviation, of x and after every norm."""
+        """widths: units of hidden layers; noise: standard deviation, of x and after every norm.
+
+        decoder: full, of the input and all layers; top, of the logits alone.
+        """
         check_widths(widths)
         sizes = (prod(image_shape), *widths, num_classes)
         hidden = [EncoderLayer(dense(a, b), b, noise, F.relu) for a, b in pairwise(sizes[:-1])]

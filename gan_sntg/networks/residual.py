@@ -88,7 +88,10 @@ class ResidualDiscriminator(ConvClassifier, Discriminator):
         dropout: float = 0.2,
         convolution: Convolution = Convolution.plain,
     ):
-        """width: channels of the smallest maps, and of h, halved at each doubling of the maps."""
+        """width: channels of the smallest maps, and of h, halved at each doubling of the maps.
+
+        dropout: of the image and in blocks; convolution: plain, or with spectral norm.
+        """
         halvings = halvings_of(image_shape)
         check_halving(width, halvings + 1)
         widths = [width // 2**k for k in reversed(range(halvings + 1))]

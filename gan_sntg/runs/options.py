@@ -28,9 +28,9 @@ from gan_sntg.runs.parsing import ConfigFile, Parser
 from gan_sntg.training.method import Method
 
 OBJECTS = {
-    "data": (Dataset, "data set: its class and arguments"),
-    "normalization": (Normalization, "how images or points become what networks see"),
-    "method": (Method, "method: its class and arguments"),
+    "data": (Dataset, "data set"),
+    "normalization": (Normalization, "what networks see of an image"),
+    "method": (Method, "method of training"),
 }
 LOCATION_OPTIONS = ("config", "out", "device", "split", "cuda_graphs", "pool")  # where and on what a run is; all else is what it is, but
 OPERATIONAL_OPTIONS = ("max_minutes", "checkpoint_minutes", "keep", "on_nonfinite", "liveness", "projector")  # its care, which may change
@@ -55,7 +55,24 @@ PICTURES = {  # arguments that were not there in earlier versions, where they ha
 }
 CLASSES = ("gan_sntg.data", "gan_sntg.schedules", "gan_sntg.graph", "gan_sntg.methods", "discriminative")  # whose a configuration names
 LINKED = ("image_shape", "num_classes")  # arguments of networks that the data give
+GROUPS = {  # of --help, each by its first option
+    "data": "data",
+    "method": "method",
+    "labels": "labels and batches",
+    "epochs": "schedule",
+    "seed": "seeds and what is measured",
+    "precision": "speed",
+    "split": "what a run starts from",
+    "out": "place and care",
+}
 DEVICES = "cpu, cuda, mps (not tested) or auto"
+EXAMPLES = """examples:
+  gan-sntg train --config mnist_100/fm_gan --data.download true
+  gan-sntg train --config mnist_100/fm_gan --method.sntg.weight 0 --seeds 0..4 --scale 0.1
+  gan-sntg train --config mnist_100/fm_gan --print_config    show all options of the run, and start none
+  gan-sntg train --method.help                               list the methods
+  gan-sntg train --method.help FeatureMatchingGAN            list the arguments of one
+"""
 Noises = Literal["fresh", "table"]
 UNSET = ("epochs", *LINKED)  # that are null where a command needs no run, or till the data are there
 
@@ -69,36 +86,36 @@ def option(default: Any, text: str, least: float = -inf, most: float = inf, posi
 class RunOptions:
     """Options of a run besides data, normalization and method. Raises InputError naming the wrong one."""
 
-    labels: int | None = option(None, "number of images with a known label; null: all that have one")
-    balance: Balance = option(Balance.equal, "how the labels are shared by the classes")
-    label_noise: float = option(0.0, "share of the known labels that are drawn anew from all classes")
-    batch_size: int = option(100, "images of each kind per step", least=1)
-    labeled_batch_size: int | None = option(None, "labelled images per step, where not batch_size", least=1)
-    labeled_sampling: LabeledSampling = option(LabeledSampling.shuffled, "class_balanced: labelled batches hold each class equally often")
+    labels: int | None = option(None, "images with a known label; null: all that have one")
+    balance: Balance = option(Balance.equal, "how the classes share the labels")
+    label_noise: float = option(0.0, "share of known labels drawn anew from all classes")
+    batch_size: int = option(100, "images of each kind in a step", least=1)
+    labeled_batch_size: int | None = option(None, "labelled images in a step; null: batch_size", least=1)
+    labeled_sampling: LabeledSampling = option(LabeledSampling.shuffled, "how often each class is in labelled batches")
     epochs: int = option(None, "length of the run", least=1)
-    steps_per_epoch: int | None = option(None, "default: one pass over the pool")
-    interval_epochs: int = option(1, "epochs between evaluations, grids and checkpoints", least=1)
-    seed: int = option(0, "of initialisation, order, noise and z", least=0, most=2**63 - 1)
-    data_seed: int = option(0, "of the choice of labels", least=0, most=2**63 - 1)
-    validation: bool = option(False, "take the validation images out of the pool and report their error")
-    metric: Metric = option(Metric.error, "what best.pt, tune and the progress go by; classes count alike in all but error")
-    precision: Literal["auto", "float32", "bfloat16"] = option("auto", "of products in training; auto: bfloat16 where that is faster")
-    compile: bool = option(False, "compile the networks and Adam while training; pays on dense ones")
-    noise: Noises = option("fresh", "table: Gaussian noise as windows of a table, on a CPU: sooner, see docs/speed.md")
-    cuda_graphs: bool = option(True, "on a GPU, record a step and replay it: the same numbers, sooner")
-    pool: Literal["resident", "mapped"] = option("resident", "mapped: keep the images in a file of the cache, more than memory holds")
+    steps_per_epoch: int | None = option(None, "null: one pass over the unlabelled images")
+    interval_epochs: int = option(1, "epochs between evaluations, sample grids and checkpoints", least=1)
+    seed: int = option(0, "of initial weights, order, noise and z", least=0, most=2**63 - 1)
+    data_seed: int = option(0, "of the choice of labelled images", least=0, most=2**63 - 1)
+    validation: bool = option(False, "hold out validation images, report their error")
+    metric: Metric = option(Metric.error, "what best.pt, tune and progress go by")
+    precision: Literal["auto", "float32", "bfloat16"] = option("auto", "auto: bfloat16 where it is faster")
+    compile: bool = option(False, "compile the networks and Adam; pays for dense networks")
+    noise: Noises = option("fresh", "table: Gaussian noise from a table, faster on a CPU")
+    cuda_graphs: bool = option(True, "on a GPU, record a step and replay it, faster")
+    pool: Literal["resident", "mapped"] = option("resident", "mapped: images in a file, not in memory")
     threads: int | None = option(None, "CPU threads; part of the run, for sums depend on it", least=1, most=1024)
-    split: str | None = option(None, "manifest (split.json) to use instead of choosing labels")
-    from_run: str | None = option(None, "run folder or checkpoint file whose weights and averages this run starts from", alias="--from")
-    from_optimizers: bool = option(False, "with --from: take the optimizers' moments too")
+    split: str | None = option(None, "manifest (split.json) that says which labels are known")
+    from_run: str | None = option(None, "run folder or checkpoint file: start from its weights and averages", alias="--from")
+    from_optimizers: bool = option(False, "with --from: start from its optimizers' moments too")
     out: str | None = option(None, "run folder; default runs/<config>-seed<seed>-<hash>")
     device: str = option("auto", DEVICES)
-    max_minutes: float | None = option(None, "time limit: stop before it is over, with all saved", positive=True)
-    checkpoint_minutes: float | None = option(15, "longest time between checkpoints; null: each interval", positive=True)
-    keep: int = option(2, "number of the last checkpoints that are kept", least=1)
+    max_minutes: float | None = option(None, "stop, with all saved, before they are over", positive=True)
+    checkpoint_minutes: float | None = option(15, "between checkpoints at most; null: an interval", positive=True)
+    keep: int = option(2, "number of last checkpoints to keep", least=1)
     on_nonfinite: Literal["stop", "rollback"] = option("stop", "rollback: once, to a tenth of the rate")
-    projector: bool = option(False, "leave features of test images, or of held-out ones, for TensorBoard's projector, with thumbnails")
-    liveness: bool = option(True, "before a run, check that its loss terms are alive and move only what they must")
+    projector: bool = option(False, "keep features of images for TensorBoard's projector")
+    liveness: bool = option(True, "check first that each loss term moves its network")
 
     def __post_init__(self):
         for own in fields(self):
@@ -165,13 +182,15 @@ def made_once(make: Callable[[], Parser]) -> Callable[[], Parser]:
 def config_parser() -> Parser:
     """The parser of a run's options: data, normalization and method, and the fields of `RunOptions`."""
     networks = network_arguments()
-    parser = Parser(prog="gan-sntg train", description="Train one method on one data set; a run folder that exists is resumed.")
-    parser.add_argument("--config", action=ConfigFile, help="YAML file of the options below; those given after it win")
-    for name, (kind, text) in OBJECTS.items():
-        parser.add_argument(f"--{name}", type=kind, help=text)
-    for own in fields(RunOptions):
-        names = f"--{own.name}", *own.metadata["alias"]
-        parser.add_argument(*names, type=HINTS[own.name], default=own.default, help=own.metadata["help"])
+    what = "Train one method on one data set; a run folder that exists is resumed."
+    parser = Parser(prog="gan-sntg train", usage="%(prog)s --config FILE [--OPTION VALUE ...]", description=what, epilog=EXAMPLES)
+    parser.add_argument("--config", action=ConfigFile, metavar="FILE", help="YAML file of the options below; those given after it win")
+    options: dict[str, tuple] = {name: (kind, None, text, []) for name, (kind, text) in OBJECTS.items()}
+    options |= {own.name: (HINTS[own.name], own.default, own.metadata["help"], own.metadata["alias"]) for own in fields(RunOptions)}
+    group = parser
+    for name, (kind, default, text, alias) in options.items():
+        group = parser.add_argument_group(GROUPS[name]) if name in GROUPS else group
+        group.add_argument(f"--{name}", *alias, type=kind, default=default, help=text)
     for argument in networks:
         network = f"method.init_args.{argument}.init_args"
         parser.link_arguments(("data", "normalization"), f"{network}.image_shape", image_shape, "instantiate")

@@ -5,6 +5,7 @@ import inspect
 import re
 import sys
 import traceback
+from argparse import SUPPRESS
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from gan_sntg.files.import_paths import allowed, refusal
 from gan_sntg.files.old_names import modern
 from gan_sntg.files.paths import with_home
 from gan_sntg.files.yaml_files import ambiguous, check_quoted, check_texts, config_file, dump, load_yaml, value_of
+from gan_sntg.runs.help import HelpFormatter, describe, kinds_of
 
 MODE = "decimal"  # jsonargparse's name of our way of reading and writing YAML
 set_loader(MODE, value_of, (yaml.YAMLError, ValueError))
@@ -29,8 +31,21 @@ class Parser(ArgumentParser):
     files: tuple[str, ...] = ()  # that were read for what is being parsed
 
     def __init__(self, *arguments, parser_mode: str = MODE, **named):
-        super().__init__(*arguments, parser_mode=parser_mode, **named)
         self.parsed: dict[str, Namespace] = {}
+        self.described: list[tuple[type, str]] = []  # classes, and the prefix of their arguments
+        super().__init__(*arguments, parser_mode=parser_mode, formatter_class=HelpFormatter, **named)
+
+    def add_class_arguments(self, theclass, nested_key=None, *rest, **named):
+        """Add the arguments of a class, as jsonargparse does, which `format_help` finds words for."""
+        self.described.append((theclass, nested_key or ""))
+        return super().add_class_arguments(theclass, nested_key, *rest, **named)
+
+    def format_help(self, *formatter) -> str:
+        """The text of --help, of which a class's arguments have their words from its docstrings."""
+        for kind, prefix in self.described:
+            describe(self._actions, kind, prefix)
+            self.usage, self.epilog = SUPPRESS, kinds_of(kind) if inspect.isabstract(kind) else None
+        return super().format_help(*formatter)
 
     def parse_args(self, args: list[str], *rest, **named):
         """Parse, --max-minutes as --max_minutes and files of --config first.
