@@ -4,6 +4,7 @@ What is generated here at build time, and so is never stale: commands and option
 docstrings (`api.md`).
 """
 
+import os
 import re
 import textwrap
 from importlib import import_module
@@ -13,11 +14,13 @@ from gan_sntg import __version__
 from gan_sntg.__main__ import COMMANDS
 
 HERE = Path(__file__).parent
+os.environ["COLUMNS"] = "84"  # of --help
 OUTSIDE = re.compile(r"(?<!!)\[([^\]]*)\]\(\.\./([^)#]+)\)")  # links out of docs/
 GENERATED = "<!-- commands, from their parsers -->"
 
 project, author, copyright, version = "gan-sntg", "the gan-sntg authors", "the gan-sntg authors", __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
+nb_execution_mode = "off"  # `make notebook` runs it
 html_theme = "furo"
 html_title = f"gan-sntg {__version__}"
 html_show_sphinx = False

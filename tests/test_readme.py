@@ -68,7 +68,8 @@ def test_every_file_that_a_page_names_is_there(page):
 def test_every_page_of_the_docs_is_in_the_table_of_contents():
     lists = re.findall(r"^```\{toctree\}\n(?::[^\n]*\n)*\n(.*?)^```$", PAGES["docs/index.md"], re.S | re.M)
     names = [name for text in lists for name in text.split()]
-    assert sorted(["index", *names]) == sorted(Path(page).stem for page in PAGES if page.startswith("docs/"))
+    pages = [path.stem for kind in ("*.md", "*.ipynb") for path in (ROOT / "docs").glob(kind)]
+    assert sorted(["index", *names]) == sorted(pages)
 
 
 def commands_of(text: str) -> list[list[str]]:

@@ -44,6 +44,9 @@ class HelpFormatter(DefaultHelpFormatter):
         known = choices_of(action) and action.option_strings  # which the brackets list
         return (lambda count: ("NAME",) * count) if known else super()._metavar_formatter(action, default_metavar)
 
+    def _format_action_invocation(self, action: Action) -> str:
+        return super()._format_action_invocation(action).replace(" \b", "")  # of jsonargparse's --print_config
+
     def _get_help_string(self, action: Action) -> str:
         if getattr(action, "_jsonargparse_preexpanded_help", False):
             return action.help or ""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from jsonargparse import Namespace
@@ -87,7 +88,8 @@ class Trainer:
         x, y = self.parts.source.test_x, self.parts.source.test_y
         tested = self.parts.normalization.prepare(x)
         self.test = self.parts.streams.pool.keep(x) if tested is x else tested.to(self.parts.device), y.to(self.parts.device)
-        self.console = Console(stderr=True, quiet=not self.first)
+        widgets = None if find_spec("ipywidgets") else False  # without which rich has no bar in a notebook: a line an interval there too
+        self.console = Console(stderr=True, quiet=not self.first, force_jupyter=widgets)
         self.warned: set[str] = set()
         self.measured: dict[str, float] = {}
         self.metrics = {metric.name: metric for metric in (Metric.error, self.options.metric)}

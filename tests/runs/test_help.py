@@ -56,6 +56,7 @@ def arguments(kind: type) -> list[str]:
 def test_all_options_of_a_run_are_on_two_screens_in_groups_with_their_defaults(monkeypatch):
     lines = shown(train.parser(), monkeypatch)
     assert len(lines) <= 2 * SCREEN and max(map(len, lines)) <= 100 + 8
+    assert all(line.isprintable() for line in lines)
     groups = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert groups[1:-1] == [f"{name}:" for name in GROUPS.values()] and groups[-1] == "examples:"
     for own in fields(RunOptions):
