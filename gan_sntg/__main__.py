@@ -1,4 +1,4 @@
-"""The command `gan-sntg`: its version, the list of commands, and the start of one."""
+"""The command `gan-sntg`: its version, the list of commands, the completion of their words, and the start of one."""
 
 import sys
 from importlib import import_module
@@ -10,6 +10,8 @@ from gan_sntg.files.output import lasting_messages, lasting_output
 
 COMMANDS = "train", "reproduce", "tune", "evaluate", "compare", "predict", "sample", "export", "splits", "graph", "doctor", "bench"
 ALLOW = "  --allow PACKAGE, after any command, admits classes of a package of your own that configurations and run folders name"
+
+COMPLETION = "  --completion SHELL prints what completes commands, options and files in a shell, such as bash"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,8 +35,10 @@ def _usage(argv: list[str]) -> int:
     if argv[:1] == ["--version"]:
         print(__version__)
         return 0
+    if argv[:1] == ["--completion"]:
+        return import_module("gan_sntg.commands").completion(argv[1:], {name: _first_line(name) for name in COMMANDS})
     lines = [f"  {name:9} {_first_line(name)}" for name in COMMANDS]
-    text = "\n".join(["usage: gan-sntg COMMAND ...  (gan-sntg COMMAND --help says more)", "", *lines, "", ALLOW])
+    text = "\n".join(["usage: gan-sntg COMMAND ...  (gan-sntg COMMAND --help says more)", "", *lines, "", ALLOW, COMPLETION])
     if argv[:1] in (["-h"], ["--help"]):
         print(text)
         return 0

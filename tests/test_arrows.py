@@ -16,6 +16,7 @@ OURS = ("gan_sntg", "discriminative", "scripts", "tests")
 LATE = (
     "ray",
     "optuna",
+    "shtab",
     "onnxruntime",
     "torch.utils.flop_counter",
     "sklearn",

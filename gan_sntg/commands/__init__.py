@@ -1,6 +1,7 @@
 """The commands of `gan-sntg`, one file a word that a user types, and their dispatch."""
 
 import sys
+from argparse import ArgumentParser
 from importlib import import_module
 
 from jsonargparse import Namespace
@@ -16,6 +17,7 @@ from gan_sntg.errors import (
     advice_to_readers,
 )
 from gan_sntg.files.import_paths import allow
+from gan_sntg.runs.help import copy_options
 
 WORDS = {InputError: "error: ", NonFiniteError: "stopped: ", LostRankError: "stopped: ", UnhealthyError: "unhealthy: ", StoppedError: ""}
 
@@ -40,6 +42,27 @@ def dispatch(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"\ngan-sntg {argv[0]}: Interrupted. Run the same command to resume from the last checkpoint.", file=sys.stderr)
         return 130
+    return 0
+
+
+def completion(words: list[str], commands: dict[str, str]) -> int:
+    """Print what completes the words of commands {name: what it does} in the shell of `words`; return the exit status.
+
+    Completed are commands, options, their choices, and files; not the arguments of classes, of which there are thousands.
+    """
+    try:
+        import shtab  # noqa: PLC0415
+    except ImportError:
+        print("gan-sntg --completion: error: shtab is not installed; pip install 'gan-sntg[completion]'", file=sys.stderr)
+        return 2
+    if len(words) != 1 or words[0] not in shtab.SUPPORTED_SHELLS:
+        print(f"gan-sntg --completion: error: give one of {', '.join(shtab.SUPPORTED_SHELLS)}", file=sys.stderr)
+        return 2
+    parser = ArgumentParser(prog="gan-sntg")
+    known = parser.add_subparsers()
+    for name, text in commands.items():
+        copy_options(import_module(f"gan_sntg.commands.{name}").parser(), known.add_parser(name, help=text), shtab.FILE)
+    print(shtab.complete(parser, words[0]))
     return 0
 
 

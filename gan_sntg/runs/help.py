@@ -3,7 +3,7 @@
 import inspect
 import re
 import sys
-from argparse import SUPPRESS, Action
+from argparse import SUPPRESS, Action, ArgumentParser, _HelpAction, _SubParsersAction
 from collections.abc import Callable, Iterable
 from enum import Enum
 from itertools import zip_longest
@@ -72,6 +72,28 @@ class HelpFormatter(DefaultHelpFormatter):
 def is_own(action: Action) -> bool:
     """Whether an option has a line: not --NAME.help of a class, and not what another option gives."""
     return type(action).__name__ != "ActionLink" and not any(name.endswith(".help") for name in action.option_strings)
+
+
+def copy_options(parser: ArgumentParser, plain: ArgumentParser, files: Any) -> None:
+    """Give a plain parser the options of another, and of its subcommands; values without choices are completed as `files` says."""
+    for action in filter(is_own, parser._actions):
+        if isinstance(action, _SubParsersAction):
+            below = plain.add_subparsers()
+            for name, one in action.choices.items():
+                copy_options(one, below.add_parser(name, help=one.description), files)
+        elif not isinstance(action, _HelpAction):
+            names, text = action.option_strings or [action.dest], (action.help or "").replace("%", "%%")
+            if action.option_strings and action.nargs == 0:
+                plain.add_argument(*names, help=text, action="store_true")
+            elif words := words_of(action):
+                plain.add_argument(*names, help=text, choices=words)
+            else:
+                setattr(plain.add_argument(*names, help=text), "complete", files)  # noqa: B010
+
+
+def words_of(action: Action) -> list[str]:
+    """The words that an option takes, classes too; none where it takes others."""
+    return choices_of(action) or (["true", "false"] if kind_of(action) is bool and action.nargs != 0 else classes_of(action))
 
 
 def as_word(value: Any) -> str:
