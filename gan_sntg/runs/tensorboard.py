@@ -23,8 +23,10 @@ from gan_sntg.runs.options import identity
 
 PAGES = {  # of the tab "custom scalars": title, then each chart and the beginnings of its tags
     "1 errors": {
-        "test error, %": "test_error/",
-        "validation error, %": "validation_error/",
+        "test error, %": "test_error/(last|averaged)",
+        "validation error, %": "validation_error/(last|averaged)",
+        "error of the worst class, %": "(test|validation)_error/worst_class",
+        "error of the zero-start average, %": "(test|validation)_error/zero_start",
         "other figures, %": "(test|validation)_(?!error/)",
     },
     "2 terms": {
