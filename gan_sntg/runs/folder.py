@@ -95,12 +95,13 @@ class RunFolder:
         self.path = path = at_home(path)
         self.config, self.split, self.result = path / "config.yaml", path / "split.json", path / "result.json"
         self.metrics, self.environment, self.code = path / "metrics.jsonl", path / "environment.json", path / "code.json"
-        self.checkpoint, self.samples, self.tensorboard = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
+        self.checkpoint, self.samples, earlier = path / "checkpoints" / "last.pt", path / "samples", path / "tensorboard"
         self.real, self.best = self.samples / "real.png", path / "checkpoints" / "best.pt"
         self.data, self.statistics, self.start = path / "data.json", path / "normalization.pt", path / "start.json"
         self.classes = path / "test_classes.npy"
         files = [self.start, self.config, self.split, self.result, self.metrics, self.environment, self.checkpoint, self.code]
-        check_inside(path, [*files, self.data, self.statistics, self.classes, self.samples, self.tensorboard])
+        check_inside(path, [*files, self.data, self.statistics, self.classes, self.samples, earlier])
+        self.tensorboard = earlier if earlier.exists() else path  # whose name TensorBoard gives the run
         self.held: int | None = None  # the folder, open and locked
 
     @property
@@ -136,7 +137,7 @@ class RunFolder:
     def check_unused(self) -> None:
         """Raise InputError where the folder is in use (but for what a killed `open` left) or badly named."""
         check_new_name(self.path)
-        begun = {self.checkpoint.parent, self.samples, self.tensorboard, self.split, self.code, self.start}
+        begun = {self.checkpoint.parent, self.samples, self.path / "tensorboard", self.split, self.code, self.start}
         there = {part for part in self.path.rglob("*") if not part.name.endswith(".tmp")} if self.path.is_dir() else {self.path}
         if self.path.exists() and there and not (self.checkpoint.parent in there and there <= begun):
             raise InputError(f"{self.path} exists and is not a run folder (it has no config.yaml); choose another with --out")
@@ -147,7 +148,7 @@ class RunFolder:
         start: the record of `warm_start`, of a run that has one.
         """
         with writing(self.path):
-            for folder in (self.checkpoint.parent, self.samples, self.tensorboard):
+            for folder in (self.checkpoint.parent, self.samples):
                 folder.mkdir(parents=True, exist_ok=True)
             self.lock()
             if not self.config.exists():

@@ -21,7 +21,7 @@ from gan_sntg.runs.folder import RunFolder
 
 
 def test_a_run_leaves_its_configuration_split_environment_metrics_checkpoint_grids_and_result(finished):
-    names = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file() and p.parent.name != "tensorboard"}
+    names = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file() and not p.name.startswith("events.")}
     grids = {f"samples/epoch_000{k}.png" for k in (1, 2, 3)} | {"samples/real.png"}
     assert names == grids | {
         "config.yaml",
@@ -71,7 +71,7 @@ def test_every_watched_figure_is_in_the_metrics_and_in_tensorboard(finished):
     watched |= {f"graph/{name}" for name in ("precision", "recall", "teacher_accuracy", "negatives_inside_margin")}
     watched |= {"graph/distance_positive", "graph/distance_negative"}
     assert watched <= rows(finished)[-1].keys() and watched <= scalars(finished).keys()
-    assert len(EventAccumulator(str(finished / "tensorboard")).Reload().Images("samples")) == 3
+    assert len(EventAccumulator(str(finished)).Reload().Images("samples")) == 3
 
 
 def test_a_finished_run_prints_its_result_and_is_left_as_it_is(command, contents, tiny, finished):

@@ -25,7 +25,7 @@ def test_a_run_on_points_is_trained_evaluated_and_resumed_and_shows_no_images(co
     found = json.loads(command("evaluate", run).out)
     assert sum(map(sum, found["confusion"])) == 2000 and len(found["confusion"]) == 4 and (run / "reliability.png").is_file()
     assert found["test_error_averaged"] == json.loads((run / "result.json").read_text())["test_error_averaged"]
-    assert EventAccumulator(str(run / "tensorboard")).Reload().Tags()["images"] == []
+    assert EventAccumulator(str(run)).Reload().Tags()["images"] == []
     (run / "result.json").unlink()
     assert command("train", "--config", config, "--validation", "true", "--out", run).status == 0
     assert torch.equal(load(str(run), "cpu")[0].source.train_x, FourSpins().train_x)

@@ -15,7 +15,7 @@ NASTY = '"><img src=x onerror="document.title=1"></script><script>document.title
 
 def copied(run: Path, to: Path) -> Path:
     """All of the run but its checkpoint."""
-    return Path(shutil.copytree(run, to, ignore=shutil.ignore_patterns("checkpoints", "tensorboard")))
+    return Path(shutil.copytree(run, to, ignore=shutil.ignore_patterns("checkpoints", "events.*")))
 
 
 def cut(run: Path, epoch: int) -> Path:

@@ -88,7 +88,7 @@ def test_an_npz_file_is_named_without_being_taken_for_something_to_import(refuse
 
 def images(run, name: str) -> list:
     """What TensorBoard shows of a run under a name."""
-    return EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0}).Reload().Images(name)
+    return EventAccumulator(str(run), size_guidance={"images": 0}).Reload().Images(name)
 
 
 def test_normalised_images_are_shown_once_at_the_start_of_a_run(command, tiny, run):

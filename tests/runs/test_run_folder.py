@@ -12,6 +12,7 @@ import pytest
 import torch
 from helpers.run_folders import scalars
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
 from gan_sntg.errors import InputError
 from gan_sntg.files.import_paths import installed
@@ -59,6 +60,15 @@ def test_nan_is_null_in_the_rows(tmp_path):
     folder.log(1, 10, 0.0, {"graph/precision": float("nan")})
     row = json.loads(folder.metrics.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert row["graph/precision"] is None
+
+
+def test_tensorboard_calls_a_run_by_its_folder_and_one_of_an_earlier_version_goes_on_where_it_was(tmp_path):
+    opened(tmp_path / "runs/new").log(1, 10, 0.0, {"x": 1.0})
+    (tmp_path / "runs/old/tensorboard").mkdir(parents=True)
+    opened(tmp_path / "runs/old").log(1, 10, 0.0, {"x": 2.0})
+    found = EventMultiplexer().AddRunsFromDirectory(str(tmp_path / "runs")).Reload()
+    assert {name: [event.value for event in found.Scalars(name, "x")] for name in found.Runs()} == {"new": [1.0], "old/tensorboard": [2.0]}
+    assert not (tmp_path / "runs/new/tensorboard").exists()
 
 
 @pytest.mark.parametrize("seconds", [0, -1, -3600, 3600])
@@ -130,7 +140,7 @@ def test_what_a_run_left_that_was_killed_before_its_config_was_written_is_no_oth
     folder = opened(tmp_path / "run")
     folder.release()
     folder.writer.close()
-    for path in [folder.config, folder.metrics, folder.environment, *folder.tensorboard.iterdir()]:
+    for path in [folder.config, folder.metrics, folder.environment, *folder.tensorboard.glob("events.*")]:
         path.unlink()
     (folder.path / ".config.yaml.tmp").write_text("half of")
     folder.check_unused()

@@ -105,7 +105,7 @@ def alone(seed: int) -> list:
 
 
 def files(folder: Path) -> set[str]:
-    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.parent.name != "tensorboard"}
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and not p.name.startswith("events.")}
 
 
 def assert_near(a: Path, b: Path) -> None:

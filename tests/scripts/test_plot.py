@@ -95,7 +95,7 @@ def test_runs_and_pictures_may_lie_in_the_home_folder(script, spins, tmp_path, m
 
 def test_an_embedding_shows_the_same_test_images_of_each_run(script, copied, tmp_path):
     words = [copied, copied, "--how", "pca", "--n", 50, "--out", tmp_path / "a.png"]
-    assert script("embedding", *words).splitlines() == 2 * [f"projector: {copied / 'tensorboard'}"] + [str(tmp_path / "a.png")]
+    assert script("embedding", *words).splitlines() == 2 * [f"projector: {copied}"] + [str(tmp_path / "a.png")]
     kept, embed = [], runpy.run_path(str(SCRIPT))["embed"]
     embed.__globals__["save_embedding"] = lambda path, *shown: kept.extend(shown)
     embed([copied, copied], "pca", 50, tmp_path / "a.png")
@@ -127,8 +127,8 @@ def test_features_labels_and_thumbnails_are_left_for_tensorboards_projector(scri
 def test_points_have_no_thumbnails(script, spins, tmp_path):
     run = shutil.copytree(spins[0], tmp_path / "run")
     script("embedding", run, "--how", "pca", "--n", 30, "--out", tmp_path / "a.png")
-    (info,) = text_format.Parse((run / "tensorboard/projector_config.pbtxt").read_text(), ProjectorConfig()).embeddings
-    assert not info.sprite.image_path and len((run / "tensorboard" / info.tensor_path).read_text().splitlines()) == 30
+    (info,) = text_format.Parse((run / "projector_config.pbtxt").read_text(), ProjectorConfig()).embeddings
+    assert not info.sprite.image_path and len((run / info.tensor_path).read_text().splitlines()) == 30
 
 
 def test_what_cannot_be_drawn_is_refused_in_one_message(script, spins, finished, copied, tmp_path):
@@ -149,7 +149,7 @@ def test_what_cannot_be_drawn_is_refused_in_one_message(script, spins, finished,
     }.items():
         status, said = script(*words, "--out", tmp_path / "a.png")
         assert status == 2 and said.startswith("plot.py: error: ") and what in said and said.count("\n") == 1
-    assert not (tmp_path / "a.png").exists() and not (copied / "tensorboard/projector_config.pbtxt").exists()
+    assert not (tmp_path / "a.png").exists() and not (copied / "projector_config.pbtxt").exists()
     status, said = script("regions", spins[0], "--out", tmp_path / "none/a.png")
     assert status == 2 and said.startswith("plot.py: error: ") and "none" in said and said.count("\n") == 1
 
