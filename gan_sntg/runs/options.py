@@ -184,7 +184,7 @@ def config_parser() -> Parser:
     networks = network_arguments()
     what = "Train one method on one data set; a run folder that exists is resumed."
     parser = Parser(prog="gan-sntg train", usage="%(prog)s --config FILE [--OPTION VALUE ...]", description=what, epilog=EXAMPLES)
-    parser.add_argument("--config", action=ConfigFile, metavar="FILE", help="YAML file of the options below; those given after it win")
+    parser.add_argument("--config", action=ConfigFile, metavar="FILE", help="YAML file of the options below, which win where given")
     options: dict[str, tuple] = {name: (kind, None, text, []) for name, (kind, text) in OBJECTS.items()}
     options |= {own.name: (HINTS[own.name], own.default, own.metadata["help"], own.metadata["alias"]) for own in fields(RunOptions)}
     group = parser

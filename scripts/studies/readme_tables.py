@@ -12,7 +12,7 @@ import json
 import textwrap
 from pathlib import Path
 
-from gan_sntg.experiments.grid import Grid, load_grid
+from gan_sntg.experiments.grid import Grid, Row, load_grid
 from gan_sntg.experiments.report import markdown_table, with_deviation
 from gan_sntg.experiments.scripts import RESULTS, run_script
 
@@ -22,10 +22,14 @@ OWN = ("digits",)
 SUMMARY = {  # grid and column, and the data's name in the README
     ("digits", "digits_20"): "digits, 20 labels",
     ("table4", "mnist_100"): "MNIST, 100 labels",
+    ("table4-sntg", "mnist_50"): "MNIST, 50 labels",
+    ("table4-sntg", "mnist_100"): "MNIST, 100 labels",
     ("mnist-cpu", "mnist10k_100"): "MNIST's first 10,000, 100 labels",
     ("fashion", "fashion_100"): "Fashion-MNIST, 100 labels",
     ("fashion-cpu", "fashion10k_100"): "Fashion-MNIST's first 10,000, 100 labels",
 }
+
+FORMS = {("table4-sntg", "waiting"): "FM-GAN, SNTG from half of the run on"}  # rows with SNTG of another name than ROW_sntg
 
 
 def main() -> None:
@@ -45,39 +49,35 @@ def summary(results: Path) -> str:
     """Errors without and with SNTG by data and method, and the data of which there are none yet."""
     measured, rows, missing = read(results), [], []
     for (grid, column), data in SUMMARY.items():
-        found = paired_rows(load_grid(grid), column, data, measured.get(grid, []))
+        found = paired_rows(grid, column, data, measured.get(grid, []))
         rows += found
-        missing += [] if found else [data]
+        missing += [] if found or any(grid == name for name, _ in FORMS) else [data]
     head = ["data", "method", "n", "without SNTG, %", "with SNTG, %", "difference, points (95 %)"]
     not_measured = ["", textwrap.fill(f"Not measured yet with two seeds or more: {'; '.join(missing)}.", 120)] if missing else []
     return "\n".join([markdown_table(head, rows), *not_measured, ""])
 
 
-def paired_rows(grid: Grid, column: str, data: str, measured: list[dict]) -> list[list[str]]:
+def paired_rows(name: str, column: str, data: str, measured: list[dict]) -> list[list[str]]:
     """A row for each method whose errors without and with SNTG stand in one report, of two seeds or more."""
-    rows = []
+    rows, grid = [], load_grid(name)
     for key, row in grid.rows.items():
-        if key != f"{row.against}_sntg" or (made := first(f"{column}/{key}", pairs(column, key, measured))) is None:
+        if row.against is None or key != f"{row.against}_sntg" and (name, key) not in FORMS:
             continue
-        one = difference_of(made, column, key)
-        without, with_it = (with_deviation(made["cells"][f"{column}/{name}"]["errors"]["averaged"]) for name in (row.against, key))
+        cell, host = f"{column}/{key}", grid.rows[row.against]
+        made = first(cell, [made for made in measured if (one := difference_of(made, cell, host)) is not None and one["interval"]])
+        if made is None:
+            continue
+        one, method = difference_of(made, cell, host), FORMS.get((name, key), host.name)
+        without, with_it = (with_deviation(made["cells"][f"{column}/{row}"]["errors"]["averaged"]) for row in (row.against, key))
         interval = "{:+.2f} to {:+.2f}".format(*one["interval"])
-        rows.append(
-            [data + length_of(made), grid.rows[row.against].name, str(one["n"]), without, with_it, f"{one['mean']:+.2f} ({interval})"]
-        )
+        rows.append([data + length_of(made), method, str(one["n"]), without, with_it, f"{one['mean']:+.2f} ({interval})"])
     return rows
 
 
-def pairs(column: str, key: str, measured: list[dict]) -> list[dict]:
-    """The reports that have an interval of the row's difference."""
-    return [made for made in measured if (one := difference_of(made, column, key)) is not None and one["interval"]]
-
-
-def difference_of(made: dict, column: str, key: str) -> dict | None:
-    """The paired difference of a row with SNTG in a report; None where it has none."""
-    cell = made["cells"].get(f"{column}/{key}")
-    name = cell and f"{cell['column']}: {cell['row']} - {cell['row'].removesuffix(' + SNTG')}"
-    return made["differences"].get(name)
+def difference_of(made: dict, cell: str, host: Row) -> dict | None:
+    """The paired difference of a cell from that of another row in a report; None where it has none."""
+    found = made["cells"].get(cell)
+    return made["differences"].get(found and f"{found['column']}: {found['row']} - {host.name}")
 
 
 def tables(results: Path) -> str:
