@@ -2,7 +2,9 @@
 
 import inspect
 import shlex
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import yaml
@@ -18,6 +20,7 @@ from gan_sntg.runs.help import FROM_DATA, INTERNAL, argument_words, documented, 
 from gan_sntg.runs.options import GROUPS, RunOptions, network_arguments
 from gan_sntg.training.method import Method
 
+ROOT = Path(__file__).parents[2]
 SCREEN = 42  # lines
 PARSERS = {
     command.__name__.rpartition(".")[2]: command.parser for command in (bench, compare, doctor, evaluate, export, predict, sample, tune)
@@ -44,7 +47,9 @@ def known(kind: type) -> list[type]:
     for one in found:
         found += [sub for sub in one.__subclasses__() if sub not in found]
     hidden = (*INTERNAL, "gan_sntg.benchmarks.profile")
-    ours = [one for one in found if one.__module__.startswith(("gan_sntg.", "discriminative.")) and one.__module__ not in hidden]
+    files = {one: getattr(sys.modules.get(one.__module__), "__file__", None) or "" for one in found}
+    ours = [one for one in found if files[one].startswith((f"{ROOT}/gan_sntg/", f"{ROOT}/discriminative/"))]
+    ours = [one for one in ours if one.__module__ not in hidden]
     return [one for one in ours if not issubclass(one, Choice)]
 
 
