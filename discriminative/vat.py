@@ -11,10 +11,11 @@ from gan_sntg.errors import InputError
 from gan_sntg.losses import entropy, kl_divergence
 from gan_sntg.networks.batch_norm import frozen_statistics
 from gan_sntg.networks.noise import RepeatedDraws
-from gan_sntg.networks.passes import Precision, drawing_from
+from gan_sntg.networks.passes import Precision, drawing_from, with_derivative
 from gan_sntg.networks.weight_norm import fixed_weights
 from gan_sntg.training.meter import Terms
 
+Probe = Literal["differences", "derivatives"]  # of the direction: two passes in float32, xi apart; or their limit for xi -> 0
 GraphPass = Literal["perturbed", "clean"]  # whose features the graph shapes; the paper does not say (reference 1.6)
 
 
@@ -23,6 +24,9 @@ class VAT(Objective):
 
     All passes of a step over the unlabelled images share one draw of noise, as in the authors' TensorFlow code, and move no running
     statistics: the labelled pass alone does. Those are refreshed on labelled images before each evaluation (reference 4).
+
+    The direction is found by differences of two passes in float32, whatever the run's precision, since rounding to bfloat16 exceeds any
+    xi that is near the image; or by derivatives in the run's own precision, which is faster and rounds otherwise (docs/speed.md).
     """
 
     divergence = staticmethod(kl_divergence)
@@ -36,16 +40,18 @@ class VAT(Objective):
         entropy_weight: float = 0.0,
         graph_pass: GraphPass = "perturbed",
         refresh_batches: int = 100,
+        probe: Probe = "differences",
         **kwargs,
     ):
         """Take the perturbation's size and how it is found.
 
         epsilon: norm of r, per image.
-        xi: norm of the probe, per image.
+        xi: norm of the probe, per image, for differences.
         power_iterations: that find the worst direction.
         entropy_weight: of conditional entropy.
         graph_pass: pass whose features the graph shapes.
         refresh_batches: labelled ones that refresh running statistics before an evaluation.
+        probe: how the direction is found: differences in float32, or derivatives in the run's precision.
 
         Raises InputError out of their ranges.
 
@@ -59,7 +65,7 @@ class VAT(Objective):
         if power_iterations < 1 or refresh_batches < 0:
             raise InputError(f"power_iterations is {power_iterations}, refresh_batches {refresh_batches}; give at least 1 and 0")
         self.epsilon, self.xi, self.power_iterations = epsilon, xi, power_iterations
-        self.entropy_weight, self.graph_pass, self.refresh_batches = entropy_weight, graph_pass, refresh_batches
+        self.entropy_weight, self.graph_pass, self.refresh_batches, self.probe = entropy_weight, graph_pass, refresh_batches, probe
 
     def weights(self) -> dict[str, float]:
         """Weights of Alg. 1, and that of the entropy."""
@@ -82,10 +88,9 @@ class VAT(Objective):
         _, logits = self.predict(self.translated(labeled.x))
         x, noise = self.translated(view.x), RepeatedDraws(self.generators["noise"])
         with frozen_statistics(self.net):
-            h, clean = self.predict_with(noise, x)
+            h, clean, d = self.direction(x, noise)
             targets = self.targets(view, clean)
-            r = self.epsilon * self.direction(x, targets, noise)
-            h_perturbed, perturbed = self.predict_with(noise, x + r)
+            h_perturbed, perturbed = self.predict_with(noise, x + self.epsilon * d)
         shaped = (h, clean) if self.graph_pass == "clean" else (h_perturbed, perturbed)
         return Pass(view, self.sntg.embed(*shaped), targets, (logits, labeled.y), (targets, perturbed), clean)
 
@@ -93,10 +98,16 @@ class VAT(Objective):
         """softmax of the clean pass, without gradient."""
         return logits.detach().softmax(1)
 
-    def direction(self, x: Tensor, targets: Tensor, noise: RepeatedDraws) -> Tensor:
-        """Unit d [B, ...] of steepest KL(targets || f(x + d)); noise: that of the clean pass."""
-        generator = self.generators["direction"]
-        d = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+    def direction(self, x: Tensor, noise: RepeatedDraws) -> tuple[Tensor, Tensor, Tensor]:
+        """(h, logits) of the clean pass, and unit d [B, ...] of steepest KL(f(x) || f(x + d))."""
+        d = torch.randn(x.shape, generator=self.generators["direction"], device=x.device, dtype=x.dtype)
+        if self.probe == "derivatives":
+            return self.by_derivatives(x, d, noise)
+        h, clean = self.predict_with(noise, x)
+        return h, clean, self.by_differences(x, d, clean.detach().softmax(1), noise)
+
+    def by_differences(self, x: Tensor, d: Tensor, targets: Tensor, noise: RepeatedDraws) -> Tensor:
+        """Unit d after power iterations whose products are slopes of KL at x + xi d, in float32."""
         rounded = torch.is_autocast_enabled(x.device.type)
         with Precision.float32(x.device), fixed_weights(self.net):  # rounding would spoil the iteration
             if rounded:  # the difference of two precisions would drown that of x and x + d
@@ -106,6 +117,25 @@ class VAT(Objective):
                 d = (self.xi * unit(d)).requires_grad_()
                 (d,) = torch.autograd.grad(kl_divergence(targets, self.predict_with(noise, x + d)[1]), d)
         return unit(d)
+
+    def by_derivatives(self, x: Tensor, d: Tensor, noise: RepeatedDraws) -> tuple[Tensor, Tensor, Tensor]:
+        """(h, logits) of the clean pass, and unit d after power iterations by J^T H J d, the limit for xi -> 0."""
+        x = x.detach().requires_grad_()
+        h, clean, d = self.curvature(x, unit(d), noise)
+        for _ in range(self.power_iterations - 1):
+            h, clean, d = self.curvature(x, unit(d), noise)
+        return h, clean, unit(d)
+
+    def curvature(self, x: Tensor, d: Tensor, noise: RepeatedDraws) -> tuple[Tensor, Tensor, Tensor]:
+        """(h, logits) of the clean pass, and J^T H J d, the Hessian of each image's KL times d [B, ...].
+
+        J: the Jacobian of the logits, in forward mode along d and backward through the same pass; H = diag(p) - p p^T.
+        """
+        noise.begin_pass()
+        (h, clean), (_, change) = with_derivative(self.net, x, d, noise)
+        p = clean.detach().softmax(1)
+        (product,) = torch.autograd.grad(clean, x, p * (change - (p * change).sum(1, keepdim=True)), retain_graph=True)
+        return h, clean, product
 
     def predict_with(self, noise: RepeatedDraws, x: Tensor) -> tuple[Tensor, Tensor]:
         """(h, logits) of the student, with the noise of the first such pass."""

@@ -19,7 +19,7 @@ from gan_sntg.training.cuda_graphs import gradients
 from gan_sntg.training.meter import Terms
 from gan_sntg.training.optim import parameters
 
-WHOLE = TARGETS, DIRECTION = "teacher pass", "adversarial direction"  # parts that keep all within them for themselves
+WHOLE = TARGETS, DIRECTION = "teacher pass", "clean pass, direction"  # parts that keep all within them for themselves
 PARTS = {"targets": TARGETS, "direction": DIRECTION, "follow": "averages", "update": "averages"}  # of methods, teachers and averages
 
 

@@ -56,6 +56,11 @@ class Sum(torch.autograd.Function):
         """dL/dt of the sum L of what all processes descend."""
         return all_reduce(grad)
 
+    @staticmethod
+    def jvp(ctx, tangent: Tensor) -> Tensor:
+        """The sum's derivative where t moves by `tangent` on each process."""
+        return all_reduce(tangent)
+
 
 def all_reduce(t: Tensor, op=dist.ReduceOp.SUM) -> Tensor:
     """t reduced over processes by `op`, without gradient. Raises LostRankError where one is gone."""

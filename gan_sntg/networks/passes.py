@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.overrides import TorchFunctionMode
 
 from gan_sntg.networks.noise import Draws, Noise, NoiseTable, numbers_like
 
@@ -99,6 +102,41 @@ class EagerForward:
         """What net(x) returns."""
         with drawing_from(net, generator):
             return net(x)
+
+
+class Tangents(TorchFunctionMode):
+    """Derivatives in forward mode with respect to x alone, where torch's own are slow.
+
+    Of products torch also multiplies x by derivatives of the weights, which are 0 here; of batch norm it makes twenty passes over memory,
+    though one by the backward kernel does: its Jacobian is symmetric.
+    """
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func not in (F.conv2d, F.linear, F.batch_norm) or not args:
+            return func(*args, **kwargs)
+        x, tangent = forward_ad.unpack_dual(args[0])
+        y = func(x, *args[1:], **kwargs)
+        if tangent is None:
+            return y
+        if func is F.batch_norm:
+            (change,) = torch.autograd.grad(y, x, tangent, retain_graph=True)
+        else:
+            with torch.no_grad():
+                change = func(tangent, *args[1:2], None, *args[3:], **{name: value for name, value in kwargs.items() if name != "bias"})
+        return forward_ad.make_dual(y, change)
+
+
+def with_derivative(net: nn.Module, x: Tensor, d: Tensor, generator: Draws | None) -> tuple[list[Tensor], list[Tensor]]:
+    """What net(x) returns, and its derivatives along d in forward mode, without gradient.
+
+    x, d [B, ...]: x requires gradients; noise as in `EagerForward`, never compiled. Derivatives have the rounding of the pass's own
+    precision, not that of a difference of two passes.
+    """
+    with forward_ad.dual_level(), Tangents(), drawing_from(net, generator):
+        found = [forward_ad.unpack_dual(part) for part in net(forward_ad.make_dual(x, d))]
+    changes = [torch.zeros_like(primal) if tangent is None else tangent.detach() for primal, tangent in found]
+    return [primal for primal, _ in found], changes
 
 
 class Compiled:

@@ -37,7 +37,7 @@ def test_every_methods_parts_are_found(name):
     method = made(name)
     found = parts(method, prepared(method))
     assert {"data", "forward net", "backward", "graph loss", "optimizer", "averages", "logging", "rest"} <= found
-    assert ("adversarial direction" in found) == (name == "vat")
+    assert ("clean pass, direction" in found) == (name == "vat")
 
 
 def test_without_a_graph_there_is_no_part_of_it():

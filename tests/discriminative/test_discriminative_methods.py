@@ -13,6 +13,7 @@ from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.errors import InputError
 from gan_sntg.losses import kl_divergence
 from gan_sntg.networks.noise import RepeatedDraws
+from gan_sntg.training.optim import trainable
 
 
 def first(streams):
@@ -128,9 +129,9 @@ def test_the_direction_is_that_of_finite_differences():
     s = prepared(method, dtype=torch.float64)
     x = first(s).unlabeled.x
     noise = RepeatedDraws(method.generators["noise"])
-    targets = method.predict_with(noise, x)[1].detach().softmax(1)
     start = method.generators["direction"].get_state()
-    found = method.direction(x, targets, noise)
+    _, clean, found = method.direction(x, noise)
+    targets = clean.detach().softmax(1)
     method.generators["direction"].set_state(start)
     probe = 0.05 * unit(torch.randn(x.shape, generator=method.generators["direction"], dtype=x.dtype))
 
@@ -147,6 +148,30 @@ def test_the_direction_is_that_of_finite_differences():
     expected = slope / slope.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(found.flatten(1).norm(dim=1), torch.ones(10, dtype=torch.float64), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_the_direction_by_derivatives_is_that_of_jacobians(iterations):
+    method = made("vat", noise=0.3, power_iterations=iterations, probe="derivatives")
+    x = first(prepared(method, dtype=torch.float64)).unlabeled.x
+    noise = RepeatedDraws(method.generators["noise"])
+    h, logits = method.predict_with(noise, x)
+    start = method.generators["direction"].get_state()
+    found = method.direction(x, noise)
+    method.generators["direction"].set_state(start)
+    d = torch.randn(x.shape, generator=method.generators["direction"], dtype=x.dtype)
+    torch.testing.assert_close(found[:2], (h, logits), rtol=0, atol=0)
+    jacobian = torch.autograd.functional.jacobian(lambda x: method.predict_with(noise, x)[1], x)
+    for _ in range(iterations):
+        rows = []
+        for i, p in enumerate(logits.detach().softmax(1)):
+            j = jacobian[i, :, i].flatten(1)
+            rows.append(j.T @ (torch.diag(p) - torch.outer(p, p)) @ j @ unit(d)[i].flatten())
+        d = torch.stack(rows).view_as(x)
+    torch.testing.assert_close(found[2], unit(d), rtol=1e-6, atol=1e-9)
+    expected = torch.autograd.grad(logits.square().sum() + h.sum(), trainable(method.net), allow_unused=True)
+    again = torch.autograd.grad(found[1].square().sum() + found[0].sum(), trainable(method.net), allow_unused=True)
+    torch.testing.assert_close(again, expected, rtol=1e-9, atol=1e-12)  # the clean pass is one to descend on
 
 
 def test_the_probe_survives_rounding_in_float32():

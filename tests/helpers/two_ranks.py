@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from gan_sntg.__main__ import main
 from gan_sntg.distributed import all_gather, own_rows, rank, world_size
@@ -27,6 +28,7 @@ from gan_sntg.graph.sntg import Embedding
 from gan_sntg.graph.teachers import Averaged, Ensemble, NoiseFree, SamePass
 from gan_sntg.losses import Matching
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
+from gan_sntg.networks.batch_norm import frozen_statistics
 from gan_sntg.networks.ema import Average
 from gan_sntg.networks.noise import Noise
 from gan_sntg.runs.folder import RunFolder
@@ -113,7 +115,7 @@ def discriminative(name: str, batch_size: int = BATCH, **options):
         method.teacher = copy.deepcopy(net).requires_grad_(False)
     else:
         method.average = Average(net, 0.9)
-    method.direction = lambda x, targets, noise: given(*x.shape) / 4  # VAT's
+    method.direction = lambda x, noise: (*method.predict_with(noise, x), given(*x.shape) / 4)  # VAT's
     return method, prepared(method, batch_size=batch_size, dtype=torch.float64)
 
 
@@ -195,18 +197,22 @@ def drawn() -> tuple[list[Tensor], list[Tensor], Tensor]:
 
 
 def passed(kind: type) -> dict:
-    """Outputs, gradients and statistics of one pass over maps, whole: the ranks' rows put together."""
+    """Outputs, derivatives in both modes and statistics of one pass over maps, whole: the ranks' rows put together."""
     torch.manual_seed(0)
     layer = kind(3).double()
     for p in layer.parameters():
         nn.init.normal_(p)
     own = (5 + 4 * given(8 // world_size(), 3, 4, 4)).to(memory_format=torch.channels_last).requires_grad_()
+    with forward_ad.dual_level(), frozen_statistics(layer):
+        change = forward_ad.unpack_dual(layer(forward_ad.make_dual(own.detach(), own.detach().cos()))).tangent
+    assert change is not None
     y = layer(own)
     (y.sin().mean() if y.dim() > 1 else y.sin().sum()).backward()
     grads = [p.grad for p in layer.parameters()]
     if world_size() > 1:
         average(grads)
-    whole = {"y": all_gather(y) if y.dim() > 1 else y, "x": all_gather(own.grad) / world_size()}
+    whole = {name: all_gather(part) if part.dim() > 1 else part for name, part in {"y": y, "change": change}.items()}
+    whole["x"] = all_gather(own.grad) / world_size()
     return {k: v.detach() for k, v in whole.items()} | {f"p{k}": g for k, g in enumerate(grads)} | dict(layer.state_dict())
 
 
