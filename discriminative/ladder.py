@@ -36,7 +36,9 @@ class Ladder(Objective):
         denoising_weights: lambda_l of the layers that the net decodes, from below; graph_pass: path whose features the graph shapes. Raises
         InputError for other weights.
         """
-        super().__init__(net=net, stream="two", consistency_weight=0.0, w=RampedWeight(ramp_epochs=None, scaled=False), **kwargs)
+        super().__init__(
+            net=net, stream="two", targets_for="needed", consistency_weight=0.0, w=RampedWeight(ramp_epochs=None, scaled=False), **kwargs
+        )
         if len(denoising_weights) != len(net.decoders) or not all(0 <= weight < math.inf for weight in denoising_weights):
             raise InputError(
                 f"denoising_weights is {list(denoising_weights)}; give {len(net.decoders)} numbers of at least 0, one for each layer that "

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_sntg.data.augmentation import Augmentation
@@ -13,6 +14,7 @@ from gan_sntg.data.loader import UNLABELED, Batch, Examples, Pool
 from gan_sntg.distributed import all_mean
 from gan_sntg.errors import InputError
 from gan_sntg.graph.adjacency import DrawnNeighborGraph
+from gan_sntg.graph.loss import with_labels
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.losses import squared_error, supervised_loss
 from gan_sntg.networks.classifiers import Classifier
@@ -27,6 +29,7 @@ from gan_sntg.training.method import Method
 from gan_sntg.training.optim import AdamEpsilon, adam, set_learning_rate, trainable
 
 Stream = Literal["mixed", "two"]  # one batch of the pool, labels where known; or labelled images, then others whose labels are hidden
+TargetsFor = Literal["all", "needed"]
 Divisor = Literal["batch", "labeled"]  # of L_S: all images of its pass, as in the authors' code (Alg. 1), or those with a label
 
 
@@ -65,6 +68,7 @@ class Objective(Recordable, Method):
         divisor: Divisor = "batch",
         w: RampedWeight | None = None,
         consistency_weight: float = 1.0,
+        targets_for: TargetsFor = "all",
     ):
         """Take the network, its schedule, and the weights of consistency and graph.
 
@@ -79,6 +83,7 @@ class Objective(Recordable, Method):
         divisor: of L_S, the images of its pass (Alg. 1) or those with a label.
         w: w(t) of Alg. 1, its height and ramp.
         consistency_weight: lambda1, of R_C.
+        targets_for: images that get a target: all of the step, or those of two streams that need one.
 
         Raises InputError where sntg is a GAN's.
         """
@@ -86,7 +91,7 @@ class Objective(Recordable, Method):
         self.net, self.average = net, Average(net, average_decay)
         self.schedule, self.learning_rate, self.augmentation = schedule, learning_rate, augmentation or Augmentation()
         self.sntg, self.w, self.consistency_weight = sntg or SNTG(), w or RampedWeight(), consistency_weight
-        self.stream, self.divisor, self.share = stream, divisor, 1.0
+        self.stream, self.divisor, self.targets_for, self.share = stream, divisor, targets_for, 1.0
         self.optimizers = {"net": adam(trainable(net), learning_rate, schedule.at(0)[1], adam_epsilon)}
         if self.sntg.labeled:
             raise InputError("sntg.labeled is a GAN's: the passes of this method hold the labelled images anyway; leave it out")
@@ -179,17 +184,24 @@ class Objective(Recordable, Method):
     def passes(self, batch: Batch) -> Pass:
         """One pass over all images of the step, which alone moves running statistics, and f~ for them.
 
-        Images are mirrored before `targets` sees them, and translated after, so that both may share the one and not the other.
+        Images are mirrored before `targets` sees them, and translated after, so that both may share the one and not the other. Of two
+        streams R_C asks for the second's targets alone, and a graph that merges labels takes the first's as one-hot rows: with targets_for
+        "needed" those get no target, and a target's pass, with its batch statistics, is over the second stream.
         """
         view = self.view(batch)
         h, logits = self.predict(self.translated(view.x))
-        targets = self.targets(view, logits)
-        asked = slice(len(batch.view("labeled").y) if len(self.views) == 2 else 0, None)  # of two streams, not the labelled
-        return Pass(view, self.sntg.embed(h, logits), targets, (logits, view.y), (targets[asked], logits[asked]))
+        labeled = len(batch.view("labeled").y) if len(self.views) == 2 else 0
+        told = labeled if self.targets_for == "needed" and not self.sntg.asks_known else 0
+        targets = self.targets(Examples(*(part[told:] for part in view)), logits[told:])
+        every = with_labels(F.pad(targets, (0, 0, told, 0)), view.y) if told else targets
+        return Pass(view, self.sntg.embed(h, logits), every, (logits, view.y), (targets[labeled - told :], logits[labeled:]))
 
     @abstractmethod
     def targets(self, view: Examples, logits: Tensor) -> Tensor:
-        """f~(x) [B, K], probabilities. view: mirrored images; logits [B, K]: the student's own of this pass."""
+        """f~(x) [B, K], probabilities.
+
+        view: mirrored images, those of the step that get one; logits [B, K]: the student's own of them.
+        """
 
     def view(self, batch: Batch) -> Examples:
         """Mirrored images of the step; of two streams, labelled ones first and other labels hidden."""

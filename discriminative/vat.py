@@ -57,7 +57,7 @@ class VAT(Objective):
 
         The source's xi of 1e-6 is lost in the rounding of x + xi d in float32: its direction is half noise (reference 10, 14).
         """
-        super().__init__(stream="two", **kwargs)
+        super().__init__(stream="two", targets_for="needed", **kwargs)
         if not epsilon > 0:
             raise InputError(f"epsilon is {epsilon}; give the norm of the adversarial perturbation, above 0")
         if not 1e-4 <= xi <= 10:

@@ -27,6 +27,8 @@ NEIGHBORS, PREDICTIONS = "neighbors", "predictions"  # the kinds of files, and t
 class Adjacency(Configurable, ABC):
     """W of the contrastive loss (Eq. 8), for pairs of examples in a batch."""
 
+    asks_known = True  # whether W depends on the targets of images whose label is known
+
     @abstractmethod
     def weights(self, targets: Tensor, y: Tensor, index: Tensor, i: Tensor, j: Tensor) -> Tensor:
         """W_ij in [0, 1] of the pairs (i, j) of places in the batch: [S], as targets, without gradient.
@@ -61,7 +63,7 @@ class TeacherGraph(Adjacency):
 
         threshold: W below it is 0, in 0..1. Raises InputError.
         """
-        self.kind, self.merge, self.threshold = kind, merge, threshold
+        self.kind, self.merge, self.threshold, self.asks_known = kind, merge, threshold, not merge
         if not 0 <= threshold <= 1 or (threshold and kind is Graph.hard):
             raise InputError(f"the threshold of TeacherGraph is {threshold:g}, its kind {kind.name}; give one in 0..1, of a graph not 0-1")
 
@@ -76,6 +78,7 @@ class GraphFile(Adjacency):
 
     kind: str
     table: Tensor
+    asks_known = False
 
     def __init__(self, file: str):
         """file: written by `gan-sntg graph`. Raises InputError where it is missing or invalid."""

@@ -108,6 +108,11 @@ class SNTG(Configurable, nn.Module):
         sure = ((targets.amax(1) >= self.confidence) | (y != UNLABELED)).to(targets.dtype)
         return sure[pairs.i] * sure[pairs.j]
 
+    @property
+    def asks_known(self) -> bool:
+        """Whether R_S depends on the targets of images whose label is known."""
+        return bool(self.weight) and (self.balance is not None or self.graph.asks_known)
+
     def weight_at(self, t: float, w: float = 1.0) -> float:
         """w(t) lambda_2 times its own ramps in epoch t; w: w(t) of the method, 1 where it has none."""
         return w * self.weight * ramp_up_down(t, self.ramp_epochs, self.start_epochs, self.stop_epochs)

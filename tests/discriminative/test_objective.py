@@ -9,7 +9,9 @@ from discriminative.objective import Divisor
 from gan_sntg.data.augmentation import Augmentation
 from gan_sntg.data.loader import UNLABELED
 from gan_sntg.errors import InputError
-from gan_sntg.graph.loss import graph_loss, teacher_classes
+from gan_sntg.graph.adjacency import TeacherGraph
+from gan_sntg.graph.balance import DistributionAlignment
+from gan_sntg.graph.loss import Graph, graph_loss, teacher_classes
 from gan_sntg.graph.pairs import AllPairs, Sampled
 from gan_sntg.losses import kl_divergence, squared_error, supervised_loss
 
@@ -111,6 +113,29 @@ def test_of_two_streams_the_labelled_come_first_without_consistency_and_the_othe
     assert torch.equal(found.view.y[:4], batch.labeled.y) and (found.view.y[4:] == UNLABELED).all() and (batch.unlabeled.y >= 0).all()
     assert torch.equal(found.view.index, torch.cat([batch.labeled.index, batch.unlabeled.index]))
     assert [len(part) for part in found.consistency] == [10, 10] and len(found.h) == len(found.targets) == 14
+
+
+@pytest.mark.parametrize("name", ["pi", "mean_teacher", "tempens"])
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        ({}, 10),
+        ({"graph": TeacherGraph(Graph.agreement), "confidence": 0.5}, 10),
+        ({"graph": TeacherGraph(merge=False)}, 14),
+        ({"balance": DistributionAlignment()}, 14),
+        ({"balance": DistributionAlignment(), "weight": 0.0}, 10),
+        ({"targets_for": "all"}, 14),
+    ],
+)
+def test_labelled_images_get_a_target_only_where_it_is_needed(name, options, rows, monkeypatch):
+    method = made(name, stream="two", noise=0.0, pairing=AllPairs(), **({"targets_for": "needed"} | options))
+    batch = next(iter(prepared(method, dtype=torch.float64, labeled_batch_size=4).epoch()))
+    asked, targets = [], method.targets
+    monkeypatch.setattr(method, "targets", lambda view, logits: asked.append((len(view.y), len(logits))) or targets(view, logits))
+    terms = method.terms(batch, 1)
+    monkeypatch.setattr(method, "targets_for", "all")
+    torch.testing.assert_close(terms, method.terms(batch, 1))
+    assert asked == [(rows, rows), (14, 14)]
 
 
 @pytest.mark.parametrize(("divisor", "count"), [("batch", 14), ("labeled", 4)])
