@@ -1,4 +1,4 @@
-"""Text of `--help`: an option a line, and words for arguments of classes from their docstrings."""
+"""What `--help` prints and shells complete; words for the arguments of classes from docstrings."""
 
 import inspect
 import re
@@ -142,7 +142,7 @@ def kinds_of(kind: type) -> str:
         found += [sub for sub in one.__subclasses__() if sub not in found]
     found = [one for one in found if not inspect.isabstract(one) and one.__module__ not in INTERNAL]
     alone = [one for one in found if [other.__module__ for other in found].count(one.__module__) == 1]
-    docs = {one.__name__: sys.modules[one.__module__].__doc__ if one in alone else one.__doc__ for one in found}
+    docs = {one.__name__: getattr(sys.modules.get(one.__module__), "__doc__", "") if one in alone else one.__doc__ for one in found}
     return "\n".join(["one of:", *(f"  {name:20}  {(doc or '').partition(chr(10))[0]}" for name, doc in docs.items())])
 
 
