@@ -119,7 +119,7 @@ class VAT(Objective):
         return unit(d)
 
     def by_derivatives(self, x: Tensor, d: Tensor, noise: RepeatedDraws) -> tuple[Tensor, Tensor, Tensor]:
-        """(h, logits) of the clean pass, and unit d after power iterations by J^T H J d, the limit for xi -> 0."""
+        """(h, logits) of the clean pass, and unit d after power iterations by J^T H J d (xi -> 0)."""
         x = x.detach().requires_grad_()
         h, clean, d = self.curvature(x, unit(d), noise)
         for _ in range(self.power_iterations - 1):

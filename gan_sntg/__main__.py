@@ -1,4 +1,4 @@
-"""The command `gan-sntg`: its version, the list of commands, the completion of their words, and the start of one."""
+"""The command `gan-sntg`: version, list of commands, completion in shells, and the start of one."""
 
 import sys
 from importlib import import_module

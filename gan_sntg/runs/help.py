@@ -1,4 +1,4 @@
-"""What `--help` prints and shells complete; words for the arguments of classes from docstrings."""
+"""Text of `--help`, completion in shells, and words for arguments of classes from docstrings."""
 
 import inspect
 import re
