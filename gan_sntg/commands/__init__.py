@@ -48,7 +48,8 @@ def dispatch(argv: list[str]) -> int:
 def completion(words: list[str], commands: dict[str, str]) -> int:
     """Print a shell's completion of commands, and return the exit status.
 
-    words: the shell; commands: {name: what it does}. Completed are commands, options, their choices, and files; not the arguments of classes, of which there are thousands.
+    words: the shell; commands: {name: what it does}. Completed are commands, options, their choices, and files; not the arguments of
+    classes, of which there are thousands.
     """
     try:
         import shtab  # noqa: PLC0415

@@ -75,7 +75,7 @@ def is_own(action: Action) -> bool:
 
 
 def copy_options(parser: ArgumentParser, plain: ArgumentParser, files: Any) -> None:
-    """Give a plain parser the options of another, and of its subcommands; values without choices are completed as `files` says."""
+    """Give a plain parser the options of another; values without choices complete as `files` says."""
     for action in filter(is_own, parser._actions):
         if isinstance(action, _SubParsersAction):
             below = plain.add_subparsers()
