@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest, so that two workers end together."""
     longest = "reproduce data_parallel configs resume tuning fuzz plan spaces each_method bad_input backbones tutorial compile export seeds"
-    longest += " ladder import_paths trainer labels_per_class stopping run evaluate_command process output public_cuts"
+    longest += " ladder import_paths trainer readme labels_per_class stopping run evaluate_command process output public_cuts"
     items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in longest.split())
 
 

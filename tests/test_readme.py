@@ -3,9 +3,11 @@
 import importlib
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gan_sntg.__main__ import COMMANDS
 
@@ -118,3 +120,55 @@ def test_sntg_in_ones_own_loop_trains_as_the_script_does():
     exec(code, names)
     assert code[code.index("def train") :] in (ROOT / "scripts/own_loop.py").read_text()
     assert names["train"](weight=1.0, seed=0, epochs=6) < 60
+
+
+# --- commands of the how-to pages ----------------------------------------------------------------------------------------
+
+RUN = ("install", "train", "resume", "compare", "export", "tensorboard", "use-a-run")  # pages whose commands are run here, on digits
+NEEDS = {  # words of other commands, and what they need that is not here
+    "--root my_pictures": "one's own pictures: the tutorial's commands, on pictures that a script draws",
+    "--data.root": "one's own pictures",
+    "runs/mine": "a run on one's own pictures",
+    "runs/features": "a run on one's own pictures; the tutorial has most of these commands",
+    "export runs/a": "the run of docs/export.md, which is exported there",
+    "reproduce": "minutes to days",
+    "bench": "an idle machine; its command is run by tests/commands/test_bench_command.py",
+    "tune": "an hour, and a download; the tutorial runs a study",
+    "mnist_100": "hours, and a download",
+    "torchrun": "run by tests/training/test_data_parallel.py",
+    "--onnx": "an extra; run by tests/export/test_model_card.py",
+    "--allow mypackage": "a reader's own package; run by tests/test_adding_a_method.py",
+}
+
+
+@pytest.fixture(scope="module")
+def two_runs(command, tmp_path_factory):
+    """A folder with runs/a and runs/b, as on the page of installation but shorter, and with pictures to classify."""
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "some_other_folder").mkdir()
+    Image.new("L", (8, 8), 90).save(folder / "some_other_folder/a.png")
+    for words in commands_of(PAGES["docs/install.md"])[:2]:
+        place = folder / words[words.index("--out") + 1]
+        words = [str(place) if word.startswith("runs/") else word for word in words]
+        assert command(*words, "--scale", "0.02").status == 0
+    return folder
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_the_commands_of_a_page_run(page, two_runs, command, tmp_path, monkeypatch):
+    found = commands_of(PAGES[f"docs/{page}.md"])
+    shutil.copytree(two_runs, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    if any(words[0] == "train" for words in found):
+        shutil.rmtree("runs")
+    for words in found:
+        outcome = command(*words, *(["--scale", "0.02"] if words[0] == "train" else []))
+        assert outcome.status == 0, outcome.err
+    assert found
+
+
+def test_every_other_command_is_listed_with_what_it_needs():
+    for page, text in PAGES.items():
+        if Path(page).stem not in (*RUN, "tutorial"):  # which test_tutorial.py runs
+            lines = [" ".join(words) for words in commands_of(text[text.find("## Results") :] if page == "README.md" else text)]
+            assert [line for line in lines if not any(words in line for words in NEEDS)] == [], page
