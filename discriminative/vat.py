@@ -26,7 +26,7 @@ class VAT(Objective):
     statistics: the labelled pass alone does. Those are refreshed on labelled images before each evaluation (reference 4).
 
     The direction is found by differences of two passes in float32, whatever the run's precision, since rounding to bfloat16 exceeds any
-    xi that is near the image; or by derivatives in the run's own precision, which is faster and rounds otherwise (docs/speed.md).
+    xi that is near the image; or by derivatives in the run's own precision, which takes fewer passes and rounds otherwise (docs/speed.md).
     """
 
     divergence = staticmethod(kl_divergence)
@@ -57,7 +57,7 @@ class VAT(Objective):
 
         The source's xi of 1e-6 is lost in the rounding of x + xi d in float32: its direction is half noise (reference 10, 14).
         """
-        super().__init__(stream="two", targets_for="needed", **kwargs)
+        super().__init__(stream="two", targets_for="needed", **kwargs)  # no choice: they are made of the unlabelled alone
         if not epsilon > 0:
             raise InputError(f"epsilon is {epsilon}; give the norm of the adversarial perturbation, above 0")
         if not 1e-4 <= xi <= 10:

@@ -9,14 +9,14 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
-SOURCE = Path(__file__).parent / "quickstart.py"
+SOURCE, FOLDER = Path(__file__).parent / "quickstart.py", Path("build")  # in which runs/quickstart is
 
 
-def main(folder: str = "build") -> None:
-    """Run the cells in a folder, where runs/quickstart is."""
-    Path(folder).mkdir(exist_ok=True)
+def main() -> None:
+    """Run the cells, and write the notebook beside the script."""
+    FOLDER.mkdir(exist_ok=True)
     notebook = jupytext.read(SOURCE)
-    NotebookClient(notebook, timeout=None, resources={"metadata": {"path": folder}}).execute()
+    NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(FOLDER)}}).execute()
     for k, cell in enumerate(notebook.cells):
         cell.id = f"cell-{k}"
         cell.metadata.pop("execution", None)  # times

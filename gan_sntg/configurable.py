@@ -31,6 +31,14 @@ class Choice(Enum):
         return self.value(*args)
 
 
+def kinds(base: type) -> list[type]:
+    """A class and all known classes that derive from it, each once."""
+    found = [base]
+    for kind in found:
+        found += [below for below in kind.__subclasses__() if below not in found]
+    return found
+
+
 def class_path(kind: type) -> str:
     """The shortest dotted path to a class: by its room, where that exports it."""
     parts = kind.__module__.split(".")

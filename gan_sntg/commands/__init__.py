@@ -57,12 +57,15 @@ def completion(words: list[str], commands: dict[str, str]) -> int:
         print("gan-sntg --completion: error: shtab is not installed; pip install 'gan-sntg[completion]'", file=sys.stderr)
         return 2
     if len(words) != 1 or words[0] not in shtab.SUPPORTED_SHELLS:
-        print(f"gan-sntg --completion: error: give one of {', '.join(shtab.SUPPORTED_SHELLS)}", file=sys.stderr)
+        known = ", ".join(shtab.SUPPORTED_SHELLS)
+        print(
+            f"gan-sntg --completion: error: {' '.join(words) or 'nothing'} is no shell that is known; give one of {known}", file=sys.stderr
+        )
         return 2
     parser = ArgumentParser(prog="gan-sntg")
-    known = parser.add_subparsers()
+    parsers = parser.add_subparsers()
     for name, text in commands.items():
-        copy_options(import_module(f"gan_sntg.commands.{name}").parser(), known.add_parser(name, help=text), shtab.FILE)
+        copy_options(import_module(f"gan_sntg.commands.{name}").parser(), parsers.add_parser(name, help=text), shtab.FILE)
     print(shtab.complete(parser, words[0]))
     return 0
 

@@ -219,16 +219,11 @@ class PretrainedNet(Classifier):
         width: int = 256,
         dropout: float = 0.5,
     ):
-        """Choose the network, its weights, and the layers on top.
+        """net: classifier of torchvision, timm/NAME, or efficientnet_lite0, as for `Backbone`.
 
-        net: classifier of torchvision, timm/NAME, or efficientnet_lite0, as for `Backbone`.
-        file: its weights; null: the published ones.
-        size: pixels of a side that images are brought to; null: the network's own.
-        download: fetch the published weights where they are not there.
-        width: units of h.
-        dropout: of the features.
-
-        Raises InputError for images of other channels, an unknown net, or no units.
+        file: its weights; null: the published ones. size: pixels of a side that images are brought to; null: the network's own. download:
+        fetch the published weights where they are not there. width: units of h. dropout: of the features. Raises InputError for images of
+        other channels, an unknown net, or no units.
         """
         super().__init__()
         if channels_of("PretrainedNet", image_shape, smallest=8) not in (1, 3) or width < 1:

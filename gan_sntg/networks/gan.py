@@ -90,10 +90,9 @@ class DenseDiscriminator(Discriminator):
         hidden_noise: float = 0.5,
         train_scale: bool = False,
     ):
-        """Defaults are the MNIST network.
+        """widths: units of hidden layers; input_noise, hidden_noise: standard deviation of Gaussian noise.
 
-        widths: units of hidden layers; input_noise, hidden_noise: standard deviation of Gaussian noise; train_scale: train the g of hidden
-        weight norms (source: no).
+        train_scale: train the g of hidden weight norms (source: no).
         """
         super().__init__()
         check_widths(widths)
@@ -141,10 +140,7 @@ class FeatureGenerator(DenseGenerator):
     of_images = False
 
     def __init__(self, image_shape: tuple[int, ...], latent: int = 100, widths: tuple[int, ...] = (500, 500)):
-        """image_shape: (D,); the data give it; latent: size of z; widths: units of hidden layers.
-
-        Raises InputError for images.
-        """
+        """image_shape: (D,), else InputError; latent: size of z; widths: units of hidden layers."""
         if len(image_shape) != 1:
             seen = list(image_shape)
             raise InputError(f"FeatureGenerator draws features, but networks see images {seen}; add a Backbone, or choose ConvGenerator")
@@ -186,13 +182,10 @@ class ConvDiscriminator(ConvClassifier, Discriminator):
         input_drop: Drop = Drop.elements,
         hidden_drop: Drop = Drop.elements,
     ):
-        """Defaults are the CIFAR-10 network.
+        """widths: channels of the first block, and of the rest and h.
 
-        widths: channels of the first block, and of the rest and h.
-        train_scale: train the g of hidden weight norms (source: no).
-        input_noise: standard deviation, before the dropout.
-        input_dropout: probability at the input.
-        input_drop, hidden_drop: what dropout zeroes (Dai et al. 2017: noise and channels).
+        train_scale: train the g of hidden weight norms (source: no); input_noise: standard deviation, before the dropout; input_dropout:
+        probability at the input; input_drop, hidden_drop: what dropout zeroes (Dai et al. 2017: noise and channels).
         """
         (first, rest), (halvings, _, _) = widths, depth_for(image_shape)
         channels = [image_shape[0], first, *[rest] * (halvings - 1)]

@@ -13,10 +13,12 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from jsonargparse import DefaultHelpFormatter
 
+from gan_sntg.configurable import kinds
+
 WIDTH, MOST, COLUMN = 100, 120, 32  # of lines: where no terminal has another, and at most; where the words begin
 FROM_DATA = {"image_shape": "shape of what it sees; the data give it", "num_classes": "K; the data give it"}
 INTERNAL = ("gan_sntg.data.recorded",)  # whose classes no configuration names
-KINDS = {bool: "true|false", int: "N", float: "X", str: "TEXT"}
+KINDS = {int: "N", float: "X", str: "TEXT"}
 
 
 class HelpFormatter(DefaultHelpFormatter):
@@ -137,10 +139,7 @@ def describe(actions: Iterable[Action], kind: type, prefix: str) -> None:
 
 def kinds_of(kind: type) -> str:
     """A line for each class of a kind: its name, and the first line of its file or, if shared, its own."""
-    found = [kind]
-    for one in found:
-        found += [sub for sub in one.__subclasses__() if sub not in found]
-    found = [one for one in found if not inspect.isabstract(one) and one.__module__ not in INTERNAL]
+    found = [one for one in kinds(kind) if not inspect.isabstract(one) and one.__module__ not in INTERNAL]
     alone = [one for one in found if [other.__module__ for other in found].count(one.__module__) == 1]
     docs = {one.__name__: getattr(sys.modules.get(one.__module__), "__doc__", "") if one in alone else one.__doc__ for one in found}
     return "\n".join(["one of:", *(f"  {name:20}  {(doc or '').partition(chr(10))[0]}" for name, doc in docs.items())])

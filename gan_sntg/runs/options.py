@@ -16,6 +16,7 @@ import yaml
 from jsonargparse import Namespace
 from torch import nn
 
+from gan_sntg.configurable import kinds
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.loader import LabeledSampling
 from gan_sntg.data.normalization import Normalization
@@ -215,12 +216,11 @@ def network_arguments() -> list[str]:
     """Names of the arguments of all known methods that are networks, or None, whose sizes the data give."""
     for package in CLASSES:
         import_module(package)  # so that its classes are known, and by their short names
-    found, methods = [], [Method]
-    for method in methods:
-        methods += method.__subclasses__()
+    found = []
+    for method in kinds(Method):
         for name, hint in get_type_hints(method.__init__).items():
-            kinds = [kind for kind in (hint, *get_args(hint)) if inspect.isclass(kind) and issubclass(kind, nn.Module)]
-            found += [name] if kinds and name != "return" else []
+            networks = [kind for kind in (hint, *get_args(hint)) if inspect.isclass(kind) and issubclass(kind, nn.Module)]
+            found += [name] if networks and name != "return" else []
     return list(dict.fromkeys(found))
 
 

@@ -12,7 +12,7 @@ import yaml
 import gan_sntg.networks
 from gan_sntg.__main__ import COMMANDS, main
 from gan_sntg.commands import bench, compare, doctor, evaluate, export, predict, reproduce, sample, train, tune
-from gan_sntg.configurable import Choice, Configurable
+from gan_sntg.configurable import Choice, Configurable, kinds
 from gan_sntg.data.dataset import Dataset
 from gan_sntg.data.normalization import Normalization
 from gan_sntg.methods import FeatureMatchingGAN
@@ -43,9 +43,7 @@ def line_of(option: str, lines: list[str]) -> str:
 def known(kind: type) -> list[type]:
     """The classes of a kind that configurations can name, and what they are kinds of."""
     network_arguments()
-    found = [kind]
-    for one in found:
-        found += [sub for sub in one.__subclasses__() if sub not in found]
+    found = kinds(kind)
     hidden = (*INTERNAL, "gan_sntg.benchmarks.profile")
     files = {one: getattr(sys.modules.get(one.__module__), "__file__", None) or "" for one in found}
     ours = [one for one in found if files[one].startswith((f"{ROOT}/gan_sntg/", f"{ROOT}/discriminative/"))]
