@@ -17,6 +17,8 @@ COMPLETION = "  --completion SHELL prints what completes commands, options and f
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand; return its exit status.
 
+    argv: its words; None: those of the process, which then keeps freed memory for later tensors.
+
     0: done; 1: training or a check failed, or whoever read the output, such as `head`, is gone; 2: invalid input; 75: stopped by a signal
     or --max_minutes; 130: interrupted.
     """
@@ -24,7 +26,11 @@ def main(argv: list[str] | None = None) -> int:
     with lasting_messages():
         try:
             with lasting_output():
-                return import_module("gan_sntg.commands").dispatch(words) if words and words[0] in COMMANDS else _usage(words)
+                if not words or words[0] not in COMMANDS:
+                    return _usage(words)
+                if argv is None:  # the process is its own
+                    import_module("gan_sntg.files.memory").reuse_memory()
+                return import_module("gan_sntg.commands").dispatch(words)
         except LostOutputError as error:
             if str(error):
                 print(f"gan-sntg {words[0]}: stopped: {error}", file=sys.stderr)

@@ -1,5 +1,6 @@
-"""Memory of a run's images: where they are kept, what is free, and the refusal of too many."""
+"""Memory of a run: where its images are kept, what is free, what is refused, and reuse."""
 
+import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ import torch
 from gan_sntg.errors import InputError
 
 MEMINFO = Path("/proc/meminfo")
+M_TRIM_THRESHOLD, M_MMAP_MAX, MOST = -1, -4, 2**31 - 1  # of glibc's malloc.h; MOST: of an int
 
 
 class Place(NamedTuple):
@@ -33,6 +35,18 @@ def placed(device: torch.device | str = "cpu", mapped: bool = False) -> Iterator
         yield
     finally:
         PLACE.reset(token)
+
+
+def reuse_memory() -> None:
+    """Keep freed memory for the next tensors of this process, where the C library is glibc.
+
+    glibc returns each freed tensor over 32 MB to the system, which clears every page of the next one: two thirds of the time of an
+    elementwise operation. Results do not change. It cannot be undone.
+    """
+    with suppress(OSError, AttributeError, TypeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, MOST)
 
 
 def free_on(device: torch.device | str) -> int | None:
