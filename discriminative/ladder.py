@@ -4,19 +4,42 @@ import math
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from discriminative.objective import Objective, Pass
 from gan_sntg.data.loader import Batch, Examples
 from gan_sntg.errors import InputError
 from gan_sntg.losses import denoising_loss, supervised_loss
 from gan_sntg.networks.batch_norm import frozen_statistics
-from gan_sntg.networks.ladder import Activations, LadderNetwork
-from gan_sntg.networks.passes import Precision, drawing_from
+from gan_sntg.networks.ladder import LadderNetwork
+from gan_sntg.networks.passes import Precision
 from gan_sntg.schedules import RampedWeight
 from gan_sntg.training.meter import Terms
 
 GraphPass = Literal["corrupted", "clean"]  # whose features the graph shapes: an assumption, no one has joined SNTG to the Ladder
+
+
+class BothPaths(nn.Module):
+    """A step's pass over unlabelled images: clean path, corrupted path, and decoder."""
+
+    def __init__(self, net: LadderNetwork, weights: dict[int, float], graph_pass: GraphPass):
+        """weights: lambda_l by layer; graph_pass: path of the features that are returned."""
+        super().__init__()
+        self.net, self.weights, self.graph_pass = net, weights, graph_pass
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, dict[int, Tensor]]:
+        """x [B, C, H, W] -> h [B, D], logits [B, K], logits of the clean path, and C_l.
+
+        h and the first logits are of the graph's path. Each C_l is a scalar, by layer; one of weight 0 is left out.
+        """
+        clean, corrupted = (self.net.encode(x, noisy) for noisy in (False, True))
+        found = dict(zip(self.weights, self.net.reconstruct(corrupted), strict=True)) if any(self.weights.values()) else {}
+        costs = {
+            layer: denoising_loss(found[layer], clean[layer].z, clean[layer].mean, clean[layer].var)
+            for layer, weight in self.weights.items()
+            if weight
+        }
+        return *self.net.outputs(corrupted if self.graph_pass == "corrupted" else clean), clean[-1].h, costs
 
 
 class Ladder(Objective):
@@ -44,8 +67,9 @@ class Ladder(Objective):
                 f"denoising_weights is {list(denoising_weights)}; give {len(net.decoders)} numbers of at least 0, one for each layer that "
                 'the net decodes, from the lowest up: the input and all layers, or with decoder: "top" the last one alone'
             )
-        first, self.graph_pass = len(net.layers) + 1 - len(net.decoders), graph_pass
+        first = len(net.layers) + 1 - len(net.decoders)
         self.denoising_weights = dict(enumerate(denoising_weights, start=first))
+        self.both_paths = (BothPaths(net, self.denoising_weights, graph_pass),)  # in a tuple: the net is one part of the method
 
     def weights(self) -> dict[str, float]:
         """That of L_S is 1; lambda_l by layer, the input's 0; and R_S's."""
@@ -67,24 +91,12 @@ class Ladder(Objective):
 
     def unlabeled_terms(self, view: Examples, t: int) -> Terms:
         """lambda_l C_l and R_S of both paths over these images."""
-        x = self.translated(view.x)
-        with drawing_from(self.net, self.generators["noise"]):
-            clean, corrupted = (self.net.encode(x, noisy) for noisy in (False, True))
-        terms = self.denoising_terms(clean, corrupted)
+        h, logits, clean_logits, costs = self.execution(*self.both_paths, self.translated(view.x), self.generators["noise"])
+        terms = {f"net/denoising_{layer}": self.denoising_weights[layer] * cost for layer, cost in costs.items()}
         if weight := self.graph_weight_at(t):
-            h, logits = self.net.outputs(corrupted if self.graph_pass == "corrupted" else clean)
-            targets, embedded = self.targets(view, clean[-1].h), self.sntg.embed(h, logits)
+            targets, embedded = self.targets(view, clean_logits), self.sntg.embed(h, logits)
             terms["net/graph"] = weight * self.graph_term(Pass(view, embedded, targets, (logits, view.y), (targets, logits)))
         return terms
-
-    def denoising_terms(self, clean: list[Activations], corrupted: list[Activations]) -> Terms:
-        """lambda_l C_l of the layers of a weight above 0."""
-        weighted = {layer: weight for layer, weight in self.denoising_weights.items() if weight}
-        found = dict(zip(self.denoising_weights, self.net.reconstruct(corrupted), strict=True)) if weighted else {}
-        return {
-            f"net/denoising_{layer}": weight * denoising_loss(found[layer], clean[layer].z, clean[layer].mean, clean[layer].var)
-            for layer, weight in weighted.items()
-        }
 
     def targets(self, view: Examples, logits: Tensor) -> Tensor:
         """softmax of the clean path, without gradient."""

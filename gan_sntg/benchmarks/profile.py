@@ -75,7 +75,7 @@ def watch_parts(method: Any, device: torch.device) -> Stopwatch:
     names = {net: f"forward {name}" for name, net in method.named_children()}
 
     def timed_pass(net: nn.Module, *args) -> Any:
-        with watch.part(names.get(net, TARGETS)):
+        with watch.part(names.get(net) or names.get(getattr(net, "net", None), TARGETS)):  # of BothPaths: of its network
             return execution(net, *args)
 
     def timed_gradients(method: Any, name: str, batch: Batch, t: int) -> Terms:

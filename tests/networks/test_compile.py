@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from helpers.ladders import ladder
 from helpers.method_factories import made, prepared
 from helpers.tiny import UnitRange64, assert_same, gan, started, streams
 from torch import nn
@@ -32,7 +33,7 @@ def gan_steps(execution: EagerForward, teacher=SecondPass):
 
 
 def method_steps(name: str, execution: EagerForward):
-    method = made(name)
+    method = ladder() if name == "ladder" else made(name)
     return steps(method, prepared(method, dtype=torch.float64), execution)
 
 
@@ -41,9 +42,17 @@ def test_compiled_passes_of_a_gan_draw_what_eager_ones_do(teacher):
     assert_same(gan_steps(traced(), teacher), gan_steps(EagerForward(), teacher))
 
 
-@pytest.mark.parametrize("name", ["pi", "tempens", "mean_teacher", "vat"])
+@pytest.mark.parametrize("name", ["pi", "tempens", "mean_teacher", "vat", "ladder"])
 def test_compiled_passes_of_a_method_draw_what_eager_ones_do(name):
     assert_same(method_steps(name, traced()), method_steps(name, EagerForward()))
+
+
+def test_both_passes_of_a_ladder_are_compiled_its_decoder_and_costs_with_them():
+    execution = traced()
+    compiled, seen = execution.forward.compiled, []
+    execution.forward.compiled = lambda net, x: seen.append(type(net).__name__) or compiled(net, x)
+    method_steps("ladder", execution)
+    assert seen == ["DenseLadder", "BothPaths"] * 3
 
 
 def test_compiled_steps_are_the_plain_ones_and_another_run_compiles_nothing_more():
