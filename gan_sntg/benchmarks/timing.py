@@ -1,6 +1,7 @@
 """Timings of a configuration by precision and mode, and the machine's own limits."""
 
 import itertools
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -96,11 +97,12 @@ def measure(options: Namespace, file: str) -> dict:
 def make_ways(options: Namespace, file: str) -> Iterator[tuple[str, Way]]:
     """Each asked for by name, on objects of its own; temporal ensembling has one epoch behind it."""
     t, graphs = parse_run(options, file, [])[1].epochs - 1, options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
-    for precision, compiled, noise, recorded in itertools.product(options.precision, options.compile, options.noise, graphs):
+    dimensions = options.precision, options.compile, options.noise, options.options, graphs
+    for precision, compiled, noise, more, recorded in itertools.product(*dimensions):
         words = f"--precision {precision.value} --compile {compiled} --noise {noise} --cuda_graphs {recorded}"
-        parts = started(options, file, words)
+        parts = started(options, file, f"{words} {more}")
         recorded = isinstance(parts.method.gradients, CudaGraphGradients)
-        marks = (" compiled" * compiled, " table" * (noise == "table"), " recorded" * recorded)
+        marks = (" compiled" * compiled, " table" * (noise == "table"), f" {more}" * bool(more), " recorded" * recorded)
         yield precision.value + "".join(marks), Way(parts, t, precision)
     if options.plain:
         parts = started(options, file)
@@ -114,7 +116,7 @@ def make_ways(options: Namespace, file: str) -> Iterator[tuple[str, Way]]:
 def started(options: Namespace, file: str, words: str = "") -> RunObjects:
     """The objects of a run of this file, started, with one step and the end of an epoch behind it."""
     threads = f"--threads {options.threads} " if options.threads else ""
-    parts = build(*parse_run(options, file, (threads + words).split()))
+    parts = build(*parse_run(options, file, shlex.split(threads + words)))
     parts.method.start(parts.streams.example(parts.method.start_size, "start"))
     parts.method.step(next(iter(parts.streams.epoch())), 0)
     parts.method.end_epoch()

@@ -1,5 +1,6 @@
 """Measure how fast configurations train: ms per step and part, memory, FLOP/s beside the machine's."""
 
+import itertools
 import json
 import shlex
 import sys
@@ -24,6 +25,7 @@ from gan_sntg.runs.parsing import Parser
 COLUMNS = "ms per step", "least to most", "images/s", "GFLOP/s", "of products", "peak MB", "naive's time / this", "before / this"
 EXAMPLES = """examples:
   gan-sntg bench --config configs/mnist_100/fm_gan.yaml --synthetic
+  gan-sntg bench --config configs/cifar10_4000_aug/vat_ent.yaml --synthetic --options '' '--method.probe derivatives'
 """
 
 
@@ -36,6 +38,7 @@ def parser() -> Parser:
     parser.add_argument("--precision", type=Precision, nargs="+", default=[Precision.float32, Precision.bfloat16], help="ways to compute")
     parser.add_argument("--compile", type=bool, nargs="+", default=[False], help="plain passes (false), compiled ones (true), or both")
     parser.add_argument("--noise", type=Noises, nargs="+", default=["fresh"], help="numbers that are drawn, of a table, or both")
+    parser.add_argument("--options", type=str, nargs="+", default=[""], help="a text of run options each, such as '--method.stream two'")
     parser.add_argument("--cuda_graphs", type=bool, nargs="+", default=[True], help="on a GPU: recorded steps, written ones, or both")
     parser.add_argument("--naive", type=bool, default=True, help="the usual way of peers' code beside them, in float32")
     parser.add_argument("--plain", type=bool, default=False, help="our own steps in float32, but of images stored channel by channel")
@@ -61,8 +64,8 @@ def run(options: Namespace) -> None:
     check_option("threads", options.threads)
     if options.out and not Path(options.out).resolve().parent.is_dir():
         raise InputError(f"--out {options.out}: its folder does not exist; make it first")
-    for file in options.config:  # what is refused is refused before a minute is spent
-        RunOptions.of(parse_run(options, file, [])[1])
+    for file, words in itertools.product(options.config, options.options):  # what is refused is refused before a minute is spent
+        RunOptions.of(parse_run(options, file, shlex.split(words))[1])
     device, console = pick_device(options.device), Console(width=None if sys.stdout.isatty() else 130, highlight=False)
     torch.set_num_threads(options.threads or torch.get_num_threads())
     earlier = earlier_medians(options.against, environment(device)) if options.against else {}

@@ -56,7 +56,7 @@ class Parser(ArgumentParser):
         for word in args:
             with refusing(f"{word[:40]!r} cannot be read", "give plain values"):
                 check_texts(word.partition("=")[2] if word.startswith("--") else word)
-        args = [re.sub(r"^--[^=]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
+        args = [re.sub(r"^--[^=\s]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
         args = joined_pairs([re.sub(r"(^|=)~$", r"\1~/", word) for word in args])  # ~ alone is YAML's null
         if any(isinstance(action, ConfigFile) for action in self._actions):
             args = files_first(args)

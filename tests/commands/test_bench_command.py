@@ -61,3 +61,13 @@ def test_an_earlier_file_gives_ratios_and_one_of_another_machine_is_refused(comm
     ):
         (tmp_path / "junk.json").write_text(json.dumps(junk))
         refused(["bench", *words, "--against", "junk.json"], "no file that `gan-sntg bench --out` wrote")
+
+
+def test_texts_of_run_options_are_ways_of_their_own_and_bad_ones_are_refused_at_once(command, refused, tmp_path):
+    words = ["--config", str(CONFIGS / "digits_20/pi_model.yaml"), *"--repeats 1 --seconds 0.01 --threads 1 --device cpu".split()]
+    words += "--naive false --precision float32 --out a.json".split()
+    more = "--method.targets_for needed --batch_size 30"
+    outcome = command("bench", *words, "--options", "", more, "--out", tmp_path / "a.json")
+    (cell,) = json.loads((tmp_path / "a.json").read_text())["configs"].values()
+    assert outcome.status == 0 and list(cell["ways"]) == ["float32", f"float32 {more}"]
+    refused(["bench", *words, "--options", "", "--method.nothing 3"], "nothing")

@@ -1,0 +1,50 @@
+"""Two commits in turns: a case's file has its options, a round's ratio is of its own medians, unknown names are refused."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gan_sntg.commands.bench import parser
+from gan_sntg.errors import InputError
+from gan_sntg.runs.build import parse_run
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = runpy.run_path(str(ROOT / "scripts/benchmarks/commits.py"))
+
+
+@pytest.mark.parametrize("name", SCRIPT["CASES"])
+def test_files_of_both_sides_are_those_of_runs_and_differ_by_what_is_newer(name, tmp_path):
+    case = SCRIPT["CASES"][name]
+    files = [SCRIPT["written"](case.config, case.options | more, tmp_path) for more in ({}, case.newer)]
+    trees = []
+    for file, options in zip(files, (case.options, case.options | case.newer), strict=True):
+        own = SCRIPT["written"](case.config, options, tmp_path)
+        parse_run(parser().parse_args(["--synthetic", "--device", "cpu"]), str(own), [])
+        trees.append(yaml.safe_load(own.read_text()))
+        assert own == file
+    old, new = trees
+    assert (old == new) == (not case.newer) and all(old[key] == value for key, value in case.options.items() if "." not in key)
+    for key, value in case.newer.items():
+        assert new["method"]["init_args"].pop(key.rpartition(".")[2]) == value
+    assert old == new
+
+
+def test_the_table_has_the_median_of_the_ratios_of_the_rounds():
+    def side(ms: float, **more: float) -> dict:
+        ways = {"float32": ms} | more
+        return {"ways": {name: {"median_ms": value, "parts_ms": {"graph loss": 1.0, "rest": 49.0}} for name, value in ways.items()}}
+
+    name = "mean teacher, 13 layers, 50 + 50 images"
+    rounds = [{"old": side(10.0 * k), "new": side(5.0, bfloat16=2.0, **{"plain layers": 4.0})} for k in (1, 2, 4)]
+    first, second = SCRIPT["tables"]({name: rounds}).split("\n\n")
+    row = [cell.strip() for cell in first.splitlines()[-1].split("|")]
+    assert row[1:-1] == [name, "float32", "20.0", "5.0", "4.00 (2.00 to 8.00)", "2.0 to 2.0"]
+    assert "2.00 (2.00 to 2.00)" in second
+
+
+@pytest.mark.parametrize(("words", "said"), [({"only": "nothing*"}, "names no case"), ({}, "no commit of this repository")])
+def test_what_is_not_there_is_refused(words, said):
+    with pytest.raises(InputError, match=said):
+        SCRIPT["main"]("no-such-commit", **words)
