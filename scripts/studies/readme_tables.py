@@ -1,14 +1,16 @@
-"""Tables of what was measured, in the README and docs/tables.md, from result files and grids.
+"""Tables of what was measured, in the README and the docs, from result files and grids.
 
 python scripts/studies/readme_tables.py writes what stands between the two marks of each file anew; a test fails when it is stale
 
 The README has one table without an empty cell: of each method, the error without and with SNTG and their paired difference, where two
 seeds or more were trained. docs/tables.md has the paper's tables. A cell there has our mean ± standard deviation of the averaged weights'
 test errors, the number of seeds, and the length of the schedules where that is not the full one; beside it the paper's figure. It is empty
-where nothing was measured. Of several files with one cell the longest schedules' counts.
+where nothing was measured. Of several files with one cell the longest schedules' counts. docs/reproduce.md has the time that runs of each
+report took.
 """
 
 import json
+import statistics
 import textwrap
 from pathlib import Path
 
@@ -33,8 +35,9 @@ FORMS = {("table4-sntg", "waiting"): "FM-GAN, SNTG from half of the run on"}  # 
 
 
 def main() -> None:
-    """Put the tables into the README and the page of tables."""
-    for name, made in {"README.md": summary(RESULTS), "docs/tables.md": tables(RESULTS)}.items():
+    """Put the tables into the README and the pages."""
+    made_of = {"README.md": summary, "docs/tables.md": tables, "docs/reproduce.md": times}
+    for name, made in {name: make(RESULTS) for name, make in made_of.items()}.items():
         path = Path(name)
         path.write_text(replaced(path.read_text(), made))
 
@@ -85,6 +88,23 @@ def tables(results: Path) -> str:
     measured = read(results)
     blocks = [paper_table(load_grid(name), measured.get(name, [])) for name in PAPER]
     return "\n".join([*blocks, *(own_table(path) for name in OWN if (path := results / f"{name}.md").is_file())])
+
+
+def times(results: Path) -> str:
+    """Minutes of a run by report and column, its quickest and its slowest row, and hours of all."""
+    rows = []
+    for name, reports in sorted(read(results).items()):
+        for made, column in ((made, column) for made in reports for column in dict.fromkeys(key.split("/")[0] for key in made["cells"])):
+            cells = {key.split("/")[1]: cell.get("seconds", []) for key, cell in made["cells"].items() if key.startswith(f"{column}/")}
+            medians = {row: statistics.median(seconds) / 60 for row, seconds in cells.items() if seconds}
+            if medians:
+                ends = (min(medians, key=medians.__getitem__), max(medians, key=medians.__getitem__))
+                figures = [f"{medians[row]:.2g} (`{row}`)" for row in ends]
+                hours = f"{sum(map(sum, cells.values())) / 3600:.2g}"
+                machines = ", ".join(sorted({name for cell in made["cells"].values() for name in cell.get("machines", [])}))
+                rows.append([f"`{name}`, `{column}`{length_of(made)}", str(sum(map(len, cells.values()))), *figures, hours, machines])
+    head = ["grid and column", "runs", "quickest row, minutes a run", "slowest row", "hours of all", "machine"]
+    return "\n".join([markdown_table(head, rows), ""])
 
 
 def read(results: Path) -> dict[str, list[dict]]:

@@ -55,7 +55,7 @@ def test_a_result_names_a_script_that_is_there_or_one_of_those_that_the_page_cal
     assert len(named) > 9 and [name for name in named if not (ROOT / name).is_file() and Path(name).name not in older] == []
 
 
-@pytest.mark.parametrize(("name", "made"), {"README.md": "summary", "docs/tables.md": "tables"}.items())
+@pytest.mark.parametrize(("name", "made"), {"README.md": "summary", "docs/tables.md": "tables", "docs/reproduce.md": "times"}.items())
 def test_tables_are_not_stale(monkeypatch, name, made):
     monkeypatch.chdir(ROOT)
     text = Path(name).read_text()
