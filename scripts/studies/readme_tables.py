@@ -94,7 +94,8 @@ def times(results: Path) -> str:
     """Minutes of a run by report and column, its quickest and its slowest row, and hours of all."""
     rows = []
     for name, reports in sorted(read(results).items()):
-        for made, column in ((made, column) for made in reports for column in dict.fromkeys(key.split("/")[0] for key in made["cells"])):
+        pairs = [(report, column) for report in reports for column in dict.fromkeys(key.split("/")[0] for key in report["cells"])]
+        for made, column in pairs:
             cells = {key.split("/")[1]: cell.get("seconds", []) for key, cell in made["cells"].items() if key.startswith(f"{column}/")}
             medians = {row: statistics.median(seconds) / 60 for row, seconds in cells.items() if seconds}
             if medians:
