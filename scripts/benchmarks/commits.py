@@ -1,13 +1,14 @@
 """Time steps of an earlier commit and of this checkout, taking turns.
 
-python scripts/benchmarks/commits.py EARLIER [--rounds 3] [--only "MNIST*"] -> results/commits_speed.json, .md     an hour, two idle cores
+python scripts/benchmarks/commits.py EARLIER [--turns 15] [--only "MNIST*"] -> results/commits_speed.json, .md      half an hour
 
-Each round runs `gan-sntg bench` on random images once in a copy of the earlier commit and once here, both with two threads. A case is a
-configuration with the options below; what only the newer commit has, it gets as well. Ratios are of the two medians of one round. The last
-table compares ways of the newer commit with each other, within one bench.
+For each case a process of each commit holds the networks and random images, and takes steps with two threads when it is its turn, a second
+or more each, after one that does not count. A case is a configuration with the options below; what only the newer commit has, it gets as
+well. Ratios are of neighbouring turns: their median, and their quartiles. The last table compares ways of the newer commit with each other.
 """
 
 import copy
+import json
 import os
 import statistics
 import subprocess
@@ -15,15 +16,45 @@ import sys
 import tempfile
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
 from gan_sntg.errors import InputError, UnhealthyError
 from gan_sntg.experiments.report import markdown_table
-from gan_sntg.experiments.scripts import RESULTS, run_script, write_results
+from gan_sntg.experiments.scripts import RESULTS, machine, run_script, write_results
 from gan_sntg.files.json_files import read_json
 
+DRIVER = """
+import json, sys, time
+import torch
+from gan_sntg.benchmarks.timing import make_ways
+from gan_sntg.commands.bench import parser
+out, sys.stdout = sys.stdout, sys.stderr
+try:
+    from gan_sntg.files.memory import reuse_memory  # as the command does
+    reuse_memory()
+except ImportError:
+    pass
+options = parser().parse_args(sys.argv[1:])
+torch.set_num_threads(options.threads)
+ways = dict(make_ways(options, options.config[0]))
+print(json.dumps(list(ways)), file=out, flush=True)
+steps = {}
+for line in sys.stdin:
+    kind, way, amount = json.loads(line)
+    if kind == "parts":
+        print(json.dumps(ways[way].breakdown(int(amount))), file=out, flush=True)
+        continue
+    n = steps.get(way, 1)
+    ways[way].step()
+    begun = time.perf_counter()
+    for _ in range(n):
+        ways[way].step()
+    took = (time.perf_counter() - begun) / n
+    steps.setdefault(way, max(1, round(amount / took)))
+    print(json.dumps(took), file=out, flush=True)
+"""
 ROOT = Path(__file__).parents[2]
 FLOAT32, BFLOAT16 = "--precision float32", "--precision bfloat16"
 
@@ -72,39 +103,65 @@ def written(name: str, options: dict, folder: Path) -> Path:
     return file
 
 
-def benched(place: Path, words: str, config: Path, seconds: float) -> dict:
-    """What bench finds of one configuration in a checkout. Raises UnhealthyError where it fails."""
-    out = config.with_suffix(".json")
-    common = f"--synthetic --naive false --device cpu --threads 2 --repeats 3 --seconds {seconds}"
-    process = [sys.executable, "-m", "gan_sntg", "bench", "--config", str(config), *words.split(), *common.split(), "--out", str(out)]
-    ended = subprocess.run(process, cwd=place, env=os.environ | {"PYTHONPATH": str(place)}, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise UnhealthyError(f"bench in {place} ended with status {ended.returncode}: {ended.stderr.strip()[-500:]}")
-    found = read_json(out)
-    return next(iter(found["configs"].values())) | {"environment": found["environment"]}
+class Side:
+    """A commit's process, with a case's ways made ready."""
+
+    def __init__(self, place: Path, words: str, config: Path):
+        common = "--synthetic --naive false --device cpu --threads 2".split()
+        process = [sys.executable, "-c", DRIVER, "--config", str(config), *words.split(), *common]
+        self.process = subprocess.Popen(
+            process, cwd=place, env=os.environ | {"PYTHONPATH": str(place)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.place = place
+        self.ways: list[str] = self.answer()
+
+    def ask(self, kind: str, way: str, amount: float) -> Any:
+        """Seconds of a step, by turns of so many seconds, or ms by part, over so many steps."""
+        assert self.process.stdin is not None
+        print(json.dumps([kind, way, amount]), file=self.process.stdin, flush=True)
+        return self.answer()
+
+    def answer(self) -> Any:
+        """The next line of the process. Raises UnhealthyError where it has ended."""
+        assert self.process.stdout is not None
+        if not (line := self.process.stdout.readline()):
+            raise UnhealthyError(f"the process in {self.place} ended with status {self.process.wait()}; its last lines say why")
+        return json.loads(line)
+
+    def end(self) -> None:
+        """Let it end."""
+        self.process.communicate("")
+
+
+def compared(case: Case, old: Path, folder: Path, turns: int, seconds: float) -> dict:
+    """Seconds a step by side and way, a number a turn; and ms by part of the way that is compared."""
+    found: dict = {"seconds": {"old": {}, "new": {}}, "parts": {}}
+    sides = {}
+    for side, place, words, more in ("old", old, case.old_words, {}), ("new", ROOT, case.new_words, case.newer):
+        (own := folder / side).mkdir(exist_ok=True)
+        sides[side] = Side(place, words, written(case.config, case.options | more, own))
+    for turn in range(-1, turns):  # the first does not count
+        for side, running in sides.items():
+            for way in running.ways:
+                took = running.ask("time", way, seconds)
+                found["seconds"][side].setdefault(way, []).extend([took] if turn >= 0 else [])
+    for side, way in ("old", case.old_way), ("new", case.new_way):
+        found["parts"][side] = sides[side].ask("parts", way, 5)
+        sides[side].end()
+    return found
 
 
 def tables(found: dict) -> str:
     """Both tables of the cases that were measured."""
     rows, beside = [], []
-    for name, rounds in found.items():
-        case = CASES[name]
-        old, new = ([one[side]["ways"][way]["median_ms"] for one in rounds] for side, way in (("old", case.old_way), ("new", case.new_way)))
-        share = [one["new"]["ways"][case.new_way]["parts_ms"] for one in rounds]
-        graph = [100 * parts.get("graph loss", 0) / sum(parts.values()) for parts in share]
-        rows.append(
-            [
-                name,
-                case.new_way,
-                *(f"{statistics.median(ms):,.1f}" for ms in (old, new)),
-                ratio(old, new),
-                f"{min(graph):.1f} to {max(graph):.1f}",
-            ]
-        )
-        if "plain layers" in rounds[0]["new"]["ways"]:
-            ways = [{way: of["median_ms"] for way, of in one["new"]["ways"].items()} for one in rounds]
-            float32 = [min(way["float32"], way["plain layers"]) for way in ways]
-            beside.append([name, ratio(float32, [way["bfloat16"] for way in ways])])
+    for name, one in found.items():
+        case, new = CASES[name], one["seconds"]["new"]
+        sides = one["seconds"]["old"][case.old_way], new[case.new_way]
+        parts = one["parts"]["new"]
+        ms = [f"{1e3 * statistics.median(seconds):,.1f}" for seconds in sides]
+        rows.append([name, case.new_way, *ms, ratio(*sides), f"{100 * parts.get('graph loss', 0) / sum(parts.values()):.1f}"])
+        if "plain layers" in new:
+            beside.append([name, ratio(min(new["float32"], new["plain layers"], key=statistics.median), new["bfloat16"])])
     first = markdown_table(
         ["case, with SNTG", "way", "earlier, ms", "newer, ms", "earlier / newer", "graph loss, % of the newer step"], rows
     )
@@ -113,50 +170,43 @@ def tables(found: dict) -> str:
 
 
 def ratio(above: list[float], below: list[float]) -> str:
-    """Median of the rounds' ratios, and their range."""
+    """Median of the turns' ratios, and their quartiles."""
     ratios = [a / b for a, b in zip(above, below, strict=True)]
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
 
-def main(earlier: str, rounds: int = 3, only: str = "*", seconds: float = 1.0) -> None:
+def main(earlier: str, turns: int = 15, only: str = "*", seconds: float = 1.0) -> None:
     """Measure the cases and write both files; cases that an earlier start measured stay.
 
-    earlier: a commit; rounds: of both; only: a pattern of names of cases; seconds: least length of a timing.
+    earlier: a commit; turns: of both, at least 2; only: a pattern of names of cases; seconds: least length of a turn, but for one step.
     """
     if not (names := [name for name in CASES if fnmatchcase(name, only)]):
         raise InputError(f"--only {only} names no case; there are {', '.join(CASES)}")
-    commits = [
-        subprocess.run(["git", "rev-parse", "--verify", f"{name}^{{commit}}"], cwd=ROOT, capture_output=True, text=True, check=False)
-        for name in (earlier, "HEAD")
-    ]
-    if commits[0].returncode:
-        raise InputError(f"{earlier} is no commit of this repository")
-    revisions = [commit.stdout.strip() for commit in commits]
+    if turns < 2:
+        raise InputError(f"--turns is {turns}; give at least 2")
+    revisions = [revision(earlier), revision("HEAD")]
     file = RESULTS / "commits_speed.json"
     kept = read_json(file) if file.exists() else {}
     found = kept.get("cases", {}) if kept.get("commits") == revisions else {}
     with tempfile.TemporaryDirectory() as folder:
-        old = Path(folder) / "earlier"
+        (old := Path(folder) / "earlier").mkdir()
         archive = subprocess.run(["git", "archive", revisions[0]], cwd=ROOT, capture_output=True, check=True).stdout
-        old.mkdir()
         subprocess.run(["tar", "-x"], cwd=old, input=archive, check=True)
         for name in names:
-            case, found[name] = CASES[name], []
-            for _ in range(rounds):
-                one = {}
-                for side, place, words, more in ("old", old, case.old_words, {}), ("new", ROOT, case.new_words, case.newer):
-                    own = Path(folder) / side
-                    own.mkdir(exist_ok=True)
-                    one[side] = benched(place, words, written(case.config, case.options | more, own), seconds)
-                found[name].append(one)
-                print(
-                    name,
-                    *(f"{side}: " + ", ".join(f"{way} {of['median_ms']:,.1f} ms" for way, of in one[side]["ways"].items()) for side in one),
-                    flush=True,
-                )
-    torch = found[names[-1]][-1]["new"]["environment"]["packages"]["torch"]
-    about = f"`python scripts/benchmarks/commits.py {revisions[0][:7]}`, newer commit {revisions[1][:7]}, two threads, PyTorch {torch}"
-    write_results("commits_speed", {"commits": revisions, "cases": found}, f"{about}\n\n{tables(found)}")
+            found[name] = compared(CASES[name], old, Path(folder), turns, seconds)
+            command = f"`python scripts/benchmarks/commits.py {revisions[0][:7]} --turns {turns}`"
+            about = f"{command}, newer commit {revisions[1][:7]}, {machine()['machine'].split(',')[0]}, two threads, PyTorch {machine()['torch']}"
+            write_results("commits_speed", {"commits": revisions, "cases": found}, f"{about}\n\n{tables(found)}")
+
+
+def revision(name: str) -> str:
+    """The commit's hash. Raises InputError where there is none."""
+    words = ["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
+    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise InputError(f"{name} is no commit of this repository")
+    return found.stdout.strip()
 
 
 if __name__ == "__main__":

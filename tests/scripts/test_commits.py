@@ -31,20 +31,19 @@ def test_files_of_both_sides_are_those_of_runs_and_differ_by_what_is_newer(name,
     assert old == new
 
 
-def test_the_table_has_the_median_of_the_ratios_of_the_rounds():
-    def side(ms: float, **more: float) -> dict:
-        ways = {"float32": ms} | more
-        return {"ways": {name: {"median_ms": value, "parts_ms": {"graph loss": 1.0, "rest": 49.0}} for name, value in ways.items()}}
-
+def test_the_table_has_the_median_of_the_ratios_of_neighbouring_turns():
     name = "mean teacher, 13 layers, 50 + 50 images"
-    rounds = [{"old": side(10.0 * k), "new": side(5.0, bfloat16=2.0, **{"plain layers": 4.0})} for k in (1, 2, 4)]
-    first, second = SCRIPT["tables"]({name: rounds}).split("\n\n")
+    new = {"float32": [0.005] * 3, "bfloat16": [0.002] * 3, "plain layers": [0.004] * 3}
+    seconds = {"old": {"float32": [0.01, 0.02, 0.04]}, "new": new}
+    first, second = SCRIPT["tables"]({name: {"seconds": seconds, "parts": {"new": {"graph loss": 1.0, "rest": 49.0}}}}).split("\n\n")
     row = [cell.strip() for cell in first.splitlines()[-1].split("|")]
-    assert row[1:-1] == [name, "float32", "20.0", "5.0", "4.00 (2.00 to 8.00)", "2.0 to 2.0"]
+    assert row[1:-1] == [name, "float32", "20.0", "5.0", "4.00 (3.00 to 6.00)", "2.0"]
     assert "2.00 (2.00 to 2.00)" in second
 
 
-@pytest.mark.parametrize(("words", "said"), [({"only": "nothing*"}, "names no case"), ({}, "no commit of this repository")])
+@pytest.mark.parametrize(
+    ("words", "said"), [({"only": "nothing*"}, "names no case"), ({"turns": 1}, "at least 2"), ({}, "no commit of this repository")]
+)
 def test_what_is_not_there_is_refused(words, said):
     with pytest.raises(InputError, match=said):
         SCRIPT["main"]("no-such-commit", **words)
