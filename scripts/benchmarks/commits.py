@@ -196,7 +196,7 @@ def main(earlier: str, turns: int = 15, only: str = "*", seconds: float = 1.0) -
         for name in names:
             found[name] = compared(CASES[name], old, Path(folder), turns, seconds)
             command = f"`python scripts/benchmarks/commits.py {revisions[0][:7]} --turns {turns}`"
-            about = f"{command}, newer commit {revisions[1][:7]}, {machine()['machine'].split(',')[0]}, two threads, PyTorch {machine()['torch']}"
+            about = f"{command}, newer commit {revisions[1][:7]}, {machine()['machine'].split(',')[0]}, PyTorch {machine()['torch']}"
             write_results("commits_speed", {"commits": revisions, "cases": found}, f"{about}\n\n{tables(found)}")
 
 
