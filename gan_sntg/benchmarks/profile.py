@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_sntg.data.loader import Batch
+from gan_sntg.files.memory import release_memory
 from gan_sntg.graph.sntg import SNTG
 from gan_sntg.networks.passes import use
 from gan_sntg.training.cuda_graphs import gradients
@@ -75,7 +76,7 @@ def watch_parts(method: Any, device: torch.device) -> Stopwatch:
     names = {net: f"forward {name}" for name, net in method.named_children()}
 
     def timed_pass(net: nn.Module, *args) -> Any:
-        with watch.part(names.get(net) or names.get(getattr(net, "net", None), TARGETS)):  # of BothPaths: of its network
+        with watch.part(names.get(net) or names.get(getattr(net, "net", None), TARGETS)):  # Ladder's `BothPaths`: its net and decoder
             return execution(net, *args)
 
     def timed_gradients(method: Any, name: str, batch: Batch, t: int) -> Terms:
@@ -93,7 +94,11 @@ def watch_parts(method: Any, device: torch.device) -> Stopwatch:
 
 
 def forget_peak_memory(device: torch.device) -> None:
-    """Let `peak_memory` begin anew, where the system can: on a GPU and on Linux."""
+    """Let `peak_memory` begin anew, where the system can: on a GPU and on Linux.
+
+    Memory that the process keeps, though it is free, is returned.
+    """
+    release_memory()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     with suppress(OSError):

@@ -41,9 +41,11 @@ def ceilings(device: torch.device) -> dict[str, float]:
 class Way:
     """One way to train one configuration: its objects, and seconds a step of each timing."""
 
-    def __init__(self, parts: RunObjects, t: int, precision: Precision = Precision.float32, naive: NaiveStep | None = None):
-        """t: the epoch that its ramps are in."""
-        self.parts, self.t, self.precision, self.naive = parts, t, precision, naive
+    def __init__(
+        self, parts: RunObjects, t: int, precision: Precision = Precision.float32, naive: NaiveStep | None = None, options: str = ""
+    ):
+        """t: the epoch that its ramps are in; options: the text of run options that it has more than others."""
+        self.parts, self.t, self.precision, self.naive, self.options = parts, t, precision, naive, options
         self.meter, self.seconds, self.steps, self.memory = Meter(), [], 1, 0.0
         self.part: Callable[[str], AbstractContextManager] = nullcontext  # or of a stopwatch
 
@@ -59,10 +61,17 @@ class Way:
         with self.part("logging"):
             self.meter.add(terms, 0)
 
-    def figures(self, flops: int) -> dict:
-        """What was measured; flops: of a step."""
+    def counts(self) -> dict[str, int]:
+        """Operations and images of a step, which is taken."""
+        with eager_gradients(self.parts.method), FlopCounterMode(display=False) as counter:
+            self.step()
+        images = sum(len(view.y) for view in next(self.parts.streams.epoch()) if view is not None)
+        return {"flops_a_step": counter.get_total_flops(), "images_a_step": images}
+
+    def figures(self, counts: dict[str, int]) -> dict:
+        """What was measured; counts: of the same options' eager step."""
         found = {"ms_a_step": [1e3 * s for s in self.seconds], "median_ms": 1e3 * median(self.seconds), "steps_a_timing": self.steps}
-        found |= {"flop_rate": flops / median(self.seconds), "peak_mb": self.memory}
+        found |= {"flop_rate": counts["flops_a_step"] / median(self.seconds), "peak_mb": self.memory} | counts
         return found if self.naive is not None else found | {"parts_ms": self.breakdown(max(3, self.steps))}
 
     def breakdown(self, steps: int) -> dict[str, float]:
@@ -87,30 +96,35 @@ def measure(options: Namespace, file: str) -> dict:
         forget_peak_memory(way.parts.device)
         way.seconds.append(seconds_of(way.step, way.steps))
         way.memory = max(way.memory, peak_memory(way.parts.device))
-    first = next(iter(ways.values()))
-    with eager_gradients(first.parts.method), FlopCounterMode(display=False) as counter:
-        first.step()
-    flops, images = counter.get_total_flops(), sum(len(view.y) for view in next(first.parts.streams.epoch()) if view is not None)
-    return {"images_a_step": images, "flops_a_step": flops, "ways": {name: way.figures(flops) for name, way in ways.items()}}
+    first: dict[str, Way] = {}
+    for way in ways.values():
+        first.setdefault(way.options, way)
+    counts = {text: way.counts() for text, way in first.items()}
+    return next(iter(counts.values())) | {"ways": {name: way.figures(counts[way.options]) for name, way in ways.items()}}
 
 
 def make_ways(options: Namespace, file: str) -> Iterator[tuple[str, Way]]:
     """Each asked for by name, on objects of its own; temporal ensembling has one epoch behind it."""
-    t, graphs = parse_run(options, file, [])[1].epochs - 1, options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
+    graphs = options.cuda_graphs if pick_device(options.device).type == "cuda" else [False]
     dimensions = options.precision, options.compile, options.noise, options.options, graphs
     for precision, compiled, noise, more, recorded in itertools.product(*dimensions):
         words = f"--precision {precision.value} --compile {compiled} --noise {noise} --cuda_graphs {recorded}"
         parts = started(options, file, f"{words} {more}")
         recorded = isinstance(parts.method.gradients, CudaGraphGradients)
         marks = (" compiled" * compiled, " table" * (noise == "table"), f" {more}" * bool(more), " recorded" * recorded)
-        yield precision.value + "".join(marks), Way(parts, t, precision)
+        yield precision.value + "".join(marks), Way(parts, last_epoch(options, file, more), precision, options=more)
     if options.plain:
         parts = started(options, file)
         keep_layout(parts.method)
-        yield "plain layers", Way(parts, t)
+        yield "plain layers", Way(parts, last_epoch(options, file))
     if options.naive:
         parts = started(options, file)
-        yield "naive", Way(parts, t, naive=NaiveStep(parts.method, parts.streams, options.workers))
+        yield "naive", Way(parts, last_epoch(options, file), naive=NaiveStep(parts.method, parts.streams, options.workers))
+
+
+def last_epoch(options: Namespace, file: str, words: str = "") -> int:
+    """That of a run of this file with these options, past all ramps."""
+    return parse_run(options, file, shlex.split(words))[1].epochs - 1
 
 
 def started(options: Namespace, file: str, words: str = "") -> RunObjects:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from gan_sntg.benchmarks.timing import ceilings, measure
-from gan_sntg.errors import InputError
+from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.files.json_files import read_json
 from gan_sntg.files.yaml_files import config_file
@@ -23,6 +23,7 @@ from gan_sntg.runs.options import DEVICES, Noises, RunOptions, check_option
 from gan_sntg.runs.parsing import Parser
 
 COLUMNS = "ms per step", "least to most", "images/s", "GFLOP/s", "of products", "peak MB", "naive's time / this", "before / this"
+OWN = {"--config", "--precision", "--compile", "--noise", "--cuda_graphs", "--threads", "--device"}
 EXAMPLES = """examples:
   gan-sntg bench --config configs/mnist_100/fm_gan.yaml --synthetic
   gan-sntg bench --config configs/cifar10_4000_aug/vat_ent.yaml --synthetic --options '' '--method.probe derivatives'
@@ -38,7 +39,7 @@ def parser() -> Parser:
     parser.add_argument("--precision", type=Precision, nargs="+", default=[Precision.float32, Precision.bfloat16], help="ways to compute")
     parser.add_argument("--compile", type=bool, nargs="+", default=[False], help="plain passes (false), compiled ones (true), or both")
     parser.add_argument("--noise", type=Noises, nargs="+", default=["fresh"], help="numbers that are drawn, of a table, or both")
-    parser.add_argument("--options", type=str, nargs="+", default=[""], help="a text of run options each, such as '--method.stream two'")
+    parser.add_argument("--options", type=str, nargs="+", default=[""], help="texts of run options, each a way: '--method.stream two'")
     parser.add_argument("--cuda_graphs", type=bool, nargs="+", default=[True], help="on a GPU: recorded steps, written ones, or both")
     parser.add_argument("--naive", type=bool, default=True, help="the usual way of peers' code beside them, in float32")
     parser.add_argument("--plain", type=bool, default=False, help="our own steps in float32, but of images stored channel by channel")
@@ -64,8 +65,8 @@ def run(options: Namespace) -> None:
     check_option("threads", options.threads)
     if options.out and not Path(options.out).resolve().parent.is_dir():
         raise InputError(f"--out {options.out}: its folder does not exist; make it first")
-    for file, words in itertools.product(options.config, options.options):  # what is refused is refused before a minute is spent
-        RunOptions.of(parse_run(options, file, shlex.split(words))[1])
+    for file, text in itertools.product(options.config, options.options):  # what is refused is refused before a minute is spent
+        RunOptions.of(parse_run(options, file, run_words(text))[1])
     device, console = pick_device(options.device), Console(width=None if sys.stdout.isatty() else 130, highlight=False)
     torch.set_num_threads(options.threads or torch.get_num_threads())
     earlier = earlier_medians(options.against, environment(device)) if options.against else {}
@@ -77,6 +78,18 @@ def run(options: Namespace) -> None:
         console.print(way_table(title, cell, found["ceilings"], earlier.get(file, {})), part_table(cell["ways"]))
         if options.out:
             write_atomically(Path(options.out), (json.dumps(found, indent=1) + "\n").encode())
+
+
+def run_words(text: str) -> list[str]:
+    """The words of a text of run options.
+
+    Raises InputError for an open quote, and for options that bench has itself.
+    """
+    with refusing(f"--options {text!r} cannot be read", "close its quotes"):
+        words = shlex.split(text)
+    if own := sorted({word.partition("=")[0] for word in words} & OWN):
+        raise InputError(f"--options {text!r} sets {', '.join(own)}; give bench that option itself")
+    return words
 
 
 def earlier_medians(file: str, here: dict) -> dict[str, dict[str, float]]:
@@ -98,10 +111,10 @@ def way_table(title: str, cell: dict, ceilings: dict[str, float], before: dict[s
     table = Table("way", *(Column(name, justify="right") for name in COLUMNS), title=title)
     naive = cell["ways"].get("naive", {}).get("median_ms")
     for name, way in cell["ways"].items():
-        ms, rate = way["median_ms"], way["flop_rate"]
+        ms, rate, images = way["median_ms"], way["flop_rate"], way.get("images_a_step", cell["images_a_step"])
         share = rate / ceilings[f"products {'bfloat16' if name.startswith('bfloat16') else 'float32'}"]
         spread = f"{min(way['ms_a_step']):,.1f} to {max(way['ms_a_step']):,.1f}"
-        figures = f"{1e3 * cell['images_a_step'] / ms:,.0f}", f"{rate / 1e9:,.0f}", f"{share:.0%}", f"{way['peak_mb']:,.0f}"
+        figures = f"{1e3 * images / ms:,.0f}", f"{rate / 1e9:,.0f}", f"{share:.0%}", f"{way['peak_mb']:,.0f}"
         table.add_row(name, f"{ms:,.1f}", spread, *figures, *(f"{other / ms:.2f}" if other else "" for other in (naive, before.get(name))))
     return table
 

@@ -13,7 +13,7 @@ import torch
 from gan_sntg.errors import InputError
 
 MEMINFO = Path("/proc/meminfo")
-M_TRIM_THRESHOLD, M_MMAP_MAX, MOST = -1, -4, 2**31 - 1  # of glibc's malloc.h; MOST: of an int
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 class Place(NamedTuple):
@@ -40,13 +40,19 @@ def placed(device: torch.device | str = "cpu", mapped: bool = False) -> Iterator
 def reuse_memory() -> None:
     """Keep freed memory for the next tensors of this process, where the C library is glibc.
 
-    glibc returns each freed tensor over 32 MB to the system, which clears every page of the next one: two thirds of the time of an
-    elementwise operation. Results do not change. It cannot be undone.
+    Without it, glibc returns each freed tensor over 32 MB to the system, which clears every page of the next one. Results do not change.
+    It cannot be undone; `release_memory` returns once what is free.
     """
     with suppress(OSError, AttributeError, TypeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, MOST)
+        mallopt(M_TRIM_THRESHOLD, -1)  # never
+
+
+def release_memory() -> None:
+    """Return freed memory to the system, where the C library is glibc."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def free_on(device: torch.device | str) -> int | None:
@@ -80,8 +86,10 @@ def check_device(where: str, what: str, size: int, remedy: str = "") -> None:
 
 
 def _check(where: str, what: str, size: int, device: torch.device, remedy: str) -> None:
-    free = free_on(device)
-    if free is not None and size > free:
+    if (free := free_on(device)) is None or size <= free:
+        return
+    release_memory()  # which is free, too
+    if size > (free := free_on(device) or 0):
         text = f"{where}: {what} take {in_words(size)} of the memory of {name_of(device)}, of which {in_words(free)} are free"
         raise InputError(f"{text}; add --pool mapped, which keeps images in a file{remedy}")
 

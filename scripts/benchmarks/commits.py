@@ -10,6 +10,7 @@ well. Ratios are of neighbouring turns: their median, and their quartiles. The l
 import copy
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -25,67 +26,38 @@ from gan_sntg.experiments.report import markdown_table
 from gan_sntg.experiments.scripts import RESULTS, machine, run_script, write_results
 from gan_sntg.files.json_files import read_json
 
-DRIVER = """
-import json, sys, time
-import torch
-from gan_sntg.benchmarks.timing import make_ways
-from gan_sntg.commands.bench import parser
-out, sys.stdout = sys.stdout, sys.stderr
-try:
-    from gan_sntg.files.memory import reuse_memory  # as the command does
-    reuse_memory()
-except ImportError:
-    pass
-options = parser().parse_args(sys.argv[1:])
-torch.set_num_threads(options.threads)
-ways = dict(make_ways(options, options.config[0]))
-print(json.dumps(list(ways)), file=out, flush=True)
-steps = {}
-for line in sys.stdin:
-    kind, way, amount = json.loads(line)
-    if kind == "parts":
-        print(json.dumps(ways[way].breakdown(int(amount))), file=out, flush=True)
-        continue
-    n = steps.get(way, 1)
-    ways[way].step()
-    begun = time.perf_counter()
-    for _ in range(n):
-        ways[way].step()
-    took = (time.perf_counter() - begun) / n
-    steps.setdefault(way, max(1, round(amount / took)))
-    print(json.dumps(took), file=out, flush=True)
-"""
 ROOT = Path(__file__).parents[2]
-FLOAT32, BFLOAT16 = "--precision float32", "--precision bfloat16"
+TURNS = ROOT / "scripts/benchmarks/turns.py"
 
 
 class Case(NamedTuple):
-    """A configuration and how each commit is timed.
+    """A configuration, and how the step of each commit is made.
 
-    words: of bench; way: what is compared; options: replace the configuration's own; newer: in the newer commit, these too.
+    old_words, new_words: options of bench; old_way, new_way: names of the ways that are compared; options: replace the configuration's own;
+    newer: replace those of the newer commit's alone.
     """
 
     config: str
-    old_words: str
-    new_words: str
-    old_way: str
-    new_way: str
+    old_words: str = "--precision bfloat16"
+    new_words: str = "--precision bfloat16"
+    old_way: str = "bfloat16"
+    new_way: str = "bfloat16"
     options: dict = {}
     newer: dict = {}
 
 
-FIFTY = {"batch_size": 50, "labeled_batch_size": 50}
-NEEDED = {"method.init_args.targets_for": "needed"}
-THIRTEEN = FLOAT32, "--precision float32 bfloat16 --plain true", "float32", "float32"
-VAT = BFLOAT16, BFLOAT16, "bfloat16", "bfloat16"
-DERIVATIVES = {"method.init_args.probe": "derivatives"}
+TWO_STREAMS = {"batch_size": 50, "labeled_batch_size": 50, "method.init_args.stream": "two"}
+THIRTEEN = {"old_words": "--precision float32", "new_words": "--precision float32 bfloat16 --plain true", "old_way": "float32"}
+THIRTEEN |= {"new_way": "float32", "options": TWO_STREAMS, "newer": {"method.init_args.targets_for": "needed"}}
+COMPILED = {"new_words": "--precision bfloat16 --compile true --noise table", "new_way": "bfloat16 compiled table"}
+DERIVATIVES = {"newer": {"method.init_args.probe": "derivatives"}}
 CASES = {
-    "Pi, 13 layers, 50 + 50 images": Case("cifar10_4000_aug/pi_model", *THIRTEEN, FIFTY | {"method.init_args.stream": "two"}, NEEDED),
-    "mean teacher, 13 layers, 50 + 50 images": Case("svhn_1000_aug/mean_teacher", *THIRTEEN, FIFTY, NEEDED),
-    "MNIST, FM-GAN": Case("mnist_100/fm_gan", BFLOAT16, f"{BFLOAT16} --compile true --noise table", "bfloat16", "bfloat16 compiled table"),
-    "MNIST, FM-GAN, no options": Case("mnist_100/fm_gan", BFLOAT16, BFLOAT16, "bfloat16", "bfloat16"),
-    "CIFAR-10, VAT + entropy": Case("cifar10_4000_aug/vat_ent", *VAT, {}, DERIVATIVES),
-    "10,000 images of MNIST, VAT + entropy": Case("mnist10k_100/vat_ent", *VAT, {}, DERIVATIVES),
+    "Pi, 13 layers, 50 + 50 images": Case("cifar10_4000_aug/pi_model", **THIRTEEN),
+    "mean teacher, 13 layers, 50 + 50 images": Case("svhn_1000_aug/mean_teacher", **THIRTEEN),
+    "MNIST, FM-GAN": Case("mnist_100/fm_gan", **COMPILED),
+    "MNIST, FM-GAN, no options": Case("mnist_100/fm_gan"),
+    "CIFAR-10, VAT + entropy": Case("cifar10_4000_aug/vat_ent", **DERIVATIVES),
+    "10,000 images of MNIST, VAT + entropy": Case("mnist10k_100/vat_ent", **DERIVATIVES),
 }
 
 
@@ -108,7 +80,7 @@ class Side:
 
     def __init__(self, place: Path, words: str, config: Path):
         common = "--synthetic --naive false --device cpu --threads 2".split()
-        process = [sys.executable, "-c", DRIVER, "--config", str(config), *words.split(), *common]
+        process = [sys.executable, str(TURNS), "--config", str(config), *words.split(), *common]
         self.process = subprocess.Popen(
             process, cwd=place, env=os.environ | {"PYTHONPATH": str(place)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -186,6 +158,8 @@ def main(earlier: str, turns: int = 15, only: str = "*", seconds: float = 1.0) -
     if turns < 2:
         raise InputError(f"--turns is {turns}; give at least 2")
     revisions = [revision(earlier), revision("HEAD")]
+    if subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=ROOT, check=False).returncode:
+        raise InputError("files of this checkout differ from its commit, which is measured; commit them, or use a clean checkout")
     file = RESULTS / "commits_speed.json"
     kept = read_json(file) if file.exists() else {}
     found = kept.get("cases", {}) if kept.get("commits") == revisions else {}
@@ -194,10 +168,12 @@ def main(earlier: str, turns: int = 15, only: str = "*", seconds: float = 1.0) -
         archive = subprocess.run(["git", "archive", revisions[0]], cwd=ROOT, capture_output=True, check=True).stdout
         subprocess.run(["tar", "-x"], cwd=old, input=archive, check=True)
         for name in names:
-            found[name] = compared(CASES[name], old, Path(folder), turns, seconds)
-            command = f"`python scripts/benchmarks/commits.py {revisions[0][:7]} --turns {turns}`"
-            about = f"{command}, newer commit {revisions[1][:7]}, {machine()['machine'].split(',')[0]}, PyTorch {machine()['torch']}"
-            write_results("commits_speed", {"commits": revisions, "cases": found}, f"{about}\n\n{tables(found)}")
+            command = f"python scripts/benchmarks/commits.py {revisions[0][:7]} --turns {turns} --seconds {seconds:g}"
+            about = {"command": command} | machine() | {"machine": f"{platform.machine()}, two CPU threads"}
+            found[name] = about | compared(CASES[name], old, Path(folder), turns, seconds)
+            commands = "; ".join(dict.fromkeys(f"`{one['command']}`, {one['machine']}, PyTorch {one['torch']}" for one in found.values()))
+            heading = f"Newer commit {revisions[1][:7]}; {commands}"
+            write_results("commits_speed", {"commits": revisions, "cases": found}, f"{heading}\n\n{tables(found)}")
 
 
 def revision(name: str) -> str:

@@ -96,16 +96,24 @@ def times(results: Path) -> str:
     for name, reports in sorted(read(results).items()):
         pairs = [(report, column) for report in reports for column in dict.fromkeys(key.split("/")[0] for key in report["cells"])]
         for made, column in pairs:
+            compiled = ", compiled" if "--compile true" in made["command"] else ""
             cells = {key.split("/")[1]: cell.get("seconds", []) for key, cell in made["cells"].items() if key.startswith(f"{column}/")}
             medians = {row: statistics.median(seconds) / 60 for row, seconds in cells.items() if seconds}
             if medians:
                 ends = (min(medians, key=medians.__getitem__), max(medians, key=medians.__getitem__))
-                figures = [f"{medians[row]:.2g} (`{row}`)" for row in ends]
-                hours = f"{sum(map(sum, cells.values())) / 3600:.2g}"
+                figures = [f"{minutes(medians[row])} (`{row}`)" for row in ends]
+                hours = f"{sum(map(sum, cells.values())) / 3600:.1f}"
                 machines = ", ".join(sorted({name for cell in made["cells"].values() for name in cell.get("machines", [])}))
-                rows.append([f"`{name}`, `{column}`{length_of(made)}", str(sum(map(len, cells.values()))), *figures, hours, machines])
-    head = ["grid and column", "runs", "quickest row, minutes a run", "slowest row", "hours of all", "machine"]
+                rows.append(
+                    [f"`{name}`, `{column}`{length_of(made)}{compiled}", str(sum(map(len, cells.values()))), *figures, hours, machines]
+                )
+    head = ["grid and column", "runs", "quickest row, minutes per run", "slowest row", "hours of all", "machine"]
     return "\n".join([markdown_table(head, rows), ""])
+
+
+def minutes(value: float) -> str:
+    """Two digits, or all before the point."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def read(results: Path) -> dict[str, list[dict]]:

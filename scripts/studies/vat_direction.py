@@ -2,24 +2,26 @@
 
 python scripts/studies/vat_direction.py [--config mnist10k_100/vat_ent] [--steps 400] -> results/vat_direction.json, .md     three minutes
 
-A network of the configuration is trained for some steps. Then, on five batches of the pool, each way starts from the same images, noise and
-random directions as differences in float32 do. The last way is differences in float32 by the network whose weights are rounded to
-bfloat16: what rounding them alone does to the direction.
+A network of the configuration is trained for some steps at the full learning rate. Then, on five batches of the pool, each way starts from
+the same images, noise and random directions as differences in float32 do. The last way is differences in float32 whose products take W
+rounded to bfloat16, as a bfloat16 run's products do: what this rounding alone does to the direction.
 """
 
-import copy
+import itertools
 import statistics
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from discriminative.vat import VAT
 from gan_sntg.experiments.report import markdown_table
 from gan_sntg.experiments.scripts import machine, run_script, write_results
 from gan_sntg.networks.batch_norm import frozen_statistics
 from gan_sntg.networks.noise import RepeatedDraws
-from gan_sntg.networks.passes import Precision
+from gan_sntg.networks.passes import Precision, mode
 from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser
 
@@ -29,23 +31,25 @@ WAYS = {
     "derivatives, float32": ("derivatives", Precision.float32, False),
     "differences, run in bfloat16": ("differences", Precision.bfloat16, False),
     "derivatives, run in bfloat16": ("derivatives", Precision.bfloat16, False),
-    "differences, float32, weights rounded to bfloat16": ("differences", Precision.float32, True),
+    "differences, float32, W rounded to bfloat16": ("differences", Precision.float32, True),
 }
+
+
+class RoundedWeights(TorchFunctionMode):
+    """Products with W rounded to bfloat16, and all else in float32."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in (F.conv2d, F.linear):
+            args = args[0], args[1].bfloat16().float(), *args[2:]
+        return func(*args, **(kwargs or {}))
 
 
 def direction(method: VAT, x: Tensor, way: str, seed: int) -> Tensor:
     """The unit direction [B, ...] that a way finds."""
     method.probe, precision, rounded = WAYS[way]
     method.seed(seed, CPU)
-    before = copy.deepcopy(method.net.state_dict())
-    with torch.no_grad():
-        for p in method.net.parameters():
-            p.copy_(p.bfloat16() if rounded else p)
-    try:
-        with precision(CPU), frozen_statistics(method.net):
-            return method.direction(x, RepeatedDraws(method.generators["noise"]))[2].detach()
-    finally:
-        method.net.load_state_dict(before)
+    with precision(CPU), frozen_statistics(method.net), RoundedWeights() if rounded else nullcontext():
+        return method.direction(x, RepeatedDraws(method.generators["noise"]))[2].detach()
 
 
 def main(config: str = "mnist10k_100/vat_ent", steps: int = 400, threads: int = 1) -> None:
@@ -54,17 +58,17 @@ def main(config: str = "mnist10k_100/vat_ent", steps: int = 400, threads: int = 
     parser = config_parser()
     options = parser.parse_args(["--config", config, "--precision", "bfloat16", "--device", "cpu"])
     parts = build(parser, options)
-    method = parts.method
+    method, pool = parts.method, parts.streams.pool
     method.start(parts.streams.example(method.start_size, "start"))
-    done = 0
-    while done < steps:
-        for batch in parts.streams.epoch():
-            with Precision.bfloat16(CPU):
-                method.step(batch, 0)
-            if (done := done + 1) >= steps:
-                break
+    batches = itertools.chain.from_iterable(parts.streams.epoch() for _ in itertools.count())
+    for batch in itertools.islice(batches, steps):
+        with Precision.bfloat16(CPU):
+            method.step(batch, options.epochs // 2)  # past the ramps, before the rate falls
+    with torch.no_grad(), mode(method.net, False):
+        view = pool.view(pool.unlabeled[:1000], revealed=True)
+        error = 100 * float((method.net(view.x)[1].argmax(1) != view.y).float().mean())
     cosines: dict[str, list[float]] = {way: [] for way in list(WAYS)[1:]}
-    for seed, batch in zip(range(BATCHES), parts.streams.epoch(), strict=False):
+    for seed, batch in enumerate(itertools.islice(batches, BATCHES)):
         x = batch.view("unlabeled").x
         reference = direction(method, x, next(iter(WAYS)), seed)
         for way, found in cosines.items():
@@ -75,8 +79,10 @@ def main(config: str = "mnist10k_100/vat_ent", steps: int = 400, threads: int = 
     ]
     table = markdown_table(["way", "mean cosine", "median", "least"], rows)
     command = f"python scripts/studies/vat_direction.py --config {config} --steps {steps}"
-    about = {"command": command, "images": len(next(iter(cosines.values())))} | machine()
-    write_results("vat_direction", about | {"cosines": cosines}, f"`{command}`, {about['images']} images\n\n{table}")
+    n = len(next(iter(cosines.values())))
+    about = {"command": command, "images": n, "error": error} | machine()
+    heading = f"`{command}`: {n} images; the network has {error:.1f} % errors on 1,000 images of the pool"
+    write_results("vat_direction", about | {"cosines": cosines}, f"{heading}\n\n{table}")
 
 
 if __name__ == "__main__":

@@ -70,4 +70,11 @@ def test_texts_of_run_options_are_ways_of_their_own_and_bad_ones_are_refused_at_
     outcome = command("bench", *words, "--options", "", more, "--out", tmp_path / "a.json")
     (cell,) = json.loads((tmp_path / "a.json").read_text())["configs"].values()
     assert outcome.status == 0 and list(cell["ways"]) == ["float32", f"float32 {more}"]
-    refused(["bench", *words, "--options", "", "--method.nothing 3"], "nothing")
+    plain, other = cell["ways"].values()
+    assert (plain["images_a_step"], other["images_a_step"]) == (120, 50) and 0 < other["flops_a_step"] < plain["flops_a_step"] / 2
+    for text, said in (
+        ("--method.nothing 3", "nothing"),
+        ("--batch_size '3", "close its quotes"),
+        ("--threads 2 --seed 1", "give bench that"),
+    ):
+        refused(["bench", *words, "--options", "", text], said)

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from gan_sntg.files import memory
+from gan_sntg.files.memory import check_room
+
 CODE = """
 import contextlib, resource, sys
 from gan_sntg.__main__ import main
@@ -28,3 +31,11 @@ def test_large_tensors_that_follow_each_other_take_the_same_memory_in_a_command_
     process = [sys.executable, "-c", CODE.format(words=words), "splits", "--help"]
     megabytes = float(subprocess.run(process, capture_output=True, text=True, check=True).stdout)
     assert megabytes < 40 if kept else megabytes > 100  # of four tensors of 40 MB
+
+
+def test_images_are_not_refused_for_memory_that_the_process_keeps(monkeypatch):
+    free = [10]
+    monkeypatch.setattr(memory, "free_on", lambda device: free[0])
+    monkeypatch.setattr(memory, "release_memory", lambda: free.append(free.pop() + 10))
+    check_room("a", "images", 15)
+    assert free == [20]

@@ -48,11 +48,11 @@ def test_compiled_passes_of_a_method_draw_what_eager_ones_do(name):
 
 
 def test_both_passes_of_a_ladder_are_compiled_its_decoder_and_costs_with_them():
-    execution = traced()
+    execution = CompiledForward(backend="eager", fullgraph=True)  # one program a pass
     compiled, seen = execution.forward.compiled, []
     execution.forward.compiled = lambda net, x: seen.append(type(net).__name__) or compiled(net, x)
     method_steps("ladder", execution)
-    assert seen == ["DenseLadder", "BothPaths"] * 3
+    assert seen == ["DenseLadder", "BothPaths"] * 3 and not execution.forward.failed
 
 
 def test_compiled_steps_are_the_plain_ones_and_another_run_compiles_nothing_more():

@@ -16,14 +16,11 @@ SCRIPT = runpy.run_path(str(ROOT / "scripts/benchmarks/commits.py"))
 
 @pytest.mark.parametrize("name", SCRIPT["CASES"])
 def test_files_of_both_sides_are_those_of_runs_and_differ_by_what_is_newer(name, tmp_path):
-    case = SCRIPT["CASES"][name]
-    files = [SCRIPT["written"](case.config, case.options | more, tmp_path) for more in ({}, case.newer)]
-    trees = []
-    for file, options in zip(files, (case.options, case.options | case.newer), strict=True):
+    case, trees = SCRIPT["CASES"][name], []
+    for options in (case.options, case.options | case.newer):
         own = SCRIPT["written"](case.config, options, tmp_path)
         parse_run(parser().parse_args(["--synthetic", "--device", "cpu"]), str(own), [])
         trees.append(yaml.safe_load(own.read_text()))
-        assert own == file
     old, new = trees
     assert (old == new) == (not case.newer) and all(old[key] == value for key, value in case.options.items() if "." not in key)
     for key, value in case.newer.items():
