@@ -64,7 +64,6 @@ def test_each_statement_of_the_list_has_its_difference_in_the_file_that_it_names
     for statement, difference, source in rows:
         ((mean, *ends),) = re.findall(r"([+-]\d+\.\d+) \(([+-]\d+\.\d+) to ([+-]\d+\.\d+)\)", difference)
         (name,) = re.findall(r"\(\.\./(results/[^)]*?)\.md\)", source)
-        of_mean = {
-            (low, high) for low, high in measured[name] if abs((low + high) / 2 - float(mean)) < 0.51 * 10.0 ** -len(mean.partition(".")[2])
-        }
-        assert among((ends[0], ends[1]), of_mean), (statement, difference)
+        room = 0.51 * 10.0 ** -len(mean.partition(".")[2])
+        near = {(low, high) for low, high in measured[name] if abs((low + high) / 2 - float(mean)) < room}
+        assert among((ends[0], ends[1]), near), (statement, difference)
