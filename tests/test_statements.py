@@ -61,9 +61,9 @@ def test_each_statement_of_the_list_has_its_difference_in_the_file_that_it_names
     text = (ROOT / "docs/results.md").read_text().split("## Statements")[1].split("\n## ")[0]
     rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")][2:]
     assert len(rows) >= 15
-    for statement, difference, source in rows:
-        ((mean, *ends),) = re.findall(r"([+-]\d+\.\d+) \(([+-]\d+\.\d+) to ([+-]\d+\.\d+)\)", difference)
+    for statement, told_of, source in rows:
+        ((mean, *ends),) = re.findall(r"([+-]\d+\.\d+) \(([+-]\d+\.\d+) to ([+-]\d+\.\d+)\)", told_of)
         (name,) = re.findall(r"\(\.\./(results/[^)]*?)\.md\)", source)
         room = 0.51 * 10.0 ** -len(mean.partition(".")[2])
         near = {(low, high) for low, high in measured[name] if abs((low + high) / 2 - float(mean)) < room}
-        assert among((ends[0], ends[1]), near), (statement, difference)
+        assert among((ends[0], ends[1]), near), (statement, told_of)
