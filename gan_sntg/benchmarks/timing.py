@@ -109,29 +109,25 @@ def make_ways(options: Namespace, file: str) -> Iterator[tuple[str, Way]]:
     dimensions = options.precision, options.compile, options.noise, options.options, graphs
     for precision, compiled, noise, more, recorded in itertools.product(*dimensions):
         words = f"--precision {precision.value} --compile {compiled} --noise {noise} --cuda_graphs {recorded}"
-        parts = started(options, file, f"{words} {more}")
+        parts, t = started(options, file, f"{words} {more}")
         recorded = isinstance(parts.method.gradients, CudaGraphGradients)
         marks = (" compiled" * compiled, " table" * (noise == "table"), f" {more}" * bool(more), " recorded" * recorded)
-        yield precision.value + "".join(marks), Way(parts, last_epoch(options, file, more), precision, options=more)
+        yield precision.value + "".join(marks), Way(parts, t, precision, options=more)
     if options.plain:
-        parts = started(options, file)
+        parts, t = started(options, file)
         keep_layout(parts.method)
-        yield "plain layers", Way(parts, last_epoch(options, file))
+        yield "plain layers", Way(parts, t)
     if options.naive:
-        parts = started(options, file)
-        yield "naive", Way(parts, last_epoch(options, file), naive=NaiveStep(parts.method, parts.streams, options.workers))
+        parts, t = started(options, file)
+        yield "naive", Way(parts, t, naive=NaiveStep(parts.method, parts.streams, options.workers))
 
 
-def last_epoch(options: Namespace, file: str, words: str = "") -> int:
-    """That of a run of this file with these options, past all ramps."""
-    return parse_run(options, file, shlex.split(words))[1].epochs - 1
-
-
-def started(options: Namespace, file: str, words: str = "") -> RunObjects:
-    """The objects of a run of this file, started, with one step and the end of an epoch behind it."""
+def started(options: Namespace, file: str, words: str = "") -> tuple[RunObjects, int]:
+    """The objects of a run of this file, with one step and the end of an epoch behind it; its last epoch."""
     threads = f"--threads {options.threads} " if options.threads else ""
-    parts = build(*parse_run(options, file, shlex.split(threads + words)))
+    parser, parsed = parse_run(options, file, shlex.split(threads + words))
+    parts = build(parser, parsed)
     parts.method.start(parts.streams.example(parts.method.start_size, "start"))
     parts.method.step(next(iter(parts.streams.epoch())), 0)
     parts.method.end_epoch()
-    return parts
+    return parts, parsed.epochs - 1

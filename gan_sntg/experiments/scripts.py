@@ -31,9 +31,10 @@ def run_script(main: Callable[..., None], parser: ArgumentParser | None = None) 
         sys.exit(1 if isinstance(error, UnhealthyError) else 2)
 
 
-def machine() -> dict:
-    """The machine that figures are measured on."""
-    return {"machine": f"{platform.machine()}, one CPU thread a run", "torch": version("torch")}
+def machine(threads: int = 1) -> dict:
+    """The machine that figures are measured on, and the CPU threads of a run."""
+    used = "one CPU thread a run" if threads == 1 else f"{threads} CPU threads"
+    return {"machine": f"{platform.machine()}, {used}", "torch": version("torch")}
 
 
 def write_results(name: str, made: dict, table: str | None = None, folder: Path = RESULTS) -> None:

@@ -49,10 +49,7 @@ def check_widths(widths: tuple[int, ...]) -> None:
 
 
 class Rectified(torch.autograd.Function):
-    """ReLU whose derivative is the sign of its output, of any dtype.
-
-    A compiler keeps of torch's own a truth value a unit, which takes its programs on a CPU seven times as long to write.
-    """
+    """ReLU whose derivative is the sign of its output, not a mask, which compiled programs write slowly."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:

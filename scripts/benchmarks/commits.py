@@ -7,10 +7,8 @@ or more each, after one that does not count. A case is a configuration with the 
 well. Ratios are of neighbouring turns: their median, and their quartiles. The last table compares ways of the newer commit with each other.
 """
 
-import copy
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,6 +25,7 @@ from gan_sntg.experiments.scripts import RESULTS, machine, run_script, write_res
 from gan_sntg.files.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
+MEASURED = "gan_sntg", "discriminative", "configs"
 TURNS = ROOT / "scripts/benchmarks/turns.py"
 
 
@@ -63,7 +62,7 @@ CASES = {
 
 def written(name: str, options: dict, folder: Path) -> Path:
     """A file of the configuration with some of its values replaced."""
-    values = copy.deepcopy(yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text()))
+    values = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
     for path, value in options.items():
         *parents, last = path.split(".")
         place = values
@@ -158,8 +157,10 @@ def main(earlier: str, turns: int = 15, only: str = "*", seconds: float = 1.0) -
     if turns < 2:
         raise InputError(f"--turns is {turns}; give at least 2")
     revisions = [revision(earlier), revision("HEAD")]
-    if subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=ROOT, check=False).returncode:
-        raise InputError("files of this checkout differ from its commit, which is measured; commit them, or use a clean checkout")
+    if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *MEASURED], cwd=ROOT, check=False).returncode:
+        raise InputError(
+            f"{', '.join(MEASURED)} differ from this checkout's commit, which results name; commit them, or use a clean checkout"
+        )
     file = RESULTS / "commits_speed.json"
     kept = read_json(file) if file.exists() else {}
     found = kept.get("cases", {}) if kept.get("commits") == revisions else {}
@@ -169,7 +170,7 @@ def main(earlier: str, turns: int = 15, only: str = "*", seconds: float = 1.0) -
         subprocess.run(["tar", "-x"], cwd=old, input=archive, check=True)
         for name in names:
             command = f"python scripts/benchmarks/commits.py {revisions[0][:7]} --turns {turns} --seconds {seconds:g}"
-            about = {"command": command} | machine() | {"machine": f"{platform.machine()}, two CPU threads"}
+            about = {"command": command} | machine(2)
             found[name] = about | compared(CASES[name], old, Path(folder), turns, seconds)
             commands = "; ".join(dict.fromkeys(f"`{one['command']}`, {one['machine']}, PyTorch {one['torch']}" for one in found.values()))
             heading = f"Newer commit {revisions[1][:7]}; {commands}"

@@ -83,7 +83,7 @@ def main(repeats: int = 5) -> None:
             rows.append([name, precision.value, *figures, f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"])
             found[f"{name}, {precision.value}"] = {"separate": separate, "joined": joined}
     table = markdown_table(["passes", "precision", "separate, ms", "joined, ms", "separate / joined"], rows)
-    about = machine() | {"machine": f"{machine()['machine'].split(',')[0]}, 2 CPU threads"}
+    about = machine(2)
     write_results("joined_speed", about | {"seconds": found}, f"{about['machine']}, PyTorch {about['torch']}\n\n{table}")
 
 

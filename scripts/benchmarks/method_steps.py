@@ -61,7 +61,7 @@ def main(threads: int = 2) -> None:
             rows.append([f"{name}/{method}", precision.name, f"{ms:.0f}", f"{ms / least:.1f}", f"{own['gib']:.1f}"])
             print(*rows[-1], flush=True)
     table = markdown_table(["configuration", "precision", "ms a step", "of FM-GAN's", "GiB"], rows)
-    about = machine() | {"machine": f"{machine()['machine'].split(',')[0]}, {threads} CPU threads"}
+    about = machine(threads)
     write_results("method_steps", {"steps": found, **about}, f"{about['machine']}, PyTorch {about['torch']}\n\n{table}")
 
 

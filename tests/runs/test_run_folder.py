@@ -88,8 +88,7 @@ def test_tensorboard_shows_the_rows_of_a_run_that_goes_on_wherever_the_clock_was
 
 
 def test_event_files_are_named_by_seconds_of_their_own_for_tensorboard_reads_them_in_that_order(tmp_path):
-    folder = opened(tmp_path / "run")
-    folder.forget_after(0)
+    (folder := opened(tmp_path / "run")).forget_after(0)
     assert len({path.name.split(".")[3] for path in folder.tensorboard.glob("events.out.*")}) == 2
 
 
