@@ -59,23 +59,23 @@ def run(options: Namespace) -> None:
     """Print a table a configuration, and write the JSON file after each."""
     if not options.config:
         raise InputError("--config is not set; name one or more YAML files, such as --config configs/digits_20/*.yaml")
-    options.config = [str(config_file(name)) for name in options.config]
+    files = {name: str(config_file(name)) for name in options.config}
     if options.repeats < 1 or not options.seconds > 0 or options.workers < 0:
         raise InputError("give --repeats of at least 1, --seconds above 0 and --workers of 0 or more")
     check_option("threads", options.threads)
     if options.out and not Path(options.out).resolve().parent.is_dir():
         raise InputError(f"--out {options.out}: its folder does not exist; make it first")
-    for file, text in itertools.product(options.config, options.options):  # what is refused is refused before a minute is spent
+    for file, text in itertools.product(files.values(), options.options):  # what is refused is refused before a minute is spent
         RunOptions.of(parse_run(options, file, run_words(text))[1])
     device, console = pick_device(options.device), Console(width=None if sys.stdout.isatty() else 130, highlight=False)
     torch.set_num_threads(options.threads or torch.get_num_threads())
     earlier = earlier_medians(options.against, environment(device)) if options.against else {}
     found = {"command": shlex.join(["gan-sntg", *sys.argv[1:]]), "environment": environment(device), "ceilings": ceilings(device)}
     found["configs"] = {}
-    for file in options.config:
-        found["configs"][file] = cell = measure(options, file)
-        title = f"{file}: {cell['images_a_step']} images and {cell['flops_a_step'] / 1e9:,.1f} GFLOP per step"
-        console.print(way_table(title, cell, found["ceilings"], earlier.get(file, {})), part_table(cell["ways"]))
+    for name, file in files.items():
+        found["configs"][name] = cell = measure(options, file)
+        title = f"{name}: {cell['images_a_step']} images and {cell['flops_a_step'] / 1e9:,.1f} GFLOP per step"
+        console.print(way_table(title, cell, found["ceilings"], earlier.get(name, {})), part_table(cell["ways"]))
         if options.out:
             write_atomically(Path(options.out), (json.dumps(found, indent=1) + "\n").encode())
 
