@@ -58,6 +58,8 @@ def run(options: Namespace) -> None:
     """Write what is asked for, print the paths. Raises InputError with all files that are unreadable."""
     out, folder = writable(options.out), Path(options.folder)
     every = [writable(options.all)] if options.all else []
+    if kept := [place for place in (out, *every) if place.name in (LABELS, GROUPS) and place.exists()]:
+        raise InputError(f"{kept[0]} exists, and its name is that of labels or groups given by hand; give another name")
     if out in every:
         raise InputError(f"--out and --all are both {out}; give two files")
     if options.unlike is not None and not 0 < options.unlike < 1:

@@ -210,3 +210,14 @@ def test_what_is_unlike_needs_validation_images_and_a_share(refused, finished, f
     words = ["predict", finished, folder, "--out", "a.csv", "--unlike"]
     refused([*words, "1.5"], "--unlike is 1.5; give the share of the classes' own images that may be taken for others, as 0.05")
     refused([*words, "0.05"], "was trained without validation images; give a run of gan-sntg train --validation true")
+
+
+@pytest.mark.parametrize(
+    "words", [["--out", "images/labels.csv"], ["--out", "images/groups.csv"], ["--out", "a.csv", "--all", "images/labels.csv"]]
+)
+def test_tables_of_labels_given_by_hand_are_never_overwritten(finished, folder, tmp_path, refused, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    for name in ("labels.csv", "groups.csv"):
+        (folder / name).write_text("file,class\n0.png,seven\n")
+    refused(["predict", str(finished), "images", *words], f"{words[-1]} exists", "another name")
+    assert all((folder / name).read_text().endswith("0.png,seven\n") for name in ("labels.csv", "groups.csv"))
