@@ -130,6 +130,14 @@ def test_options_win_over_files_wherever_they_stand(parser, config):
     assert (both.labels, both.data.class_path.rpartition(".")[2]) == (7, "Digits")  # of two files the later one
 
 
+@pytest.mark.parametrize("form", ["{} null", "{}=null"])
+@pytest.mark.parametrize(("name", "value"), [("stop_epochs", "10"), ("balance", "DistributionAlignment"), ("graph", "TeacherGraph")])
+def test_null_takes_back_an_option_of_a_class_within_a_class(parser, form, name, value):
+    words, key = ["--config", "digits_20/fm_gan", f"--method.sntg.{name}", value], f"method.init_args.sntg.init_args.{name}"
+    assert parser.parse_args(words)[key] is not None
+    assert parser.parse_args([*words, *form.format(f"--method.sntg.{name}").split()])[key] is None
+
+
 @pytest.mark.parametrize("name", ["1e-3", "1:30"])
 def test_a_run_folder_of_any_name_is_trained_and_read_again(command, tiny, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
