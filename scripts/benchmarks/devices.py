@@ -80,7 +80,7 @@ def trace(file: str, device: str, steps: int) -> tuple[dict[str, list[float]], f
         found: dict[str, list[Tensor]] = {}
         began = time.perf_counter()
         for _, batch in zip(range(steps), parts.streams.epoch(), strict=False):
-            for name, value in method.step(batch, options.epochs // 2).items():
+            for name, value in method.step(batch, options.epochs * 3 // 4).items():
                 found.setdefault(name, []).append(value)
         values = {name: torch.stack(column).tolist() for name, column in found.items()}
     return values, time.perf_counter() - began

@@ -57,7 +57,7 @@ class Runs:
         """n of every seed."""
         for method, batches in zip(self.methods, self.batches, strict=True):
             for _ in range(n):
-                method.step(next(batches), self.options.epochs // 2)
+                method.step(next(batches), self.options.epochs * 3 // 4)
 
 
 def endless(streams: Loader | StackedStreams) -> Iterator[Batch]:

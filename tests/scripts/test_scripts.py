@@ -79,10 +79,11 @@ def test_the_readme_has_the_longest_pairs_with_an_interval_and_names_data_withou
     assert made.count("\n| ") == 1 and "Not measured yet with two seeds or more: digits" in made
     (tmp_path / "table4.json").write_text(report(1, 0.9, 1, 2))
     (tmp_path / "table4_scale0.1.json").write_text(report(0.1, 1.44, 3, 2, [-0.5, 2.5]))
-    row = "| MNIST, 100 labels, 0.1 of the length | FM-GAN | 3 | 1.44 ± 0.50 | 2.44 ± 0.50 | +1.00 (-0.50 to +2.50) |"
+    row = "| MNIST, 100 labels, 0.1 of the length | FM-GAN, SNTG of weight 1 | 3 | 1.44 ± 0.50 | 2.44 ± 0.50 | +1.00 (-0.50 to +2.50) |"
     assert row in TABLES["summary"](tmp_path) and "MNIST, 100 labels;" not in TABLES["summary"](tmp_path).replace("Fashion-MNIST", "")
     (tmp_path / "table4.json").write_text(report(1, 0.9, 2, 2, [0.5, 1.5]))
-    assert "| MNIST, 100 labels | FM-GAN | 2 | 0.90 ± 0.50 | 1.90 ± 0.50 | +1.00 (+0.50 to +1.50) |" in TABLES["summary"](tmp_path)
+    row = "| MNIST, 100 labels | FM-GAN, SNTG of weight 1 | 2 | 0.90 ± 0.50 | 1.90 ± 0.50 | +1.00 (+0.50 to +1.50) |"
+    assert row in TABLES["summary"](tmp_path)
 
 
 def test_a_cell_has_the_longest_schedules_figure_and_says_how_long_it_was(tmp_path, monkeypatch):
