@@ -23,6 +23,7 @@ PAPER = "table1", "table2", "table3", "table4", "table5"
 OWN = ("digits",)
 SUMMARY = {  # grid and column, and the data's name in the README
     ("digits", "digits_20"): "digits, 20 labels",
+    ("digits-sntg", "digits_20"): "digits, 20 labels",
     ("table4", "mnist_100"): "MNIST, 100 labels",
     ("table4-sntg", "mnist_50"): "MNIST, 50 labels",
     ("table4-sntg", "mnist_100"): "MNIST, 100 labels",
@@ -32,6 +33,7 @@ SUMMARY = {  # grid and column, and the data's name in the README
 }
 
 FORMS = {  # rows of another form of SNTG than the configuration's, or of another name than ROW_sntg
+    ("digits-sntg", "waiting"): "FM-GAN, SNTG from half of the run on",
     ("table4", "fm_gan_sntg"): "FM-GAN, SNTG of weight 1",
     ("table4-sntg", "waiting"): "FM-GAN, SNTG from half of the run on",
 }
