@@ -24,7 +24,7 @@ from gan_sntg.experiments.statistics import difference, summary
 
 GRIDS = {  # words of `gan-sntg reproduce`
     "digits": ["digits-sntg", "--seeds", "0..9"],
-    "mnist": "table4-sntg --only mnist_100/* --seeds 0..2 --scale 0.1 -- --precision bfloat16 --interval_epochs 3".split(),
+    "mnist": "table4-sntg --only mnist_100/* --seeds 0..2 --scale 0.1 -- --precision bfloat16 --compile true --interval_epochs 3".split(),
 }
 WITHOUT = "fm_gan"
 HEADINGS = {"digits": "digits, 20 labels, 10 seeds", "mnist": "MNIST, 100 labels, 30 epochs of 300, 3 seeds"}
