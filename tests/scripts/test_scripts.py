@@ -142,6 +142,33 @@ def test_scores_of_different_provenance_make_no_table(samples, monkeypatch):
     assert not Path("results/samples_digits.md").exists()
 
 
+def errors_of(grid: str, errors: dict[str, list[float]], split: str = "s") -> dict:
+    """A report on digits by row, as far as the script of an earlier version reads it."""
+    about = {"column": "digits", "seeds": [0, 1], "data_sha256": "d", "split_sha256": [split]}
+    cells = {f"digits_20/{row}": {"row": row, "errors": {"averaged": {"values": values}}} | about for row, values in errors.items()}
+    return {"grid": grid, "scale": 1.0, "command": f"gan-sntg reproduce {grid}", "cells": cells}
+
+
+def test_an_earlier_versions_errors_are_paired_with_both_ways_of_the_newer(tmp_path, monkeypatch):
+    names = runpy.run_path(str(ROOT / "scripts/studies/earlier.py"))["main"].__globals__
+    monkeypatch.setitem(names, "RESULTS", tmp_path)
+    monkeypatch.setitem(names, "write_results", lambda name, made, table: found.update(made, name=name, table=table))
+    found, reports = {}, tmp_path / "reports"
+    reports.mkdir()
+    ways = {"pi_model_sntg": [2.0, 4.0], "pi_model_faster": [3.0, 4.0], "fm_gan_faster": [9.0, 9.0]}
+    (tmp_path / "faster.json").write_text(json.dumps(errors_of("faster", ways)))
+    with pytest.raises(InputError, match="no report of a cell"):
+        names["main"]("abc", reports)
+    (reports / "a.json").write_text(json.dumps(errors_of("digits", {"pi_model_sntg": [1.0, 3.0], "fm_gan_sntg": [1.0, 1.0]})))
+    names["main"]("abc", reports)
+    line = "| digits | pi_model_sntg | 2 | 2.00 ± 1.41 | 3.00 ± 1.41 (+1.00, +1.00 to +1.00) | 3.50 ± 0.71 (+1.50, -4.85 to +7.85) |"
+    alone = "| digits | fm_gan_sntg | 2 | 1.00 ± 0.00 |  | 9.00 ± 0.00 (+8.00, +8.00 to +8.00) |"
+    assert found["table"].splitlines()[2:4] == [line, alone] and "gan-sntg reproduce digits" in found["table"]
+    (reports / "a.json").write_text(json.dumps(errors_of("digits", {"pi_model_sntg": [1.0, 3.0]}, split="other")))
+    with pytest.raises(InputError, match="of other data or labels"):
+        names["main"]("abc", reports)
+
+
 @pytest.mark.parametrize("n", [2, 9])
 @pytest.mark.parametrize("other", ["gathered", "broadcast"])
 def test_what_is_compared_has_the_same_value_and_gradient(n, other):

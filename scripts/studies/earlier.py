@@ -1,0 +1,90 @@
+"""Errors of an earlier version's runs beside those of `gan-sntg reproduce faster`, paired by seed.
+
+In a checkout of that version, with its own command:
+  gan-sntg reproduce digits --seeds 0..4 --only digits_20/*_sntg --report REPORTS
+  gan-sntg reproduce mnist-cpu --seeds 0..4 --only mnist10k_100/*_sntg --report REPORTS     also with --scale
+Then here: python scripts/studies/earlier.py COMMIT REPORTS -> results/faster_earlier.*
+--more FOLDER: further reports of `faster`, such as of more seeds. Cells are paired where their seeds are the same.
+"""
+
+from pathlib import Path
+
+from gan_sntg.errors import InputError
+from gan_sntg.experiments.grid import load_grid
+from gan_sntg.experiments.report import markdown_table, with_deviation
+from gan_sntg.experiments.scripts import RESULTS, machine, run_script, write_results
+from gan_sntg.experiments.statistics import difference, summary
+from gan_sntg.files.json_files import read_json
+
+GRID = "faster"
+MEANING = (
+    "Test errors of averaged weights. In brackets: the difference to the earlier version, in points, with Student's 95 % interval, n pairs."
+)
+HEAD = ["data", "method", "n", "earlier, %", "newer, %", "newer, faster steps, %"]
+
+
+def main(commit: str, reports: Path, more: Path | None = None) -> None:
+    """Pair every cell that both versions have, and write both files."""
+    earlier = [read_json(path) for path in sorted(Path(reports).rglob("*.json"))]
+    files = [*sorted(RESULTS.glob(f"{GRID}*.json")), *(sorted(Path(more).rglob("*.json")) if more else [])]
+    newer = [made for path in files if (made := read_json(path)).get("grid") == GRID]
+    rows = [row for old in earlier for new in newer if old["scale"] == new["scale"] for row in paired(old, new)]
+    if not rows:
+        raise InputError(f"{reports} has no report of a cell and seeds that results/{GRID}*.json have; see --help for the commands")
+    commands = {"earlier": [made["command"] for made in earlier], "newer": [made["command"] for made in newer]}
+    out = {"command": f"python scripts/studies/earlier.py {commit} REPORTS", "commit": commit, "commands": commands} | machine()
+    made_by = [f"{way}: `{'`, `'.join(words)}`" for way, words in zip((f"Earlier ({commit})", "Newer"), commands.values(), strict=True)]
+    write_results("faster_earlier", out | {"rows": rows}, "\n\n".join([table(rows), MEANING, *made_by]))
+
+
+def paired(earlier: dict, newer: dict) -> list[dict]:
+    """A row for each cell with SNTG: errors of the earlier version, the newer one and its faster steps.
+
+    Raises InputError where the same seeds are of other data or labels.
+    """
+    rows = []
+    for key, cell in earlier["cells"].items():
+        column, _, name = key.partition("/")
+        faster = next((row.key for row in load_grid(GRID).rows.values() if row.against == name), None)
+        known = {"newer": newer["cells"].get(key), "faster": newer["cells"].get(f"{column}/{faster}")}
+        ways = {way: found for way, found in known.items() if found and found["seeds"] == cell["seeds"]}
+        if not ways:
+            continue
+        before, data = errors(cell), next(iter(ways.values()))["column"]
+        row = {"cell": key, "data": data, "method": cell["row"], "scale": earlier["scale"], "earlier": summed(cell)}
+        for way, found in ways.items():
+            if (found["data_sha256"], found["split_sha256"]) != (cell["data_sha256"], cell["split_sha256"]):
+                raise InputError(f"{key}: the two versions' runs are of other data or labels; run both on the same")
+            row[way] = summed(found) | {"difference": difference(before, errors(found))}
+        rows.append(row)
+    return rows
+
+
+def errors(cell: dict) -> dict[int, float]:
+    """The averaged weights' test errors of a cell, by seed."""
+    return dict(zip(cell["seeds"], cell["errors"]["averaged"]["values"], strict=True))
+
+
+def summed(cell: dict) -> dict:
+    """The errors of a cell and their summary."""
+    return {"values": [*errors(cell).values()]} | summary([*errors(cell).values()])
+
+
+def table(rows: list[dict]) -> str:
+    """A line a cell."""
+    lines = []
+    for row in rows:
+        length = f", {row['scale']:g} of the length" if row["scale"] != 1 else ""
+        said = [with_difference(row[way]) if way in row else "" for way in ("newer", "faster")]
+        lines.append([row["data"] + length, row["method"], str(row["earlier"]["n"]), with_deviation(row["earlier"]), *said])
+    return markdown_table(HEAD, lines)
+
+
+def with_difference(way: dict) -> str:
+    """Mean and standard deviation, and the difference to the earlier version."""
+    low, high = way["difference"]["interval"]
+    return f"{with_deviation(way)} ({way['difference']['mean']:+.2f}, {low:+.2f} to {high:+.2f})"
+
+
+if __name__ == "__main__":
+    run_script(main)
