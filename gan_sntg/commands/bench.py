@@ -75,7 +75,7 @@ def run(options: Namespace) -> None:
     for name, file in files.items():
         found["configs"][name] = cell = measure(options, file)
         title = f"{name}: {cell['images_a_step']} images and {cell['flops_a_step'] / 1e9:,.1f} GFLOP per step"
-        console.print(way_table(title, cell, found["ceilings"], earlier.get(name, {})), part_table(cell["ways"]))
+        console.print(way_table(title, cell, found["ceilings"], earlier.get(short(name), {})), part_table(cell["ways"]))
         if options.out:
             write_atomically(Path(options.out), (json.dumps(found, indent=1) + "\n").encode())
 
@@ -92,13 +92,18 @@ def run_words(text: str) -> list[str]:
     return words
 
 
+def short(name: str) -> str:
+    """A configuration's folder and name, however it was given."""
+    return "/".join(Path(name).parts[-2:]).removesuffix(".yaml")
+
+
 def earlier_medians(file: str, here: dict) -> dict[str, dict[str, float]]:
     """ms per step by configuration and way of an earlier run. Raises InputError if of another machine."""
     try:
         earlier = read_json(Path(file))
         there = {key: earlier["environment"].get(key) for key in ("device", "platform", "threads")}
         cells = {name: cell["ways"].items() for name, cell in earlier["configs"].items()}
-        medians = {name: {way: float(found["median_ms"]) for way, found in ways} for name, ways in cells.items()}
+        medians = {short(name): {way: float(found["median_ms"]) for way, found in ways} for name, ways in cells.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"--against {file} is no file that `gan-sntg bench --out` wrote ({type(error).__name__}); give one") from error
     if differ := [f"{key} {value} there, {here[key]} here" for key, value in there.items() if value != here[key]]:

@@ -58,7 +58,7 @@ class Parser(ArgumentParser):
                 check_texts(word.partition("=")[2] if word.startswith("--") else word)
         args = [re.sub(r"^--[^=\s]+", lambda key: "--" + key[0][2:].replace("-", "_"), word) for word in args]
         args = [re.sub(r"(^|=)~$", r"\1~/", word) for word in args]  # ~ alone is YAML's null
-        args = joined_pairs([re.sub("=None$", "=null", word) for word in args])  # what jsonargparse makes of a nested null
+        args = joined_pairs([re.sub(r"^(--[^=\s]+)=None$", r"\1=null", word) for word in args])  # what jsonargparse makes of a nested null
         if any(isinstance(action, ConfigFile) for action in self._actions):
             args = files_first(args)
         self.check_digits([word for word in args if not word.startswith(("--print_config", "--help"))], *rest)

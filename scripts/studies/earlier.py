@@ -1,12 +1,13 @@
 """Errors of an earlier version's runs beside those of `gan-sntg reproduce faster`, paired by seed.
 
 In a checkout of that version, with its own command:
-  gan-sntg reproduce digits --seeds 0..4 --only digits_20/*_sntg --report REPORTS
-  gan-sntg reproduce mnist-cpu --seeds 0..4 --only mnist10k_100/*_sntg --report REPORTS     also with --scale
+  gan-sntg reproduce digits --seeds 0..4 --only digits_20/pi_model_sntg --report REPORTS
+  gan-sntg reproduce mnist-cpu --seeds 0..4 --only mnist10k_100/pi_model_sntg --report REPORTS     also with --scale
 Then here: python scripts/studies/earlier.py COMMIT REPORTS -> results/faster_earlier.*
 --more FOLDER: further reports of `faster`, such as of more seeds. Cells are paired where their seeds are the same.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from gan_sntg.errors import InputError
@@ -25,16 +26,25 @@ HEAD = ["data", "method", "n", "earlier, %", "newer, %", "newer, faster steps, %
 
 def main(commit: str, reports: Path, more: Path | None = None) -> None:
     """Pair every cell that both versions have, and write both files."""
-    earlier = [read_json(path) for path in sorted(Path(reports).rglob("*.json"))]
-    files = [*sorted(RESULTS.glob(f"{GRID}*.json")), *(sorted(Path(more).rglob("*.json")) if more else [])]
-    newer = [made for path in files if (made := read_json(path)).get("grid") == GRID]
-    rows = [row for old in earlier for new in newer if old["scale"] == new["scale"] for row in paired(old, new)]
+    earlier = grids(Path(reports).rglob("*.json"))
+    newer = [
+        made for made in [*grids(RESULTS.glob(f"{GRID}*.json")), *grids(Path(more).rglob("*.json") if more else [])] if made["grid"] == GRID
+    ]
+    found = [(old, new, paired(old, new)) for old in earlier for new in newer if old["scale"] == new["scale"]]
+    rows = [row for *_, own in found for row in own]
     if not rows:
         raise InputError(f"{reports} has no report of a cell and seeds that results/{GRID}*.json have; see --help for the commands")
-    commands = {"earlier": [made["command"] for made in earlier], "newer": [made["command"] for made in newer]}
-    out = {"command": f"python scripts/studies/earlier.py {commit} REPORTS", "commit": commit, "commands": commands} | machine()
+    used = {"earlier": [old for old, _, own in found if own], "newer": [new for _, new, own in found if own]}
+    commands = {way: [*dict.fromkeys(made["command"] for made in of)] for way, of in used.items()}
+    command = f"python scripts/studies/earlier.py {commit} REPORTS" + " --more FOLDER" * bool(more)
+    out = {"command": command, "commit": commit, "commands": commands} | machine()
     made_by = [f"{way}: `{'`, `'.join(words)}`" for way, words in zip((f"Earlier ({commit})", "Newer"), commands.values(), strict=True)]
     write_results("faster_earlier", out | {"rows": rows}, "\n\n".join([table(rows), MEANING, *made_by]))
+
+
+def grids(paths: Iterable[Path]) -> list[dict]:
+    """The reports of grids among JSON files."""
+    return [made for path in sorted(paths) if {"grid", "scale", "cells"} <= (made := read_json(path)).keys()]
 
 
 def paired(earlier: dict, newer: dict) -> list[dict]:

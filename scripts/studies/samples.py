@@ -1,4 +1,4 @@
-"""Sample quality of FM-GAN without SNTG and with two forms of it, of paired runs (Fig. 6).
+"""Sample quality of FM-GAN without SNTG and with three forms of it, of paired runs (Fig. 6).
 
 python scripts/studies/samples.py digits    on digits, 20 labels, ten seeds -> results/samples_digits.*
 python scripts/studies/samples.py mnist     on MNIST, 100 labels, a tenth of the length, three seeds -> results/samples_mnist.*

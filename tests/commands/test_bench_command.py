@@ -48,7 +48,6 @@ def test_an_earlier_file_gives_ratios_and_one_of_another_machine_is_refused(comm
     earlier = json.loads(file.read_text())
     (cell,) = earlier["configs"].values()
     cell["ways"]["float32"]["median_ms"] = 1e9
-    earlier["configs"] = {words[1]: cell}
     (tmp_path / "slow.json").write_text(json.dumps(earlier))
     outcome = command("bench", *words, "--against", tmp_path / "slow.json")
     row = next(line for line in outcome.out.splitlines() if line.startswith("│ float32"))
