@@ -16,6 +16,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.evaluation.fidelity_records import Measurement, Score, record
 from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.plan import make_plan
+from gan_sntg.experiments.statistics import summary
 from gan_sntg.files.import_paths import allow
 
 ROOT = Path(__file__).parents[2]
@@ -145,12 +146,15 @@ def test_scores_of_different_provenance_make_no_table(samples, monkeypatch):
 def errors_of(grid: str, errors: dict[str, list[float]], split: str = "s") -> dict:
     """A report on digits by row, as far as the script of an earlier version reads it."""
     about = {"column": "digits", "seeds": [0, 1], "data_sha256": "d", "split_sha256": [split]}
-    cells = {f"digits_20/{row}": {"row": row, "errors": {"averaged": {"values": values}}} | about for row, values in errors.items()}
+    cells = {
+        f"digits_20/{row}": {"row": row, "errors": {"averaged": {"values": values} | summary(values)}} | about
+        for row, values in errors.items()
+    }
     return {"grid": grid, "scale": 1.0, "command": f"gan-sntg reproduce {grid}", "cells": cells}
 
 
 def test_an_earlier_versions_errors_are_paired_with_both_ways_of_the_newer(tmp_path, monkeypatch):
-    names = runpy.run_path(str(ROOT / "scripts/studies/earlier.py"))["main"].__globals__
+    names = runpy.run_path(str(ROOT / "scripts/studies/faster_earlier.py"))["main"].__globals__
     monkeypatch.setitem(names, "RESULTS", tmp_path)
     monkeypatch.setitem(names, "write_results", lambda name, made, table: found.update(made, name=name, table=table))
     found, reports = {}, tmp_path / "reports"

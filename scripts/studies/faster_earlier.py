@@ -3,7 +3,7 @@
 In a checkout of that version, with its own command:
   gan-sntg reproduce digits --seeds 0..4 --only digits_20/pi_model_sntg --report REPORTS
   gan-sntg reproduce mnist-cpu --seeds 0..4 --only mnist10k_100/pi_model_sntg --report REPORTS     also with --scale
-Then here: python scripts/studies/earlier.py COMMIT REPORTS -> results/faster_earlier.*
+Then here: python scripts/studies/faster_earlier.py COMMIT REPORTS -> results/faster_earlier.*
 --more FOLDER: further reports of `faster`, such as of more seeds. Cells are paired where their seeds are the same.
 """
 
@@ -14,7 +14,7 @@ from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.report import markdown_table, with_deviation
 from gan_sntg.experiments.scripts import RESULTS, machine, run_script, write_results
-from gan_sntg.experiments.statistics import difference, summary
+from gan_sntg.experiments.statistics import difference
 from gan_sntg.files.json_files import read_json
 
 GRID = "faster"
@@ -36,7 +36,7 @@ def main(commit: str, reports: Path, more: Path | None = None) -> None:
         raise InputError(f"{reports} has no report of a cell and seeds that results/{GRID}*.json have; see --help for the commands")
     used = {"earlier": [old for old, _, own in found if own], "newer": [new for _, new, own in found if own]}
     commands = {way: [*dict.fromkeys(made["command"] for made in of)] for way, of in used.items()}
-    command = f"python scripts/studies/earlier.py {commit} REPORTS" + " --more FOLDER" * bool(more)
+    command = f"python scripts/studies/faster_earlier.py {commit} REPORTS" + " --more FOLDER" * bool(more)
     out = {"command": command, "commit": commit, "commands": commands} | machine()
     made_by = [f"{way}: `{'`, `'.join(words)}`" for way, words in zip((f"Earlier ({commit})", "Newer"), commands.values(), strict=True)]
     write_results("faster_earlier", out | {"rows": rows}, "\n\n".join([table(rows), MEANING, *made_by]))
@@ -61,11 +61,11 @@ def paired(earlier: dict, newer: dict) -> list[dict]:
         if not ways:
             continue
         before, data = errors(cell), next(iter(ways.values()))["column"]
-        row = {"cell": key, "data": data, "method": cell["row"], "scale": earlier["scale"], "earlier": summed(cell)}
+        row = {"cell": key, "data": data, "method": cell["row"], "scale": earlier["scale"], "earlier": cell["errors"]["averaged"]}
         for way, found in ways.items():
             if (found["data_sha256"], found["split_sha256"]) != (cell["data_sha256"], cell["split_sha256"]):
                 raise InputError(f"{key}: the two versions' runs are of other data or labels; run both on the same")
-            row[way] = summed(found) | {"difference": difference(before, errors(found))}
+            row[way] = found["errors"]["averaged"] | {"difference": difference(before, errors(found))}
         rows.append(row)
     return rows
 
@@ -73,11 +73,6 @@ def paired(earlier: dict, newer: dict) -> list[dict]:
 def errors(cell: dict) -> dict[int, float]:
     """The averaged weights' test errors of a cell, by seed."""
     return dict(zip(cell["seeds"], cell["errors"]["averaged"]["values"], strict=True))
-
-
-def summed(cell: dict) -> dict:
-    """The errors of a cell and their summary."""
-    return {"values": [*errors(cell).values()]} | summary([*errors(cell).values()])
 
 
 def table(rows: list[dict]) -> str:
