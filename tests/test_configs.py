@@ -37,6 +37,10 @@ def each(*texts: str, paths: Iterable[Path] = CONFIGS):
     return pytest.mark.parametrize("config", paths, ids=lambda path: f"{path.parent.name}/{path.stem}")
 
 
+def test_no_configuration_sets_a_precision_which_is_the_machines_to_choose():
+    assert [path for path in CONFIGS if re.search(r"^precision:|--precision", path.read_text().partition("\ndata:")[2], re.MULTILINE)] == []
+
+
 @pytest.fixture
 def options(config, monkeypatch) -> tuple[Parser, Namespace]:
     """A configuration's parser and options, batches made small, and random images in place of files, which are not fitted at length."""

@@ -2,7 +2,7 @@
 
 import itertools
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from statistics import median
@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gan_sntg.benchmarks.baseline import NaiveStep, keep_layout
 from gan_sntg.benchmarks.profile import forget_peak_memory, peak_memory, watch_parts
-from gan_sntg.networks.passes import Precision
+from gan_sntg.networks.passes import Precision, has_bfloat16
 from gan_sntg.runs.build import RunObjects, build, parse_run, pick_device
 from gan_sntg.training.cuda_graphs import CudaGraphGradients, eager_gradients
 from gan_sntg.training.meter import Meter
@@ -27,10 +27,12 @@ def seconds_of(call: Callable[[], object], times: int = 1) -> float:
     return Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads()).timeit(times).mean
 
 
-def ceilings(device: torch.device) -> dict[str, float]:
+def ceilings(device: torch.device, precisions: Iterable[Precision] = Precision) -> dict[str, float]:
     """Best FLOP/s of "products <precision>" (2 n^3 each), and bytes/s of "copy", read and written."""
-    n, calls = 8192 if device.type == "cuda" else 2048, {}
-    for precision in Precision:
+    calls = {}
+    for precision in precisions:
+        fast = precision is Precision.float32 or has_bfloat16(device)
+        n = (8192 if device.type == "cuda" else 2048) if fast else 256  # a product of 2048 without instructions takes ten seconds
         factors = torch.randn(2, n, n, device=device, dtype=getattr(torch, precision.value))
         calls[f"products {precision.value}"] = 2 * n**3, partial(torch.matmul, *factors)
     x = torch.ones(2**28, dtype=torch.uint8, device=device)

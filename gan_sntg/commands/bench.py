@@ -16,7 +16,7 @@ from gan_sntg.errors import InputError, refusing
 from gan_sntg.files.atomic import write_atomically
 from gan_sntg.files.json_files import read_json
 from gan_sntg.files.yaml_files import config_file
-from gan_sntg.networks.passes import Precision
+from gan_sntg.networks.passes import Precision, has_bfloat16
 from gan_sntg.runs.build import parse_run, pick_device
 from gan_sntg.runs.folder import environment
 from gan_sntg.runs.options import DEVICES, Noises, RunOptions, check_option
@@ -36,7 +36,8 @@ def parser() -> Parser:
         prog="gan-sntg bench", description="Time full training steps past all ramps, ways and repeats interleaved.", epilog=EXAMPLES
     )
     parser.add_argument("--config", type=str, nargs="+", help="YAML files of runs")
-    parser.add_argument("--precision", type=Precision, nargs="+", default=[Precision.float32, Precision.bfloat16], help="ways to compute")
+    precisions = "ways to compute; default: float32, and bfloat16 where the device has instructions for it"
+    parser.add_argument("--precision", type=Precision, nargs="+", default=[], help=precisions)
     parser.add_argument("--compile", type=bool, nargs="+", default=[False], help="plain passes (false), compiled ones (true), or both")
     parser.add_argument("--noise", type=Noises, nargs="+", default=["fresh"], help="numbers that are drawn, of a table, or both")
     parser.add_argument("--options", type=str, nargs="+", default=[""], help="texts of run options, each a way: '--method.stream two'")
@@ -69,13 +70,15 @@ def run(options: Namespace) -> None:
         RunOptions.of(parse_run(options, file, run_words(text))[1])
     device, console = pick_device(options.device), Console(width=None if sys.stdout.isatty() else 130, highlight=False)
     torch.set_num_threads(options.threads or torch.get_num_threads())
+    options.precision = options.precision or [kind for kind in Precision if kind is Precision.float32 or has_bfloat16(device)]
     earlier = earlier_medians(options.against, environment(device)) if options.against else {}
-    found = {"command": shlex.join(["gan-sntg", *sys.argv[1:]]), "environment": environment(device), "ceilings": ceilings(device)}
+    limits = ceilings(device, tuple(kind for kind in Precision if kind is Precision.float32 or kind in options.precision))
+    found = {"command": shlex.join(["gan-sntg", *sys.argv[1:]]), "environment": environment(device), "ceilings": limits}
     found["configs"] = {}
     for name, file in files.items():
         found["configs"][name] = cell = measure(options, file)
         title = f"{name}: {cell['images_a_step']} images and {cell['flops_a_step'] / 1e9:,.1f} GFLOP per step"
-        console.print(way_table(title, cell, found["ceilings"], earlier.get(short(name), {})), part_table(cell["ways"]))
+        console.print(way_table(title, cell, limits, earlier.get(short(name), {})), part_table(cell["ways"]))
         if options.out:
             write_atomically(Path(options.out), (json.dumps(found, indent=1) + "\n").encode())
 

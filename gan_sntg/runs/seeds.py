@@ -23,6 +23,7 @@ from gan_sntg.files.memory import free_on, in_words
 from gan_sntg.files.yaml_files import value_of
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks.gan import DenseDiscriminator, DenseGenerator
+from gan_sntg.networks.passes import Precision, has_bfloat16
 from gan_sntg.runs.build import RunObjects, class_names, read_run, say, size_of
 from gan_sntg.runs.folder import RunFolder
 from gan_sntg.runs.options import ADDED_OPTIONS, RunOptions, config_reader, flat, identity, is_length, short_hash
@@ -119,6 +120,7 @@ def train_all(runs: list[Run]) -> None:
         watch.forecast = Forecast(first.progress, first.parts.device, partial(say_time, first))
     if rank() == 0 and first.parts.device.type == "cpu" and (note := core_warning(first.options.threads)):
         print(note, file=sys.stderr)
+    say(slow_precision(first.precision, first.parts.device))
     if len(runs) > 1 and not (why_not := stacking_obstacle(first.parts.method, first.options)):
         return train_groups([first, *map(Trainer, runs[1:])], watch)
     if len(runs) > 1:
@@ -206,6 +208,14 @@ def too_long(config: dict[str, str], epochs: int, method: Method) -> list[str]:
         return []
     remedy = "--scale F in place of --epochs shortens the configuration's epochs and all of these together"
     return [f"warning: longer than --epochs {epochs}, so that the run ends before they do: {', '.join(found)}; {remedy}"]
+
+
+def slow_precision(precision: Precision, device: torch.device) -> list[str]:
+    """A warning where training is in bfloat16 and the device has no instructions for it."""
+    if precision is not Precision.bfloat16 or device.type == "mps" or has_bfloat16(device):
+        return []
+    remedy = "leave --precision out of a new run, or give --precision auto (a run keeps the precision that it began with)"
+    return [f"warning: in bfloat16, for which this device has no instructions: steps take several times as long as in float32; {remedy}"]
 
 
 def say_time(trainer: Trainer, seconds: float) -> None:

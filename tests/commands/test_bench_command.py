@@ -12,10 +12,11 @@ from gan_sntg.commands import bench
 
 @pytest.fixture(scope="module", autouse=True)
 def quick():
-    """A ceiling is the best of one call, found once."""
+    """A ceiling is the best of one call, found once; bfloat16 is a way wherever the tests run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timing, "REPEATS", 1)
         patch.setattr(bench, "ceilings", functools.cache(timing.ceilings))
+        patch.setattr(bench, "has_bfloat16", lambda device: True)
         yield
 
 
@@ -38,6 +39,16 @@ def test_every_way_has_its_figures_in_the_table_and_the_file(benched):
         assert way["flop_rate"] == pytest.approx(cell["flops_a_step"] / way["median_ms"] * 1e3)
     for text in ("float32", "bfloat16", "naive", "graph loss", "teacher pass", "GFLOP per step"):
         assert text in outcome.out
+
+
+def test_bfloat16_is_timed_where_the_device_has_it_or_it_is_asked_for(command, monkeypatch, tmp_path):
+    monkeypatch.setattr(bench, "has_bfloat16", lambda device: False)
+    words = "--config digits_20/fm_gan --repeats 1 --seconds 0.01 --threads 1 --device cpu --naive false".split()
+    for more, expected in (([], {"float32"}), (["--precision", "bfloat16"], {"bfloat16"})):
+        assert command("bench", *words, *more, "--out", tmp_path / "a.json").status == 0
+        found = json.loads((tmp_path / "a.json").read_text())
+        assert set(found["configs"]["digits_20/fm_gan"]["ways"]) == expected
+        assert set(found["ceilings"]) == {"copy", "products float32"} | {f"products {way}" for way in expected}
 
 
 def test_an_earlier_file_gives_ratios_and_one_of_another_machine_is_refused(command, benched, refused, tmp_path):

@@ -16,6 +16,7 @@ from gan_sntg.evaluation.classification import logits_of
 from gan_sntg.experiments.plan import configuration, shortened
 from gan_sntg.methods.feature_matching import FeatureMatchingGAN
 from gan_sntg.networks import passes
+from gan_sntg.runs import seeds
 from gan_sntg.runs.build import load
 from gan_sntg.runs.folder import RunFolder
 
@@ -205,3 +206,11 @@ def test_a_run_of_automatic_precision_is_the_run_of_what_that_means_and_goes_on_
     assert outcome.status == 2 and "precision: bfloat16 there, float32 here" in outcome.err
     assert command("train", *words, "--out", here).status == 0
     assert result(here)["config"]["precision"] == "float32"
+
+
+@pytest.mark.parametrize(("has", "words"), [(False, ["--precision", "bfloat16"]), (False, []), (True, ["--precision", "bfloat16"])])
+def test_bfloat16_without_instructions_for_it_is_warned_of(command, tiny, monkeypatch, tmp_path, has, words):
+    monkeypatch.setattr(seeds, "has_bfloat16", lambda device: has)
+    outcome = command("train", "--config", tiny, "--epochs", 1, "--out", tmp_path / "run", *words)
+    warned = "warning: in bfloat16, for which this device has no instructions" in outcome.err
+    assert outcome.status == 0 and warned == (not has and bool(words))
