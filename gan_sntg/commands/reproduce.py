@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,7 @@ from gan_sntg.experiments.executors import Limits, Local, Ray, execute, unfinish
 from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.plan import Scale, check_labels, label_grid, make_plan
 from gan_sntg.experiments.report import write_report
-from gan_sntg.experiments.results import collect, compared
+from gan_sntg.experiments.results import collect, compared, join_reports
 from gan_sntg.experiments.statistics import Interval
 from gan_sntg.files.atomic import check_utf8
 from gan_sntg.runs.parsing import Parser
@@ -29,6 +30,7 @@ DESCRIPTION = (
 EXAMPLES = """examples:
   gan-sntg reproduce digits
   gan-sntg reproduce table4 --only 'mnist_100/*' --scale 0.1 -- --data.download true
+  gan-sntg reproduce digits --seeds 5..9 --report results --add results/digits.json
   gan-sntg reproduce mnist_100/fm_gan --labels_per_class 2,5,10
 """
 
@@ -65,6 +67,8 @@ def parser() -> Parser:
     parser.add_argument("--interval", type=Interval, default="student", help=interval)
     hidden = "show test errors also where validation images are held out, once all is chosen"
     parser.add_argument("--test_errors", type=bool, default=False, help=hidden)
+    added = "JSON files of earlier reports of the same grid, as of other machines, whose runs join the report and are not run again here"
+    parser.add_argument("--add", type=str, nargs="+", default=[], help=added)
     parser.add_argument("--out", type=str | None, default=None, help="folder of the runs; default runs/reproduce/<grid>[_scale<s>]")
     parser.add_argument("--report", type=str | None, default=None, help="folder of the report; default OUT/report")
     return parser
@@ -79,17 +83,20 @@ def run(options: Namespace) -> None:
     plan, failed = make_plan(label_grid(options) if by_labels else load_grid(options.grid), options), []
     if by_labels:
         check_labels(plan)
-    results = collect(plan)  # refuses, before hours are spent, what cannot be put into one table
+    earlier, commands = join_reports(plan, options.add)
+    plan = replace(plan, cells=[cell for cell in plan.cells if (cell.name, cell.seed) not in earlier])
+    results = collect(plan, earlier)  # refuses, before hours are spent, what cannot be put into one table
     compared(results, options.test_errors)
-    print(f"{len(plan.cells)} cells, {sum(map(len, results.values()))} of them finished", file=sys.stderr)
+    finished, more = sum(map(len, results.values())) - len(earlier), f"; {len(earlier)} runs of earlier reports" if earlier else ""
+    print(f"{len(plan.cells)} cells, {finished} of them finished{more}", file=sys.stderr)
     limits = Limits(options.threads, inf if options.max_minutes is None else time.time() + 60 * options.max_minutes)
     try:
         if unfinished(plan.cells):
             with Interrupts():
                 failed = execute(make_engine(options), plan.cells, limits, options.retries)
     finally:
-        if results := collect(plan):
-            markdown, files = write_report(plan, results, len(failed))
+        if results := collect(plan, earlier):
+            markdown, files = write_report(plan, results, len(failed), commands)
             if plan.grid.figure:
                 from gan_sntg.experiments.figures import draw  # noqa: PLC0415  loads matplotlib
 

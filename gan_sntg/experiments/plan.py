@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from jsonargparse.typing import restricted_number_type
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Column, Grid, Row, load_grid
+from gan_sntg.files.array_files import sha256_of
 from gan_sntg.files.import_paths import allow_words
 from gan_sntg.files.yaml_files import config_file, value_of
 from gan_sntg.runs.build import build, read_or_make_split, source_of
@@ -91,9 +92,14 @@ def make_plan(grid: Grid, options: Namespace) -> Plan:
         raise InputError(f"{taken[0]} cannot stand after --, for every cell has its own; give --seeds, --out or --threads before it")
     name = grid.name + (f"_scale{options.scale:g}" if options.scale != 1 else "")
     out = Path(options.out or Path("runs/reproduce") / name)
-    complete = cache(lambda *words: completed(words, options))
-    cells = [plan_cell(grid, row, column, seed, out, complete) for row, column in grid.chosen(options.only) for seed in seeds]
+    cells = plan_cells(grid, grid.chosen(options.only), seeds, out, options)
     return Plan(grid, cells, Path(options.report or out / "report") / name, options)
+
+
+def plan_cells(grid: Grid, pairs: Iterable[tuple[Row, Column]], seeds: Iterable[int], out: Path, options: Namespace) -> list[Cell]:
+    """The cells of these rows and columns at every seed, in folders below `out`. Raises InputError."""
+    complete = cache(lambda *words: completed(words, options))
+    return [plan_cell(grid, row, column, seed, out, complete) for row, column in pairs for seed in seeds]
 
 
 def label_grid(options: Namespace) -> Grid:
@@ -185,6 +191,11 @@ def configuration(given: list[str] | dict) -> dict[str, str]:
     options = reader.parse_object(given) if isinstance(given, dict) else reader.parse_args(given)
     tree = identity(json.loads(reader.dump(options, format="json", skip_unset=False, skip_validation=True)))
     return {name: value for name, value in flat(tree).items() if name not in SEEDS}
+
+
+def config_hashes(config: dict[str, str]) -> dict[str, str]:
+    """SHA-256 of a configuration and of its options' names, in which versions differ."""
+    return {f"{part}_sha256": sha256_of(json.dumps(of)) for part, of in (("config", sorted(config.items())), ("options", sorted(config)))}
 
 
 def shortened(config: dict[str, str], scale: float) -> dict[str, str]:

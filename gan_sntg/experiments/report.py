@@ -3,9 +3,10 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from gan_sntg.experiments.plan import Plan
+from gan_sntg.experiments.plan import Plan, config_hashes
 from gan_sntg.experiments.results import HELD_OUT, TEST, WORST, Results, compared
 from gan_sntg.experiments.statistics import Interval, difference, interval_of, summary
 from gan_sntg.files.atomic import write_atomically
@@ -24,19 +25,24 @@ LATEX = str.maketrans({"\\": r"\textbackslash{}", "±": r"$\pm$"} | {sign: rf"\{
 Table = tuple[list[str], list[list[str]]]  # head and rows
 
 
-def write_report(plan: Plan, results: Results, failed: int) -> tuple[str, list[Path]]:
-    """Write the report of a plan of which so many cells failed; return its Markdown and its files."""
+def write_report(plan: Plan, results: Results, failed: int, added: Sequence[str] = ()) -> tuple[str, list[Path]]:
+    """Write the report of a plan of which so many cells failed; return its Markdown and its files.
+
+    added: commands of earlier reports whose runs are among the results, beyond the plan.
+    """
     kind = compared(results, plan.options.test_errors)
-    grid = {"grid": plan.grid.name, "of": plan.grid.of, "title": plan.grid.title}
-    made = {"command": plan.command} | grid | {"scale": plan.options.scale, "words": plan.options.words}
+    made = {"command": plan.command} | ({"added": [*added]} if added else {})
+    made |= {"grid": plan.grid.name, "of": plan.grid.of, "title": plan.grid.title}
+    made |= {"scale": plan.options.scale, "words": plan.options.words}
     shown = (HELD_OUT, WORST) if kind == HELD_OUT else (HELD_OUT, *TEST) if plan.options.test_errors else (*TEST, WORST)
     every = cells(results, shown)
     if plan.grid.figure.get("kind") == "labels":
         every = {name: cell | {"interval": interval_of(cell["errors"][kind]["values"])} for name, cell in every.items()}
     made |= {"cells": every, "interval": plan.options.interval}
     made |= {"compared": kind, "differences": differences(results, plan.options.interval, kind), "heading": plan.heading}
+    runs = {(cell.name, cell.seed) for cell in (*plan.cells, *(run.cell for own in results.values() for run in own))}
     metrics = sorted({run.cell.config["metric"] for runs in results.values() for run in runs if "metric" in run.cell.config})
-    made |= {"notes": notes(made, len(plan.cells), failed, metrics)}
+    made |= {"notes": notes(made, len(runs), failed, metrics)}
     return write_files(plan.report, made)
 
 
@@ -57,6 +63,7 @@ def cells(results: Results, shown: tuple[str, ...]) -> dict[str, dict]:
             "errors": {kind: {"values": values} | summary(values) for kind, values in kinds.items()},
             "precision": first.precision,
             "epochs": first.cell.config.get("epochs"),
+            **(config_hashes(first.cell.config) if all(run.checked for run in runs) else {}),
             "data_sha256": first.data,
             "split_sha256": [run.split for run in runs],
             "rolled_back": [run.cell.seed for run in runs if run.rolled_back],
@@ -85,6 +92,10 @@ def notes(made: dict, planned: int, failed: int, metrics: list[str]) -> list[str
     """
     which = "error of the validation images, averaged weights" if made["compared"] == HELD_OUT else "test error"
     lines = [f"`{made['command']}`", f"Errors: {which}, mean ± standard deviation over n seeds; differences are paired by seed."]
+    if made.get("added"):
+        lines.append(f"With runs of earlier reports: `{'`, `'.join(made['added'])}`.")
+    if unknown := [name for name, cell in made["cells"].items() if "config_sha256" not in cell]:
+        lines.append(f"Not compared, since another version made them: all options but the grid's of {', '.join(unknown)}.")
     if made["compared"] == HELD_OUT:
         lines.append("Validation images were held out, to choose by; test errors stay hidden until `--test_errors true` asks for them.")
     elif not any("chosen" in cell["errors"] for cell in made["cells"].values()):

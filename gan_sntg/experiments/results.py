@@ -1,12 +1,14 @@
-"""Results of a plan's finished runs; runs that were not made alike are refused."""
+"""Results of a plan's finished runs, here and in earlier reports; unlike runs are refused."""
 
 import json
+from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.experiments.plan import SEEDS, Cell, Plan, configuration
-from gan_sntg.files.json_files import read_json
+from gan_sntg.experiments.plan import SEEDS, Cell, Plan, config_hashes, configuration, plan_cells
+from gan_sntg.files.json_files import is_number, read_json
 from gan_sntg.runs.folder import BEFORE_AUTO, RunFolder
 from gan_sntg.runs.options import metric_of
 from gan_sntg.runs.parsing import parameters
@@ -17,7 +19,10 @@ HELD_OUT = "validation"  # the averaged weights' error of validation images, whe
 
 
 class CellResult(NamedTuple):
-    """A finished run. errors: in percent by kind, `chosen` and HELD_OUT where there was validation."""
+    """A finished run. errors: in percent by kind, `chosen` and HELD_OUT where there was validation.
+
+    checked: whether its configuration is known to be the cell's.
+    """
 
     cell: Cell
     errors: dict[str, float]
@@ -27,16 +32,24 @@ class CellResult(NamedTuple):
     machine: str
     rolled_back: bool
     precision: str
+    checked: bool = True
 
 
+FROM_ERRORS = "noise", "labels"  # kinds of figure that are drawn from errors alone
+Earlier = dict[tuple[str, int], CellResult]  # runs of earlier reports by the cell's name and seed
 Results = dict[str, list[CellResult]]  # finished runs by the cell's name, in the order of the plan
 
 
-def collect(plan: Plan) -> Results:
-    """Read every finished run. Raises InputError where runs do not go together."""
+def collect(plan: Plan, earlier: Earlier | None = None) -> Results:
+    """Read every finished run. Raises InputError where runs do not go together.
+
+    earlier: those of earlier reports, which stand beside them.
+    """
     results: Results = {}
     first: dict[tuple, CellResult] = {}
-    for run in (read_result(cell) for cell in plan.cells if RunFolder(cell.folder).finished):
+    runs = {(cell.name, cell.seed): read_result(cell) for cell in plan.cells if RunFolder(cell.folder).finished} | (earlier or {})
+    place = {name: k for k, name in enumerate(plan.grid.cells)}
+    for run in (runs[key] for key in sorted(runs, key=lambda key: (place[key[0]], key[1]))):
         results.setdefault(run.cell.name, []).append(run)
         column, seed = run.cell.column.key, run.cell.seed
         asked = run.cell.config["precision"]
@@ -122,3 +135,77 @@ def compared(results: Results, test_errors: bool) -> str:
             "give --validation to all, after --, or --test_errors true once all is chosen"
         )
     return HELD_OUT
+
+
+def join_reports(plan: Plan, paths: Iterable[str]) -> tuple[Earlier, list[str]]:
+    """Runs of reports (JSON files) that are not finished here, and the commands that made them.
+
+    A report may hold other cells and seeds than the plan. Raises InputError where it is of another grid, scale or options of `train`,
+    where a run's configuration is another than the grid's of today, and where two reports hold one run.
+    """
+    here, found, commands = {(cell.name, cell.seed) for cell in plan.cells if RunFolder(cell.folder).finished}, {}, []
+    for path in map(Path, paths):
+        with refusing(f"--add {path} is no report of `gan-sntg reproduce`", "give the JSON file that it wrote"):
+            made = read_json(path)
+            check_report(plan, path, made)
+            runs = {(run.cell.name, run.cell.seed): run for run in runs_of(plan, path, made)}
+            own = [str(command) for command in (made["command"], *made.get("added", []))]
+        if twice := sorted(found.keys() & runs.keys()):
+            name, seed = twice[0]
+            other = found[name, seed].cell.folder.parents[2]
+            raise InputError(f"--add: {path} and {other} both hold {name}, seed {seed}; give one of them")
+        found |= {run: result for run, result in runs.items() if run not in here}
+        commands += own if runs.keys() - here else []
+    return found, list(dict.fromkeys(commands))
+
+
+def check_report(plan: Plan, path: Path, made: dict) -> None:
+    """Raise InputError unless runs of a report may stand beside those of the plan."""
+    kind = plan.grid.figure.get("kind")
+    if kind not in (None, *FROM_ERRORS):
+        raise InputError(f"--add: {plan.grid.name} ends in a figure, which is drawn from run folders; copy those to --out")
+    for part, there, asked in (("grid", made["grid"], plan.grid.name), ("scale", made["scale"], plan.options.scale)):
+        if there != asked:
+            raise InputError(f"--add {path}: {part} {there} there, {asked} here; runs of the two are not averaged")
+    if absent := sorted(made["cells"].keys() - plan.grid.cells.keys()):
+        raise InputError(f"--add {path} holds {absent[0]}, which {plan.grid.name} does not have")
+
+
+def runs_of(plan: Plan, path: Path, made: dict) -> Iterator[CellResult]:
+    """Every run of a report.
+
+    Raises InputError where its configuration is another, or test errors are asked for and not there.
+    """
+    for name, found in made["cells"].items():
+        row, column = plan.grid.cells[name]
+        if not all(isinstance(seed, int) for seed in found["seeds"]):
+            raise ValueError(f"the seeds of {name} are {found['seeds']}")
+        for k, cell in enumerate(plan_cells(plan.grid, [(row, column)], found["seeds"], path, plan.options)):
+            checked = compare(path, cell, found, list(made["words"]) == plan.options.words)
+            errors = {kind: percent(error["values"][k]) for kind, error in found["errors"].items()}
+            if "averaged" not in errors and (plan.options.test_errors or HELD_OUT not in errors):
+                raise InputError(f"--add {path} does not show test errors; make it again with --test_errors true")
+            split, seconds, rolled_back = str(found["split_sha256"][k]), float(found["seconds"][k]), cell.seed in found["rolled_back"]
+            made_on, precision = (str(found["data_sha256"]), " or ".join(found["machines"])), str(found["precision"])
+            yield CellResult(cell, errors, seconds, split, *made_on, rolled_back, precision, checked)
+
+
+def compare(path: Path, cell: Cell, found: dict, same_words: bool) -> bool:
+    """Whether a report's cell is known to be of the grid's configuration.
+
+    It is not where another version made it, with other options; same_words: whether its words after -- are those of now, by which that
+    is judged. Raises InputError where it is of another.
+    """
+    hashes = config_hashes(cell.config)
+    checked = found.get("options_sha256") == hashes["options_sha256"]
+    same = found["config_sha256"] == hashes["config_sha256"] if checked else same_words
+    if not same or found["epochs"] != cell.config["epochs"]:
+        raise InputError(f"--add {path}: {cell.name} is of another configuration than is asked for here; runs of the two are not averaged")
+    return checked
+
+
+def percent(value: float) -> float:
+    """An error as it stands in a report. Raises ValueError for what is none."""
+    if not is_number(value) or not 0 <= value <= 100:
+        raise ValueError(f"{value} is no error in percent")
+    return float(value)
