@@ -4,7 +4,8 @@ In a checkout of that version, with its own command:
   gan-sntg reproduce digits --seeds 0..4 --only digits_20/pi_model_sntg --report REPORTS
   gan-sntg reproduce mnist-cpu --seeds 0..4 --only mnist10k_100/pi_model_sntg --report REPORTS     also with --scale
 Then here: python scripts/studies/faster_earlier.py COMMIT REPORTS -> results/faster_earlier.*
---more FOLDER: further reports of `faster`, such as of more seeds. Cells are paired where their seeds are the same.
+--more FOLDER: further reports of `faster`, such as of more seeds. Cells are paired where their seeds are the same. Rows of the file in
+place that are of the same commit stay, unless they are made again.
 """
 
 from collections.abc import Iterable
@@ -35,11 +36,22 @@ def main(commit: str, reports: Path, more: Path | None = None) -> None:
     if not rows:
         raise InputError(f"{reports} has no report of a cell and seeds that results/{GRID}*.json have; see --help for the commands")
     used = {"earlier": [old for old, _, own in found if own], "newer": [new for _, new, own in found if own]}
-    commands = {way: [*dict.fromkeys(made["command"] for made in of)] for way, of in used.items()}
+    commands = {way: [command for made in of for command in (made["command"], *made.get("added", []))] for way, of in used.items()}
+    before = read_json(file) if (file := RESULTS / "faster_earlier.json").is_file() else {}
+    if before.get("commit") == commit:
+        made_again = {identity(row) for row in rows}
+        rows = [row for row in before["rows"] if identity(row) not in made_again] + rows
+        commands = {way: before["commands"][way] + own for way, own in commands.items()}
+    commands = {way: [*dict.fromkeys(own)] for way, own in commands.items()}
     command = f"python scripts/studies/faster_earlier.py {commit} REPORTS" + " --more FOLDER" * bool(more)
     out = {"command": command, "commit": commit, "commands": commands} | machine()
     made_by = [f"{way}: `{'`, `'.join(words)}`" for way, words in zip((f"Earlier ({commit})", "Newer"), commands.values(), strict=True)]
     write_results("faster_earlier", out | {"rows": rows}, "\n\n".join([table(rows), MEANING, *made_by]))
+
+
+def identity(row: dict) -> tuple:
+    """What one row alone has: its cell, length and number of runs."""
+    return row["cell"], row["scale"], row["earlier"]["n"]
 
 
 def grids(paths: Iterable[Path]) -> list[dict]:

@@ -168,6 +168,14 @@ def test_an_earlier_versions_errors_are_paired_with_both_ways_of_the_newer(tmp_p
     line = "| digits | pi_model_sntg | 2 | 2.00 ± 1.41 | 3.00 ± 1.41 (+1.00, +1.00 to +1.00) | 3.50 ± 0.71 (+1.50, -4.85 to +7.85) |"
     alone = "| digits | fm_gan_sntg | 2 | 1.00 ± 0.00 |  | 9.00 ± 0.00 (+8.00, +8.00 to +8.00) |"
     assert found["table"].splitlines()[2:4] == [line, alone] and "gan-sntg reproduce digits" in found["table"]
+    (tmp_path / "faster_earlier.json").write_text(json.dumps(found))
+    for earlier, lines in (("pi_model_sntg", [alone, line]), ("fm_gan_sntg", [line, alone])):
+        values = [1.0, 3.0] if earlier == "pi_model_sntg" else [1.0, 1.0]
+        (reports / "a.json").write_text(json.dumps(errors_of("digits", {earlier: values})))
+        names["main"]("abc", reports)
+        assert found["table"].splitlines()[2:4] == lines and found["commands"]["earlier"] == ["gan-sntg reproduce digits"]
+    names["main"]("other", reports)
+    assert found["table"].splitlines()[2:4] == [alone, ""]
     (reports / "a.json").write_text(json.dumps(errors_of("digits", {"pi_model_sntg": [1.0, 3.0]}, split="other")))
     with pytest.raises(InputError, match="of other data or labels"):
         names["main"]("abc", reports)
