@@ -16,7 +16,7 @@ from gan_sntg.experiments.executors import Limits, Local, Ray, execute, unfinish
 from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.plan import Scale, check_labels, label_grid, make_plan
 from gan_sntg.experiments.report import write_report
-from gan_sntg.experiments.results import collect, compared, join_reports
+from gan_sntg.experiments.results import collect, compared, join_reports, missing
 from gan_sntg.experiments.statistics import Interval
 from gan_sntg.files.atomic import check_utf8
 from gan_sntg.runs.parsing import Parser
@@ -30,7 +30,7 @@ DESCRIPTION = (
 EXAMPLES = """examples:
   gan-sntg reproduce digits
   gan-sntg reproduce table4 --only 'mnist_100/*' --scale 0.1 -- --data.download true
-  gan-sntg reproduce digits --seeds 5..9 --report results --add results/digits.json
+  gan-sntg reproduce digits --seeds 5..9 --add other_machine/digits.json
   gan-sntg reproduce mnist_100/fm_gan --labels_per_class 2,5,10
 """
 
@@ -81,10 +81,10 @@ def run(options: Namespace) -> None:
     check_utf8(Path(options.out or "."))
     by_labels = options.labels_per_class is not None
     plan, failed = make_plan(label_grid(options) if by_labels else load_grid(options.grid), options), []
+    earlier, commands = join_reports(plan, options.add)
+    plan = replace(plan, cells=missing(plan.cells, earlier))
     if by_labels:
         check_labels(plan)
-    earlier, commands = join_reports(plan, options.add)
-    plan = replace(plan, cells=[cell for cell in plan.cells if (cell.name, cell.seed) not in earlier])
     results = collect(plan, earlier)  # refuses, before hours are spent, what cannot be put into one table
     compared(results, options.test_errors)
     finished, more = sum(map(len, results.values())) - len(earlier), f"; {len(earlier)} runs of earlier reports" if earlier else ""

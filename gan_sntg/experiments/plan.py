@@ -13,7 +13,6 @@ from jsonargparse.typing import restricted_number_type
 
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import Column, Grid, Row, load_grid
-from gan_sntg.files.array_files import sha256_of
 from gan_sntg.files.import_paths import allow_words
 from gan_sntg.files.yaml_files import config_file, value_of
 from gan_sntg.runs.build import build, read_or_make_split, source_of
@@ -69,7 +68,7 @@ class Plan:
 
     @property
     def command(self) -> str:
-        """What makes the report again, wherever it is run."""
+        """What makes the report again, wherever it is run, but for runs of earlier reports."""
         given = self.options
         words = ["gan-sntg", "reproduce", given.grid]
         words += ["--labels_per_class", given.labels_per_class] if given.labels_per_class else []
@@ -191,11 +190,6 @@ def configuration(given: list[str] | dict) -> dict[str, str]:
     options = reader.parse_object(given) if isinstance(given, dict) else reader.parse_args(given)
     tree = identity(json.loads(reader.dump(options, format="json", skip_unset=False, skip_validation=True)))
     return {name: value for name, value in flat(tree).items() if name not in SEEDS}
-
-
-def config_hashes(config: dict[str, str]) -> dict[str, str]:
-    """SHA-256 of a configuration and of its options' names, in which versions differ."""
-    return {f"{part}_sha256": sha256_of(json.dumps(of)) for part, of in (("config", sorted(config.items())), ("options", sorted(config)))}
 
 
 def shortened(config: dict[str, str], scale: float) -> dict[str, str]:

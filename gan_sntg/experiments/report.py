@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan_sntg.experiments.plan import Plan, config_hashes
-from gan_sntg.experiments.results import HELD_OUT, TEST, WORST, Results, compared
+from gan_sntg.experiments.plan import Plan
+from gan_sntg.experiments.results import HELD_OUT, OR, TEST, WORST, Results, compared
 from gan_sntg.experiments.statistics import Interval, difference, interval_of, summary
 from gan_sntg.files.atomic import write_atomically
 
@@ -63,12 +63,12 @@ def cells(results: Results, shown: tuple[str, ...]) -> dict[str, dict]:
             "errors": {kind: {"values": values} | summary(values) for kind, values in kinds.items()},
             "precision": first.precision,
             "epochs": first.cell.config.get("epochs"),
-            **(config_hashes(first.cell.config) if all(run.checked for run in runs) else {}),
+            "config": first.config,
             "data_sha256": first.data,
             "split_sha256": [run.split for run in runs],
             "rolled_back": [run.cell.seed for run in runs if run.rolled_back],
             "seconds": [run.seconds for run in runs],
-            "machines": sorted({run.machine for run in runs}),
+            "machines": sorted({machine for run in runs for machine in run.machine.split(OR)}),
         }
     return found
 
@@ -94,8 +94,6 @@ def notes(made: dict, planned: int, failed: int, metrics: list[str]) -> list[str
     lines = [f"`{made['command']}`", f"Errors: {which}, mean ± standard deviation over n seeds; differences are paired by seed."]
     if made.get("added"):
         lines.append(f"With runs of earlier reports: `{'`, `'.join(made['added'])}`.")
-    if unknown := [name for name, cell in made["cells"].items() if "config_sha256" not in cell]:
-        lines.append(f"Not compared, since another version made them: all options but the grid's of {', '.join(unknown)}.")
     if made["compared"] == HELD_OUT:
         lines.append("Validation images were held out, to choose by; test errors stay hidden until `--test_errors true` asks for them.")
     elif not any("chosen" in cell["errors"] for cell in made["cells"].values()):

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from gan_sntg.errors import InputError, refusing
-from gan_sntg.experiments.plan import SEEDS, Cell, Plan, config_hashes, configuration, plan_cells
+from gan_sntg.experiments.plan import SEEDS, Cell, Plan, configuration, plan_cells
 from gan_sntg.files.json_files import is_number, read_json
 from gan_sntg.runs.folder import BEFORE_AUTO, RunFolder
 from gan_sntg.runs.options import metric_of
@@ -21,7 +22,7 @@ HELD_OUT = "validation"  # the averaged weights' error of validation images, whe
 class CellResult(NamedTuple):
     """A finished run. errors: in percent by kind, `chosen` and HELD_OUT where there was validation.
 
-    checked: whether its configuration is known to be the cell's.
+    machine: of an earlier report's run one of several, with OR between them; config: its `identity`, a tree without seeds.
     """
 
     cell: Cell
@@ -32,12 +33,13 @@ class CellResult(NamedTuple):
     machine: str
     rolled_back: bool
     precision: str
-    checked: bool = True
+    config: dict
 
 
+OR = " or "
 FROM_ERRORS = "noise", "labels"  # kinds of figure that are drawn from errors alone
 Earlier = dict[tuple[str, int], CellResult]  # runs of earlier reports by the cell's name and seed
-Results = dict[str, list[CellResult]]  # finished runs by the cell's name, in the order of the plan
+Results = dict[str, list[CellResult]]  # finished runs by the cell's name, in the order of the grid, seeds rising
 
 
 def collect(plan: Plan, earlier: Earlier | None = None) -> Results:
@@ -47,16 +49,16 @@ def collect(plan: Plan, earlier: Earlier | None = None) -> Results:
     """
     results: Results = {}
     first: dict[tuple, CellResult] = {}
-    runs = {(cell.name, cell.seed): read_result(cell) for cell in plan.cells if RunFolder(cell.folder).finished} | (earlier or {})
+    own = {(cell.name, cell.seed): read_result(cell) for cell in plan.cells if RunFolder(cell.folder).finished}
+    runs = (earlier or {}) | own
     place = {name: k for k, name in enumerate(plan.grid.cells)}
     for run in (runs[key] for key in sorted(runs, key=lambda key: (place[key[0]], key[1]))):
         results.setdefault(run.cell.name, []).append(run)
         column, seed = run.cell.column.key, run.cell.seed
-        asked = run.cell.config["precision"]
         for part, group, which in (
             ("data", (column,), "of one column"),
             ("split", (column, seed), "of one column and seed"),
-            ("precision", (column, run.cell.row.against or run.cell.row.key, asked), "of one row, or of two that are compared,"),
+            ("precision", compared_in(run.cell), "of one row, or of two that are compared,"),
         ):
             other = first.setdefault((part, *group), run)
             mine, others = getattr(run, part), getattr(other, part)
@@ -64,9 +66,14 @@ def collect(plan: Plan, earlier: Earlier | None = None) -> Results:
                 name = part if part == "precision" else f"{part} (sha256)"
                 raise InputError(
                     f"the {name} of {run.cell.folder} is {mine[:16]}, of {other.cell.folder} {others[:16]}: runs {which} that "
-                    "differ in that are not put into one table; move one of them away and run the same command again"
+                    "differ in that are not put into one table; move one away, or leave its report out of --add, and run the command again"
                 )
     return results
+
+
+def compared_in(cell: Cell) -> tuple[str, str, str]:
+    """Column, row compared with, and asked precision; runs that share them must be of one precision."""
+    return cell.column.key, cell.row.against or cell.row.key, cell.config["precision"]
 
 
 def read_result(cell: Cell) -> CellResult:
@@ -87,23 +94,34 @@ def read_result(cell: Cell) -> CellResult:
     session = sessions[-1] if sessions else {}
     machine = f"{session.get('device')}, torch {session.get('packages', {}).get('torch')}"
     rolled_back = result.get("rolled_back_from_step") is not None
-    precision = without_seeds(result["config"])["precision"]
-    return CellResult(cell, errors, result["seconds"], result["split_sha256"], data, machine, rolled_back, precision)
+    precision, config = without_seeds(result["config"])["precision"], {k: v for k, v in result["config"].items() if k not in SEEDS}
+    return CellResult(cell, errors, result["seconds"], result["split_sha256"], data, machine, rolled_back, precision, config)
 
 
 def check_config(cell: Cell, config: dict) -> None:
     """Raise InputError where a run's configuration is not the cell's."""
     try:
-        there = without_seeds(config)
+        difference = differing(cell, config)
     except InputError as error:
         result = RunFolder(cell.folder).result
         raise InputError(f"{result} holds no configuration of a run ({error}); move {cell.folder} away") from error
+    if difference:
+        raise InputError(
+            f"{cell.folder} holds a run of another configuration ({difference}), which is not averaged with the others; give another "
+            "--out, or move that folder away"
+        )
+
+
+def differing(cell: Cell, config: dict) -> str | None:
+    """The first option in which a run's configuration is not the cell's, with both values, or None.
+
+    Raises InputError where it is no configuration.
+    """
+    there = without_seeds(config)
     for name in sorted(there | cell.config):
         if there.get(name) != cell.config.get(name) and (name, cell.config.get(name)) != ("precision", "auto"):
-            raise InputError(
-                f"{cell.folder} holds a run of another configuration ({name}: {there.get(name)} there, {cell.config.get(name)} asked for), "
-                "which is not averaged with the others; give another --out, or move that folder away"
-            )
+            return f"{name}: {there.get(name)} there, {cell.config.get(name)} asked for"
+    return None
 
 
 def without_seeds(config: dict) -> dict[str, str]:
@@ -140,8 +158,8 @@ def compared(results: Results, test_errors: bool) -> str:
 def join_reports(plan: Plan, paths: Iterable[str]) -> tuple[Earlier, list[str]]:
     """Runs of reports (JSON files) that are not finished here, and the commands that made them.
 
-    A report may hold other cells and seeds than the plan. Raises InputError where it is of another grid, scale or options of `train`,
-    where a run's configuration is another than the grid's of today, and where two reports hold one run.
+    A report may hold other cells and seeds than the plan. Raises InputError where it is of another grid or scale, where a run's
+    configuration is another than the grid's of now or is not known, and where two reports hold one run.
     """
     here, found, commands = {(cell.name, cell.seed) for cell in plan.cells if RunFolder(cell.folder).finished}, {}, []
     for path in map(Path, paths):
@@ -149,7 +167,7 @@ def join_reports(plan: Plan, paths: Iterable[str]) -> tuple[Earlier, list[str]]:
             made = read_json(path)
             check_report(plan, path, made)
             runs = {(run.cell.name, run.cell.seed): run for run in runs_of(plan, path, made)}
-            own = [str(command) for command in (made["command"], *made.get("added", []))]
+            own = [str(command) for command in (made["command"], *made.get("added", [])) if command != plan.command]
         if twice := sorted(found.keys() & runs.keys()):
             name, seed = twice[0]
             other = found[name, seed].cell.folder.parents[2]
@@ -159,11 +177,21 @@ def join_reports(plan: Plan, paths: Iterable[str]) -> tuple[Earlier, list[str]]:
     return found, list(dict.fromkeys(commands))
 
 
+def missing(cells: list[Cell], earlier: Earlier) -> list[Cell]:
+    """The cells that no earlier report holds.
+
+    Automatic precision becomes that of the earlier runs that they are compared with.
+    """
+    found = {compared_in(run.cell): run.precision for run in earlier.values()}
+    left = (cell for cell in cells if (cell.name, cell.seed) not in earlier)
+    known = ((cell, found.get(compared_in(cell)) if cell.config["precision"] == "auto" else None) for cell in left)
+    return [replace(cell, words=[*cell.words, "--precision", precision]) if precision else cell for cell, precision in known]
+
+
 def check_report(plan: Plan, path: Path, made: dict) -> None:
     """Raise InputError unless runs of a report may stand beside those of the plan."""
-    kind = plan.grid.figure.get("kind")
-    if kind not in (None, *FROM_ERRORS):
-        raise InputError(f"--add: {plan.grid.name} ends in a figure, which is drawn from run folders; copy those to --out")
+    if plan.grid.figure.get("kind") not in (None, *FROM_ERRORS) or any(row.needs or row.first for row in plan.grid.rows.values()):
+        raise InputError(f"--add: {plan.grid.name} draws or reads what is in run folders; copy those to --out")
     for part, there, asked in (("grid", made["grid"], plan.grid.name), ("scale", made["scale"], plan.options.scale)):
         if there != asked:
             raise InputError(f"--add {path}: {part} {there} there, {asked} here; runs of the two are not averaged")
@@ -172,36 +200,35 @@ def check_report(plan: Plan, path: Path, made: dict) -> None:
 
 
 def runs_of(plan: Plan, path: Path, made: dict) -> Iterator[CellResult]:
-    """Every run of a report.
-
-    Raises InputError where its configuration is another, or test errors are asked for and not there.
-    """
+    """Every run of a report. Raises InputError where its configuration is another; see `check_shown`."""
     for name, found in made["cells"].items():
         row, column = plan.grid.cells[name]
         if not all(isinstance(seed, int) for seed in found["seeds"]):
             raise ValueError(f"the seeds of {name} are {found['seeds']}")
+        if "config" not in found:
+            raise InputError(f"--add {path} is of an earlier version, whose reports hold no configurations; its runs cannot be compared")
         for k, cell in enumerate(plan_cells(plan.grid, [(row, column)], found["seeds"], path, plan.options)):
-            checked = compare(path, cell, found, list(made["words"]) == plan.options.words)
+            if difference := differing(cell, found["config"]):
+                raise InputError(f"--add {path}: {name} is of another configuration ({difference}); runs of the two are not averaged")
             errors = {kind: percent(error["values"][k]) for kind, error in found["errors"].items()}
-            if "averaged" not in errors and (plan.options.test_errors or HELD_OUT not in errors):
-                raise InputError(f"--add {path} does not show test errors; make it again with --test_errors true")
-            split, seconds, rolled_back = str(found["split_sha256"][k]), float(found["seconds"][k]), cell.seed in found["rolled_back"]
-            made_on, precision = (str(found["data_sha256"]), " or ".join(found["machines"])), str(found["precision"])
-            yield CellResult(cell, errors, seconds, split, *made_on, rolled_back, precision, checked)
+            check_shown(path, set(errors), plan.options.test_errors)
+            machine, precision = OR.join(found["machines"]), without_seeds(found["config"])["precision"]
+            rolled_back, seconds = cell.seed in found["rolled_back"], float(found["seconds"][k])
+            made_of = str(found["split_sha256"][k]), str(found["data_sha256"])
+            yield CellResult(cell, errors, seconds, *made_of, machine, rolled_back, precision, found["config"])
 
 
-def compare(path: Path, cell: Cell, found: dict, same_words: bool) -> bool:
-    """Whether a report's cell is known to be of the grid's configuration.
+def check_shown(path: Path, kinds: set[str], test_errors: bool) -> None:
+    """Check that a report shows test errors where they are asked for or no images were held out.
 
-    It is not where another version made it, with other options; same_words: whether its words after -- are those of now, by which that
-    is judged. Raises InputError where it is of another.
+    Raises InputError.
     """
-    hashes = config_hashes(cell.config)
-    checked = found.get("options_sha256") == hashes["options_sha256"]
-    same = found["config_sha256"] == hashes["config_sha256"] if checked else same_words
-    if not same or found["epochs"] != cell.config["epochs"]:
-        raise InputError(f"--add {path}: {cell.name} is of another configuration than is asked for here; runs of the two are not averaged")
-    return checked
+    if HELD_OUT not in kinds and "averaged" not in kinds:
+        raise ValueError("a cell has no errors")
+    if HELD_OUT in kinds and test_errors and "averaged" not in kinds:
+        raise InputError(f"--add {path} hides its test errors; leave --test_errors out, or make that report again with it")
+    if HELD_OUT in kinds and not test_errors and "averaged" in kinds:
+        raise InputError(f"--add {path} shows test errors, which this report would hide; give --test_errors true")
 
 
 def percent(value: float) -> float:

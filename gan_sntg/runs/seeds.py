@@ -1,6 +1,7 @@
 """Runs of one or several seeds by one command, and what is said of them first."""
 
 import os
+import platform
 import re
 import sys
 from functools import partial
@@ -211,8 +212,9 @@ def too_long(config: dict[str, str], epochs: int, method: Method) -> list[str]:
 
 
 def slow_precision(precision: Precision, device: torch.device) -> list[str]:
-    """A warning where training is in bfloat16 and the device has no instructions for it."""
-    if precision is not Precision.bfloat16 or device.type == "mps" or has_bfloat16(device):
+    """A warning where training is in bfloat16 and the device is known to have no instructions for it."""
+    known = device.type == "cuda" or device.type == "cpu" and platform.machine().lower() in ("x86_64", "amd64")
+    if precision is not Precision.bfloat16 or not known or has_bfloat16(device):
         return []
     remedy = "leave --precision out of a new run, or give --precision auto (a run keeps the precision that it began with)"
     return [f"warning: in bfloat16, for which this device has no instructions: steps take several times as long as in float32; {remedy}"]

@@ -5,7 +5,7 @@ In a checkout of that version, with its own command:
   gan-sntg reproduce mnist-cpu --seeds 0..4 --only mnist10k_100/pi_model_sntg --report REPORTS     also with --scale
 Then here: python scripts/studies/faster_earlier.py COMMIT REPORTS -> results/faster_earlier.*
 --more FOLDER: further reports of `faster`, such as of more seeds. Cells are paired where their seeds are the same. Rows of the file in
-place that are of the same commit stay, unless they are made again.
+place stay if they are of the same commit, unless they are made again.
 """
 
 from collections.abc import Iterable
@@ -39,8 +39,8 @@ def main(commit: str, reports: Path, more: Path | None = None) -> None:
     commands = {way: [command for made in of for command in (made["command"], *made.get("added", []))] for way, of in used.items()}
     before = read_json(file) if (file := RESULTS / "faster_earlier.json").is_file() else {}
     if before.get("commit") == commit:
-        made_again = {identity(row) for row in rows}
-        rows = [row for row in before["rows"] if identity(row) not in made_again] + rows
+        kept = {row_key(row): row for row in before["rows"]}
+        rows = [*(kept | {row_key(row): kept.get(row_key(row), {}) | row for row in rows}).values()]
         commands = {way: before["commands"][way] + own for way, own in commands.items()}
     commands = {way: [*dict.fromkeys(own)] for way, own in commands.items()}
     command = f"python scripts/studies/faster_earlier.py {commit} REPORTS" + " --more FOLDER" * bool(more)
@@ -49,9 +49,10 @@ def main(commit: str, reports: Path, more: Path | None = None) -> None:
     write_results("faster_earlier", out | {"rows": rows}, "\n\n".join([table(rows), MEANING, *made_by]))
 
 
-def identity(row: dict) -> tuple:
-    """What one row alone has: its cell, length and number of runs."""
-    return row["cell"], row["scale"], row["earlier"]["n"]
+def row_key(row: dict) -> tuple:
+    """What one row alone has: its cell, length and seeds."""
+    ways = [row[way] for way in ("newer", "faster") if way in row]
+    return row["cell"], row["scale"], tuple(ways[0]["difference"]["seeds"])
 
 
 def grids(paths: Iterable[Path]) -> list[dict]:

@@ -169,7 +169,7 @@ def test_an_earlier_versions_errors_are_paired_with_both_ways_of_the_newer(tmp_p
     alone = "| digits | fm_gan_sntg | 2 | 1.00 ± 0.00 |  | 9.00 ± 0.00 (+8.00, +8.00 to +8.00) |"
     assert found["table"].splitlines()[2:4] == [line, alone] and "gan-sntg reproduce digits" in found["table"]
     (tmp_path / "faster_earlier.json").write_text(json.dumps(found))
-    for earlier, lines in (("pi_model_sntg", [alone, line]), ("fm_gan_sntg", [line, alone])):
+    for earlier, lines in (("pi_model_sntg", [line, alone]), ("fm_gan_sntg", [line, alone])):
         values = [1.0, 3.0] if earlier == "pi_model_sntg" else [1.0, 1.0]
         (reports / "a.json").write_text(json.dumps(errors_of("digits", {earlier: values})))
         names["main"]("abc", reports)
