@@ -1,7 +1,6 @@
 """Command line, result files and machine of the project's scripts."""
 
 import json
-import platform
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 from jsonargparse import auto_cli
 
 from gan_sntg.errors import InputError, UnhealthyError
+from gan_sntg.networks.passes import processor
 from gan_sntg.runs.parsing import Parser
 
 RESULTS = Path("results")
@@ -34,7 +34,7 @@ def run_script(main: Callable[..., None], parser: ArgumentParser | None = None) 
 def machine(threads: int = 1) -> dict:
     """The machine that figures are measured on, and the CPU threads of a run."""
     used = "one CPU thread a run" if threads == 1 else f"{threads} CPU threads"
-    return {"machine": f"{platform.machine()}, {used}", "torch": version("torch")}
+    return {"machine": f"{processor()}, {used}", "torch": version("torch")}
 
 
 def write_results(name: str, made: dict, table: str | None = None, folder: Path = RESULTS) -> None:

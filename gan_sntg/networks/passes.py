@@ -1,6 +1,7 @@
 """Passes of a network over a batch: its mode, noise and precision, eager or compiled."""
 
 import copy
+import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -76,8 +77,20 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether it multiplies in bfloat16 by instructions of its own: AVX-512 bf16, AMX, GPUs since Ampere."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    flags = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}  # not there in torch's first versions of today
+    flags = capabilities() if device.type == "cpu" else {}
     return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+
+
+def processor() -> str:
+    """Name of the CPU, and of the widest instructions that its products take: "AMD EPYC, AVX2"."""
+    flags = capabilities()
+    widest = "AMX" if flags.get("amx_bf16") else "AVX-512 bf16" if flags.get("avx512_bf16") else torch.backends.cpu.get_cpu_capability()
+    return f"{flags.get('cpu_name') or platform.processor() or platform.machine()}, {widest}"
+
+
+def capabilities() -> dict:
+    """What torch knows of the CPU; {} in its first versions of those that are supported."""
+    return getattr(torch.cpu, "get_capabilities", dict)()
 
 
 @torch.no_grad()

@@ -29,6 +29,7 @@ from gan_sntg.files.json_files import is_number, parsed, read_json
 from gan_sntg.files.old_names import GONE, LEFT, first_reading, modern
 from gan_sntg.files.paths import at_home
 from gan_sntg.files.yaml_files import load_yaml
+from gan_sntg.networks.passes import processor
 from gan_sntg.runs.options import metric_of
 
 
@@ -271,7 +272,7 @@ def environment(device: torch.device) -> dict:
         "python": platform.python_version(),
         "packages": {name: installed(name) for name in PACKAGES},
         "platform": platform.platform(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
         "threads": torch.get_num_threads(),
         "git": revision(),
     }

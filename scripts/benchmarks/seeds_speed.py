@@ -5,7 +5,6 @@ python scripts/benchmarks/seeds_speed.py     5 repeats of 3 s -> results/seeds_s
 Steps a second, those of all ten counted, evaluation and start-up left out: medians of repeats in which the ways take turns.
 """
 
-import platform
 import statistics
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import torch
 from gan_sntg.data.loader import Batch, Loader
 from gan_sntg.experiments.report import markdown_table
 from gan_sntg.experiments.scripts import run_script, write_results
+from gan_sntg.networks.passes import processor
 from gan_sntg.runs.build import build
 from gan_sntg.runs.options import config_parser
 from gan_sntg.training.method import Method
@@ -122,7 +122,7 @@ def main(repeats: int = 5, seconds: float = 3.0) -> None:
     """Measure every row and write both files. seconds: that a measurement is to take."""
     rows = {row: measured(row, repeats, seconds) for row in ROWS}
     command = f"python scripts/benchmarks/seeds_speed.py --repeats {repeats} --seconds {seconds:g}"
-    machine = {"machine": f"{platform.machine()}, two cores, no GPU", "torch": version("torch")}
+    machine = {"machine": f"{processor()}, two cores, no GPU", "torch": version("torch")}
     write_results("seeds_speed", {"command": command, "figure": "steps a second of all ten seeds"} | machine | {"rows": rows}, table(rows))
 
 

@@ -139,7 +139,8 @@ def paper_table(grid: Grid, measured: list[dict]) -> str:
     # the first head is empty: a space less than in other tables
     table = markdown_table(["", *(head for c in columns for head in (c.name, "paper"))], rows).replace("|  |", "| |", 1)
     shown = [made for made in measured if any(made is first(name, measured) for name in grid.cells)]
-    commands = ["", "; ".join(f"`{made['command']}`" for made in shown)] if shown else []
+    used = [command for made in shown for command in (made["command"], *made.get("added", []))]
+    commands = ["", "; ".join(f"`{command}`" for command in used)] if used else []
     return "\n".join([f"**{grid.of}**: {grid.title}", "", table, *commands, ""])
 
 

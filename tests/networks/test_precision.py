@@ -1,5 +1,6 @@
 """bfloat16: networks compute in it, while what they return, losses, weights and averages stay float32 and close to float32's."""
 
+import platform
 from contextlib import nullcontext
 
 import pytest
@@ -14,7 +15,7 @@ from gan_sntg.networks import passes
 from gan_sntg.networks.classifiers import ConvNet13
 from gan_sntg.networks.gan import ConvGenerator, DenseDiscriminator, DenseGenerator
 from gan_sntg.networks.noise import RepeatedDraws
-from gan_sntg.networks.passes import Precision, drawing_from, fast_precision, has_bfloat16, multiplications
+from gan_sntg.networks.passes import Precision, drawing_from, fast_precision, has_bfloat16, multiplications, processor
 
 
 @ANY
@@ -164,3 +165,20 @@ def test_the_fast_precision_is_bfloat16_of_enough_products_where_the_device_has_
 def test_a_processor_has_bfloat16_by_its_flags(monkeypatch, flags, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags, raising=False)
     assert has_bfloat16(torch.device("cpu")) is expected and not has_bfloat16(torch.device("mps"))
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"cpu_name": "One", "amx_bf16": True, "avx512_bf16": True}, "One, AMX"),
+        ({"cpu_name": "Two", "avx512_bf16": True}, "Two, AVX-512 bf16"),
+        ({"cpu_name": "Three"}, "Three, AVX9"),
+        ({}, "aarch64, AVX9"),
+    ],
+)
+def test_a_processor_is_named_with_its_widest_instructions(monkeypatch, known, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX9")
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert processor() == expected
