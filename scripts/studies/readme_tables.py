@@ -36,6 +36,8 @@ FORMS = {  # rows of another form of SNTG than the configuration's, or of anothe
     ("digits-sntg", "waiting"): "FM-GAN, SNTG from half of the run on",
     ("table4", "fm_gan_sntg"): "FM-GAN, SNTG of weight 1",
     ("table4-sntg", "waiting"): "FM-GAN, SNTG from half of the run on",
+    ("fashion", "fm_gan_sntg"): "FM-GAN, SNTG of weight 1",
+    ("fashion", "waiting"): "FM-GAN, SNTG from half of the run on",
 }
 
 

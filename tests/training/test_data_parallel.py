@@ -109,8 +109,8 @@ def test_a_run_stopped_on_two_ranks_goes_on_alone_and_one_stopped_alone_on_two(o
     assert command(*quiet, tmp_path / "a").status == 0
     assert_like(tmp_path / "a", tmp_path / "whole")
     assert two_ranks.faulty("signal", 6, [*quiet, tmp_path / "b"])[0] == LATER
-    (status, out, _), second = on_ranks(two_ranks.ended, [*quiet, tmp_path / "b"])
-    assert status == 0 and "test error" in out and second == (0, "", "")
+    (status, out, err), second = on_ranks(two_ranks.ended, [*quiet, tmp_path / "b"])
+    assert status == 0 and "test error" in out and second == (0, "", ""), err
     assert_like(tmp_path / "b", tmp_path / "whole")
 
 
