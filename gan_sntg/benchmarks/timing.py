@@ -27,7 +27,7 @@ def seconds_of(call: Callable[[], object], times: int = 1) -> float:
     return Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads()).timeit(times).mean
 
 
-def ceilings(device: torch.device, precisions: Iterable[Precision] = Precision) -> dict[str, float]:
+def ceilings(device: torch.device, precisions: Iterable[Precision]) -> dict[str, float]:
     """Best FLOP/s of "products <precision>" (2 n^3 each), and bytes/s of "copy", read and written."""
     calls = {}
     for precision in precisions:

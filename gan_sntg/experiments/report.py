@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gan_sntg.experiments.plan import Plan
-from gan_sntg.experiments.results import HELD_OUT, OR, TEST, WORST, Results, compared
+from gan_sntg.experiments.results import HELD_OUT, TEST, WORST, Results, compared
 from gan_sntg.experiments.statistics import Interval, difference, interval_of, summary
 from gan_sntg.files.atomic import write_atomically
 
@@ -68,7 +68,7 @@ def cells(results: Results, shown: tuple[str, ...]) -> dict[str, dict]:
             "split_sha256": [run.split for run in runs],
             "rolled_back": [run.cell.seed for run in runs if run.rolled_back],
             "seconds": [run.seconds for run in runs],
-            "machines": sorted({machine for run in runs for machine in run.machine.split(OR)}),
+            "machines": sorted({machine for run in runs for machine in run.machines}),
         }
     return found
 

@@ -22,7 +22,7 @@ HELD_OUT = "validation"  # the averaged weights' error of validation images, whe
 class CellResult(NamedTuple):
     """A finished run. errors: in percent by kind, `chosen` and HELD_OUT where there was validation.
 
-    machine: of an earlier report's run one of several, with OR between them; config: its `identity`, a tree without seeds.
+    machines: of an earlier report's run those that its cell names; config: its `identity`, a tree without seeds.
     """
 
     cell: Cell
@@ -30,13 +30,16 @@ class CellResult(NamedTuple):
     seconds: float
     split: str
     data: str
-    machine: str
+    machines: tuple[str, ...]
     rolled_back: bool
-    precision: str
     config: dict
 
+    @property
+    def precision(self) -> str:
+        """The precision that it was trained in."""
+        return without_seeds(self.config)["precision"]
 
-OR = " or "
+
 FROM_ERRORS = "noise", "labels"  # kinds of figure that are drawn from errors alone
 Earlier = dict[tuple[str, int], CellResult]  # runs of earlier reports by the cell's name and seed
 Results = dict[str, list[CellResult]]  # finished runs by the cell's name, in the order of the grid, seeds rising
@@ -94,8 +97,8 @@ def read_result(cell: Cell) -> CellResult:
     session = sessions[-1] if sessions else {}
     machine = f"{session.get('device')}, torch {session.get('packages', {}).get('torch')}"
     rolled_back = result.get("rolled_back_from_step") is not None
-    precision, config = without_seeds(result["config"])["precision"], {k: v for k, v in result["config"].items() if k not in SEEDS}
-    return CellResult(cell, errors, result["seconds"], result["split_sha256"], data, machine, rolled_back, precision, config)
+    config = {name: value for name, value in result["config"].items() if name not in SEEDS}
+    return CellResult(cell, errors, result["seconds"], result["split_sha256"], data, (machine,), rolled_back, config)
 
 
 def check_config(cell: Cell, config: dict) -> None:
@@ -212,10 +215,9 @@ def runs_of(plan: Plan, path: Path, made: dict) -> Iterator[CellResult]:
                 raise InputError(f"--add {path}: {name} is of another configuration ({difference}); runs of the two are not averaged")
             errors = {kind: percent(error["values"][k]) for kind, error in found["errors"].items()}
             check_shown(path, set(errors), plan.options.test_errors)
-            machine, precision = OR.join(found["machines"]), without_seeds(found["config"])["precision"]
+            split, data, machines = str(found["split_sha256"][k]), str(found["data_sha256"]), tuple(map(str, found["machines"]))
             rolled_back, seconds = cell.seed in found["rolled_back"], float(found["seconds"][k])
-            made_of = str(found["split_sha256"][k]), str(found["data_sha256"])
-            yield CellResult(cell, errors, seconds, *made_of, machine, rolled_back, precision, found["config"])
+            yield CellResult(cell, errors, seconds, split, data, machines, rolled_back, found["config"])
 
 
 def check_shown(path: Path, kinds: set[str], test_errors: bool) -> None:

@@ -116,7 +116,7 @@ def test_a_table_of_runs_that_went_by_another_metric_says_that_it_is_of_errors()
 
 def test_errors_of_validation_are_shown_where_all_runs_held_images_out_and_a_mixture_is_refused():
     def run(**errors):
-        return CellResult(None, {"averaged": 3.0} | errors, 1.0, "", "", "", False, "float32", {})
+        return CellResult(None, {"averaged": 3.0} | errors, 1.0, "", "", (), False, {})
 
     held, not_held = {"a": [run(validation=2.0)] * 2}, {"b": [run()]}
     assert compared(held, False) == "validation"

@@ -16,7 +16,6 @@ from tensorboard.backend.event_processing.event_multiplexer import EventMultiple
 
 from gan_sntg.errors import InputError
 from gan_sntg.files.import_paths import installed
-from gan_sntg.networks.passes import processor
 from gan_sntg.runs import folder as runs_folder
 from gan_sntg.runs.folder import RunFolder
 
@@ -42,7 +41,7 @@ def test_config_and_split_are_written_once_and_each_session_adds_its_environment
     assert again.config.read_text() == "a: 1\n" and again.split.read_text() == "{}\n"
     sessions = json.loads(again.environment.read_text())
     assert len(sessions) == 2 and torch.__version__.startswith(sessions[0]["packages"]["torch"])
-    assert sessions[0]["threads"] == torch.get_num_threads() and sessions[0]["device"] == processor()
+    assert sessions[0]["threads"] == torch.get_num_threads() and sessions[0]["device"] == runs_folder.processor()
 
 
 def test_the_scalars_of_tensorboard_are_those_of_the_rows(tmp_path):
