@@ -17,9 +17,11 @@ from gan_sntg.errors import (
     advice_to_readers,
 )
 from gan_sntg.files.import_paths import allow
+from gan_sntg.files.yaml_files import known_configs
 from gan_sntg.runs.help import copy_options
 
 WORDS = {InputError: "error: ", NonFiniteError: "stopped: ", LostRankError: "stopped: ", UnhealthyError: "unhealthy: ", StoppedError: ""}
+FOLDERS = {"grid": "grids/", "search": "search/"}  # of configs, in which the names for these options lie
 
 
 def dispatch(argv: list[str]) -> int:
@@ -48,8 +50,8 @@ def dispatch(argv: list[str]) -> int:
 def completion(words: list[str], commands: dict[str, str]) -> int:
     """Print a shell's completion of commands, and return the exit status.
 
-    words: the shell; commands: {name: what it does}. Completed are commands, options, their choices, and files; not the arguments of
-    classes, of which there are thousands.
+    words: the shell; commands: {name: what it does}. Completed are commands, options, their choices, files, and configurations, grids and
+    searches by name; not the arguments of classes, of which there are thousands.
     """
     try:
         import shtab  # noqa: PLC0415
@@ -62,10 +64,13 @@ def completion(words: list[str], commands: dict[str, str]) -> int:
             f"gan-sntg --completion: error: {' '.join(words) or 'nothing'} is no shell that is known; give one of {known}", file=sys.stderr
         )
         return 2
+    known = known_configs()
+    names = {option: [name.removeprefix(folder) for name in known if name.startswith(folder)] for option, folder in FOLDERS.items()}
+    names["config"] = [name for name in known if not name.startswith(tuple(FOLDERS.values()))]
     parser = ArgumentParser(prog="gan-sntg")
     parsers = parser.add_subparsers()
     for name, text in commands.items():
-        copy_options(import_module(f"gan_sntg.commands.{name}").parser(), parsers.add_parser(name, help=text), shtab.FILE)
+        copy_options(import_module(f"gan_sntg.commands.{name}").parser(), parsers.add_parser(name, help=text), shtab.FILE, names)
     print(shtab.complete(parser, words[0]))
     return 0
 

@@ -125,11 +125,16 @@ def beside(folder: str) -> Path:
     return installed if installed.is_dir() else PACKAGE.parent / folder
 
 
+def known_configs() -> dict[str, Path]:
+    """The package's configurations, grids and searches by their names, such as digits_20/fm_gan."""
+    return {path.relative_to(configs_folder()).with_suffix("").as_posix(): path for path in sorted(configs_folder().rglob("*.yaml"))}
+
+
 def config_file(name: str) -> Path:
     """Path of a file, or of the package's configuration of a name. InputError says the nearest ones."""
     if (path := at_home(name)).is_file():
         return path
-    known = {path.relative_to(configs_folder()).with_suffix("").as_posix(): path for path in sorted(configs_folder().rglob("*.yaml"))}
+    known = known_configs()
     asked = name.removeprefix("configs/").removesuffix(".yaml")
     if asked not in known:
         near = difflib.get_close_matches(asked, known, n=3)

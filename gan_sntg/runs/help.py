@@ -4,7 +4,7 @@ import inspect
 import re
 import sys
 from argparse import SUPPRESS, Action, ArgumentParser, _HelpAction, _SubParsersAction
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from itertools import zip_longest
 from shutil import get_terminal_size
@@ -76,21 +76,30 @@ def is_own(action: Action) -> bool:
     return type(action).__name__ != "ActionLink" and not any(name.endswith(".help") for name in action.option_strings)
 
 
-def copy_options(parser: ArgumentParser, plain: ArgumentParser, files: Any) -> None:
-    """Give a plain parser the options of another; values without choices complete as `files` says."""
+def copy_options(parser: ArgumentParser, plain: ArgumentParser, files: Mapping[str, Any], names: dict[str, list[str]]) -> None:
+    """Give a plain parser the options of another; values complete as choices, or as files and names."""
     for action in filter(is_own, parser._actions):
         if isinstance(action, _SubParsersAction):
             below = plain.add_subparsers()
             for name, one in action.choices.items():
-                copy_options(one, below.add_parser(name, help=one.description), files)
+                copy_options(one, below.add_parser(name, help=one.description), files, names)
         elif not isinstance(action, _HelpAction):
-            names, text = action.option_strings or [action.dest], (action.help or "").replace("%", "%%")
+            options, text = action.option_strings or [action.dest], (action.help or "").replace("%", "%%")
             if action.option_strings and action.nargs == 0:
-                plain.add_argument(*names, help=text, action="store_true")
+                plain.add_argument(*options, help=text, action="store_true")
             elif words := words_of(action):
-                plain.add_argument(*names, help=text, choices=words)
+                plain.add_argument(*options, help=text, choices=words)
             else:
-                setattr(plain.add_argument(*names, help=text), "complete", files)  # noqa: B010
+                complete = beside_files(action.dest, names[action.dest], files) if action.dest in names else files
+                setattr(plain.add_argument(*options, help=text), "complete", complete)  # noqa: B010
+
+
+def beside_files(option: str, names: Iterable[str], files: Mapping[str, Any]) -> dict[str, Any]:
+    """What completes as files do and, in bash, zsh and fish, as these names."""
+    text, function = " ".join(names), f"_gan_sntg_{option}_or_file"
+    bash = f'{function}() {{\n  {files["bash"]} "$1"\n  compgen -W "{text}" -- "$1"\n}}'
+    zsh, fish = f"{{compadd - {text}; {files['zsh']}}}", f"{files['fish']} {text}"
+    return {**files, "bash": function, "zsh": zsh, "fish": fish, "preamble": {"bash": bash}}
 
 
 def words_of(action: Action) -> list[str]:

@@ -30,11 +30,16 @@ def script(command) -> str:
         ("splits make --label_", {"--label_noise"}),
         ("evaluate --fid", {"--fidelity"}),
         ("train --out ru", {"runs"}),
+        ("train --config digits_20/fm", {"digits_20/fm_gan"}),
+        ("doctor --config mine.y", {"mine.yaml"}),
+        ("reproduce table4-s", {"table4-sntg"}),
+        ("tune mnist_5", {"mnist_50"}),
     ],
 )
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_bash_completes_words(script, words, expected, tmp_path):
     (tmp_path / "runs").mkdir()
+    (tmp_path / "mine.yaml").touch()
     given = ["gan-sntg", *words.split(" ")]
     ask = f'{script}\nCOMP_WORDS=("$@"); COMP_CWORD={len(given) - 1}; _shtab_gan_sntg; printf "%s\\n" "${{COMPREPLY[@]}}"'
     done = subprocess.run(["bash", "-c", ask, "-", *given], capture_output=True, text=True, cwd=tmp_path)
