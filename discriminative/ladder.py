@@ -52,6 +52,7 @@ class Ladder(Objective):
     """
 
     net: LadderNetwork
+    float32_only = True
 
     def __init__(self, net: LadderNetwork, denoising_weights: tuple[float, ...], graph_pass: GraphPass = "corrupted", **kwargs):
         """net: encoder and decoder.
@@ -79,6 +80,11 @@ class Ladder(Objective):
     def check(self, batch_size: int, labeled_batch_size: int) -> None:
         """Raise InputError where the pairing cannot pair the unlabelled images alone."""
         self.sntg.check(batch_size)
+
+    def descend(self, name: str, batch: Batch, t: int) -> Terms:
+        """As a method, with the backward pass in float32 too."""
+        with Precision.float32(batch.view("labeled").x.device):
+            return super().descend(name, batch, t)
 
     def terms(self, batch: Batch, t: int) -> Terms:
         """All terms; the unlabelled images are not passed where none is weighted."""

@@ -147,12 +147,14 @@ def fit_normalization(normalization: Normalization, x: Tensor, pool: Tensor, met
 def precision_of(options: RunOptions, parts: RunObjects, folder: RunFolder) -> Precision:
     """The precision that a run began with, or is asked for, or `fast_precision` of its classifier.
 
-    It is float32 where it is that on one of the ranks.
+    It is float32 where it is that on one of the ranks, or the method takes no other.
     """
     if folder.config.exists():
         return Precision[folder.read_options()["precision"]]
     if options.precision != "auto":
         return Precision[options.precision]
+    if parts.method.float32_only:
+        return Precision.float32
     pool = parts.streams.pool
     found = fast_precision(parts.method.classifiers["last"], pool.view(pool.unlabeled[:1]).x)
     return Precision.float32 if largest([int(found is Precision.float32)])[0] else found

@@ -28,6 +28,7 @@ class Method(Configurable, nn.Module, ABC):
     purposes: tuple[str, ...] = ("noise",)  # each gets a random generator of its own, in `generators`
     views: tuple[str, ...] = Batch._fields  # the fields of a batch that it asks for
     intermittent: tuple[str, ...] = ()  # terms that a draw or a threshold leaves without gradient on many batches
+    float32_only: bool = False  # whether it takes no product in a shorter type, whatever the run's precision
     start_size: int = 500  # images in the batch that `start` is given
     settings: dict[str, float] = {}  # what schedules gave the last step, for telemetry; never changed in place
     execution: EagerForward = EagerForward()  # how its networks pass over a batch in training

@@ -19,6 +19,7 @@ from gan_sntg.distributed.process_group import started
 from gan_sntg.errors import InputError
 from gan_sntg.graph import AllPairs
 from gan_sntg.graph.loss import graph_loss
+from gan_sntg.networks import passes
 from gan_sntg.networks.passes import Precision
 from gan_sntg.schedules import LinearTail
 from gan_sntg.training.data_parallel import join
@@ -143,6 +144,23 @@ def test_terms_are_float32_bit_for_bit_under_bfloat16():
     method.generators["graph"].manual_seed(0)
     assert_same({k: v for k, v in found.items() if k != "net/graph"}, {k: v for k, v in expected.items() if k != "net/graph"})
     torch.testing.assert_close(found["net/graph"], expected["net/graph"])  # its pairs are in another order
+
+
+def test_a_step_is_float32_bit_for_bit_under_bfloat16():
+    plain, rounded = (made_random(ladder(sntg=0.0)) for _ in range(2))
+    batch = next(prepared(plain).epoch())
+    prepared(rounded)
+    plain.step(batch, T)
+    with Precision.bfloat16("cpu"):
+        rounded.step(batch, T)
+    assert_same(*({name: p.grad for name, p in method.net.named_parameters()} for method in (rounded, plain)))
+
+
+def test_its_automatic_precision_is_float32(command, words, tmp_path, monkeypatch):
+    monkeypatch.setattr(passes, "has_bfloat16", lambda device: True)
+    monkeypatch.setattr(passes, "WORTH", 1)
+    assert command("train", *words, "--epochs", 1, "--out", tmp_path / "run").status == 0
+    assert "\nprecision: float32\n" in (tmp_path / "run/config.yaml").read_text()
 
 
 # --- what is not seen -------------------------------------------------------------------------------------------------
