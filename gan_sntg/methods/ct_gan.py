@@ -13,7 +13,8 @@ class CTGAN(FeatureMatchingGAN):
     """FM-GAN, and a consistency of D's predictions and features over two passes with noise of their own.
 
     weight (mean (p - p')^2 + feature_weight mean (h - h')^2), over unlabelled images, classes or features, with gradient through both
-    passes. Weight 0 is FM-GAN, bit for bit: no second pass is made. Defaults are the source's for CIFAR-10; for MNIST it has weight 0.05.
+    passes. Weight 0 is FM-GAN, bit for bit: no second pass is made. Defaults are the source's for CIFAR-10; for MNIST it has weight 0.05,
+    and feature_weight 0.
     """
 
     def __init__(self, consistency_weight: float = 0.5, feature_weight: float = 0.1, **kwargs):

@@ -43,7 +43,7 @@ class TripleGAN(ThreePlayers):
 
         labeled_share: labelled pairs among true ones.
         adversarial_weight: alpha_adv, of what D thinks of C's classes.
-        tried: classes of an image of which C asks D.
+        tried: classes of an image of which C asks D; D itself is given C's likeliest class (source: there too all, with "integrated").
         generated_weight: alpha_G, of the classes of G's images.
         generated_start_epochs: when G's images begin to teach C.
         consistency_weight: of R_C.

@@ -17,7 +17,7 @@ from gan_sntg.runs.options import config_parser, identity
 NAMES = sorted(path.stem for path in (configs_folder() / "grids").glob("*.yaml"))
 CELLS = {"table1": 47, "table2": 31, "table3": 22, "table4": 21, "table5": 4, "digits": 31, "mnist-cpu": 9, "fashion-cpu": 9}
 CELLS |= {"precision": 7, "two-ranks": 4, "fig5-cpu": 2, "fig2": 6, "fig3": 4, "fig4": 15, "fig4-digits": 20, "fig5": 4, "fig6": 2}
-CELLS |= {"mnist-gans": 14, "fashion": 3, "few-labels": 6, "absorption": 3, "digits-sntg": 4, "table4-sntg": 12}
+CELLS |= {"mnist-gans": 16, "ladder": 2, "fashion": 3, "few-labels": 6, "absorption": 3, "digits-sntg": 4, "table4-sntg": 12}
 CELLS |= {"pictures": 10, "pictures-small": 10, "faster": 14, "cifar-cpu": 7, "fig4-fashion": 20}
 
 SCALED = "table1", "digits", "mnist-cpu"  # of all methods; the other grids are planned at full length
