@@ -21,6 +21,7 @@ from helpers.processes import unsynced
 
 from gan_sntg.__main__ import main
 from gan_sntg.data import public
+from gan_sntg.files import import_paths
 
 torch.set_num_threads(1)
 torch.zeros((), requires_grad=True).backward()  # before an export has torch take a GPU for there, after which no fork could train
@@ -53,9 +54,13 @@ def pytest_collection_finish():
 
 @pytest.fixture(autouse=True)
 def start():
-    """One thread and the same state of torch's generator for each test, whatever ran before it."""
+    """One thread, the same state of torch's generator and no package of another test for each, whatever ran before it."""
     torch.set_num_threads(1)
     torch.default_generator.manual_seed(0)
+    admitted = import_paths.own_packages()
+    yield
+    import_paths._packages.clear()
+    import_paths._packages.update(admitted)
 
 
 @pytest.fixture(scope="session")
