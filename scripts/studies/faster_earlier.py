@@ -14,7 +14,7 @@ from pathlib import Path
 from gan_sntg.errors import InputError
 from gan_sntg.experiments.grid import load_grid
 from gan_sntg.experiments.report import markdown_table, with_deviation
-from gan_sntg.experiments.scripts import RESULTS, machine, run_script, write_results
+from gan_sntg.experiments.scripts import RESULTS, run_script, write_results
 from gan_sntg.experiments.statistics import difference
 from gan_sntg.files.json_files import read_json
 
@@ -44,7 +44,7 @@ def main(commit: str, reports: Path, more: Path | None = None) -> None:
         commands = {way: before["commands"][way] + own for way, own in commands.items()}
     commands = {way: [*dict.fromkeys(own)] for way, own in commands.items()}
     command = f"python scripts/studies/faster_earlier.py {commit} REPORTS" + " --more FOLDER" * bool(more)
-    out = {"command": command, "commit": commit, "commands": commands} | machine()
+    out = {"command": command, "commit": commit, "commands": commands}
     made_by = [f"{way}: `{'`, `'.join(words)}`" for way, words in zip((f"Earlier ({commit})", "Newer"), commands.values(), strict=True)]
     write_results("faster_earlier", out | {"rows": rows}, "\n\n".join([table(rows), MEANING, *made_by]))
 
@@ -79,6 +79,7 @@ def paired(earlier: dict, newer: dict) -> list[dict]:
             if (found["data_sha256"], found["split_sha256"]) != (cell["data_sha256"], cell["split_sha256"]):
                 raise InputError(f"{key}: the two versions' runs are of other data or labels; run both on the same")
             row[way] = found["errors"]["averaged"] | {"difference": difference(before, errors(found))}
+        row["machines"] = sorted({name for of in (cell, *ways.values()) for name in of["machines"]})
         rows.append(row)
     return rows
 

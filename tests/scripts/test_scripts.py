@@ -145,7 +145,7 @@ def test_scores_of_different_provenance_make_no_table(samples, monkeypatch):
 
 def errors_of(grid: str, errors: dict[str, list[float]], split: str = "s") -> dict:
     """A report on digits by row, as far as the script of an earlier version reads it."""
-    about = {"column": "digits", "seeds": [0, 1], "data_sha256": "d", "split_sha256": [split]}
+    about = {"column": "digits", "seeds": [0, 1], "data_sha256": "d", "split_sha256": [split], "machines": [f"of {grid}"]}
     cells = {
         f"digits_20/{row}": {"row": row, "errors": {"averaged": {"values": values} | summary(values)}} | about
         for row, values in errors.items()
@@ -168,6 +168,7 @@ def test_an_earlier_versions_errors_are_paired_with_both_ways_of_the_newer(tmp_p
     line = "| digits | pi_model_sntg | 2 | 2.00 ± 1.41 | 3.00 ± 1.41 (+1.00, +1.00 to +1.00) | 3.50 ± 0.71 (+1.50, -4.85 to +7.85) |"
     alone = "| digits | fm_gan_sntg | 2 | 1.00 ± 0.00 |  | 9.00 ± 0.00 (+8.00, +8.00 to +8.00) |"
     assert found["table"].splitlines()[2:4] == [line, alone] and "gan-sntg reproduce digits" in found["table"]
+    assert all(row["machines"] == ["of digits", "of faster"] for row in found["rows"])
     (tmp_path / "faster_earlier.json").write_text(json.dumps(found))
     for earlier, lines in (("pi_model_sntg", [line, alone]), ("fm_gan_sntg", [line, alone])):
         values = [1.0, 3.0] if earlier == "pi_model_sntg" else [1.0, 1.0]
