@@ -72,8 +72,11 @@ def last_with_all(method: Method, epochs: int) -> int:
 def examine(method: Method, streams: Loader, t: int, steps: int, precision: Precision = Precision.float32) -> TermReport:
     """Train `steps` steps in epoch t, then watch each term on the same batches; uses the method up.
 
-    t should be past every ramp. The first round and its `end_epoch` are there so that averages and ensembles hold something.
+    t should be past every ramp. The first round and its `end_epoch` are there so that averages and ensembles hold something. A part's
+    `confidence`, of which a teacher that was not trained has none, is not asked for.
     """
+    for part in (part for part in method.modules() if hasattr(part, "confidence")):
+        setattr(part, "confidence", 0.0)  # noqa: B010
     health, batches, device = TermReport(), [_next_with_labels(streams) for _ in range(steps)], streams.pool.device
     method.start(streams.example(min(method.start_size, 5 * streams.batch_size), "start"))
     with _noting_moves(method, health.moved["step"]):

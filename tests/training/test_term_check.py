@@ -55,6 +55,13 @@ def test_a_weight_of_0_is_no_fault():
     assert examine(gan(weight=0.0, average_decay=0.9), streams(), t=5, steps=2).faults == {}
 
 
+def test_a_graph_that_waits_for_a_sure_teacher_is_not_dead():
+    method = gan(weight=0.5, teacher=Averaged(), average_decay=0.9)
+    method.sntg.confidence = 1.0
+    found = examine(method, streams(), t=5, steps=2)
+    assert found.faults == {} and found.gradients["d/graph"]["discriminator"][0] > 0
+
+
 class SelfTaught(MeanTeacher):
     """The teacher compared with itself, as in two suites that are much used."""
 
